@@ -1,0 +1,183 @@
+//! What `plan` promises and what `run` did, as data for people and programs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::request::Parameters;
+use crate::types::DType;
+
+/// A resolved run before it starts: nothing has been written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// `cross` or `self`.
+    pub mode: String,
+    /// The query side.
+    pub query: Side,
+    /// The reference side.
+    pub reference: Side,
+    /// Width of the stored neighbours: `nNeighbors`, less one in self-mapping, at most the cells there are.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub k: u64,
+    /// What changes results.
+    pub parameters: Parameters,
+    /// Why this search method.
+    pub method_reason: String,
+    /// Grid of the output.
+    pub layout: OutputLayout,
+    /// Query rows in flight.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub block_rows: u64,
+    /// Reference rows in memory at a time.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub slab_rows: u64,
+    /// How often the reference is read.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub reference_passes: u64,
+    /// Worker threads.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub threads: u64,
+    /// Bytes of memory: the limit and what takes them.
+    pub memory: MemoryPlan,
+    /// Bytes the output will take at most.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub disk_bytes: u64,
+    /// Bytes read from query and reference.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub read_bytes: u64,
+    /// Distances computed.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub pairs: u64,
+    /// Rough seconds, from fixed constants per pair and byte.
+    pub estimated_seconds: f64,
+    /// What will be stored where.
+    pub outputs: Vec<OutputArray>,
+    /// What the user should know before starting.
+    pub warnings: Vec<String>,
+    /// Hash of inputs, parameters and format: the same for the same result.
+    pub run: String,
+}
+
+/// One side of a mapping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Side {
+    /// The store.
+    pub path: String,
+    /// Cells.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_obs: u64,
+    /// Columns of the representation.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub dim: u64,
+    /// Its element type.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub dtype: DType,
+}
+
+/// Rows per chunk, unit and part of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct OutputLayout {
+    /// Rows per inner chunk.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub inner_rows: u64,
+    /// Rows per shard and commit unit.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub unit_rows: u64,
+    /// Rows per AnnData.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub part_rows: u64,
+    /// Units in all.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub units: u64,
+    /// AnnData groups: 1 means that the store itself is one.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub parts: u64,
+}
+
+/// The memory model of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryPlan {
+    /// The declared budget, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub limit: u64,
+    /// What the plan takes at its highest, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub planned: u64,
+    /// Its parts, bytes each.
+    #[cfg_attr(test, ts(type = "Record<string, number>"))]
+    pub parts: BTreeMap<String, u64>,
+}
+
+/// One array or column that the run stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct OutputArray {
+    /// Path in the store, such as `obs/cell_type_pred`.
+    pub path: String,
+    /// `categorical`, `numeric`, `array` or `string`.
+    pub kind: String,
+    /// Its shape over all parts.
+    #[cfg_attr(test, ts(type = "number[]"))]
+    pub shape: Vec<u64>,
+}
+
+/// What a finished run did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RunReport {
+    /// The mapped store.
+    pub output: String,
+    /// The plan that was run.
+    pub plan: Plan,
+    /// Query cells by `mapping_status`.
+    #[cfg_attr(test, ts(type = "Record<string, number>"))]
+    pub status_counts: BTreeMap<String, u64>,
+    /// Per label column: query cells by status of that key.
+    #[cfg_attr(test, ts(type = "Record<string, Record<string, number>>"))]
+    pub label_status_counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Reference rows left out because a coordinate is NaN or infinite.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub excluded_reference_rows: u64,
+    /// Bandwidth used by the kernel; null when there was no valid distance.
+    pub sigma: Option<f64>,
+    /// Recall of the neighbours: 1 for an exact search.
+    pub recall: f64,
+    /// What was stored where.
+    pub stored: Vec<OutputArray>,
+    /// Seconds and bytes by stage.
+    pub stages: Vec<StageReport>,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Peak memory of the process, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub peak_memory: u64,
+    /// Units that an earlier, interrupted run had committed.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub resumed_units: u64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Time and traffic of one stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StageReport {
+    /// `preflight`, `join`, `transfer`, `finalise`.
+    pub stage: String,
+    /// Wall seconds.
+    pub seconds: f64,
+    /// Bytes written to the output.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes_written: u64,
+}

@@ -1,0 +1,341 @@
+//! What a caller asks for, and the same with every default filled in.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget;
+use crate::error::{Error, Result};
+
+/// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MapRequest {
+    /// The query store: an AnnData zarr folder.
+    pub query: String,
+    /// The reference store; none, or the query itself, is self-mapping.
+    pub reference: Option<String>,
+    /// Where the mapped store goes. `plan` works without it.
+    pub output: Option<String>,
+    /// Key in `obsm` of both stores. Default `X_pca`.
+    #[serde(alias = "use_rep")]
+    pub use_rep: Option<String>,
+    /// Columns of the reference's `obs` to transfer.
+    #[serde(alias = "obs_keys")]
+    pub obs_keys: Option<Vec<String>>,
+    /// Keys of the reference's `obsm` to transfer.
+    #[serde(alias = "obsm_keys")]
+    pub obsm_keys: Option<Vec<String>>,
+    /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
+    #[serde(alias = "n_neighbors")]
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_neighbors: Option<i64>,
+    /// Default `gauss`.
+    #[serde(alias = "kernel_method")]
+    pub kernel_method: Option<String>,
+    /// Bandwidth of the kernel; default: the mean of all valid distances of the query.
+    pub bandwidth: Option<f64>,
+    /// `max`, `mean` or `none`. Only `none` is available yet.
+    pub symmetrize: Option<String>,
+    /// Whether a cell votes for itself in self-mapping; default true there.
+    #[serde(alias = "self_edges")]
+    pub self_edges: Option<bool>,
+    /// `none` (default) or `all`: store the weight of every category in `obsm/<key>_prob`.
+    pub probabilities: Option<String>,
+    /// Suffix of predicted columns, default `pred`.
+    #[serde(alias = "prediction_postfix")]
+    pub prediction_postfix: Option<String>,
+    /// Suffix of confidence columns, default `conf`.
+    #[serde(alias = "confidence_postfix")]
+    pub confidence_postfix: Option<String>,
+    /// `auto` (default) or `exact`.
+    pub method: Option<String>,
+    /// `euclidean` (default).
+    pub metric: Option<String>,
+    /// `auto` (default) or `cpu`.
+    pub backend: Option<String>,
+    /// Bytes, or a size such as `4GiB`; default a quarter of the machine's memory.
+    pub memory: Option<String>,
+    /// Worker threads; default all cores.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub threads: Option<i64>,
+    /// Continue an interrupted run of the same request.
+    pub resume: Option<bool>,
+    /// Replace an earlier mapped store.
+    pub overwrite: Option<bool>,
+    /// Rows per inner chunk, shard and part; for tests of the layout.
+    pub layout: Option<LayoutRequest>,
+}
+
+/// Sizes of the output store's grid. They are recorded in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LayoutRequest {
+    /// Most rows of an inner chunk, default 65 536.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub inner_rows: u64,
+    /// Most inner chunks of a unit, default 16.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub inner_per_unit: u64,
+    /// Most rows of a part, a multiple of the unit's; default 2^24.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub part_rows: u64,
+}
+
+/// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// Key in `obsm` of both stores.
+    pub use_rep: String,
+    /// Columns of `obs` to transfer.
+    pub obs_keys: Vec<String>,
+    /// Keys of `obsm` to transfer.
+    pub obsm_keys: Vec<String>,
+    /// As asked for: in self-mapping it counts the cell itself.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_neighbors: u64,
+    /// The kernel.
+    pub kernel_method: String,
+    /// The bandwidth, where it was pinned.
+    pub bandwidth: Option<f64>,
+    /// `none`.
+    pub symmetrize: String,
+    /// Whether a cell votes for itself.
+    pub self_edges: bool,
+    /// `none` or `all`.
+    pub probabilities: String,
+    /// Suffix of predicted columns.
+    pub prediction_postfix: String,
+    /// Suffix of confidence columns.
+    pub confidence_postfix: String,
+    /// The search method taken: `exact`.
+    pub method: String,
+    /// The metric.
+    pub metric: String,
+}
+
+/// A request with paths and limits resolved: what `plan` works on.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The query store.
+    pub query: PathBuf,
+    /// The reference store; the query's path in self-mapping.
+    pub reference: PathBuf,
+    /// Whether query and reference are one store.
+    pub self_mapping: bool,
+    /// The output store, where one was named.
+    pub output: Option<PathBuf>,
+    /// What changes results.
+    pub parameters: Parameters,
+    /// The budget, bytes.
+    pub memory: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// Continue an interrupted run.
+    pub resume: bool,
+    /// Replace an earlier mapped store.
+    pub overwrite: bool,
+    /// Grid of the output.
+    pub layout: LayoutRequest,
+}
+
+/// Rows per inner chunk, inner chunks per unit and rows per part that `formats.md` fixes.
+pub const DEFAULT_LAYOUT: LayoutRequest = LayoutRequest { inner_rows: 65_536, inner_per_unit: 16, part_rows: 1 << 24 };
+
+/// CellMapper's kernels that come with later versions.
+const LATER_KERNELS: [&str; 10] = [
+    "scarches",
+    "scarches_local",
+    "inverse_distance",
+    "equal",
+    "random",
+    "jaccard",
+    "hnoca",
+    "hnoca_knn",
+    "umap",
+    "adaptive_gauss",
+];
+
+impl MapRequest {
+    /// Fills in defaults and refuses values that no store could make valid. Touches no array.
+    pub fn resolve(&self) -> Result<Resolved> {
+        if self.query.is_empty() {
+            return Err(Error::param("query", "", "name the query store"));
+        }
+        let query = PathBuf::from(&self.query);
+        let reference = self.reference.as_ref().map_or_else(|| query.clone(), PathBuf::from);
+        let self_mapping = same_store(&query, &reference);
+        let n_neighbors = self.n_neighbors.unwrap_or(30);
+        let least = if self_mapping { 2 } else { 1 };
+        if n_neighbors < least {
+            let why = if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
+            return Err(Error::param("nNeighbors", n_neighbors, why));
+        }
+        if n_neighbors > MOST_NEIGHBORS {
+            return Err(Error::param("nNeighbors", n_neighbors, format!("at most {MOST_NEIGHBORS}")));
+        }
+        let kernel_method = one_of("kernelMethod", self.kernel_method.as_deref(), &["gauss"], &LATER_KERNELS)?;
+        let symmetrize = one_of("symmetrize", self.symmetrize.as_deref(), &["none"], &["max", "mean"])?;
+        let probabilities = one_of("probabilities", self.probabilities.as_deref(), &["none", "all"], &["top-m"])?;
+        one_of("method", self.method.as_deref(), &["auto", "exact"], &["ivf", "ivfpq"])?;
+        one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
+        let metrics = ["sqeuclidean", "cosine", "inner_product"];
+        let metric = one_of("metric", self.metric.as_deref(), &["euclidean"], &metrics)?;
+        if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
+            return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
+        }
+        let self_edges = match self.self_edges {
+            Some(true) if !self_mapping => {
+                return Err(Error::param("selfEdges", true, "only in self-mapping does a cell have itself as a neighbor"));
+            }
+            given => given.unwrap_or(self_mapping),
+        };
+        let memory = self.memory.as_deref().map_or_else(|| Ok(budget::default_limit()), budget::parse_bytes)?;
+        let threads = match self.threads {
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+            Some(n @ 1..=1024) => n as usize,
+            Some(n) => return Err(Error::param("threads", n, "between 1 and 1024")),
+        };
+        let prediction_postfix = postfix("predictionPostfix", self.prediction_postfix.as_deref(), "pred")?;
+        let confidence_postfix = postfix("confidencePostfix", self.confidence_postfix.as_deref(), "conf")?;
+        if prediction_postfix == confidence_postfix {
+            return Err(Error::param("confidencePostfix", confidence_postfix, "must differ from predictionPostfix"));
+        }
+        Ok(Resolved {
+            query,
+            reference,
+            self_mapping,
+            output: self.output.as_ref().map(PathBuf::from),
+            parameters: Parameters {
+                use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+                obs_keys: distinct("obsKeys", self.obs_keys.as_deref())?,
+                obsm_keys: distinct("obsmKeys", self.obsm_keys.as_deref())?,
+                n_neighbors: n_neighbors as u64,
+                kernel_method,
+                bandwidth: self.bandwidth,
+                symmetrize,
+                self_edges,
+                probabilities,
+                prediction_postfix,
+                confidence_postfix,
+                method: "exact".into(),
+                metric,
+            },
+            memory,
+            threads,
+            resume: self.resume.unwrap_or(false),
+            overwrite: self.overwrite.unwrap_or(false),
+            layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
+        })
+    }
+}
+
+/// More neighbours than anyone maps with; keeps row buffers small.
+const MOST_NEIGHBORS: i64 = 10_000;
+
+fn same_store(query: &std::path::Path, reference: &std::path::Path) -> bool {
+    query == reference
+        || matches!((query.canonicalize(), reference.canonicalize()), (Ok(left), Ok(right)) if left == right)
+}
+
+/// The given value if it is available (the first one if none is given); says which will come and which never existed.
+fn one_of(name: &str, given: Option<&str>, available: &[&str], later: &[&str]) -> Result<String> {
+    match given {
+        None => Ok(available[0].to_owned()),
+        Some(value) if available.contains(&value) => Ok(value.to_owned()),
+        Some(value) if later.contains(&value) => Err(Error::Unsupported {
+            what: format!("{name} {value:?} in this version"),
+            remedy: format!("available now: {}", available.join(", ")),
+        }),
+        Some(value) => Err(Error::param(name, value, format!("one of {}", [available, later].concat().join(", ")))),
+    }
+}
+
+fn postfix(name: &str, given: Option<&str>, default: &str) -> Result<String> {
+    let value = given.unwrap_or(default);
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if value.is_empty() || !value.chars().all(fine) {
+        return Err(Error::param(name, value, "letters, digits, '_', '-' and '.' only"));
+    }
+    Ok(value.to_owned())
+}
+
+fn distinct(name: &str, keys: Option<&[String]>) -> Result<Vec<String>> {
+    let keys = keys.unwrap_or_default();
+    for (i, key) in keys.iter().enumerate() {
+        if key.is_empty() || keys[..i].contains(key) {
+            return Err(Error::param(name, key, "every key once, and none empty"));
+        }
+    }
+    Ok(keys.to_vec())
+}
+
+fn checked_layout(layout: LayoutRequest) -> Result<LayoutRequest> {
+    let LayoutRequest { inner_rows, inner_per_unit, part_rows } = layout;
+    let unit = inner_rows.checked_mul(inner_per_unit).unwrap_or(0);
+    if unit == 0 || unit > 1 << 20 || part_rows == 0 || part_rows % unit != 0 {
+        let reason = "a unit has 1 to 2^20 rows and a part is a whole number of units";
+        return Err(Error::param("layout", format!("{layout:?}"), reason));
+    }
+    Ok(layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> MapRequest {
+        MapRequest { query: "q.zarr".into(), reference: Some("r.zarr".into()), ..MapRequest::default() }
+    }
+
+    #[test]
+    fn defaults_are_cellmappers() {
+        let resolved = request().resolve().unwrap();
+        assert_eq!(resolved.parameters.n_neighbors, 30);
+        assert_eq!(resolved.parameters.kernel_method, "gauss");
+        assert!(!resolved.self_mapping && !resolved.parameters.self_edges);
+        let own = MapRequest { reference: None, ..request() }.resolve().unwrap();
+        assert!(own.self_mapping && own.parameters.self_edges);
+    }
+
+    #[test]
+    fn a_later_kernel_is_unsupported_and_an_unknown_one_is_a_parameter_error() {
+        let code = |kernel: &str| {
+            MapRequest { kernel_method: Some(kernel.into()), ..request() }.resolve().unwrap_err().code()
+        };
+        assert_eq!(code("umap"), "GM_UNSUPPORTED");
+        assert_eq!(code("umpa"), "GM_PARAM");
+    }
+
+    #[test]
+    fn both_spellings_are_read_and_unknown_fields_are_not() {
+        let snake: MapRequest = serde_json::from_str(r#"{"query":"q","n_neighbors":5,"use_rep":"X"}"#).unwrap();
+        assert_eq!((snake.n_neighbors, snake.use_rep.as_deref()), (Some(5), Some("X")));
+        assert!(serde_json::from_str::<MapRequest>(r#"{"query":"q","neighbours":5}"#).is_err());
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let wrong = [
+            MapRequest { n_neighbors: Some(0), ..request() },
+            MapRequest { n_neighbors: Some(1), reference: None, ..request() },
+            MapRequest { bandwidth: Some(0.0), ..request() },
+            MapRequest { threads: Some(0), ..request() },
+            MapRequest { self_edges: Some(true), ..request() },
+            MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
+            MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
+            MapRequest { memory: Some("lots".into()), ..request() },
+            MapRequest {
+                layout: Some(LayoutRequest { inner_rows: 4, inner_per_unit: 2, part_rows: 9 }),
+                ..request()
+            },
+        ];
+        for request in wrong {
+            assert_eq!(request.resolve().unwrap_err().code(), "GM_PARAM", "{request:?}");
+        }
+    }
+}
