@@ -7,4 +7,6 @@ pub mod error;
 pub mod types;
 pub mod budget;
 pub mod progress;
+pub mod distance;
+pub mod join;
 pub mod pipeline;

@@ -1,0 +1,75 @@
+//! The tile algorithm, once for every lane.
+
+use super::pack::{BLOCK_ROWS, PANEL_ROWS, PackedReferences, QueryPanels, Sixteen};
+use super::survivors::{Resolve, Survivors};
+use super::vector::Vector;
+
+/// Bytes of a group of reference blocks that stays in the first-level cache while all query panels pass over it.
+const GROUP_BYTES: usize = 25 * 1024;
+
+/// Pushes every (query, reference) whose value is within the query's threshold into its buffer.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn scan<V: Vector>(
+    queries: &QueryPanels,
+    references: &PackedReferences,
+    survivors: &mut Survivors,
+    resolve: &mut dyn Resolve,
+) {
+    let dim = references.dim();
+    let group = (GROUP_BYTES / (dim * BLOCK_ROWS * 4)).max(1);
+    for first in (0..references.blocks()).step_by(group) {
+        let last = (first + group).min(references.blocks());
+        for panel in 0..queries.panels() {
+            let rows = queries.panel(panel).as_chunks::<PANEL_ROWS>().0;
+            let first_query = panel * PANEL_ROWS;
+            for block in first..last {
+                let values = &references.values[block * dim..(block + 1) * dim];
+                // SAFETY: the caller vouches for the instructions of `V`.
+                let sums = unsafe { six_by_sixteen::<V>(rows, values, &references.norms[block]) };
+                let limits = survivors.thresholds(first_query);
+                // SAFETY: as above.
+                let masks: [u16; PANEL_ROWS] = std::array::from_fn(|i| unsafe { sums[i].not_greater(limits[i]) });
+                if masks.iter().fold(0, |any, mask| any | mask) == 0 {
+                    continue;
+                }
+                let valid = references.valid[block];
+                for i in 0..PANEL_ROWS {
+                    let mask = masks[i] & valid;
+                    if mask != 0 {
+                        let mut found = Sixteen([0.0; BLOCK_ROWS]);
+                        // SAFETY: as above.
+                        unsafe { sums[i].store(&mut found) };
+                        survivors.push(first_query + i, (block * BLOCK_ROWS) as u32, mask, &found.0, resolve);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// ‖x‖² − 2·q·x of six queries and sixteen references.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn six_by_sixteen<V: Vector>(
+    queries: &[[f32; PANEL_ROWS]],
+    values: &[Sixteen],
+    norms: &Sixteen,
+) -> [V; PANEL_ROWS] {
+    // SAFETY: the caller vouches for the instructions of `V`.
+    unsafe {
+        let start = V::load(norms);
+        let mut sums = [start; PANEL_ROWS];
+        for (query, value) in queries.iter().zip(values) {
+            let value = V::load(value);
+            for i in 0..PANEL_ROWS {
+                sums[i] = sums[i].add_product(V::splat(query[i]), value);
+            }
+        }
+        sums
+    }
+}

@@ -1,0 +1,11 @@
+//! All queries against the reference in bulk: the exact join.
+//!
+//! A block of query rows in flight meets one slab of reference rows after another. The tile selects, exact distances decide
+//! at the end of each slab while its rows are in memory, so a reference of any size is joined with two slabs' worth of it.
+//! This module does not read stores; it is handed tiles.
+
+mod exact;
+mod slab;
+
+pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
+pub use slab::Slab;
