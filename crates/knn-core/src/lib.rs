@@ -9,4 +9,7 @@ pub mod budget;
 pub mod progress;
 pub mod distance;
 pub mod join;
+pub mod graph;
+pub mod kernel;
+pub mod operator;
 pub mod pipeline;

@@ -1,0 +1,57 @@
+//! The distance tile alone: 960 queries against 8 192 references at d = 50, thresholds that let about 0.5 % of pairs through, as
+//! in a join under way. `plain` is the same tile written as plain Rust for the compiler to vectorise. One core.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use gigamapper_core::distance::{Candidate, DistanceTile, Lane, PackedReferences, QueryPanels, Resolve, Survivors};
+
+const DIM: usize = 50;
+const QUERIES: usize = 192;
+const REFERENCES: usize = 8192;
+const K: usize = 30;
+
+/// Drops what it is given: the bench measures the tile, not the exact distances.
+struct Forget;
+
+impl Resolve for Forget {
+    fn resolve(&mut self, _: usize, candidates: &mut Vec<Candidate>) -> f32 {
+        candidates.clear();
+        f32::INFINITY
+    }
+
+    fn excluded(&self, _: usize) -> Option<u32> {
+        None
+    }
+}
+
+fn rows(count: usize, mut seed: u64) -> Vec<f32> {
+    let mut uniform = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..count * DIM).map(|_| uniform() + uniform() + uniform()).collect()
+}
+
+fn tile(criterion: &mut Criterion) {
+    let centre = vec![0f32; DIM];
+    let references = PackedReferences::pack(&rows(REFERENCES, 1), DIM, &centre);
+    let mut queries = QueryPanels::default();
+    queries.repack(&rows(QUERIES, 2), DIM, &centre);
+    let mut group = criterion.benchmark_group("tile_d50");
+    group.throughput(Throughput::Elements((QUERIES * REFERENCES) as u64));
+    for lane in Lane::available() {
+        let name = if lane == Lane::SCALAR { "plain" } else { lane.name() };
+        group.bench_function(name, |bencher| {
+            let mut survivors = Survivors::default();
+            bencher.iter(|| {
+                survivors.reset(QUERIES, K, |query| (f32::INFINITY, queries.error_bound(query, &references)));
+                lane.top_k(&queries, &references, &mut survivors, &mut Forget);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, tile);
+criterion_main!(benches);

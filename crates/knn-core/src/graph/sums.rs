@@ -1,0 +1,112 @@
+//! Sums over all distances of a graph, in an order that no block size or thread count changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::NeighborBlock;
+
+/// Rows of one partial sum.
+pub const SUM_GRANULE: u64 = 65_536;
+
+/// Partial sums of distances: one f64 per granule of 65 536 query rows, each the sum over rows of the sum over that row's
+/// neighbours. Serialised with exact bits, so that a resumed run continues with the same sums.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DistanceSums {
+    granules: Vec<Granule>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Granule {
+    /// `row / SUM_GRANULE`.
+    number: u64,
+    /// Bits of the f64 sum: text must not round it.
+    sum: u64,
+    /// Valid distances.
+    distances: u64,
+    /// Rows with at least one, or with a self edge.
+    rows: u64,
+}
+
+impl DistanceSums {
+    /// Adds the rows of a block; blocks come in row order.
+    pub fn add(&mut self, block: &NeighborBlock, is_mapped: impl Fn(usize) -> bool) {
+        for row in 0..block.rows() {
+            let number = (block.first_row + row as u64) / SUM_GRANULE;
+            if self.granules.last().is_none_or(|last| last.number != number) {
+                self.granules.push(Granule { number, sum: 0f64.to_bits(), distances: 0, rows: 0 });
+            }
+            let granule = self.granules.last_mut().expect("one was just pushed");
+            let (_, distances) = block.row(row);
+            let sum: f64 = distances.iter().map(|&d| f64::from(d)).sum();
+            granule.sum = (f64::from_bits(granule.sum) + sum).to_bits();
+            granule.distances += distances.len() as u64;
+            granule.rows += u64::from(is_mapped(row));
+        }
+    }
+
+    /// Appends the sums of later rows.
+    pub fn append(&mut self, later: &Self) {
+        for granule in &later.granules {
+            match self.granules.last_mut() {
+                Some(last) if last.number == granule.number => {
+                    last.sum = (f64::from_bits(last.sum) + f64::from_bits(granule.sum)).to_bits();
+                    last.distances += granule.distances;
+                    last.rows += granule.rows;
+                }
+                _ => self.granules.push(*granule),
+            }
+        }
+    }
+
+    /// Mean of all valid distances; with `self_edges` each mapped row also has one of distance 0. None without any.
+    pub fn mean(&self, self_edges: bool) -> Option<f64> {
+        let sum: f64 = self.granules.iter().map(|granule| f64::from_bits(granule.sum)).sum();
+        let counted = |granule: &Granule| granule.distances + if self_edges { granule.rows } else { 0 };
+        let count: u64 = self.granules.iter().map(counted).sum();
+        (count > 0).then(|| sum / count as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(first_row: u64, distances: Vec<f32>) -> NeighborBlock {
+        NeighborBlock {
+            first_row,
+            k: 2,
+            ids: distances.iter().map(|d| if d.is_nan() { -1 } else { 7 }).collect(),
+            distances,
+        }
+    }
+
+    #[test]
+    fn the_mean_counts_valid_distances_and_self_edges() {
+        let mut sums = DistanceSums::default();
+        sums.add(&block(0, vec![1.0, 2.0, 3.0, f32::NAN, f32::NAN, f32::NAN]), |row| row < 2);
+        assert_eq!(sums.mean(false), Some(2.0));
+        assert_eq!(sums.mean(true), Some(6.0 / 5.0));
+        assert_eq!(DistanceSums::default().mean(true), None);
+    }
+
+    #[test]
+    fn cutting_into_blocks_changes_no_bit_within_a_granule() {
+        let distances: Vec<f32> = (0..2000).map(|i| 0.1 + (i as f32).sin().abs()).collect();
+        let mut whole = DistanceSums::default();
+        whole.add(&block(65_000, distances.clone()), |_| true);
+        for cut in [1usize, 7, 64, 536, 999] {
+            let mut pieces = DistanceSums::default();
+            for (i, piece) in distances.chunks(cut * 2).enumerate() {
+                pieces.add(&block(65_000 + (i * cut) as u64, piece.to_vec()), |_| true);
+            }
+            assert_eq!(pieces, whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_journal_keeps_the_bits() {
+        let mut sums = DistanceSums::default();
+        sums.add(&block(0, vec![0.1, 0.7]), |_| true);
+        let text = serde_json::to_string(&sums).unwrap();
+        assert_eq!(serde_json::from_str::<DistanceSums>(&text).unwrap(), sums);
+    }
+}

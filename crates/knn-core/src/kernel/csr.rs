@@ -1,0 +1,41 @@
+//! A block of rows of the mapping matrix M.
+
+/// Row-normalised weights of a block of query rows, in the order of their neighbours; a self edge comes first. Lives for one block.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CsrBlock {
+    /// Global number of the first query row.
+    pub first_row: u64,
+    /// Start of each row in `columns`, and the end of the last.
+    pub starts: Vec<usize>,
+    /// Reference rows.
+    pub columns: Vec<u64>,
+    /// Their weights; each non-empty row sums to 1.
+    pub weights: Vec<f64>,
+}
+
+impl CsrBlock {
+    /// Number of query rows held.
+    pub fn rows(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Reference rows and weights of one query row, counted within the block.
+    pub fn row(&self, row: usize) -> (&[u64], &[f64]) {
+        let range = self.starts[row]..self.starts[row + 1];
+        (&self.columns[range.clone()], &self.weights[range])
+    }
+
+    /// Bytes of a block of `rows` rows of `k` neighbours.
+    pub fn bytes(rows: u64, k: u64) -> u64 {
+        rows * ((k + 1) * 16 + 8)
+    }
+
+    /// Empties the block for rows from `first_row` on.
+    pub(super) fn clear(&mut self, first_row: u64) {
+        self.first_row = first_row;
+        self.starts.clear();
+        self.starts.push(0);
+        self.columns.clear();
+        self.weights.clear();
+    }
+}

@@ -1,0 +1,12 @@
+//! Transfer: rows of the mapping matrix applied to the reference's columns. One file per kind of column.
+//!
+//! An operator sees a block of weights and a resident reference column, and fills rows of results. Sums run over a row's
+//! neighbours in their stored order, in f64.
+
+mod categorical;
+mod dense;
+mod numerical;
+
+pub use categorical::{LabelStatus, LabelVotes, Labels};
+pub use dense::{Embedding, transfer_embedding};
+pub use numerical::{NumberMeans, transfer_numbers};

@@ -1,0 +1,6 @@
+//! Order-preserving tiles of f32 rows: whatever the chunks of a source are, its reader hands out batches of the size that the
+//! caller wants, in row order, and no chunk is decoded twice in a pass.
+
+mod reader;
+
+pub use reader::TileReader;

@@ -1,0 +1,86 @@
+//! One pass over a range of rows, in batches.
+
+use crate::error::Result;
+use crate::source::RowSource;
+use crate::types::{RowRange, Tile};
+
+/// Reads a range of a source in order. Bands of the source's chunks are decoded whole, once; what a batch does not take is carried
+/// to the next.
+pub struct TileReader<'a> {
+    source: &'a dyn RowSource,
+    next: u64,
+    end: u64,
+    carried: Tile,
+}
+
+impl<'a> TileReader<'a> {
+    /// A pass over `rows` of `source`.
+    pub fn new(source: &'a dyn RowSource, rows: RowRange) -> Self {
+        let carried = Tile { first_row: rows.start, dim: source.dim(), values: Vec::new() };
+        Self { source, next: rows.start, end: rows.end, carried }
+    }
+
+    /// Bytes that a pass takes besides the tiles it fills: the carried band and the source's own scratch.
+    pub fn bytes(source: &dyn RowSource) -> u64 {
+        let band = source.natural_tile_rows().min(source.rows());
+        band * source.dim() as u64 * 4 + source.scratch_bytes(band)
+    }
+
+    /// Fills `tile` with the next `rows` rows, fewer at the end of the range, none after it.
+    pub fn next(&mut self, rows: u64, tile: &mut Tile) -> Result<()> {
+        let dim = self.source.dim();
+        let last = (self.next + rows).min(self.end);
+        tile.first_row = self.next;
+        tile.dim = dim;
+        tile.values.clear();
+        tile.values.reserve_exact((last - self.next) as usize * dim);
+        while self.next < last {
+            if self.next >= self.carried.first_row + self.carried.rows() as u64 {
+                self.read_band()?;
+            }
+            let first = (self.next - self.carried.first_row) as usize;
+            let available = self.carried.rows() - first;
+            let taken = available.min((last - self.next) as usize);
+            tile.values.extend_from_slice(&self.carried.values[first * dim..(first + taken) * dim]);
+            self.next += taken as u64;
+        }
+        Ok(())
+    }
+
+    /// The band of whole inner chunks in which the next row lies, cut to the range.
+    fn read_band(&mut self) -> Result<()> {
+        let band = self.source.natural_tile_rows().max(1);
+        let last = ((self.next / band + 1) * band).min(self.end);
+        self.source.read(RowRange::new(self.next, last), &mut self.carried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemoryRows;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_batch_size_gives_the_rows_in_order(
+            rows in 0u64..200, dim in 1usize..5, band in 1u64..70, batch in 1u64..90, start in 0u64..50,
+        ) {
+            let values: Vec<f32> = (0..rows * dim as u64).map(|i| i as f32).collect();
+            let source = MemoryRows::new(values.clone(), dim).with_natural_tile_rows(band);
+            let start = start.min(rows);
+            let mut reader = TileReader::new(&source, RowRange::new(start, rows));
+            let (mut seen, mut tile) = (Vec::new(), Tile::default());
+            loop {
+                reader.next(batch, &mut tile).unwrap();
+                if tile.rows() == 0 {
+                    break;
+                }
+                prop_assert_eq!(tile.first_row, start + (seen.len() / dim) as u64);
+                prop_assert!(tile.rows() as u64 <= batch);
+                seen.extend_from_slice(&tile.values);
+            }
+            prop_assert_eq!(&seen[..], &values[start as usize * dim..]);
+        }
+    }
+}
