@@ -4,6 +4,8 @@ use rayon::prelude::*;
 
 use super::slab::Slab;
 use crate::distance::{Candidate, DistanceTile, QueryPanels, Resolve, Survivors, bound, exact_distance};
+use crate::error::Result;
+use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
 /// Queries whose panels and buffers stay in the second-level cache together.
@@ -17,33 +19,35 @@ pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
 /// ascending by (f32 distance, id). Queries with a NaN or infinite coordinate stay without neighbours.
 ///
-/// With `self_mapping` the queries are reference rows, and no row becomes its own neighbour.
+/// With `self_mapping` the queries are reference rows, and no row becomes its own neighbour. A cancelled run stops within a
+/// chunk of queries and leaves `nearest` incomplete.
 pub fn join_slab(
     queries: &Tile,
     slab: &Slab,
     self_mapping: bool,
     tile: &dyn DistanceTile,
     nearest: &mut NeighborBlock,
-) {
+    progress: &Progress,
+) -> Result<()> {
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
     let ids = nearest.ids.par_chunks_mut(QUERY_CHUNK * k);
     let distances = nearest.distances.par_chunks_mut(QUERY_CHUNK * k);
     let chunks = queries.values.par_chunks(QUERY_CHUNK * dim);
-    ids.zip(distances).zip(chunks).enumerate().for_each_init(
-        Scratch::default,
-        |scratch, (chunk, ((ids, distances), rows))| {
-            let first_query = queries.first_row + (chunk * QUERY_CHUNK) as u64;
-            let Scratch { panels, survivors, ranked } = scratch;
-            panels.repack(rows, dim, slab.centre());
-            let mut decide = Decide { first_query, rows, panels, slab, self_mapping, k, ids, distances, ranked };
-            survivors.reset(panels.rows(), k, |query| decide.start(query));
-            tile.top_k(panels, slab.packed(), survivors, &mut decide);
-            for query in 0..panels.rows() {
-                survivors.finish(query, &mut decide);
-            }
-        },
-    );
+    let jobs = ids.zip(distances).zip(chunks).enumerate();
+    jobs.try_for_each_init(Scratch::default, |scratch, (chunk, ((ids, distances), rows))| {
+        progress.check()?;
+        let first_query = queries.first_row + (chunk * QUERY_CHUNK) as u64;
+        let Scratch { panels, survivors, ranked } = scratch;
+        panels.repack(rows, dim, slab.centre());
+        let mut decide = Decide { first_query, rows, panels, slab, self_mapping, k, ids, distances, ranked };
+        survivors.reset(panels.rows(), k, |query| decide.start(query));
+        tile.top_k(panels, slab.packed(), survivors, &mut decide);
+        for query in 0..panels.rows() {
+            survivors.finish(query, &mut decide);
+        }
+        Ok(())
+    })
 }
 
 #[derive(Default)]
@@ -164,7 +168,7 @@ mod tests {
             let last = (first + slab_rows).min(references.rows());
             let values = references.values[first * references.dim..last * references.dim].to_vec();
             let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone());
-            join_slab(queries, &slab, self_mapping, &lane, &mut block);
+            join_slab(queries, &slab, self_mapping, &lane, &mut block, &Progress::silent()).unwrap();
         }
         block
     }

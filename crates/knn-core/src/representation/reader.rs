@@ -26,6 +26,11 @@ impl<'a> TileReader<'a> {
         band * source.dim() as u64 * 4 + source.scratch_bytes(band)
     }
 
+    /// The row that comes next.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
     /// Fills `tile` with the next `rows` rows, fewer at the end of the range, none after it.
     pub fn next(&mut self, rows: u64, tile: &mut Tile) -> Result<()> {
         let dim = self.source.dim();
@@ -67,7 +72,7 @@ mod tests {
             rows in 0u64..200, dim in 1usize..5, band in 1u64..70, batch in 1u64..90, start in 0u64..50,
         ) {
             let values: Vec<f32> = (0..rows * dim as u64).map(|i| i as f32).collect();
-            let source = MemoryRows::new(values.clone(), dim).with_natural_tile_rows(band);
+            let source = MemoryRows::new(values.clone(), dim).unwrap().with_natural_tile_rows(band);
             let start = start.min(rows);
             let mut reader = TileReader::new(&source, RowRange::new(start, rows));
             let (mut seen, mut tile) = (Vec::new(), Tile::default());

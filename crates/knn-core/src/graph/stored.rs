@@ -1,0 +1,61 @@
+//! Neighbours on disk, read back in row order.
+
+use crate::error::{Error, Result};
+use crate::source::{Missing, ZarrArray, ZarrStore};
+use crate::types::{DType, NeighborBlock, RowRange};
+
+/// `obsm/knn_indices` and `obsm/knn_distances` of one AnnData.
+pub struct StoredNeighbors {
+    indices: ZarrArray,
+    distances: ZarrArray,
+    k: usize,
+    buffer: Vec<u8>,
+}
+
+impl StoredNeighbors {
+    /// Opens the neighbours of the AnnData at `prefix` (empty, or ending in `/`) of a store.
+    pub fn open(store: &ZarrStore, prefix: &str) -> Result<Self> {
+        let open = |name: &str| Ok(ZarrArray::open(store, &format!("{prefix}obsm/{name}"))?.with_missing(Missing::AllOrNone));
+        let (indices, distances) = (open("knn_indices")?, open("knn_distances")?);
+        let &[_, k] = indices.shape() else {
+            return Err(indices.schema("shape", "is not rows × k"));
+        };
+        if indices.shape() != distances.shape() {
+            return Err(Error::Shape {
+                left: indices.name(),
+                left_shape: indices.shape().to_vec(),
+                right: distances.name(),
+                right_shape: distances.shape().to_vec(),
+                reason: "one distance for every neighbor".into(),
+            });
+        }
+        if !matches!(indices.dtype(), DType::Int32 | DType::Int64) {
+            return Err(indices.schema("data_type", "is neither int32 nor int64"));
+        }
+        if distances.dtype() != DType::Float32 {
+            return Err(distances.schema("data_type", "is not float32"));
+        }
+        Ok(Self { indices, distances, k: k as usize, buffer: Vec::new() })
+    }
+
+    /// Reads these rows, counted within the AnnData, as rows from `first_row` on of the whole query.
+    pub fn read(&mut self, rows: RowRange, first_row: u64, block: &mut NeighborBlock) -> Result<()> {
+        (block.first_row, block.k) = (first_row, self.k);
+        self.indices.read_rows(rows, &mut self.buffer)?;
+        block.ids.clear();
+        if self.indices.dtype() == DType::Int32 {
+            block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))));
+        } else {
+            block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes)));
+        }
+        self.distances.read_rows(rows, &mut self.buffer)?;
+        block.distances.clear();
+        block.distances.extend(self.buffer.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
+        Ok(())
+    }
+
+    /// Bytes that reading `rows` rows of `k` neighbours takes, the block included.
+    pub fn bytes(rows: u64, k: u64) -> u64 {
+        rows * k * (8 + 8 + 4)
+    }
+}

@@ -1,0 +1,111 @@
+//! What this machine offers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget;
+use crate::distance::{DistanceTile, Lane};
+
+/// CPU, memory and back ends as a run would find them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Doctor {
+    /// Version of gigamapper's core.
+    pub version: String,
+    /// The processor.
+    pub cpu: Cpu,
+    /// Cores that a run takes by default.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub threads: u64,
+    /// Memory, bytes.
+    pub memory: Memory,
+    /// Back ends and whether they can be used.
+    pub backends: Vec<BackendState>,
+}
+
+/// The processor, and what the distance tile uses of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Cpu {
+    /// `x86_64`, `aarch64`, …
+    pub arch: String,
+    /// The maker's name for it, where the system tells.
+    pub model: String,
+    /// Instruction sets that matter here and are present.
+    pub features: Vec<String>,
+    /// Lane of the distance tile: `avx2` or `scalar`.
+    pub tile: String,
+}
+
+/// Memory of the machine, bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Memory {
+    /// What this process may use at most.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub machine: u64,
+    /// Limit of its cgroup, where there is one.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub cgroup: Option<u64>,
+    /// Budget of a run that names none.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub default: u64,
+}
+
+/// A back end and why it cannot be used, if it cannot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct BackendState {
+    /// `cpu` or `cuda`.
+    pub name: String,
+    /// Whether a run can use it.
+    pub available: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// Looks at the machine.
+pub fn doctor() -> Doctor {
+    let backend = |name: &str, reason: Option<&str>| BackendState {
+        name: name.into(),
+        available: reason.is_none(),
+        reason: reason.map(str::to_owned),
+    };
+    Doctor {
+        version: env!("CARGO_PKG_VERSION").into(),
+        cpu: Cpu {
+            arch: std::env::consts::ARCH.into(),
+            model: model(),
+            features: features(),
+            tile: Lane::best().name().into(),
+        },
+        threads: std::thread::available_parallelism().map_or(1, usize::from) as u64,
+        memory: Memory {
+            machine: budget::machine_memory(),
+            cgroup: budget::cgroup_limit(),
+            default: budget::default_limit(),
+        },
+        backends: vec![backend("cpu", None), backend("cuda", Some("this version has no GPU back end"))],
+    }
+}
+
+fn model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
+    line.and_then(|line| line.split_once(':')).map_or_else(|| "unknown".into(), |(_, name)| name.trim().to_owned())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<String> {
+    let known = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+    ];
+    known.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<String> {
+    Vec::new()
+}

@@ -1,0 +1,145 @@
+//! The arrays of both stores that a request names, opened and checked against each other.
+
+use super::request::Resolved;
+use crate::error::{Error, Result};
+use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, ZarrRows};
+
+/// Seed of the sample of chunks that a fingerprint looks into.
+const FINGERPRINT_SEED: u64 = 0;
+
+/// Everything that a run reads.
+pub(super) struct Inputs {
+    pub(super) query: AnnDataStore,
+    pub(super) reference: AnnDataStore,
+    pub(super) query_rows: ZarrRows,
+    pub(super) reference_rows: ZarrRows,
+    pub(super) names: ObsNames,
+    pub(super) columns: Vec<ColumnInput>,
+    pub(super) embeddings: Vec<(String, ZarrRows)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A column of the reference that is transferred.
+pub(super) struct ColumnInput {
+    pub(super) column: ObsColumn,
+    /// Colours of its categories, as many as there are.
+    pub(super) colors: Option<Vec<String>>,
+}
+
+impl ColumnInput {
+    /// Categories, if it is voted on, and whether their order means something.
+    pub(super) fn labels(&self) -> Option<(&Categories, bool)> {
+        let ordered = matches!(self.column.kind(), ColumnKind::Categorical { ordered: true, .. });
+        self.column.categories().map(|categories| (categories, ordered))
+    }
+}
+
+impl Inputs {
+    /// Opens what the request names; reads metadata and categories only.
+    pub(super) fn open(resolved: &Resolved) -> Result<Self> {
+        let parameters = &resolved.parameters;
+        let query = AnnDataStore::open(&resolved.query)?;
+        let reference = AnnDataStore::open(&resolved.reference)?;
+        let query_rows = query.embedding(&parameters.use_rep)?;
+        let reference_rows = reference.embedding(&parameters.use_rep)?;
+        if query_rows.dim() != reference_rows.dim() {
+            return Err(Error::Shape {
+                left: query_rows.array().name(),
+                left_shape: query_rows.array().shape().to_vec(),
+                right: reference_rows.array().name(),
+                right_shape: reference_rows.array().shape().to_vec(),
+                reason: "query and reference need the same number of columns".into(),
+            });
+        }
+        if reference.n_obs() == 0 && query.n_obs() > 0 {
+            let reason = "the reference has no cells to map onto";
+            return Err(Error::schema(reference.name(), "obs", "shape", reason));
+        }
+        if query.n_obs() > i64::MAX as u64 / 2 || reference.n_obs() > i64::from(u32::MAX) as u64 * 1024 {
+            return Err(Error::schema(reference.name(), "obs", "shape", "more cells than row ids can count"));
+        }
+        let mut warnings = query_rows.warnings()?;
+        if !resolved.self_mapping {
+            warnings.extend(reference_rows.warnings()?);
+        }
+        let columns: Vec<_> = parameters
+            .obs_keys
+            .iter()
+            .map(|key| ColumnInput::open(&reference, key, &mut warnings))
+            .collect::<Result<_>>()?;
+        let embeddings: Vec<_> = parameters
+            .obsm_keys
+            .iter()
+            .map(|key| Ok((key.clone(), reference.embedding(key)?)))
+            .collect::<Result<_>>()?;
+        let names = query.names()?;
+        Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, warnings })
+    }
+
+    /// Checks sizes and shard indexes of every array that the run will read.
+    pub(super) fn preflight(&self) -> Result<()> {
+        self.query_rows.preflight()?;
+        self.reference_rows.preflight()?;
+        self.names.preflight()?;
+        self.columns.iter().try_for_each(|input| input.column.preflight())?;
+        self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
+    }
+
+    /// Hashes of the content of every array, in a fixed order.
+    pub(super) fn fingerprints(&self) -> Result<Vec<String>> {
+        let mut all = vec![
+            self.query_rows.fingerprint(FINGERPRINT_SEED)?,
+            self.reference_rows.fingerprint(FINGERPRINT_SEED)?,
+            self.names.fingerprint(FINGERPRINT_SEED)?,
+        ];
+        for input in &self.columns {
+            all.push(input.column.fingerprint(FINGERPRINT_SEED)?);
+        }
+        for (_, rows) in &self.embeddings {
+            all.push(rows.fingerprint(FINGERPRINT_SEED)?);
+        }
+        Ok(all.into_iter().map(|hash| format!("{hash:032x}")).collect())
+    }
+}
+
+impl ColumnInput {
+    fn open(reference: &AnnDataStore, key: &str, warnings: &mut Vec<String>) -> Result<Self> {
+        let column = reference.column(key)?;
+        let refused = match column.kind() {
+            ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean => None,
+            ColumnKind::String => Some("texts".to_owned()),
+            ColumnKind::Other(encoding) => Some(encoding.clone()),
+        };
+        if let Some(kind) = refused {
+            return Err(Error::Unsupported {
+                what: format!("transferring obs column {key:?} of {} ({kind})", reference.name()),
+                remedy: "categorical, numeric and boolean columns can be transferred; store it as one of those".into(),
+            });
+        }
+        let colors = colors(reference, key, column.categories(), warnings);
+        Ok(Self { column, colors })
+    }
+}
+
+/// The colours of a label column. A problem with them warns and never stops a transfer.
+fn colors(
+    reference: &AnnDataStore,
+    key: &str,
+    categories: Option<&Categories>,
+    warnings: &mut Vec<String>,
+) -> Option<Vec<String>> {
+    let categories = categories?.len();
+    match reference.colors(key) {
+        Ok(Some(colors)) if colors.len() == categories && categories > 0 => Some(colors),
+        Ok(Some(colors)) => {
+            let found = colors.len();
+            warnings.push(format!("uns/{key}_colors has {found} colors for {categories} categories: not transferred"));
+            None
+        }
+        Ok(None) => None,
+        Err(error) => {
+            warnings.push(format!("uns/{key}_colors cannot be read ({error}): not transferred"));
+            None
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The first pass: neighbours of every query cell, stored unit by unit, and the sums that the bandwidth needs.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::outputs::{DISTANCES, INDICES, NAMES, STATUS};
+use super::plan::Prepared;
+use super::reference::Reference;
+use crate::distance::DistanceTile;
+use crate::error::{Error, Result};
+use crate::graph::DistanceSums;
+use crate::join::join_slab;
+use crate::progress::Progress;
+use crate::representation::TileReader;
+use crate::sink::{MappingStore, Stage, UnitWriter};
+use crate::source::{RowSource, StringBlock};
+use crate::types::{MappingStatus, NeighborBlock, RowRange, Tile};
+
+/// What the pass learned; each unit's journal record holds its share, so that a resumed run learns the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Joined {
+    pub(super) sums: DistanceSums,
+    /// Query cells by the code of their status.
+    pub(super) statuses: [u64; MappingStatus::NAMES.len()],
+    /// Reference rows that are not finite.
+    pub(super) excluded: u64,
+}
+
+impl Joined {
+    fn restore(&mut self, record: &Self) {
+        self.sums.restore(&record.sums);
+        self.statuses.iter_mut().zip(record.statuses).for_each(|(all, unit)| *all += unit);
+        self.excluded = record.excluded;
+    }
+}
+
+/// Joins every unit that is not committed yet.
+pub(super) fn run(prepared: &Prepared, store: &MappingStore, tile: &dyn DistanceTile, progress: &Progress) -> Result<Joined> {
+    let layout = prepared.spec.layout;
+    let mut joined = Joined::default();
+    let mut pass: Option<Pass> = None;
+    for unit in 0..layout.units() {
+        let range = layout.unit(unit);
+        if let Some(record) = store.committed(Stage::Joined, unit) {
+            let recorded: Joined = serde_json::from_value(record.extra.clone()).map_err(|error| Error::Corrupt {
+                file: store.path().display().to_string(),
+                block: format!("journal record of unit {unit}"),
+                reason: error.to_string(),
+            })?;
+            joined.restore(&recorded);
+            pass = None;
+            continue;
+        }
+        let pass = match &mut pass {
+            Some(pass) => pass,
+            none => none.insert(Pass::start(prepared, tile, progress, range.rows.start)?),
+        };
+        let before = joined.statuses;
+        let mut writer = store.begin(Stage::Joined, unit)?;
+        pass.unit(range.rows, &mut writer, &mut joined)?;
+        let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
+        let sums = joined.sums.since(range.rows.start);
+        writer.commit(json!({ "sums": sums, "statuses": statuses, "excluded": joined.excluded }))?;
+    }
+    Ok(joined)
+}
+
+/// A pass over consecutive units: readers and buffers stay from one to the next.
+struct Pass<'a> {
+    prepared: &'a Prepared,
+    tile: &'a dyn DistanceTile,
+    progress: &'a Progress,
+    reference: Reference<'a>,
+    reader: TileReader<'a>,
+    queries: Tile,
+    ahead: Tile,
+    nearest: NeighborBlock,
+    names: StringBlock,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Pass<'a> {
+    fn start(prepared: &'a Prepared, tile: &'a dyn DistanceTile, progress: &'a Progress, first_row: u64) -> Result<Self> {
+        let inputs = &prepared.inputs;
+        let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows)?;
+        let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
+        let nearest = NeighborBlock { k: prepared.spec.k as usize, ..NeighborBlock::default() };
+        Ok(Self {
+            prepared,
+            tile,
+            progress,
+            reference,
+            reader,
+            queries: Tile::default(),
+            ahead: Tile::default(),
+            nearest,
+            names: StringBlock::default(),
+            bytes: Vec::new(),
+        })
+    }
+
+    fn unit(&mut self, rows: RowRange, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        self.copy_names(rows, writer)?;
+        let block_rows = self.prepared.sizes.block_rows;
+        // Blocks do not cross units, so what was read ahead at the end of one unit is nothing.
+        self.reader.next(block_rows.min(rows.end - rows.start), &mut self.ahead)?;
+        for block in rows.pieces(block_rows) {
+            std::mem::swap(&mut self.queries, &mut self.ahead);
+            debug_assert_eq!((self.queries.first_row, self.queries.rows()), (block.start, block.len()));
+            self.join(rows.end, block_rows, joined)?;
+            self.append(writer, joined)?;
+            self.progress.advance(block.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Joins the block in `queries` and reads the next one of the unit meanwhile.
+    fn join(&mut self, unit_end: u64, block_rows: u64, joined: &mut Joined) -> Result<()> {
+        let slots = self.queries.rows() * self.nearest.k;
+        self.nearest.first_row = self.queries.first_row;
+        self.nearest.ids.clear();
+        self.nearest.ids.resize(slots, -1);
+        self.nearest.distances.clear();
+        self.nearest.distances.resize(slots, f32::NAN);
+        let left = unit_end - self.reader.position();
+        let Self { prepared, tile, progress, reference, reader, queries, ahead, nearest, .. } = self;
+        let self_mapping = prepared.resolved.self_mapping;
+        let visit = || reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, progress));
+        let (excluded, read) = rayon::join(visit, || reader.next(block_rows.min(left), ahead));
+        joined.excluded = excluded?;
+        read
+    }
+
+    fn append(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        let statuses: Vec<u8> = (0..self.queries.rows())
+            .map(|row| {
+                let status = self.status(row);
+                joined.statuses[status as usize] += 1;
+                status as u8
+            })
+            .collect();
+        joined.sums.add(&self.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
+        writer.append(STATUS, &statuses)?;
+        self.bytes.clear();
+        if self.prepared.spec.n_ref < 1 << 31 {
+            self.bytes.extend(self.nearest.ids.iter().flat_map(|&id| (id as i32).to_le_bytes()));
+        } else {
+            self.bytes.extend(self.nearest.ids.iter().flat_map(|id| id.to_le_bytes()));
+        }
+        writer.append(INDICES, &self.bytes)?;
+        self.bytes.clear();
+        self.bytes.extend(self.nearest.distances.iter().flat_map(|distance| distance.to_le_bytes()));
+        writer.append(DISTANCES, &self.bytes)
+    }
+
+    fn status(&self, row: usize) -> MappingStatus {
+        if !self.queries.row(row).iter().all(|value| value.is_finite()) {
+            MappingStatus::InvalidInput
+        } else if self.nearest.ids[row * self.nearest.k] < 0 {
+            MappingStatus::NoNeighbors
+        } else {
+            MappingStatus::Ok
+        }
+    }
+
+    /// Names are copied band by band.
+    fn copy_names(&mut self, rows: RowRange, writer: &mut UnitWriter) -> Result<()> {
+        let names = &self.prepared.inputs.names;
+        let band = names.natural_tile_rows().max(1);
+        let mut next = rows.start;
+        while next < rows.end {
+            let last = ((next / band + 1) * band).min(rows.end);
+            names.read(RowRange::new(next, last), &mut self.names)?;
+            writer.append_strings(NAMES, &self.names.bytes, &self.names.ends)?;
+            self.progress.check()?;
+            next = last;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! How the budget is shared out: the block of queries in flight, the slab of references, and what the rest takes.
+
+use std::collections::BTreeMap;
+
+use super::inputs::Inputs;
+use super::report::MemoryPlan;
+use super::request::Resolved;
+use crate::budget::{MIB, format_bytes};
+use crate::error::{Error, Result};
+use crate::graph::StoredNeighbors;
+use crate::join::{QUERY_CHUNK, Slab, scratch_bytes};
+use crate::kernel::CsrBlock;
+use crate::representation::TileReader;
+use crate::sink::{StoreSpec, writer_bytes};
+use crate::source::RowSource;
+
+/// Node, the libraries' code and heaps, and what an allocator keeps: measured at 60 MiB at most.
+const PROCESS: u64 = 72 * MIB;
+/// No block is larger: beyond this nothing gets faster.
+const MOST_BLOCK_ROWS: u64 = 16_384;
+/// A reference that must be streamed is not cut finer than this.
+const LEAST_SLAB_ROWS: u64 = 4096;
+/// Rows that transfer works on at a time.
+pub(super) const TRANSFER_ROWS: u64 = 4096;
+
+/// Sizes chosen from the budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) block_rows: u64,
+    pub(super) slab_rows: u64,
+    pub(super) reference_passes: u64,
+    pub(super) memory: MemoryPlan,
+}
+
+/// Shares out `resolved.memory`, or says what would be enough.
+pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> Result<Sizes> {
+    let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
+    let dim = inputs.query_rows.dim() as u64;
+    let k = spec.k;
+    let threads = resolved.threads as u64;
+
+    let mut common = BTreeMap::new();
+    common.insert("process", PROCESS);
+    common.insert("writer", writer_bytes(spec));
+
+    let mut join = common.clone();
+    join.insert("threads", threads * scratch_bytes(k as usize, dim as usize));
+    join.insert("query reading", TileReader::bytes(&inputs.query_rows));
+    let names = inputs.names.natural_tile_rows().min(n_query);
+    join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+
+    let per_row = block_row_bytes(dim, k);
+    let least_block = n_query.clamp(1, (QUERY_CHUNK as u64 * threads).min(MOST_BLOCK_ROWS));
+    let most_block = n_query.clamp(1, MOST_BLOCK_ROWS);
+    let reading = TileReader::bytes(&inputs.reference_rows);
+    let fixed: u64 = join.values().sum();
+    let whole = Slab::bytes(n_ref, dim) + reading;
+    let resident = fixed + whole + least_block * per_row <= resolved.memory;
+    let slab_row = Slab::bytes(16, dim) / 16 + dim * 4;
+    let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS);
+    if !resident {
+        let least = fixed + reading + least_slab * slab_row + least_block * per_row;
+        fits(resolved, "neighbors", least, &join)?;
+    }
+    let (block_rows, slab_rows) = if resident {
+        let left = resolved.memory - fixed - whole;
+        ((left / per_row).clamp(least_block, most_block), n_ref.max(1))
+    } else {
+        // Half for the queries in flight, half for the references: passes over the reference fall with the block.
+        let left = resolved.memory - fixed - reading;
+        let block_rows = (left / 2 / per_row).clamp(least_block, n_query.clamp(1, 1 << 20));
+        let slab_rows = (left.saturating_sub(block_rows * per_row) / slab_row).clamp(least_slab, n_ref.max(1));
+        (block_rows, slab_rows)
+    };
+    join.insert("queries in flight", block_rows * per_row);
+    let slabs = if resident { whole } else { reading + slab_rows * slab_row };
+    join.insert("reference in memory", slabs);
+
+    let transfer = transfer_parts(&common, inputs, spec, threads);
+    fits(resolved, "transfer", transfer.values().sum(), &transfer)?;
+
+    let highest = if transfer.values().sum::<u64>() > join.values().sum::<u64>() { transfer } else { join };
+    let planned = highest.values().sum();
+    let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
+    let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
+    let memory = MemoryPlan { limit: resolved.memory, planned, parts };
+    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, memory })
+}
+
+/// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, and their stored form.
+fn block_row_bytes(dim: u64, k: u64) -> u64 {
+    2 * dim * 4 + k * (8 + 4) + k * 8 + 8
+}
+
+/// What transfer takes: the reference's columns, which must be in memory, and one piece of rows.
+fn transfer_parts(
+    common: &BTreeMap<&'static str, u64>,
+    inputs: &Inputs,
+    spec: &StoreSpec,
+    threads: u64,
+) -> BTreeMap<&'static str, u64> {
+    let n_ref = inputs.reference.n_obs();
+    let (mut columns, mut results, mut sums) = (0, 0, 0u64);
+    for input in &inputs.columns {
+        let read = input.column.scratch_bytes(input.column.natural_tile_rows().min(n_ref));
+        let categories = input.column.categories().map_or(0, |categories| categories.len() as u64);
+        columns += n_ref * if categories > 0 { 4 } else { 8 } + read;
+        sums = sums.max(categories * 8);
+        results = results.max(TRANSFER_ROWS * 24);
+    }
+    for (_, rows) in &inputs.embeddings {
+        columns += n_ref * rows.dim() as u64 * 4 + rows.scratch_bytes(rows.natural_tile_rows().min(n_ref));
+        sums = sums.max(rows.dim() as u64 * 8);
+    }
+    let width = |array: &crate::sink::ArraySpec| array.row_bytes().unwrap_or(0);
+    results += TRANSFER_ROWS * 2 * spec.arrays.iter().map(width).max().unwrap_or(0);
+    let mut parts = common.clone();
+    parts.insert("reference columns", columns);
+    let rows = TRANSFER_ROWS + spec.layout.inner_rows().min(1);
+    parts.insert("weights", StoredNeighbors::bytes(rows, spec.k) + CsrBlock::bytes(rows, spec.k));
+    parts.insert("results", results);
+    parts.insert("threads", threads * sums);
+    parts
+}
+
+fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
+    if needed <= resolved.memory {
+        return Ok(());
+    }
+    let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
+    let hint = match largest {
+        "query reading" | "reading" => "; a store with smaller chunks of rows would need less",
+        "reference columns" => "; fewer obsKeys or obsmKeys at a time would need less",
+        _ => "",
+    };
+    Err(Error::Budget {
+        what: format!("{what} (most of it: {largest})"),
+        needed,
+        available: resolved.memory,
+        remedy: format!("memory of {} would do{hint}", format_bytes(needed.next_multiple_of(MIB))),
+    })
+}

@@ -1,0 +1,113 @@
+//! What a run stores: the arrays of the output, by stage, with their paths.
+
+use super::inputs::Inputs;
+use super::report::OutputArray;
+use super::request::Parameters;
+use crate::operator::LabelStatus;
+use crate::sink::{ArraySpec, Categories, Field, Kind, Stage};
+use crate::source;
+use crate::types::{DType, MappingStatus};
+
+/// Names of the cells.
+pub(super) const NAMES: &str = "obs/_index";
+/// What became of each cell.
+pub(super) const STATUS: &str = "obs/mapping_status";
+/// Neighbour ids.
+pub(super) const INDICES: &str = "obsm/knn_indices";
+/// Neighbour distances.
+pub(super) const DISTANCES: &str = "obsm/knn_distances";
+
+/// Paths of what is transferred for one obs key.
+pub(super) fn column_paths(key: &str, parameters: &Parameters) -> ColumnPaths {
+    ColumnPaths {
+        prediction: format!("obs/{key}_{}", parameters.prediction_postfix),
+        confidence: format!("obs/{key}_{}", parameters.confidence_postfix),
+        status: format!("obs/{key}_status"),
+        deviation: format!("obs/{key}_sd"),
+        probabilities: (parameters.probabilities == "all").then(|| format!("obsm/{key}_prob")),
+        colors: format!("{key}_{}_colors", parameters.prediction_postfix),
+    }
+}
+
+pub(super) struct ColumnPaths {
+    pub(super) prediction: String,
+    pub(super) confidence: String,
+    pub(super) status: String,
+    pub(super) deviation: String,
+    pub(super) probabilities: Option<String>,
+    /// Within `uns`.
+    pub(super) colors: String,
+}
+
+/// Path of a transferred embedding.
+pub(super) fn embedding_path(key: &str, parameters: &Parameters) -> String {
+    format!("obsm/{key}_{}", parameters.prediction_postfix)
+}
+
+/// Every array of the output. Columns stand in `obs` in this order.
+pub(super) fn arrays(inputs: &Inputs, parameters: &Parameters, k: u64) -> Vec<ArraySpec> {
+    let n_ref = inputs.reference.n_obs();
+    let ids = if n_ref < 1 << 31 { DType::Int32 } else { DType::Int64 };
+    let joined = |path: &str, kind| ArraySpec { path: path.into(), stage: Stage::Joined, kind };
+    let mut arrays = vec![
+        joined(NAMES, Kind::Column(Field::Strings)),
+        joined(STATUS, Kind::Column(statuses(&MappingStatus::NAMES))),
+        joined(INDICES, Kind::Matrix { dtype: ids, width: k }),
+        joined(DISTANCES, Kind::Matrix { dtype: DType::Float32, width: k }),
+    ];
+    let transferred = |path: String, kind| ArraySpec { path, stage: Stage::Transferred, kind };
+    for input in &inputs.columns {
+        let paths = column_paths(input.column.key(), parameters);
+        if let Some((categories, ordered)) = input.labels() {
+            let field = Field::Categorical { categories: stored(categories), ordered };
+            arrays.push(transferred(paths.prediction, Kind::Column(field)));
+            arrays.push(transferred(paths.confidence, Kind::Column(Field::F32)));
+            arrays.push(transferred(paths.status, Kind::Column(statuses(&LabelStatus::NAMES))));
+            if let Some(path) = paths.probabilities.filter(|_| !categories.is_empty()) {
+                let width = categories.len() as u64;
+                arrays.push(transferred(path, Kind::Matrix { dtype: DType::Float32, width }));
+            }
+        } else {
+            arrays.push(transferred(paths.prediction, Kind::Column(Field::F64)));
+            arrays.push(transferred(paths.deviation, Kind::Column(Field::F64)));
+        }
+    }
+    for (key, rows) in &inputs.embeddings {
+        let width = source::RowSource::dim(rows) as u64;
+        arrays.push(transferred(embedding_path(key, parameters), Kind::Matrix { dtype: DType::Float32, width }));
+    }
+    arrays
+}
+
+/// The same as the report tells it.
+pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
+    let describe = |array: &ArraySpec| {
+        let (kind, shape) = match &array.kind {
+            Kind::Column(Field::Categorical { .. }) => ("categorical", vec![n_obs]),
+            Kind::Column(Field::F32 | Field::F64) => ("numeric", vec![n_obs]),
+            Kind::Column(Field::Strings) => ("string", vec![n_obs]),
+            Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
+        };
+        OutputArray { path: array.path.clone(), kind: kind.into(), shape }
+    };
+    arrays.iter().map(describe).collect()
+}
+
+fn statuses(names: &[&str]) -> Field {
+    let categories = Categories::Strings(names.iter().map(|&name| name.to_owned()).collect());
+    Field::Categorical { categories, ordered: false }
+}
+
+fn stored(categories: &source::Categories) -> Categories {
+    match categories {
+        source::Categories::Strings(names) => Categories::Strings(names.clone()),
+        source::Categories::Values { dtype, bytes } => {
+            let size = dtype.size().unwrap_or(1);
+            let mut bytes = bytes.clone();
+            if cfg!(target_endian = "big") {
+                bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+            }
+            Categories::Numbers { dtype: *dtype, bytes }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Carries out a plan: join, transfer, finalise.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::join_stage::{self, Joined};
+use super::outputs;
+use super::plan::{Prepared, prepare};
+use super::report::{RunReport, StageReport};
+use super::request::MapRequest;
+use super::transfer_stage::{self, Transferred};
+use crate::budget::{self, MemoryBudget};
+use crate::distance::Lane;
+use crate::error::{Error, Result};
+use crate::operator::LabelStatus;
+use crate::progress::Progress;
+use crate::sink::{MappingStore, Stage, Uns, UnsValue};
+use crate::store::{OsVfs, Vfs};
+use crate::types::MappingStatus;
+
+/// Name of the one worker of a run in this process.
+const WORKER: &str = "worker-0";
+
+/// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
+pub fn run(request: &MapRequest, progress: &Progress) -> Result<RunReport> {
+    run_through(request, progress, Arc::new(OsVfs))
+}
+
+/// The same, with every write going through `vfs`.
+pub fn run_through(request: &MapRequest, progress: &Progress, vfs: Arc<dyn Vfs>) -> Result<RunReport> {
+    let mut clock = Clock::start();
+    progress.begin("preflight", 0, 0);
+    progress.check()?;
+    let prepared = prepare(request)?;
+    let budget = MemoryBudget::new(prepared.resolved.memory);
+    let _lease = budget.take("the plan", prepared.plan.memory.planned)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(prepared.resolved.threads)
+        .thread_name(|number| format!("gigamapper-{number}"))
+        .build()
+        .map_err(|error| Error::Backend {
+            backend: "cpu".into(),
+            reason: error.to_string(),
+            remedy: "ask for fewer threads".into(),
+        })?;
+    let store = open_store(&prepared, vfs)?;
+    let units = prepared.spec.layout.units();
+    let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
+    let resumed_rows = |units: &[u64]| units.iter().map(|&u| prepared.spec.layout.unit(u).rows.len() as u64).sum();
+    let (joined_before, transferred_before) = (resumed(Stage::Joined), resumed(Stage::Transferred));
+    let resumed_units = (joined_before.len() + transferred_before.len()) as u64;
+    clock.lap("preflight", &store);
+
+    let n_obs = prepared.spec.layout.n_obs();
+    progress.begin("join", n_obs, resumed_rows(&joined_before));
+    let joined = pool.install(|| join_stage::run(&prepared, &store, &Lane::best(), progress))?;
+    progress.end();
+    clock.lap("join", &store);
+
+    let sigma = sigma(&prepared, &joined);
+    let mut warnings = prepared.plan.warnings.clone();
+    warnings.extend(sigma_warning(sigma, n_obs));
+    let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
+        progress.begin("transfer", n_obs, resumed_rows(&transferred_before));
+        // Without any valid distance nobody has neighbours, and no weight is ever computed.
+        let bandwidth = sigma.unwrap_or(1.0);
+        let transferred = pool.install(|| transfer_stage::run(&prepared, &store, bandwidth, progress))?;
+        progress.end();
+        clock.lap("transfer", &store);
+        transferred
+    } else {
+        Transferred::default()
+    };
+
+    progress.begin("finalise", 0, 0);
+    progress.check()?;
+    let output = store.path().display().to_string();
+    let bytes_written = store.written_counter();
+    store.finalise(&uns(&prepared, &joined, sigma)?)?;
+    progress.end();
+    clock.lap_bytes("finalise", bytes_written.load(std::sync::atomic::Ordering::Relaxed));
+    Ok(RunReport {
+        output,
+        status_counts: named(&MappingStatus::NAMES, &joined.statuses),
+        label_status_counts: label_counts(&prepared, &transferred),
+        excluded_reference_rows: joined.excluded,
+        sigma,
+        recall: 1.0,
+        stored: prepared.plan.outputs.clone(),
+        seconds: clock.seconds(),
+        stages: clock.stages,
+        peak_memory: budget::resident().1,
+        resumed_units,
+        warnings,
+        plan: prepared.plan,
+    })
+}
+
+fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
+    let resolved = &prepared.resolved;
+    let path = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
+    let spec = prepared.spec.clone();
+    if resolved.resume {
+        MappingStore::resume(vfs, path, spec, WORKER, false)
+    } else if resolved.overwrite {
+        MappingStore::overwrite(vfs, path, spec, WORKER)
+    } else {
+        MappingStore::create(vfs, path, spec, WORKER)
+    }
+}
+
+/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all.
+fn sigma(prepared: &Prepared, joined: &Joined) -> Option<f64> {
+    let parameters = &prepared.resolved.parameters;
+    parameters.bandwidth.or_else(|| joined.sums.mean(parameters.self_edges))
+}
+
+fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {
+    match sigma {
+        None if n_obs > 0 => Some("no query cell has a neighbor: every prediction is missing".into()),
+        Some(0.0) => Some("all distances are 0, so the bandwidth is 0: neighbors are weighted equally".into()),
+        _ => None,
+    }
+}
+
+/// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
+fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Result<Uns> {
+    let parameters = &prepared.resolved.parameters;
+    let mut done = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": prepared.plan.mode,
+        "run": prepared.spec.run,
+        "parameters": serde_json::to_string(parameters).map_err(|error| Error::internal(error.to_string()))?,
+        "k": prepared.spec.k,
+        "n_ref": prepared.spec.n_ref,
+        "excluded_reference_rows": joined.excluded,
+        "recall": 1.0,
+        "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
+    });
+    if let Some(sigma) = sigma {
+        done["sigma"] = json!(sigma);
+    }
+    let mut uns = Uns::from_json(json!({ "gigamapper": done }).as_object().unwrap_or(&serde_json::Map::new()))?;
+    for input in &prepared.inputs.columns {
+        if let Some(colors) = &input.colors {
+            let name = outputs::column_paths(input.column.key(), parameters).colors;
+            uns.insert(name, UnsValue::Strings(colors.clone()));
+        }
+    }
+    Ok(uns)
+}
+
+fn named(names: &[&str], counts: &[u64]) -> BTreeMap<String, u64> {
+    names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn label_counts(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let keys = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).map(|input| input.column.key());
+    keys.zip(&transferred.labels).map(|(key, counts)| (key.to_owned(), named(&LabelStatus::NAMES, counts))).collect()
+}
+
+/// Time and bytes of each stage.
+struct Clock {
+    began: Instant,
+    lapped: Instant,
+    bytes: u64,
+    stages: Vec<StageReport>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self { began: now, lapped: now, bytes: 0, stages: Vec::new() }
+    }
+
+    fn lap(&mut self, stage: &str, store: &MappingStore) {
+        self.lap_bytes(stage, store.bytes_written());
+    }
+
+    fn lap_bytes(&mut self, stage: &str, bytes: u64) {
+        let now = Instant::now();
+        let seconds = (now - self.lapped).as_secs_f64();
+        self.stages.push(StageReport { stage: stage.into(), seconds, bytes_written: bytes - self.bytes });
+        (self.lapped, self.bytes) = (now, bytes);
+    }
+
+    fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}

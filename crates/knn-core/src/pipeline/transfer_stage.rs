@@ -1,0 +1,214 @@
+//! The second pass: the bandwidth is known, so weights are made from the stored neighbours and applied to the reference's columns.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::memory::TRANSFER_ROWS;
+use super::outputs::{ColumnPaths, column_paths, embedding_path};
+use super::plan::Prepared;
+use crate::error::{Error, Result};
+use crate::graph::StoredNeighbors;
+use crate::kernel::{CsrBlock, Gauss, gauss};
+use crate::operator::{
+    Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, transfer_embedding, transfer_numbers,
+};
+use crate::progress::Progress;
+use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter, codes_dtype};
+use crate::source::{RowSource, ZarrStore};
+use crate::types::{DType, NeighborBlock, RowRange, Tile};
+
+/// Query cells by the code of their status, for each label column in the order of the keys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Transferred {
+    pub(super) labels: Vec<[u64; LabelStatus::NAMES.len()]>,
+}
+
+/// Transfers every unit that is not committed yet.
+pub(super) fn run(prepared: &Prepared, store: &MappingStore, sigma: f64, progress: &Progress) -> Result<Transferred> {
+    let layout = prepared.spec.layout;
+    let label_columns = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).count();
+    let mut transferred = Transferred { labels: vec![Default::default(); label_columns] };
+    let mut pass: Option<Pass> = None;
+    for unit in 0..layout.units() {
+        let counts = if let Some(record) = store.committed(Stage::Transferred, unit) {
+            let counts: Transferred = serde_json::from_value(record.extra.clone()).unwrap_or_default();
+            if counts.labels.len() != label_columns {
+                return Err(Error::Corrupt {
+                    file: store.path().display().to_string(),
+                    block: format!("journal record of unit {unit}"),
+                    reason: "it counts other label columns".into(),
+                });
+            }
+            counts
+        } else {
+            let pass = match &mut pass {
+                Some(pass) => pass,
+                none => none.insert(Pass::start(prepared, store, sigma, progress)?),
+            };
+            let mut writer = store.begin(Stage::Transferred, unit)?;
+            let counts = pass.unit(layout.unit(unit), &mut writer)?;
+            writer.commit(json!(counts))?;
+            counts
+        };
+        for (all, unit) in transferred.labels.iter_mut().zip(&counts.labels) {
+            all.iter_mut().zip(unit).for_each(|(all, unit)| *all += unit);
+        }
+    }
+    Ok(transferred)
+}
+
+/// A reference column in memory, and where its results go.
+enum Payload {
+    Labels { labels: Labels, paths: ColumnPaths, codes: DType },
+    Numbers { numbers: Vec<f64>, paths: ColumnPaths },
+    Embedding { embedding: Embedding, path: String },
+}
+
+struct Pass<'a> {
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    kernel: Gauss,
+    store: ZarrStore,
+    payloads: Vec<Payload>,
+    neighbors: NeighborBlock,
+    weights: CsrBlock,
+    results: Results,
+}
+
+/// Buffers of one piece of rows.
+#[derive(Default)]
+struct Results {
+    votes: LabelVotes,
+    means: NumberMeans,
+    embedding: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Pass<'a> {
+    fn start(prepared: &'a Prepared, store: &MappingStore, sigma: f64, progress: &'a Progress) -> Result<Self> {
+        let self_edges = prepared.resolved.parameters.self_edges;
+        Ok(Self {
+            prepared,
+            progress,
+            kernel: Gauss { sigma, self_edges },
+            store: ZarrStore::open(store.path())?,
+            payloads: payloads(prepared, progress)?,
+            neighbors: NeighborBlock::default(),
+            weights: CsrBlock::default(),
+            results: Results::default(),
+        })
+    }
+
+    fn unit(&mut self, unit: UnitRange, writer: &mut UnitWriter) -> Result<Transferred> {
+        let prefix = self.prepared.spec.layout.prefix(unit.part);
+        let mut stored = StoredNeighbors::open(&self.store, &prefix)?;
+        let mut counts = Transferred::default();
+        let labels = self.payloads.iter().filter(|payload| matches!(payload, Payload::Labels { .. })).count();
+        counts.labels.resize(labels, Default::default());
+        for rows in unit.rows.pieces(TRANSFER_ROWS) {
+            let first = unit.first_in_part + (rows.start - unit.rows.start);
+            stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
+            let neighbors = &self.neighbors;
+            gauss(neighbors, self.kernel, |row| neighbors.ids[row * neighbors.k] >= 0, &mut self.weights);
+            let mut label = counts.labels.iter_mut();
+            for payload in &self.payloads {
+                apply(payload, &self.weights, &mut self.results, writer, &mut label)?;
+            }
+            self.progress.advance(rows.len() as u64)?;
+        }
+        Ok(counts)
+    }
+}
+
+/// Applies one payload to one piece of rows and appends the results.
+fn apply<'c>(
+    payload: &Payload,
+    weights: &CsrBlock,
+    results: &mut Results,
+    writer: &mut UnitWriter,
+    counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
+) -> Result<()> {
+    let Results { votes, means, embedding, bytes } = results;
+    match payload {
+        Payload::Labels { labels, paths, codes } => {
+            labels.vote(weights, paths.probabilities.is_some(), votes);
+            let statuses: Vec<u8> = votes.codes.iter().map(|&code| status(code) as u8).collect();
+            let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
+            statuses.iter().for_each(|&status| counts[usize::from(status)] += 1);
+            little_endian_codes(&votes.codes, *codes, bytes);
+            writer.append(&paths.prediction, bytes)?;
+            writer.append(&paths.confidence, little_endian(&votes.confidence, f32::to_le_bytes, bytes))?;
+            writer.append(&paths.status, &statuses)?;
+            if let Some(path) = paths.probabilities.as_ref().filter(|_| labels.categories > 0) {
+                writer.append(path, little_endian(&votes.probabilities, f32::to_le_bytes, bytes))?;
+            }
+            Ok(())
+        }
+        Payload::Numbers { numbers, paths } => {
+            transfer_numbers(numbers, weights, means);
+            writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
+            writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
+        }
+        Payload::Embedding { embedding: reference, path } => {
+            transfer_embedding(reference, weights, embedding);
+            writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
+        }
+    }
+}
+
+fn status(code: i32) -> LabelStatus {
+    if code < 0 { LabelStatus::Unlabelled } else { LabelStatus::Ok }
+}
+
+fn little_endian<'b, T: Copy, const N: usize>(values: &[T], to: fn(T) -> [u8; N], bytes: &'b mut Vec<u8>) -> &'b [u8] {
+    bytes.clear();
+    bytes.extend(values.iter().flat_map(|&value| to(value)));
+    bytes
+}
+
+fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    match dtype {
+        DType::Int8 => bytes.extend(codes.iter().map(|&code| code as i8 as u8)),
+        DType::Int16 => bytes.extend(codes.iter().flat_map(|&code| (code as i16).to_le_bytes())),
+        _ => bytes.extend(codes.iter().flat_map(|code| code.to_le_bytes())),
+    }
+}
+
+/// Reads the reference's columns, band by band.
+fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
+    let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
+    let n_ref = inputs.reference.n_obs();
+    let mut payloads = Vec::new();
+    for input in &inputs.columns {
+        let column = &input.column;
+        let bands = RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1));
+        let paths = column_paths(column.key(), parameters);
+        if let Some((categories, _)) = input.labels() {
+            let (mut codes, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
+            for rows in bands {
+                column.read_codes(rows, &mut band)?;
+                codes.extend_from_slice(&band);
+                progress.check()?;
+            }
+            let categories = categories.len();
+            let labels = Labels { codes, categories };
+            payloads.push(Payload::Labels { labels, paths, codes: codes_dtype(categories) });
+        } else {
+            let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
+            for rows in bands {
+                column.read_numbers(rows, &mut band)?;
+                numbers.extend_from_slice(&band);
+                progress.check()?;
+            }
+            payloads.push(Payload::Numbers { numbers, paths });
+        }
+    }
+    for (key, rows) in &inputs.embeddings {
+        let mut tile = Tile::default();
+        rows.read(RowRange::new(0, n_ref), &mut tile)?;
+        let embedding = Embedding { values: tile.values, dim: tile.dim };
+        payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
+    }
+    Ok(payloads)
+}
