@@ -7,4 +7,5 @@ pub mod error;
 pub mod types;
 pub mod budget;
 pub mod progress;
+pub mod source;
 pub mod pipeline;
