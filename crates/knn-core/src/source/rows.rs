@@ -70,7 +70,8 @@ impl RowSource for ZarrRows {
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {
         check_range(rows, self.rows())?;
-        let values = rows.len().checked_mul(self.dim).ok_or_else(|| Error::internal("a tile beyond the address space"))?;
+        let values =
+            rows.len().checked_mul(self.dim).ok_or_else(|| Error::internal("a tile beyond the address space"))?;
         tile.first_row = rows.start;
         tile.dim = self.dim;
         if self.dtype() == DType::Float32 {

@@ -314,7 +314,9 @@ mod tests {
         // The same without a declared size: the decoder stops at the buffer.
         let silent = zstd::stream::encode_all(vec![0u8; 64 << 20].as_slice(), 1).unwrap();
         assert!(codecs(&[Step::Zstd], FLOATS).decode_fixed(silent, 10).is_err());
-        assert!(codecs(&[Step::Zstd], Values::Strings).decode_strings(bomb, 1, 0..1, &mut StringBlock::default()).is_err());
+        assert!(
+            codecs(&[Step::Zstd], Values::Strings).decode_strings(bomb, 1, 0..1, &mut StringBlock::default()).is_err()
+        );
     }
 
     #[test]
@@ -344,7 +346,8 @@ mod tests {
     #[test]
     fn lengths_that_lie_are_refused() {
         let plain = codecs(&[], Values::Strings);
-        let decode = |bytes: &[u8], elements| plain.decode_strings(bytes.to_vec(), elements, 0..9, &mut StringBlock::default());
+        let decode =
+            |bytes: &[u8], elements| plain.decode_strings(bytes.to_vec(), elements, 0..9, &mut StringBlock::default());
         assert!(decode(&[1, 0, 0, 0, 1, 0, 0, 0, b'a'], 1).is_ok());
         for (wrong, elements) in [
             (&[1, 0, 0, 0, 200, 0, 0, 0, b'a'][..], 1),

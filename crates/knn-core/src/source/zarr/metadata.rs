@@ -180,14 +180,22 @@ impl ArrayMetadata {
             return Err(at.schema("chunk_grid", format!("a shard {object:?} is no multiple of {inner:?}")));
         }
         let grid = Grid { shape, object, inner };
-        if grid.object.iter().zip(&grid.inner).try_fold(1u64, |n, (o, i)| n.checked_mul(o / i)).is_none_or(|n| n > MOST_SLOTS) {
+        if grid
+            .object
+            .iter()
+            .zip(&grid.inner)
+            .try_fold(1u64, |n, (o, i)| n.checked_mul(o / i))
+            .is_none_or(|n| n > MOST_SLOTS)
+        {
             return Err(at.schema("codecs", format!("more than {MOST_SLOTS} inner chunks in a shard")));
         }
         // A string takes four bytes at least, and eight of ours.
         let element = dtype.size().unwrap_or(8) as u64;
         let bytes = product(grid.inner.iter().copied()).and_then(|elements| elements.checked_mul(element));
         if bytes.is_none_or(|bytes| bytes > LARGEST_CHUNK) {
-            return Err(at.schema("chunk_grid", format!("a chunk {:?} of {} is more than 1 GiB", grid.inner, dtype.name())));
+            return Err(
+                at.schema("chunk_grid", format!("a chunk {:?} of {} is more than 1 GiB", grid.inner, dtype.name()))
+            );
         }
         let codecs = Codecs::parse(&codecs, dtype, &grid.inner, at)?;
         let fill = fill_bytes(dtype, fields.fill_value.as_ref())
@@ -248,7 +256,13 @@ fn key_encoding(named: Option<&Named>, at: &At<'_>) -> Result<KeyEncoding> {
     let separator = match named.field::<&str>("separator") {
         Some("/") => '/',
         Some(".") => '.',
-        None => if prefixed { '/' } else { '.' },
+        None => {
+            if prefixed {
+                '/'
+            } else {
+                '.'
+            }
+        }
         Some(other) => return Err(at.schema("chunk_key_encoding", format!("separator {other:?}"))),
     };
     Ok(KeyEncoding { prefixed, separator })

@@ -50,15 +50,21 @@ impl ZarrStore {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::NotFound { store: name.clone(), kind: "store".into(), key: name, available: Vec::new() });
+                return Err(Error::NotFound {
+                    store: name.clone(),
+                    kind: "store".into(),
+                    key: name,
+                    available: Vec::new(),
+                });
             }
             Err(error) => return Err(Error::io("open", path, error)),
         };
         if !metadata.is_dir() {
             return Err(Error::Unsupported {
                 what: format!("{name}, which is a file and not a zarr folder,"),
-                remedy: "write it as a zarr v3 folder: anndata.settings.zarr_write_format = 3; adata.write_zarr(folder)"
-                    .into(),
+                remedy:
+                    "write it as a zarr v3 folder: anndata.settings.zarr_write_format = 3; adata.write_zarr(folder)"
+                        .into(),
             });
         }
         let root = path.canonicalize().map_err(|error| Error::io("open", path, error))?;
@@ -67,8 +73,9 @@ impl ZarrStore {
             if old {
                 return Err(Error::Unsupported {
                     what: format!("{name}: zarr format 2"),
-                    remedy: "write it again as zarr v3: anndata.settings.zarr_write_format = 3; adata.write_zarr(folder)"
-                        .into(),
+                    remedy:
+                        "write it again as zarr v3: anndata.settings.zarr_write_format = 3; adata.write_zarr(folder)"
+                            .into(),
                 });
             }
             return Err(Error::schema(name, "", "zarr.json", "the folder has none, so it is not a zarr store"));

@@ -1,0 +1,1 @@
+//! Small stores for tests, written without the reader's own code.
