@@ -25,3 +25,6 @@ pub use store::ZarrStore;
 
 pub(super) use key::{is_valid_path, join};
 pub(super) use store::{Node, NodeKind};
+
+#[cfg(test)]
+mod tests;
