@@ -8,6 +8,8 @@ pub mod types;
 pub mod budget;
 pub mod progress;
 pub mod distance;
+pub mod source;
+pub mod representation;
 pub mod join;
 pub mod graph;
 pub mod kernel;

@@ -1,0 +1,63 @@
+//! Where rows come from: AnnData stores on disk, and rows in memory.
+//!
+//! Everything here reads foreign bytes, so every length is checked before it is used, every product is checked, and what
+//! is decoded never exceeds what the metadata justify. Nothing of size n is held: callers ask for ranges of rows, and
+//! ranges aligned to [`RowSource::natural_tile_rows`] decode no chunk twice.
+//!
+//! Not here: ordering of tiles, read-ahead and sampling, which belong to the representation stage, and anything written.
+
+mod anndata;
+mod inspect;
+mod memory;
+mod numbers;
+mod rows;
+mod strings;
+#[cfg(test)]
+mod testing;
+mod zarr;
+
+pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
+pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, Skipped, inspect};
+pub use memory::MemoryRows;
+pub use rows::ZarrRows;
+pub use strings::StringBlock;
+pub use zarr::{Missing, ZarrArray, ZarrStore};
+
+use crate::error::Result;
+use crate::types::{DType, RowRange, Tile};
+
+/// Rows of a representation, in order, read in ranges. Shared between threads.
+pub trait RowSource: Send + Sync {
+    /// Number of rows.
+    fn rows(&self) -> u64;
+
+    /// Values of one row.
+    fn dim(&self) -> usize;
+
+    /// Element type as stored; tiles are f32 whatever it is.
+    fn dtype(&self) -> DType;
+
+    /// Rows of one band of inner chunks: reading ranges aligned to it decodes no chunk twice.
+    fn natural_tile_rows(&self) -> u64;
+
+    /// Bytes of scratch that one read of `rows` rows takes at most, beyond the tile itself.
+    fn scratch_bytes(&self, rows: u64) -> u64;
+
+    /// Stored bytes of the whole array, for estimates of cost.
+    fn stored_bytes(&self) -> u64;
+
+    /// Clears the tile and fills it with exactly these rows, which must lie inside `rows()`.
+    fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()>;
+
+    /// Checks sizes and shard indexes of everything stored, before work starts.
+    fn preflight(&self) -> Result<()>;
+
+    /// A hash of what is stored: the same for equal content wherever it lies, different after an edit that a seeded
+    /// sample of its chunks meets.
+    fn fingerprint(&self, seed: u64) -> Result<u128>;
+
+    /// What the user should know of this source before a run.
+    fn warnings(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,106 @@
+//! A two-dimensional zarr array as a [`RowSource`]: embeddings in `obsm`.
+//!
+//! f32 is read straight into the tile. Other element types are converted band by band, so that their bytes are never all
+//! in memory beside the tile.
+
+use super::RowSource;
+use super::memory::check_range;
+use super::numbers;
+use super::zarr::ZarrArray;
+use crate::error::{Error, Result};
+use crate::types::{DType, RowRange, Tile};
+
+/// Rows of a dense numeric array on disk; an array of one dimension is one column.
+#[derive(Debug)]
+pub struct ZarrRows {
+    array: ZarrArray,
+    dim: usize,
+}
+
+impl ZarrRows {
+    /// Takes a dense numeric array of one or two dimensions.
+    pub fn new(array: ZarrArray) -> Result<Self> {
+        let dim = match *array.shape() {
+            [_] => 1,
+            [_, dim] if dim > 0 => dim as usize,
+            _ => return Err(array.schema("shape", format!("{:?} is not rows × columns", array.shape()))),
+        };
+        if array.dtype() == DType::String {
+            return Err(array.schema("data_type", "strings cannot be a representation"));
+        }
+        Ok(Self { array, dim })
+    }
+
+    /// The array underneath.
+    pub fn array(&self) -> &ZarrArray {
+        &self.array
+    }
+}
+
+impl RowSource for ZarrRows {
+    fn rows(&self) -> u64 {
+        self.array.rows()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn dtype(&self) -> DType {
+        self.array.dtype()
+    }
+
+    fn natural_tile_rows(&self) -> u64 {
+        self.array.inner_rows()
+    }
+
+    fn scratch_bytes(&self, rows: u64) -> u64 {
+        if self.dtype() == DType::Float32 {
+            return self.array.scratch_bytes(rows);
+        }
+        let band = rows.min(self.natural_tile_rows());
+        let element = self.dtype().size().unwrap_or(8) as u64;
+        let piece = band.saturating_mul(self.dim as u64).saturating_mul(element);
+        self.array.scratch_bytes(band).saturating_add(piece)
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.array.stored_bytes()
+    }
+
+    fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {
+        check_range(rows, self.rows())?;
+        let values =
+            rows.len().checked_mul(self.dim).ok_or_else(|| Error::internal("a tile beyond the address space"))?;
+        tile.first_row = rows.start;
+        tile.dim = self.dim;
+        if self.dtype() == DType::Float32 {
+            tile.values.resize(values, 0.0);
+            return self.array.read_into(rows, bytemuck::cast_slice_mut(&mut tile.values));
+        }
+        tile.values.clear();
+        tile.values.reserve(values);
+        let mut bytes = Vec::new();
+        for piece in self.array.bands(rows) {
+            self.array.read_rows(piece, &mut bytes)?;
+            numbers::extend_f32(self.dtype(), &bytes, &mut tile.values);
+        }
+        Ok(())
+    }
+
+    fn preflight(&self) -> Result<()> {
+        self.array.preflight()
+    }
+
+    fn fingerprint(&self, seed: u64) -> Result<u128> {
+        self.array.fingerprint(seed)
+    }
+
+    fn warnings(&self) -> Result<Vec<String>> {
+        if self.rows() > 0 && self.array.is_absent()? {
+            let name = self.array.name();
+            return Ok(vec![format!("{name} has no stored chunk: every value is its fill value")]);
+        }
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,433 @@
+//! One array of a store: its metadata, and its rows, read in ranges.
+//!
+//! A range is read band by band. A band is one row of inner chunks; each is decoded once, several in parallel on the
+//! caller's rayon pool, and scattered into the rows. Where stored bytes are already the rows, they are read in place.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::codec::HEADER_BYTES;
+use super::grid::Grid;
+use super::key::join;
+use super::metadata::{ArrayMetadata, At};
+use super::scatter::scatter;
+use super::shard::{Indexes, Span, read_index};
+use super::store::{NodeKind, Object, ZarrStore};
+use crate::error::{Error, Result};
+use crate::source::StringBlock;
+use crate::source::memory::check_range;
+use crate::types::{DType, RowRange};
+
+/// Most inner chunks decoded at a time by one read.
+const MOST_IN_FLIGHT: u64 = 32;
+/// Most decoded bytes of them, unless a single one is larger.
+const BYTES_IN_FLIGHT: u64 = 64 << 20;
+
+/// What a chunk object that does not exist means. Missing inner chunks of a shard are always fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The fill value: writers leave out chunks of nothing else. For columns.
+    Fill,
+    /// The fill value if no object of the array exists, damage if some do. For embeddings, where a lost shard would
+    /// otherwise become a million cells at the origin.
+    AllOrNone,
+}
+
+/// An array of a zarr store.
+#[derive(Debug)]
+pub struct ZarrArray {
+    store: ZarrStore,
+    path: String,
+    metadata: ArrayMetadata,
+    attributes: Map<String, Value>,
+    missing: Missing,
+    indexes: Indexes,
+    absent: OnceLock<bool>,
+    largest_strings: OnceLock<u64>,
+    stored_bytes: OnceLock<u64>,
+}
+
+/// The part of a band group that is decoded at a time.
+pub(super) struct Group {
+    /// Rows of the array, within the range asked for.
+    pub(super) rows: RowRange,
+    /// Bands of inner chunks that hold them.
+    pub(super) bands: Range<u64>,
+    /// Inner chunks of each band.
+    pub(super) columns: Range<u64>,
+}
+
+impl ZarrArray {
+    /// Opens the array at `path`, whose missing chunks are [`Missing::Fill`].
+    pub fn open(store: &ZarrStore, path: &str) -> Result<Self> {
+        let node = store.node(path)?.ok_or_else(|| Error::NotFound {
+            store: store.name().into(),
+            kind: "array".into(),
+            key: path.into(),
+            available: Vec::new(),
+        })?;
+        let NodeKind::Array(fields) = &node.kind else {
+            return Err(Error::schema(store.name(), path, "node_type", "is a group where an array is expected"));
+        };
+        let metadata = ArrayMetadata::parse(fields, &At { store: store.name(), array: path })?;
+        Ok(Self {
+            store: store.clone(),
+            path: path.into(),
+            metadata,
+            attributes: node.attributes,
+            missing: Missing::Fill,
+            indexes: Indexes::default(),
+            absent: OnceLock::new(),
+            largest_strings: OnceLock::new(),
+            stored_bytes: OnceLock::new(),
+        })
+    }
+
+    /// Sets what a missing chunk object means.
+    #[must_use]
+    pub fn with_missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// Store and path, as errors name it.
+    pub fn name(&self) -> String {
+        Path::new(self.store.name()).join(&self.path).display().to_string()
+    }
+
+    /// Extent of every axis.
+    pub fn shape(&self) -> &[u64] {
+        &self.metadata.grid.shape
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.metadata.dtype
+    }
+
+    /// The attributes of its `zarr.json`.
+    pub fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes
+    }
+
+    /// Extent of the first axis.
+    pub fn rows(&self) -> u64 {
+        self.metadata.grid.rows()
+    }
+
+    /// Rows of one band of inner chunks.
+    pub fn inner_rows(&self) -> u64 {
+        self.metadata.grid.band_rows()
+    }
+
+    /// Cuts a range of rows at the bands.
+    pub fn bands(&self, rows: RowRange) -> impl Iterator<Item = RowRange> + use<> {
+        self.metadata.grid.bands(rows)
+    }
+
+    /// Shape of an inner chunk.
+    pub fn inner_chunk(&self) -> &[u64] {
+        &self.metadata.grid.inner
+    }
+
+    /// Shape of a shard, where there are shards.
+    pub fn shard(&self) -> Option<&[u64]> {
+        self.metadata.sharding.is_some().then_some(&*self.metadata.grid.object)
+    }
+
+    /// Names of its compression codecs, `raw` without any.
+    pub fn codec(&self) -> String {
+        self.metadata.codecs.name()
+    }
+
+    /// Bytes of all its stored objects; 0 where they cannot be listed, which the preflight reports.
+    pub fn stored_bytes(&self) -> u64 {
+        *self.stored_bytes.get_or_init(|| {
+            let sizes = self.objects().and_then(|objects| {
+                objects.iter().map(|object| self.store.object_len(&self.key(object))).sum::<Result<u64>>()
+            });
+            sizes.unwrap_or(0)
+        })
+    }
+
+    /// Whether no object of it is stored, so that every element is the fill value.
+    pub fn is_absent(&self) -> Result<bool> {
+        if let Some(absent) = self.absent.get() {
+            return Ok(*absent);
+        }
+        let absent = self.objects()?.is_empty();
+        Ok(*self.absent.get_or_init(|| absent))
+    }
+
+    /// Bytes of scratch that reading `rows` rows takes at most, beyond what it fills.
+    pub fn scratch_bytes(&self, rows: u64) -> u64 {
+        let grid = &self.metadata.grid;
+        let bands = (rows.div_ceil(grid.band_rows()) + 1).min(grid.rows().div_ceil(grid.band_rows()));
+        let indexes = if self.metadata.sharding.is_some() {
+            Indexes::bytes(grid.slots(), grid.objects().iter().product())
+        } else {
+            0
+        };
+        if self.reads_in_place() {
+            return indexes;
+        }
+        let elements = grid.inner_elements();
+        let (decoded, encoded) = match self.dtype().size() {
+            Some(_) => (self.metadata.codecs.largest_decoded(elements), self.metadata.codecs.largest_encoded(elements)),
+            None => (self.largest_strings(), self.largest_strings() + elements * size_of::<usize>() as u64),
+        };
+        let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
+        // A step of the chain holds its input and its output; a transposed chunk is copied once more.
+        jobs.saturating_mul(decoded.saturating_mul(2).saturating_add(encoded)).saturating_add(indexes)
+    }
+
+    /// Reads rows as row-major native-endian bytes into `out`, which is cleared first.
+    pub fn read_rows(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
+        check_range(rows, self.rows())?;
+        let bytes = self.row_bytes()?.checked_mul(rows.len()).ok_or_else(|| Error::internal("rows beyond memory"))?;
+        out.resize(bytes, 0);
+        self.read_into(rows, out)
+    }
+
+    /// Reads rows as row-major native-endian bytes into a buffer of exactly their size.
+    pub fn read_into(&self, rows: RowRange, out: &mut [u8]) -> Result<()> {
+        check_range(rows, self.rows())?;
+        let row_bytes = self.row_bytes()?;
+        if row_bytes.checked_mul(rows.len()) != Some(out.len()) {
+            return Err(Error::internal(format!("a buffer of {} bytes for {} rows", out.len(), rows.len())));
+        }
+        if out.is_empty() {
+            return Ok(());
+        }
+        if self.reads_in_place() {
+            return self.read_in_place(rows, row_bytes, out);
+        }
+        for group in self.groups(rows) {
+            let chunks = jobs(&group)
+                .into_par_iter()
+                .map(|(band, column)| {
+                    let Some((object, encoded)) = self.encoded(band, column)? else { return Ok(None) };
+                    let decoded = self.metadata.codecs.decode_fixed(encoded, self.metadata.grid.inner_elements());
+                    decoded.map(Some).map_err(|reason| object.corrupt(chunk_name(band, column), reason))
+                })
+                .collect::<Result<Vec<Option<Vec<u8>>>>>()?;
+            let first = (group.rows.start - rows.start) as usize * row_bytes;
+            let window = &mut out[first..first + group.rows.len() * row_bytes];
+            scatter(&self.metadata.grid, &group, &self.metadata.fill, &chunks, window);
+        }
+        Ok(())
+    }
+
+    /// Reads the strings of a one-dimensional array into `out`, which is cleared first.
+    pub fn read_strings(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
+        check_range(rows, self.rows())?;
+        out.clear();
+        if self.dtype() != DType::String || self.shape().len() != 1 {
+            return Err(self.schema("data_type", "is not a list of strings"));
+        }
+        let grid = &self.metadata.grid;
+        let bands: Vec<RowRange> = grid.bands(rows).collect();
+        for bands in bands.chunks(in_flight(self.largest_strings()) as usize) {
+            let blocks = bands
+                .par_iter()
+                .map(|piece| {
+                    let band = piece.start / grid.band_rows();
+                    let mut block = StringBlock::default();
+                    let Some((object, encoded)) = self.encoded(band, 0)? else {
+                        let fill = std::str::from_utf8(&self.metadata.fill).unwrap_or_default();
+                        (0..piece.len()).for_each(|_| block.push(fill));
+                        return Ok(block);
+                    };
+                    let first = (piece.start % grid.band_rows()) as usize;
+                    let decoded = self.metadata.codecs.decode_strings(
+                        encoded,
+                        grid.inner_elements(),
+                        first..first + piece.len(),
+                        &mut block,
+                    );
+                    decoded.map_err(|reason| object.corrupt(chunk_name(band, 0), reason))?;
+                    Ok(block)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            blocks.iter().for_each(|block| out.append(block));
+        }
+        Ok(())
+    }
+
+    pub(super) fn store(&self) -> &ZarrStore {
+        &self.store
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn metadata(&self) -> &ArrayMetadata {
+        &self.metadata
+    }
+
+    pub(super) fn missing(&self) -> Missing {
+        self.missing
+    }
+
+    /// Path in the store of a chunk object.
+    pub(super) fn key(&self, object: &[u64]) -> String {
+        join(&self.path, &self.metadata.keys.key(object))
+    }
+
+    /// A schema error of this array.
+    pub(in crate::source) fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
+        Error::schema(self.store.name(), self.path.as_str(), field, reason)
+    }
+
+    /// Where the inner chunks of an object lie in it.
+    pub(super) fn spans(&self, coordinates: &[u64], object: &Object) -> Result<std::sync::Arc<[Span]>> {
+        match self.metadata.sharding {
+            None => Ok([Some((0, object.len))].into()),
+            Some(sharding) => {
+                self.indexes.get(coordinates, || read_index(object, sharding, self.metadata.grid.slots()))
+            }
+        }
+    }
+
+    /// Refuses an encoded length that no chunk of this array can have.
+    pub(super) fn check_length(&self, object: &Object, block: &str, length: u64) -> Result<()> {
+        let elements = self.metadata.grid.inner_elements();
+        let decoded = self.metadata.codecs.largest_decoded(elements);
+        let encoded = self.metadata.codecs.largest_encoded(elements);
+        if self.metadata.codecs.is_uncompressed() && length != decoded {
+            return Err(object.corrupt(block, format!("has {length} bytes where {decoded} are stored uncompressed")));
+        }
+        if length == 0 || length > encoded {
+            return Err(object.corrupt(block, format!("has {length} bytes, but 1 to {encoded} are possible")));
+        }
+        Ok(())
+    }
+
+    fn row_bytes(&self) -> Result<usize> {
+        let Some(size) = self.dtype().size() else { return Err(self.schema("data_type", "is string, not a number")) };
+        if !(1..=2).contains(&self.shape().len()) {
+            return Err(self.schema("shape", format!("{:?} has not one or two dimensions", self.shape())));
+        }
+        usize::try_from(self.metadata.grid.columns())
+            .ok()
+            .and_then(|columns| columns.checked_mul(size))
+            .ok_or_else(|| self.schema("shape", "a row is larger than memory"))
+    }
+
+    /// Whether stored bytes are whole rows as they are wanted.
+    fn reads_in_place(&self) -> bool {
+        let Grid { shape, inner, .. } = &self.metadata.grid;
+        self.metadata.codecs.is_raw() && (shape.len() == 1 || (shape.len() == 2 && shape[1] == inner[1]))
+    }
+
+    fn read_in_place(&self, rows: RowRange, row_bytes: usize, out: &mut [u8]) -> Result<()> {
+        let band_rows = self.inner_rows();
+        let mut pieces = Vec::new();
+        let mut rest = out;
+        for piece in self.bands(rows) {
+            let (window, after) = rest.split_at_mut(piece.len() * row_bytes);
+            pieces.push((piece, window));
+            rest = after;
+        }
+        pieces.into_par_iter().try_for_each(|(piece, window)| {
+            let Some((object, offset, _)) = self.stored(piece.start / band_rows, 0)? else {
+                window
+                    .chunks_exact_mut(self.metadata.fill.len())
+                    .for_each(|out| out.copy_from_slice(&self.metadata.fill));
+                return Ok(());
+            };
+            object.read_into(offset + (piece.start % band_rows) * row_bytes as u64, window)
+        })
+    }
+
+    /// Finds an inner chunk: its open object, offset and length. `None` is fill.
+    fn stored(&self, band: u64, column: u64) -> Result<Option<(Object, u64, u64)>> {
+        let place = self.metadata.grid.place(band, column);
+        let key = self.key(&place.object);
+        let Some(object) = self.store.object(&key)? else {
+            if self.missing == Missing::AllOrNone && !self.is_absent()? {
+                return Err(self.lost(&key));
+            }
+            return Ok(None);
+        };
+        let spans = self.spans(&place.object, &object)?;
+        let Some((offset, length)) = spans.get(place.slot).copied().flatten() else { return Ok(None) };
+        self.check_length(&object, &chunk_name(band, column), length)?;
+        Ok(Some((object, offset, length)))
+    }
+
+    /// A chunk object that other objects of its array show to have been lost.
+    pub(super) fn lost(&self, key: &str) -> Error {
+        Error::Corrupt {
+            file: format!("{}/{key}", self.store.name()),
+            block: "chunk object".into(),
+            reason: "is missing while other chunks of the array exist".into(),
+        }
+    }
+
+    fn encoded(&self, band: u64, column: u64) -> Result<Option<(Object, Vec<u8>)>> {
+        let Some((object, offset, length)) = self.stored(band, column)? else { return Ok(None) };
+        let bytes = object.read(offset, length)?;
+        Ok(Some((object, bytes)))
+    }
+
+    /// Cuts a range into what is decoded at a time: several bands, or some columns of one.
+    fn groups(&self, rows: RowRange) -> Vec<Group> {
+        let grid = &self.metadata.grid;
+        let jobs = in_flight(self.metadata.codecs.largest_decoded(grid.inner_elements()));
+        let (width, band_rows) = (grid.band_width(), grid.band_rows());
+        let bands: Vec<RowRange> = grid.bands(rows).collect();
+        let mut groups = Vec::new();
+        for bands in bands.chunks((jobs / width).max(1) as usize) {
+            let (Some(first), Some(last)) = (bands.first(), bands.last()) else { continue };
+            for column in (0..width).step_by(jobs as usize) {
+                groups.push(Group {
+                    rows: RowRange { start: first.start, end: last.end },
+                    bands: first.start / band_rows..last.start / band_rows + 1,
+                    columns: column..(column + jobs).min(width),
+                });
+            }
+        }
+        groups
+    }
+
+    /// The largest decoded size that any chunk of a string array announces.
+    fn largest_strings(&self) -> u64 {
+        let elements = self.metadata.grid.inner_elements();
+        *self
+            .largest_strings
+            .get_or_init(|| self.announced().unwrap_or_else(|_| self.metadata.codecs.largest_decoded(elements)))
+    }
+
+    fn announced(&self) -> Result<u64> {
+        let elements = self.metadata.grid.inner_elements();
+        let mut largest = elements.saturating_mul(4 + self.metadata.fill.len() as u64);
+        for coordinates in self.objects()? {
+            let Some(object) = self.store.object(&self.key(&coordinates))? else { continue };
+            for (offset, length) in self.spans(&coordinates, &object)?.iter().flatten() {
+                let head = object.read(*offset, (*length).min(HEADER_BYTES))?;
+                largest = largest.max(self.metadata.codecs.announced(&head, *length, elements));
+            }
+        }
+        Ok(largest)
+    }
+}
+
+/// Inner chunks of `decoded` bytes that are decoded at a time.
+fn in_flight(decoded: u64) -> u64 {
+    (BYTES_IN_FLIGHT / decoded.max(1)).clamp(1, MOST_IN_FLIGHT)
+}
+
+fn jobs(group: &Group) -> Vec<(u64, u64)> {
+    group.bands.clone().flat_map(|band| group.columns.clone().map(move |column| (band, column))).collect()
+}
+
+/// How errors name an inner chunk.
+fn chunk_name(band: u64, column: u64) -> String {
+    format!("inner chunk ({band}, {column})")
+}

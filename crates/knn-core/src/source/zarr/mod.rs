@@ -1,0 +1,30 @@
+//! zarr v3 directory stores, read defensively.
+//!
+//! We parse the metadata, find the inner chunks and bound every decode ourselves; the `zarrs` crate is kept behind
+//! `codec.rs`. Its array reader decodes without bound, follows `..`, and decodes whole shards where we need one inner chunk.
+//! Consolidated metadata are never looked at: they may disagree with the nodes they describe.
+//!
+//! Not read: zarr v2, `.zip` and remote stores, irregular grids, nested shards, arrays of more than two dimensions (those
+//! can be described but not read).
+
+mod array;
+mod codec;
+mod fingerprint;
+mod grid;
+mod json;
+mod key;
+mod metadata;
+mod objects;
+mod preflight;
+mod scatter;
+mod shard;
+mod store;
+
+pub use array::{Missing, ZarrArray};
+pub use store::ZarrStore;
+
+pub(super) use key::{is_valid_path, join};
+pub(super) use store::{Node, NodeKind};
+
+#[cfg(test)]
+mod tests;
