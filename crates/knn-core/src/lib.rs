@@ -7,4 +7,6 @@ pub mod error;
 pub mod types;
 pub mod budget;
 pub mod progress;
+pub mod store;
+pub mod sink;
 pub mod pipeline;

@@ -31,7 +31,9 @@ impl RowRange {
     /// Cuts the range into pieces of at most `rows` rows, in order.
     pub fn pieces(self, rows: u64) -> impl Iterator<Item = Self> {
         debug_assert!(rows > 0);
-        (self.start..self.end).step_by(rows as usize).map(move |start| Self { start, end: (start + rows).min(self.end) })
+        (self.start..self.end)
+            .step_by(rows as usize)
+            .map(move |start| Self { start, end: (start + rows).min(self.end) })
     }
 }
 

@@ -172,7 +172,8 @@ impl MapRequest {
         let n_neighbors = self.n_neighbors.unwrap_or(30);
         let least = if self_mapping { 2 } else { 1 };
         if n_neighbors < least {
-            let why = if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
+            let why =
+                if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
             return Err(Error::param("nNeighbors", n_neighbors, why));
         }
         if n_neighbors > MOST_NEIGHBORS {
@@ -190,7 +191,11 @@ impl MapRequest {
         }
         let self_edges = match self.self_edges {
             Some(true) if !self_mapping => {
-                return Err(Error::param("selfEdges", true, "only in self-mapping does a cell have itself as a neighbor"));
+                return Err(Error::param(
+                    "selfEdges",
+                    true,
+                    "only in self-mapping does a cell have itself as a neighbor",
+                ));
             }
             given => given.unwrap_or(self_mapping),
         };
@@ -304,9 +309,8 @@ mod tests {
 
     #[test]
     fn a_later_kernel_is_unsupported_and_an_unknown_one_is_a_parameter_error() {
-        let code = |kernel: &str| {
-            MapRequest { kernel_method: Some(kernel.into()), ..request() }.resolve().unwrap_err().code()
-        };
+        let code =
+            |kernel: &str| MapRequest { kernel_method: Some(kernel.into()), ..request() }.resolve().unwrap_err().code();
         assert_eq!(code("umap"), "GM_UNSUPPORTED");
         assert_eq!(code("umpa"), "GM_PARAM");
     }
@@ -329,10 +333,7 @@ mod tests {
             MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },
-            MapRequest {
-                layout: Some(LayoutRequest { inner_rows: 4, inner_per_unit: 2, part_rows: 9 }),
-                ..request()
-            },
+            MapRequest { layout: Some(LayoutRequest { inner_rows: 4, inner_per_unit: 2, part_rows: 9 }), ..request() },
         ];
         for request in wrong {
             assert_eq!(request.resolve().unwrap_err().code(), "GM_PARAM", "{request:?}");
