@@ -1,0 +1,42 @@
+//! The end of a store: `uns`, metadata without the mark of an unfinished array, and consolidated metadata, the root last.
+//!
+//! Every file of metadata is written once more and synced, so nothing before needed to be. Only when all is durable does
+//! the root say `complete`, by one rename. The bytes depend on the run alone, not on how often it was interrupted.
+
+use serde_json::{Map, Value};
+
+use super::mapping::Shared;
+use super::node::Node;
+use super::tree::{Status, consolidate, part_group, part_nodes, root};
+use super::uns::Uns;
+use crate::error::Result;
+
+pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
+    let mut extra = Vec::new();
+    uns.nodes("uns", &mut extra)?;
+    let layout = &store.spec.layout;
+    let mut all = Map::new();
+    for part in 0..layout.parts() {
+        let prefix = layout.prefix(part);
+        // An earlier attempt may have been killed here, and its `uns` may have had other names.
+        store.vfs.remove_dir_all(&store.path.join(format!("{prefix}uns")))?;
+        let mut nodes = part_nodes(&store.spec, part, Status::Complete);
+        nodes.extend_from_slice(&extra);
+        store.write_nodes(&prefix, &nodes, true)?;
+        if !prefix.is_empty() {
+            let mut group = part_group();
+            let plain = group.document.clone();
+            consolidate(&mut group, metadata("", &nodes));
+            store.write_nodes(&prefix, &[group], true)?;
+            all.insert(prefix.trim_end_matches('/').to_owned(), plain);
+        }
+        all.extend(metadata(&prefix, &nodes));
+    }
+    let mut root = root(&store.spec, Status::Complete);
+    consolidate(&mut root, all);
+    store.write_nodes("", &[root], true)
+}
+
+fn metadata(prefix: &str, nodes: &[Node]) -> Map<String, Value> {
+    nodes.iter().map(|node| (format!("{prefix}{}", node.path), node.document.clone())).collect()
+}

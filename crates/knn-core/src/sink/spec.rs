@@ -1,0 +1,210 @@
+//! What a store will hold, said before anything is written.
+
+use serde_json::{Value, json};
+
+use super::Layout;
+use super::name::{check_group, check_name};
+use crate::error::{Error, Result};
+use crate::store::Stage;
+use crate::types::DType;
+
+/// A store to be written.
+#[derive(Debug, Clone)]
+pub struct StoreSpec {
+    /// Its grid.
+    pub layout: Layout,
+    /// Rows of the reference.
+    pub n_ref: u64,
+    /// Width of the neighbours.
+    pub k: u64,
+    /// Hash of the run: a store is resumed only by the same.
+    pub run: String,
+    /// The plan, kept in the journal for people.
+    pub plan: Value,
+    /// The arrays. `obs/_index` must be among them; columns stand in `obs` in this order.
+    pub arrays: Vec<ArraySpec>,
+}
+
+/// One array or column.
+#[derive(Debug, Clone)]
+pub struct ArraySpec {
+    /// `obs/<name>` for a column, `obsm/<name>` for a matrix.
+    pub path: String,
+    /// The stage that writes it.
+    pub stage: Stage,
+    /// What is in it.
+    pub kind: Kind,
+}
+
+/// The form of an array.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// One value per row.
+    Column(Field),
+    /// `width` values per row.
+    Matrix {
+        /// Their type.
+        dtype: DType,
+        /// How many.
+        width: u64,
+    },
+}
+
+/// The values of a column.
+#[derive(Debug, Clone)]
+pub enum Field {
+    /// Codes of type [`codes_dtype`], −1 where there is none.
+    Categorical {
+        /// What the codes mean.
+        categories: Categories,
+        /// Whether their order has a meaning.
+        ordered: bool,
+    },
+    /// Numbers, NaN where there is none.
+    F64,
+    /// Numbers, NaN where there is none.
+    F32,
+    /// Texts; `obs/_index` is one.
+    Strings,
+}
+
+/// The categories of a categorical column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Categories {
+    /// Texts.
+    Strings(Vec<String>),
+    /// Little-endian numbers or booleans.
+    Numbers {
+        /// Their type.
+        dtype: DType,
+        /// Their bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Categories {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Strings(names) => names.len(),
+            Self::Numbers { dtype, bytes } => bytes.len() / dtype.size().unwrap_or(1),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Strings(names) => names.iter().map(|name| name.len() as u64 + 32).sum(),
+            Self::Numbers { bytes, .. } => bytes.len() as u64,
+        }
+    }
+}
+
+/// Type of the codes of that many categories; pandas chooses the same.
+pub fn codes_dtype(categories: usize) -> DType {
+    match categories {
+        0..=126 => DType::Int8,
+        127..=32_766 => DType::Int16,
+        _ => DType::Int32,
+    }
+}
+
+impl ArraySpec {
+    /// Type of the values that are appended; `string` for texts.
+    pub fn dtype(&self) -> DType {
+        match &self.kind {
+            Kind::Column(Field::Categorical { categories, .. }) => codes_dtype(categories.len()),
+            Kind::Column(Field::F64) => DType::Float64,
+            Kind::Column(Field::F32) => DType::Float32,
+            Kind::Column(Field::Strings) => DType::String,
+            Kind::Matrix { dtype, .. } => *dtype,
+        }
+    }
+
+    /// Bytes of one row; `None` for texts.
+    pub fn row_bytes(&self) -> Option<u64> {
+        let width = if let Kind::Matrix { width, .. } = self.kind { width } else { 1 };
+        self.dtype().size().map(|size| size as u64 * width)
+    }
+
+    /// Path of the array whose chunks hold the values.
+    pub(super) fn values(&self) -> String {
+        match self.kind {
+            Kind::Column(Field::Categorical { .. }) => format!("{}/codes", self.path),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// Path inside the store of the object that holds a unit.
+    pub(super) fn object(&self, layout: &Layout, unit: u64) -> String {
+        let range = layout.unit(unit);
+        let tail = if matches!(self.kind, Kind::Matrix { .. }) { "/0" } else { "" };
+        format!("{}{}/c/{}{tail}", layout.prefix(range.part), self.values(), layout.chunk(range))
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |reason: &str| Err(Error::internal(format!("array {:?}: {reason}", self.path)));
+        let (group, name) = self.path.split_once('/').unwrap_or(("", &self.path));
+        check_name(name)?;
+        match &self.kind {
+            Kind::Column(field) => {
+                if group != "obs" {
+                    return wrong("a column is in obs");
+                }
+                if (name == "_index") && !matches!(field, Field::Strings) {
+                    return wrong("the index holds texts");
+                }
+                if let Field::Categorical { categories: Categories::Numbers { dtype, bytes }, .. } = field {
+                    if dtype.size().is_none_or(|size| bytes.len() % size != 0) {
+                        return wrong("categories are not whole numbers of their type");
+                    }
+                }
+            }
+            Kind::Matrix { dtype, width } => {
+                if group != "obsm" || *width == 0 || dtype.size().is_none() {
+                    return wrong("a matrix is in obsm, is at least one wide and has no texts");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StoreSpec {
+    /// Refuses what cannot be written.
+    pub(super) fn check(&self) -> Result<()> {
+        self.arrays.iter().try_for_each(ArraySpec::check)?;
+        for group in ["obs/", "obsm/"] {
+            check_group(self.arrays.iter().filter_map(|array| array.path.strip_prefix(group)))?;
+        }
+        if !self.arrays.iter().any(|array| array.path == "obs/_index") {
+            return Err(Error::internal("a store without obs/_index"));
+        }
+        Ok(())
+    }
+
+    /// The stages that write something.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        let all = [Stage::Joined, Stage::Transferred];
+        all.into_iter().filter(|stage| self.arrays.iter().any(|array| array.stage == *stage)).collect()
+    }
+
+    /// The arrays of a stage.
+    pub(super) fn of(&self, stage: Stage) -> impl Iterator<Item = &ArraySpec> {
+        self.arrays.iter().filter(move |array| array.stage == stage)
+    }
+
+    /// What must agree for a unit to mean the same objects.
+    pub(super) fn grid(&self) -> Value {
+        let arrays: Vec<_> =
+            self.arrays.iter().map(|a| json!([a.values(), a.stage, a.dtype(), a.row_bytes()])).collect();
+        json!({
+            "n_obs": self.layout.n_obs(), "inner_rows": self.layout.inner_rows(), "unit_rows": self.layout.unit_rows(),
+            "part_rows": self.layout.part_rows(), "arrays": arrays,
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole stores: written, interrupted, resumed, and read back by zarrs, which shares no code with the writer.
+
+mod faults;
+mod readback;
+mod resume;
+mod sample;

@@ -1,0 +1,100 @@
+//! The nodes of one AnnData and of the root around it: everything of a store that is metadata.
+
+use serde_json::{Map, Value, json};
+
+use super::node::{Node, categories, compressed, dict, encoding, group, sharded, strings};
+use super::spec::{ArraySpec, Field, Kind, StoreSpec};
+use crate::types::DType;
+
+/// Version of the `gigamapper` attribute of the root.
+pub(super) const VERSION: u64 = 1;
+/// The attribute of the root.
+pub(super) const ATTRIBUTE: &str = "gigamapper";
+const STATUS: &str = "gigamapper-status";
+
+/// Whether a store is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Running,
+    Complete,
+}
+
+impl Status {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// All nodes of part `part` below its own group. Arrays of an unfinished store say so in an attribute.
+pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Node> {
+    let columns = spec.arrays.iter().filter_map(|a| a.path.strip_prefix("obs/")).filter(|name| *name != "_index");
+    let mut nodes = vec![dataframe("obs", columns.collect()), dict("obsm"), dataframe("var", Vec::new())];
+    nodes.push(strings("var/_index", &[]));
+    nodes.extend(["layers", "obsp", "uns", "varm", "varp"].map(dict));
+    for array in &spec.arrays {
+        let attributes = |kind: &str| {
+            let mut attributes = encoding(kind, "0.2.0");
+            if status == Status::Running {
+                attributes.insert(STATUS.into(), status.name().into());
+            }
+            attributes
+        };
+        if let Kind::Column(Field::Categorical { categories: names, ordered }) = &array.kind {
+            let mut own = attributes("categorical");
+            own.insert("ordered".into(), (*ordered).into());
+            nodes.push(group(array.path.as_str(), own));
+            nodes.push(categories(&format!("{}/categories", array.path), names));
+        }
+        let kind = if array.dtype() == DType::String { "string-array" } else { "array" };
+        nodes.push(values(spec, part, array, attributes(kind)));
+    }
+    nodes
+}
+
+fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: Map<String, Value>) -> Node {
+    let rows = spec.layout.part_rows_of(part);
+    let (unit, inner) = (spec.layout.unit_rows(), spec.layout.inner_rows());
+    match array.kind {
+        Kind::Matrix { dtype, width } => {
+            sharded(&array.path, &[rows, width], &[unit, width], &[inner, width], dtype, attributes)
+        }
+        Kind::Column(_) => compressed(&array.values(), &[rows], &[unit], array.dtype(), attributes),
+    }
+}
+
+fn dataframe(path: &str, columns: Vec<&str>) -> Node {
+    let mut attributes = encoding("dataframe", "0.2.0");
+    attributes.insert("_index".into(), "_index".into());
+    attributes.insert("column-order".into(), columns.into());
+    group(path, attributes)
+}
+
+/// The group of one AnnData among several.
+pub(super) fn part_group() -> Node {
+    group("", encoding("anndata", "0.1.0"))
+}
+
+/// The root: the AnnData itself if there is one part.
+pub(super) fn root(spec: &StoreSpec, status: Status) -> Node {
+    let mut attributes = if spec.layout.parts() == 1 { encoding("anndata", "0.1.0") } else { Map::new() };
+    let own = json!({
+        "version": VERSION, "status": status.name(), "run": spec.run,
+        "n_obs": spec.layout.n_obs(), "n_ref": spec.n_ref, "k": spec.k, "part_rows": spec.layout.part_rows(),
+    });
+    attributes.insert(ATTRIBUTE.into(), own);
+    group("", attributes)
+}
+
+/// Adds to a group the metadata of all nodes below it, so that a reader opens a store with one request.
+pub(super) fn consolidate(group: &mut Node, metadata: Map<String, Value>) {
+    group.document["consolidated_metadata"] =
+        json!({ "kind": "inline", "must_understand": false, "metadata": metadata });
+}
+
+/// The bytes of a `zarr.json`.
+pub(super) fn document_bytes(document: &Value) -> Vec<u8> {
+    format!("{document:#}\n").into_bytes()
+}
