@@ -78,10 +78,9 @@ pub fn run_through(request: &MapRequest, progress: &Progress, vfs: Arc<dyn Vfs>)
     progress.begin("finalise", 0, 0);
     progress.check()?;
     let output = store.path().display().to_string();
-    let bytes_written = store.written_counter();
     store.finalise(&uns(&prepared, &joined, sigma)?)?;
     progress.end();
-    clock.lap_bytes("finalise", bytes_written.load(std::sync::atomic::Ordering::Relaxed));
+    clock.lap("finalise", &store);
     Ok(RunReport {
         output,
         status_counts: named(&MappingStatus::NAMES, &joined.statuses),
@@ -177,11 +176,7 @@ impl Clock {
     }
 
     fn lap(&mut self, stage: &str, store: &MappingStore) {
-        self.lap_bytes(stage, store.bytes_written());
-    }
-
-    fn lap_bytes(&mut self, stage: &str, bytes: u64) {
-        let now = Instant::now();
+        let (now, bytes) = (Instant::now(), store.bytes_written());
         let seconds = (now - self.lapped).as_secs_f64();
         self.stages.push(StageReport { stage: stage.into(), seconds, bytes_written: bytes - self.bytes });
         (self.lapped, self.bytes) = (now, bytes);

@@ -90,7 +90,7 @@ impl Layout {
     }
 
     /// Path of a part inside the store, empty or ending in `/`.
-    pub(super) fn prefix(&self, part: u64) -> String {
+    pub fn prefix(&self, part: u64) -> String {
         if self.parts() == 1 { String::new() } else { format!("dataset_{part}/") }
     }
 

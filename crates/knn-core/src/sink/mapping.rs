@@ -246,7 +246,7 @@ impl MappingStore {
     }
 
     /// Finishes the store once all units are committed. On one that was finished before it does nothing.
-    pub fn finalise(self, uns: &Uns) -> Result<()> {
+    pub fn finalise(&self, uns: &Uns) -> Result<()> {
         if self.complete {
             return Ok(());
         }

@@ -176,7 +176,7 @@ impl ArraySpec {
 
 impl StoreSpec {
     /// Refuses what cannot be written.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         self.arrays.iter().try_for_each(ArraySpec::check)?;
         for group in ["obs/", "obsm/"] {
             check_group(self.arrays.iter().filter_map(|array| array.path.strip_prefix(group)))?;
@@ -188,7 +188,7 @@ impl StoreSpec {
     }
 
     /// The stages that write something.
-    pub(super) fn stages(&self) -> Vec<Stage> {
+    pub fn stages(&self) -> Vec<Stage> {
         let all = [Stage::Joined, Stage::Transferred];
         all.into_iter().filter(|stage| self.arrays.iter().any(|array| array.stage == *stage)).collect()
     }

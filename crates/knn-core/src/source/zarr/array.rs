@@ -280,7 +280,7 @@ impl ZarrArray {
     }
 
     /// A schema error of this array.
-    pub(in crate::source) fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
+    pub(crate) fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
         Error::schema(self.store.name(), self.path.as_str(), field, reason)
     }
 
