@@ -2,6 +2,8 @@
 
 mod report;
 mod request;
+#[cfg(test)]
+mod typescript;
 
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RunReport, Side, StageReport};
 pub use request::{DEFAULT_LAYOUT, LayoutRequest, MapRequest, Parameters, Resolved};
