@@ -132,7 +132,7 @@ obsmKeys: Array<string>,
 /**
  * As asked for: in self-mapping it counts the cell itself.
  */
-nNeighbors?: number, 
+nNeighbors: number, 
 /**
  * The kernel.
  */
