@@ -15,6 +15,8 @@ mod report;
 mod request;
 mod run;
 mod transfer_stage;
+#[cfg(test)]
+mod typescript;
 
 pub use doctor::{BackendState, Cpu, Doctor, Memory, doctor};
 pub use plan::plan;

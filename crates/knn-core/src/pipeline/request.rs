@@ -29,7 +29,7 @@ pub struct MapRequest {
     pub obsm_keys: Option<Vec<String>>,
     /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
     #[serde(alias = "n_neighbors")]
-    #[cfg_attr(test, ts(type = "number"))]
+    #[cfg_attr(test, ts(type = "number", optional))]
     pub n_neighbors: Option<i64>,
     /// Default `gauss`.
     #[serde(alias = "kernel_method")]
@@ -58,7 +58,7 @@ pub struct MapRequest {
     /// Bytes, or a size such as `4GiB`; default a quarter of the machine's memory.
     pub memory: Option<String>,
     /// Worker threads; default all cores.
-    #[cfg_attr(test, ts(type = "number"))]
+    #[cfg_attr(test, ts(type = "number", optional))]
     pub threads: Option<i64>,
     /// Continue an interrupted run of the same request.
     pub resume: Option<bool>,

@@ -1,0 +1,54 @@
+//! Writes and checks `ts/generated.ts`: the types that cross to TypeScript, rendered from the Rust ones.
+//!
+//! One file and one list, so that a type that crosses cannot be forgotten or drift. `UPDATE_TYPES=1 cargo test typescript`
+//! rewrites the file; without it the test fails when the file is not what the types say.
+
+use std::path::Path;
+
+use ts_rs::{Config, TS};
+
+use super::{
+    LayoutRequest, MapRequest, MemoryPlan, OutputArray, OutputLayout, Parameters, Plan, RunReport, Side, StageReport,
+};
+use crate::progress::ProgressEvent;
+
+const HEADER: &str = "/**
+ * The types that cross between Rust and TypeScript. Written by a test of the core from its own types:
+ * UPDATE_TYPES=1 cargo test typescript
+ */
+";
+
+/// Every type that crosses, in the order of the file.
+fn rendered() -> String {
+    [
+        declaration::<MapRequest>(),
+        declaration::<LayoutRequest>(),
+        declaration::<Parameters>(),
+        declaration::<Plan>(),
+        declaration::<Side>(),
+        declaration::<OutputLayout>(),
+        declaration::<MemoryPlan>(),
+        declaration::<OutputArray>(),
+        declaration::<RunReport>(),
+        declaration::<StageReport>(),
+        declaration::<ProgressEvent>(),
+    ]
+    .into_iter()
+    .fold(HEADER.to_owned(), |file, declaration| file + "\n" + &declaration)
+}
+
+fn declaration<T: TS>() -> String {
+    let config = Config::default();
+    format!("{}export {}\n", T::docs().unwrap_or_default(), T::decl(&config))
+}
+
+#[test]
+fn typescript_has_the_types_of_the_core() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ts/generated.ts");
+    let rendered = rendered();
+    if std::env::var_os("UPDATE_TYPES").is_some() {
+        std::fs::write(&path, &rendered).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(stored == rendered, "ts/generated.ts is not what the types say: UPDATE_TYPES=1 cargo test typescript");
+}

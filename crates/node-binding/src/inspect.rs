@@ -1,0 +1,16 @@
+//! `inspect`: what a store holds.
+
+use std::path::Path;
+
+use gigamapper_core::source;
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+use napi_derive::napi;
+
+use crate::job;
+
+/// Resolves to an `Inspection` as JSON text.
+#[napi(catch_unwind)]
+pub fn inspect(env: &Env, path: String) -> napi::Result<PromiseRaw<'_, String>> {
+    job::promise(env, move || source::inspect(Path::new(&path)))
+}

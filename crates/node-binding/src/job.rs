@@ -1,0 +1,36 @@
+//! Runs work of the core on a blocking thread and hands its result to a promise as JSON text.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use gigamapper_core::error::{Error, Result};
+use napi::Env;
+use napi::bindgen_prelude::{PromiseRaw, spawn_blocking};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// A promise of what `work` returns, as JSON text. A panic rejects it with `GM_INTERNAL`.
+pub(crate) fn promise<'env, T, W>(env: &'env Env, work: W) -> napi::Result<PromiseRaw<'env, String>>
+where
+    T: Serialize,
+    W: FnOnce() -> Result<T> + Send + 'static,
+{
+    // The worker may be lost only when the process ends, so its own failure is as unexpected as a panic in it.
+    let outcome = async { Ok(spawn_blocking(|| settle(work)).await.unwrap_or_else(|lost| Err(unexpected(&lost)))) };
+    env.spawn_future_with_callback(outcome, |env, outcome| outcome.map_err(|failure| failure.into_js(env)))
+}
+
+/// A request as the core reads it; unknown fields and wrong types are `GM_PARAM`.
+pub(crate) fn request<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::param("request", text, error.to_string()))
+}
+
+fn settle<T: Serialize>(work: impl FnOnce() -> Result<T>) -> Result<String, Failure> {
+    let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Failure::from_panic(payload.as_ref()))?;
+    serde_json::to_string(&outcome?).map_err(|error| unexpected(&error))
+}
+
+fn unexpected(error: &dyn std::fmt::Display) -> Failure {
+    Error::internal(error.to_string()).into()
+}

@@ -1,0 +1,21 @@
+//! gigamapper's Node-API addon: convert – call – convert, and nothing else.
+//!
+//! Requests, reports and progress cross as JSON text, because napi turns every integer above 2^32 into a `BigInt` and
+//! sorts the fields of an object; text keeps numbers numbers and fields in their order. They are small: a report has
+//! a few kilobytes. Work runs on a blocking thread and comes back as a promise; the event loop stays free.
+//!
+//! Not here: defaults, checks and decisions (core), signals, events and error classes (the facade in `ts/`).
+
+pub mod doctor;
+mod failure;
+pub mod inspect;
+mod job;
+pub mod map;
+
+use napi_derive::napi;
+
+/// Version of the core, as in its Cargo.toml.
+#[napi(catch_unwind)]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

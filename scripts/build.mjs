@@ -1,0 +1,19 @@
+/** Builds the addon and the library into dist/. Both tools keep what is up to date. */
+
+import { fileURLToPath } from "node:url";
+import { announce, installed, prepare, run, target } from "./toolchain.mjs";
+
+/** Sets up and builds. */
+export function build() {
+  prepare();
+  announce("addon");
+  run(installed("napi"), [
+    ...["build", "--platform", "--release", "--esm", "--target", target()],
+    ...["--manifest-path", "crates/node-binding/Cargo.toml"],
+    ...["--output-dir", "dist/native", "--js", "native.js", "--dts", "native.d.ts"],
+  ]);
+  announce("library");
+  run(installed("tsc"), ["-b"]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) build();

@@ -1,0 +1,82 @@
+/**
+ * Finds the tools that a clone needs and says plainly what is missing. Runs before node_modules exists, so it uses
+ * nothing but Node itself. Not here: what is done with the tools.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of the project. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const LEAST_NODE = [20, 19];
+
+/** Ends the process with a sentence on stderr. */
+export function stop(sentence) {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}
+
+/** Says what is being done, apart from what the tools say. */
+export function announce(what) {
+  process.stdout.write(`\n=== ${what}\n`);
+}
+
+/** Runs a program from the root with its output shown; returns whether it succeeded. */
+export function tried(program, args, env = {}) {
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+  if (error) process.stderr.write(`${program}: ${error.message}\n`);
+  return status === 0;
+}
+
+/** As {@link tried}, but a failure ends the process. */
+export function run(program, args, env = {}) {
+  if (!tried(program, args, env)) stop(`${program} ${args.join(" ")}: failed`);
+}
+
+/** What a program prints, or undefined if it cannot be run. */
+export function output(program, args) {
+  const { status, stdout } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** Path of a program that npm installed. */
+export function installed(name) {
+  return join(root, "node_modules", ".bin", name);
+}
+
+/** Checks Node and Rust, and installs node_modules where missing or older than the lock file. */
+export function prepare() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
+    stop(`gigamapper needs Node ${LEAST_NODE.join(".")} or newer; this is ${process.versions.node}.`);
+  }
+  if (output("cargo", ["--version"]) === undefined) {
+    stop(
+      "gigamapper needs Rust: cargo was not found. Install it with rustup, which then fetches the pinned toolchain.",
+    );
+  }
+  // npm writes this file last: where it is missing, an installation was broken off.
+  const mark = join(root, "node_modules", ".package-lock.json");
+  const lock = join(root, "package-lock.json");
+  if (!existsSync(mark) || statSync(mark).mtimeMs < statSync(lock).mtimeMs) {
+    announce("npm ci");
+    run("npm", ["ci", "--no-audit", "--no-fund"]);
+  }
+}
+
+/**
+ * What build, tests and lints all give to cargo. napi names the target, and cargo keeps a folder for each target named
+ * and each profile: with the same two everywhere, dependencies are compiled once.
+ */
+export function cargoPlace() {
+  return ["--release", "--target", target()];
+}
+
+/** The target triple of this machine. */
+export function target() {
+  const host = /^host: (.+)$/m.exec(output("rustc", ["-vV"]) ?? "")?.[1];
+  return host ?? stop("rustc does not say what machine this is: rustc -vV has no host line.");
+}

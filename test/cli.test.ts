@@ -1,0 +1,162 @@
+import { cpSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Plan, RunReport } from "gigamapper";
+import { describe, expect, it } from "vitest";
+import { gigamapper } from "./command.js";
+import { query, reference, temporary } from "./folder.js";
+
+const stores = ["--query", query, "--reference", reference];
+
+describe("a command line that is wrong", () => {
+  it.each([
+    ["no command", []],
+    ["an unknown command", ["mop"]],
+    ["an unknown option", ["map", "--neighbours", "3"]],
+    ["a number that is none", ["map", ...stores, "--n-neighbors", "many"]],
+    ["a choice that there is not", ["map", ...stores, "--progress", "loud"]],
+    ["no query", ["map", "--output", "x.zarr"]],
+    ["too many arguments", ["inspect", "a", "b"]],
+    ["k below 1", ["plan", ...stores, "--n-neighbors", "0"]],
+    ["an unknown kernel", ["plan", ...stores, "--kernel-method", "guass"]],
+  ])("with %s exits 2", async (_, args) => {
+    const { code, stdout, stderr } = await gigamapper(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).not.toBe("");
+  });
+
+  it("is told as JSON, if JSON was asked for", async () => {
+    for (const wrong of [
+      ["--neighbours", "3"],
+      ["--n-neighbors", "0"],
+    ]) {
+      const { code, stdout, stderr } = await gigamapper(["plan", ...stores, "--json", ...wrong]);
+      expect(code).toBe(2);
+      expect(stdout).toBe("");
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code: "GM_PARAM" } });
+    }
+  });
+});
+
+describe("options of later versions", () => {
+  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--index", "i.gmx"], ["--recall", "0.95"]])(
+    "%s exits 3 and says so",
+    async (...option) => {
+      const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
+      expect(code).toBe(3);
+      expect(stderr).toContain(`${option[0]} in this version is not supported`);
+    },
+  );
+
+  it("and values of later versions, too", async () => {
+    for (const option of [["--kernel-method", "umap"], ["--symmetrize"], ["--method", "ivf"], ["--backend", "cuda"]]) {
+      const { code } = await gigamapper(["plan", ...stores, ...option]);
+      expect(code).toBe(3);
+    }
+  });
+});
+
+describe("exit codes of failures", () => {
+  it("3 for input that is not there or does not hold what was asked for", async () => {
+    expect((await gigamapper(["inspect", "nowhere.zarr"])).code).toBe(3);
+    const { code, stderr } = await gigamapper(["plan", ...stores, "--obs-keys", "cell_type"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("bulk_labels");
+  });
+
+  it("4 for what does not fit", async () => {
+    expect((await gigamapper(["plan", ...stores, "--memory", "1MiB"])).code).toBe(4);
+  });
+
+  it("6 for an output that exists", async () => {
+    const output = join(temporary(), "there.zarr");
+    cpSync(query, output, { recursive: true });
+    expect((await gigamapper(["map", ...stores, "--output", output])).code).toBe(6);
+  });
+});
+
+describe("help and version", () => {
+  it("are results: stdout and 0", async () => {
+    const help = await gigamapper(["--help"]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout).toContain("Exit codes");
+    expect((await gigamapper(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("doctor", () => {
+  it("says what this machine offers", async () => {
+    const { code, stdout, stderr } = await gigamapper(["doctor", "--json"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({
+      cpu: { arch: expect.any(String), tile: expect.stringMatching(/^(avx2|scalar)$/) },
+      memory: { machine: expect.any(Number), default: expect.any(Number) },
+      backends: expect.arrayContaining([{ name: "cpu", available: true, reason: null }]),
+    });
+    expect((await gigamapper(["doctor"])).stdout).toMatch(/distance tile +(avx2|scalar)/);
+  });
+});
+
+describe("plan", () => {
+  it("prints a table, or JSON", async () => {
+    const args = ["plan", ...stores, "--obs-keys", "bulk_labels"];
+    const shown = await gigamapper(args);
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toContain("500 cells × 50");
+    expect(shown.stdout).toContain("obs/bulk_labels_pred");
+    const plan = JSON.parse((await gigamapper([...args, "--json"])).stdout) as Plan;
+    expect(plan.k).toBe(30);
+  });
+});
+
+describe("map", () => {
+  it("says in a sentence where each result went", async () => {
+    const output = join(temporary(), "mapped.zarr");
+    const { code, stdout } = await gigamapper([
+      "map",
+      ...stores,
+      "--obs-keys",
+      "bulk_labels,n_genes",
+      "--output",
+      output,
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^stored obs\/bulk_labels_pred \(categorical, 200 cells\) in [\d.]+ s$/m);
+    expect(stdout).toMatch(/^stored obs\/n_genes_pred \(numeric, 200 cells\) in [\d.]+ s$/m);
+  });
+
+  it("prints nothing but JSON on stdout with --json, and nothing at all with -q", async () => {
+    const folder = temporary();
+    const loud = await gigamapper(["map", ...stores, "--json", "--output", join(folder, "a.zarr")]);
+    const report = JSON.parse(loud.stdout) as RunReport;
+    expect(report).toMatchObject({ recall: 1, statusCounts: { ok: 200 }, excludedReferenceRows: 0 });
+    expect(report.sigma).toBeGreaterThan(0);
+    const quiet = await gigamapper(["map", ...stores, "-q", "--output", join(folder, "b.zarr")]);
+    expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("tells progress as one JSON object a line", async () => {
+    const output = join(temporary(), "mapped.zarr");
+    const { stderr } = await gigamapper(["map", ...stores, "--progress", "ndjson", "--output", output]);
+    const lines = stderr
+      .trim()
+      .split("\n")
+      .filter((line) => line.startsWith("{"));
+    expect(lines.map((line) => (JSON.parse(line) as { stage: string }).stage)).toContain("join");
+  });
+
+  it("reads a configuration file, in either spelling; the command line wins", async () => {
+    const config = join(temporary(), "run.json");
+    writeFileSync(
+      config,
+      JSON.stringify({ query, reference, n_neighbors: 7, useRep: "X_umap", obs_keys: ["louvain"] }),
+    );
+    const { stdout } = await gigamapper(["plan", "--config", config, "--json", "--use-rep", "X_pca"]);
+    expect(JSON.parse(stdout)).toMatchObject({ k: 7, parameters: { useRep: "X_pca", obsKeys: ["louvain"] } });
+    writeFileSync(config, "{");
+    expect((await gigamapper(["plan", "--config", config])).code).toBe(2);
+    writeFileSync(config, JSON.stringify({ query, reference, neighbours: 7 }));
+    expect((await gigamapper(["plan", "--config", config])).code).toBe(2);
+    expect((await gigamapper(["plan", "--config", `${config}.not`])).code).toBe(3);
+  });
+});

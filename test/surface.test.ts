@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as gigamapper from "gigamapper";
+import { describe, expect, it } from "vitest";
+import { gigamapper as command } from "./command.js";
+import { root } from "./folder.js";
+
+const text = (path: string): string => readFileSync(join(root, path), "utf8");
+
+describe("what is public", () => {
+  it("are these values", () => {
+    expect(Object.keys(gigamapper).sort()).toEqual([
+      "CellMapper",
+      "GigamapperError",
+      "doctor",
+      "inspect",
+      "isGigamapperError",
+      "map",
+      "plan",
+      "sentences",
+    ]);
+  });
+
+  it("are these verbs of a mapper", () => {
+    const verbs = Object.getOwnPropertyNames(gigamapper.CellMapper.prototype).sort();
+    expect(verbs).toEqual(["close", "constructor", "map", "plan"]);
+  });
+
+  it("are these generated types", () => {
+    const names = [...text("ts/generated.ts").matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
+    expect(names).toEqual(expect.arrayContaining(["MapRequest", "Parameters", "Plan", "ProgressEvent", "RunReport"]));
+  });
+
+  it("is every field of the request on the command line, too", async () => {
+    const [, body = ""] = /export type MapRequest = \{([\s\S]*?)\};?\n/.exec(text("ts/generated.ts")) ?? [];
+    const fields = [...body.matchAll(/^(\w+)\??:/gm)].map(([, name = ""]) => name);
+    expect(fields).toContain("nNeighbors");
+    const { stdout } = await command(["map", "--help"]);
+    const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    // The layout of the output is for tests and stays out of the help.
+    const absent = fields.filter((name) => name !== "layout" && !stdout.includes(`--${kebab(name)} `));
+    expect(absent).toEqual([]);
+  });
+});
+
+describe("the package", () => {
+  it("ships the library, the addon and the demo's cells, and no sources", () => {
+    const packed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const parsed = JSON.parse(packed) as
+      | { files: { path: string }[] }[]
+      | Record<string, { files: { path: string }[] }>;
+    const [manifest] = Object.values(parsed);
+    const paths = manifest?.files.map(({ path }) => path) ?? [];
+    expect(paths).toEqual(expect.arrayContaining(["bin/gigamapper.mjs", "dist/index.js", "dist/index.d.ts"]));
+    expect(paths).toEqual(expect.arrayContaining(["test/fixtures/pbmc/query.zarr/zarr.json", "LICENSE-MIT"]));
+    expect(paths.some((path) => /^dist\/native\/gigamapper\..*\.node$/.test(path))).toBe(true);
+    expect(paths.filter((path) => /^(ts|crates|scripts|test\/(?!fixtures\/pbmc))/.test(path))).toEqual([]);
+  });
+
+  it("is locked without naming a registry", () => {
+    expect(text("package-lock.json")).not.toMatch(/"resolved"/);
+    const { dependencies, devDependencies } = JSON.parse(text("package.json")) as Record<
+      string,
+      Record<string, string>
+    >;
+    for (const version of Object.values({ ...dependencies, ...devDependencies }))
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});

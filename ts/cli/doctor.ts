@@ -1,0 +1,43 @@
+/** `gigamapper doctor`: what this machine offers. */
+
+import type { Command } from "commander";
+import type { Doctor } from "../described.js";
+import { doctor } from "../doctor.js";
+import { bytes } from "../sentence.js";
+import { addManner, setAction } from "./command.js";
+import { table } from "./table.js";
+import type { Manner } from "./terminal.js";
+
+/** Adds the command. */
+export function registerDoctor(program: Command): void {
+  const command = program.command("doctor").description("CPU features in use, memory, threads, back ends, versions");
+  addManner(command);
+  setAction<Manner>(command, async ({ terminal, signal }) => {
+    const found = await doctor({ signal });
+    const versions = { node: process.version, platform: `${process.platform}-${process.arch}` };
+    terminal.data({ ...found, ...versions }, () => render({ ...found, ...versions }));
+  });
+}
+
+function render(found: Doctor & { node: string; platform: string }): string {
+  const { cpu, memory } = found;
+  return table(
+    [
+      ["gigamapper", found.version],
+      ["node", `${found.node} on ${found.platform}`],
+      ["cpu", `${cpu.model} (${cpu.arch}; ${cpu.features.join(", ") || "no vector features"})`],
+      ["distance tile", cpu.tile],
+      ["threads", String(found.threads)],
+      [
+        "memory",
+        `${bytes(memory.machine)}, ${memory.cgroup === null ? "no cgroup limit" : `cgroup limit ${bytes(memory.cgroup)}`}`,
+      ],
+      ["budget", `${bytes(memory.default)} unless --memory says otherwise`],
+      ...found.backends.map(({ name, available, reason }) => [
+        `back end ${name}`,
+        available ? "available" : `not available: ${reason ?? "no reason known"}`,
+      ]),
+    ],
+    0,
+  );
+}

@@ -1,0 +1,68 @@
+/** `gigamapper inspect PATH`: what a store holds. */
+
+import type { Command } from "commander";
+import type { Inspection } from "../described.js";
+import { inspect } from "../inspect.js";
+import { count } from "../sentence.js";
+import { addManner, setAction } from "./command.js";
+import { table } from "./table.js";
+import type { Manner } from "./terminal.js";
+
+/** Adds the command. */
+export function registerInspect(program: Command): void {
+  const command = program
+    .command("inspect")
+    .description("what an AnnData store holds, and how it is chunked")
+    .argument("<path>", "the store");
+  addManner(command);
+  setAction<Manner>(command, async ({ terminal, signal }, _options, [path = ""]) => {
+    const found = await inspect(path, { signal });
+    terminal.data(found, () => render(path, found));
+  });
+}
+
+function render(path: string, found: Inspection): string {
+  const sections = [
+    `${path}: ${count(found.nObs)} cells, ${count(found.nVars)} genes (${found.format}, zarr v${found.zarrFormat})`,
+  ];
+  const section = (title: string, rows: string[][]): void => {
+    if (rows.length > 0) sections.push(title, table(rows));
+  };
+  section(
+    "obs",
+    Object.entries(found.obs).map(([name, column]) => [
+      name,
+      column.kind,
+      column.dtype,
+      column.categories ? `${count(column.categories.length)} categories` : "",
+      column.missing ? `${count(column.missing)} missing` : "",
+    ]),
+  );
+  section(
+    "obsm",
+    Object.entries(found.obsm).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype]),
+  );
+  section(
+    "layers",
+    Object.entries(found.layers).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype]),
+  );
+  section(
+    "arrays",
+    Object.entries(found.arrays).map(([name, { chunks, shards, codec, readAmplification }]) => [
+      name,
+      `chunks ${dimensions(chunks)}`,
+      shards ? `shards ${dimensions(shards)}` : "",
+      codec,
+      `reads ${readAmplification.toFixed(1)}×`,
+    ]),
+  );
+  section(
+    "skipped",
+    found.skipped.map(({ path: skipped, reason }) => [skipped, reason]),
+  );
+  return sections.join("\n");
+}
+
+function dimensions(shape: readonly number[]): string {
+  return shape.map(count).join(" × ");
+}

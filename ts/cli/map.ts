@@ -1,0 +1,45 @@
+/** `gigamapper map`: neighbours and transfer in one go. */
+
+import type { Command } from "commander";
+import type { RunReport } from "../generated.js";
+import { map } from "../mapper.js";
+import { bytes, count, seconds, sentences } from "../sentence.js";
+import { addManner, setAction } from "./command.js";
+import { display } from "./display.js";
+import { addRequest, type RequestOptions, readRequest } from "./request.js";
+import type { Terminal } from "./terminal.js";
+
+/** Adds the command. */
+export function registerMap(program: Command): void {
+  const command = program.command("map").description("find neighbors and transfer labels, numbers and embeddings");
+  addManner(addRequest(command));
+  setAction<RequestOptions>(command, async ({ terminal, signal }, options) => {
+    const request = await readRequest(options);
+    const report = await mapWithDisplay(terminal, { ...request, signal });
+    tellReport(terminal, report);
+    if (terminal.json) terminal.data(report, String);
+  });
+}
+
+/** Maps under the progress display that was asked for. */
+export async function mapWithDisplay(terminal: Terminal, options: Parameters<typeof map>[0]): Promise<RunReport> {
+  const shown = display(terminal);
+  try {
+    return await map({ ...options, onProgress: (event) => shown.update(event) });
+  } finally {
+    shown.finish();
+  }
+}
+
+/** What was stored where, and what the user should know. */
+export function tellReport(terminal: Terminal, report: RunReport): void {
+  for (const warning of report.warnings) terminal.warn(warning);
+  terminal.result(`${report.output}:`);
+  for (const line of sentences(report)) terminal.result(line);
+  const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
+  for (const [status, cells] of troubled) terminal.warn(`${count(cells)} cells were not mapped: ${status}`);
+  for (const stage of report.stages) {
+    terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
+  }
+  terminal.say(`peak memory ${bytes(report.peakMemory)}, sigma ${report.sigma ?? "none"}`, 2);
+}

@@ -1,0 +1,16 @@
+/** What a store holds. The core reads it, metadata and small columns only. */
+
+import type { Inspection } from "./described.js";
+import { read } from "./job.js";
+import type { CallOptions } from "./request.js";
+
+/**
+ * Describes the AnnData store at `path`: cells and genes, columns of `obs` with their kind, missing values and
+ * categories, embeddings and layers with shape and dtype, and for every array its chunks, codec and how many bytes a
+ * pass over it reads per byte used.
+ *
+ * Rejects with `GM_NOT_FOUND` if there is no store and `GM_SCHEMA` if it is not AnnData.
+ */
+export async function inspect(path: string, options: CallOptions = {}): Promise<Inspection> {
+  return await read<Inspection>("inspect", options.signal, (addon) => addon.inspect(path));
+}

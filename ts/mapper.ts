@@ -1,0 +1,104 @@
+/**
+ * The mapper: two stores, and the verbs that work on them. It holds no data and decides nothing; the core streams from
+ * disk to disk. What it adds is a lifetime: closing it stops what it started.
+ */
+
+import { GigamapperError } from "./errors.js";
+import type { Plan, RunReport } from "./generated.js";
+import { read, runMap } from "./job.js";
+import { encode, type Limits, type MapOptions, type PlanOptions, type Stores } from "./request.js";
+
+/**
+ * Maps labels, numbers and embeddings from reference cells to query cells by weighted k-nearest neighbours.
+ *
+ * @example
+ * await using mapper = new CellMapper("query.zarr", "atlas.zarr", { memory: "4GiB" });
+ * const report = await mapper.map({ obsKeys: ["cell_type"], output: "mapped.zarr" });
+ */
+export class CellMapper {
+  readonly #stores: Stores;
+  readonly #limits: Limits;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  /**
+   * @param query path of the query cells, an AnnData zarr folder of n cells
+   * @param reference path of the reference cells, whose representation has as many columns as the query's; none, or
+   *   the query itself, is self-mapping
+   * @param limits memory and threads of every call; a call may set its own
+   */
+  constructor(query: string, reference?: string | null, limits: Limits = {}) {
+    this.#stores = reference == null ? { query } : { query, reference };
+    this.#limits = limits;
+  }
+
+  /**
+   * Finds the `nNeighbors` (default 30) nearest reference cells of each query cell by euclidean distance in
+   * `obsm/<useRep>` (default `X_pca`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
+   * all valid distances), and stores predictions in a new AnnData at `output`: `obs/<key>_pred` and `obs/<key>_conf`
+   * (0 to 1) for categories, `obs/<key>_pred` for numbers, `obsm/<key>_pred` (n × columns, f32) for embeddings, beside
+   * `obs/mapping_status`, `obsm/knn_indices` and `obsm/knn_distances` (n × k).
+   *
+   * Cells that cannot be mapped get a status, not an error.
+   *
+   * Rejects with a {@link GigamapperError}, before anything is written, when a key is missing (`GM_NOT_FOUND`), the
+   * dimensions differ (`GM_SHAPE`), a store is not AnnData (`GM_SCHEMA`), a parameter is wrong (`GM_PARAM`), the
+   * memory is too small (`GM_BUDGET`) or the output exists (`GM_EXISTS`); and when cancelled (`GM_CANCELLED`), which
+   * leaves a store that `resume: true` continues.
+   */
+  async map(options: MapOptions): Promise<RunReport> {
+    this.#refuseClosed();
+    const signals = [this.#closing.signal];
+    if (options.signal) signals.push(options.signal);
+    const job = runMap(this.#request(options), signals);
+    this.#running.add(job);
+    try {
+      return await job;
+    } finally {
+      this.#running.delete(job);
+    }
+  }
+
+  /** What {@link CellMapper.map} would do and cost with these options: memory, disk, passes, what is stored where.
+   * Writes nothing and needs no `output`. Rejects as `map` does before it starts. */
+  async plan(options: PlanOptions = {}): Promise<Plan> {
+    this.#refuseClosed();
+    const text = encode(this.#request(options));
+    return await read<Plan>("plan", options.signal, (addon) => addon.plan(text));
+  }
+
+  /** Cancels running jobs and waits until they have stopped cleanly. Calling it again is harmless. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("the mapper was closed"));
+    await Promise.allSettled(this.#running);
+  }
+
+  /** {@link CellMapper.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #request<Options extends PlanOptions>(options: Options): Stores & Options {
+    return { ...this.#limits, ...options, ...this.#stores };
+  }
+
+  #refuseClosed(): void {
+    if (!this.#closing.signal.aborted) return;
+    const reason = "a closed mapper cannot be used; make a new one";
+    throw new GigamapperError("GM_PARAM", `mapper: ${reason}`, { name: "mapper", value: "closed", reason });
+  }
+}
+
+/** One mapping in one call: {@link CellMapper.map} with the stores among the options. */
+export async function map(options: Stores & MapOptions): Promise<RunReport> {
+  const { query, reference, ...rest } = options;
+  await using mapper = new CellMapper(query, reference);
+  return await mapper.map(rest);
+}
+
+/** What {@link map} would do and cost: {@link CellMapper.plan} with the stores among the options. */
+export async function plan(options: Stores & PlanOptions): Promise<Plan> {
+  const { query, reference, ...rest } = options;
+  await using mapper = new CellMapper(query, reference);
+  return await mapper.plan(rest);
+}

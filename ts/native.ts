@@ -1,0 +1,45 @@
+/**
+ * Loads the addon, once, at the first call: importing the library never fails and costs nothing.
+ *
+ * Everything crosses as JSON text (see crates/node-binding). The loader beside the addon, made by napi, picks the file
+ * for this platform. Not here: any meaning of what crosses.
+ */
+
+import { GigamapperError } from "./errors.js";
+
+/** What the addon offers. Every string that goes in or comes out of a promise is JSON text, paths excepted. */
+export interface NativeBinding {
+  version(): string;
+  plan(request: string): Promise<string>;
+  inspect(path: string): Promise<string>;
+  doctor(): Promise<string>;
+  MapJob: new () => NativeMapJob;
+}
+
+/** One run of `map`. */
+export interface NativeMapJob {
+  start(request: string, onProgress?: ((event: string) => void) | null): Promise<string>;
+  cancel(): void;
+}
+
+let loading: Promise<NativeBinding> | undefined;
+
+/** The addon; `GM_BACKEND` if this platform has none. */
+export function native(): Promise<NativeBinding> {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<NativeBinding> {
+  try {
+    return (await import(new URL("./native/native.js", import.meta.url).href)) as NativeBinding;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new GigamapperError(
+      "GM_BACKEND",
+      `the native addon cannot be loaded on ${process.platform}-${process.arch}: ${reason}`,
+      { backend: "native", reason },
+      { hint: "in a clone of the project, build it with npm run build", cause },
+    );
+  }
+}

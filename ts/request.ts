@@ -1,0 +1,62 @@
+/**
+ * The options of a mapping, and their way into the addon.
+ *
+ * Defaults and checks are the core's: it refuses unknown fields and values out of range with `GM_PARAM`. Only what JSON
+ * would silently change (NaN, bigint, functions) is refused here.
+ */
+
+import { wrongParameter } from "./errors.js";
+import type { MapRequest } from "./generated.js";
+import type { ProgressListener } from "./progress.js";
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Cancels the call: it rejects with code `GM_CANCELLED`, whose `name` is `AbortError`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Limits of the process. They never change a result. */
+export interface Limits {
+  /** Bytes, or a size such as `"4GiB"`. Default: a quarter of the machine's (or cgroup's) memory, at least 256 MiB. */
+  memory?: number | string | undefined;
+  /** Worker threads. Default: all cores. */
+  threads?: number | undefined;
+}
+
+/** Options of {@link CellMapper.plan}: every field of the request but the stores, which the mapper has. */
+export interface PlanOptions
+  extends Omit<MapRequest, "query" | "reference" | "memory" | "threads">,
+    Limits,
+    CallOptions {}
+
+/** Options of {@link CellMapper.map}. `output` must be given. */
+export interface MapOptions extends PlanOptions {
+  /** Told of stage, rows, speed, time left and memory. If it throws, the run is cancelled and rejects with that. */
+  onProgress?: ProgressListener | undefined;
+}
+
+/** The two stores of a mapping. */
+export interface Stores {
+  /** The query store: path of an AnnData zarr folder. */
+  query: string;
+  /** The reference store. None, or the query itself, is self-mapping. */
+  reference?: string | undefined;
+}
+
+/** The request as the JSON text that the addon reads. */
+export function encode(request: Stores & MapOptions): string {
+  const { signal: _signal, onProgress: _onProgress, memory, ...rest } = request;
+  const fields = { ...rest, memory: typeof memory === "number" ? asBytes(memory) : memory };
+  return JSON.stringify(fields, (name, value: unknown) => {
+    const lossy = typeof value === "bigint" || typeof value === "function" || typeof value === "symbol";
+    if (lossy || (typeof value === "number" && !Number.isFinite(value))) {
+      throw wrongParameter(name, value, "a finite number, string, boolean or list");
+    }
+    return value;
+  });
+}
+
+function asBytes(memory: number): string {
+  if (!Number.isSafeInteger(memory)) throw wrongParameter("memory", memory, "a whole number of bytes");
+  return String(memory);
+}

@@ -1,0 +1,17 @@
+/** Tests run against what is shipped: the compiled library and the built addon, by the package's own name. */
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { alias: { gigamapper: fileURLToPath(new URL("./dist/index.js", import.meta.url)) } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Addons and signals belong to a process of their own.
+    pool: "forks",
+    // One machine-wide budget of cores: mapping is parallel by itself.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
