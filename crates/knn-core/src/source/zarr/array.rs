@@ -25,7 +25,7 @@ use crate::types::{DType, RowRange};
 /// Most inner chunks decoded at a time by one read.
 const MOST_IN_FLIGHT: u64 = 32;
 /// Most decoded bytes of them, unless a single one is larger.
-const BYTES_IN_FLIGHT: u64 = 64 << 20;
+const BYTES_IN_FLIGHT: u64 = 32 << 20;
 
 /// What a chunk object that does not exist means. Missing inner chunks of a shard are always fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,13 +176,16 @@ impl ZarrArray {
             return indexes;
         }
         let elements = grid.inner_elements();
-        let (decoded, encoded) = match self.dtype().size() {
-            Some(_) => (self.metadata.codecs.largest_decoded(elements), self.metadata.codecs.largest_encoded(elements)),
-            None => (self.largest_strings(), self.largest_strings() + elements * size_of::<usize>() as u64),
+        let (decoded, job) = match self.dtype().size() {
+            Some(_) => {
+                let decoded = self.metadata.codecs.largest_decoded(elements);
+                (decoded, self.metadata.codecs.largest_working(elements))
+            }
+            // Encoded, decoded, and the block that the strings are taken into.
+            None => (self.largest_strings(), self.largest_strings() * 3 + elements * size_of::<usize>() as u64),
         };
         let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
-        // A step of the chain holds its input and its output; a transposed chunk is copied once more.
-        jobs.saturating_mul(decoded.saturating_mul(2).saturating_add(encoded)).saturating_add(indexes)
+        jobs.saturating_mul(job).saturating_add(indexes)
     }
 
     /// Reads rows as row-major native-endian bytes into `out`, which is cleared first.
@@ -253,7 +256,9 @@ impl ZarrArray {
                     Ok(block)
                 })
                 .collect::<Result<Vec<_>>>()?;
-            blocks.iter().for_each(|block| out.append(block));
+            for block in &blocks {
+                out.append(block);
+            }
         }
         Ok(())
     }

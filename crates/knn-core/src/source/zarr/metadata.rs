@@ -18,6 +18,8 @@ const MOST_ELEMENTS: u64 = 1 << 48;
 pub(super) const LARGEST_CHUNK: u64 = 1 << 30;
 /// Most inner chunks of a shard: their index takes 64 MiB.
 const MOST_SLOTS: u64 = 1 << 22;
+/// Longest fill value of strings: an absent array repeats it for every row, at no cost to whoever wrote it.
+const LONGEST_FILL: usize = 64;
 
 /// The fields of a `zarr.json` that are read. Everything else, consolidated metadata above all, is skipped unparsed.
 #[derive(Debug, Deserialize)]
@@ -298,7 +300,7 @@ fn fill_bytes(dtype: DType, value: Option<&Value>) -> Option<Vec<u8>> {
             Fill::Bits(bits) => bits.to_ne_bytes().to_vec(),
             Fill::Number(number) => number.to_ne_bytes().to_vec(),
         },
-        DType::String => value.as_str()?.as_bytes().to_vec(),
+        DType::String => value.as_str().filter(|text| text.len() <= LONGEST_FILL)?.as_bytes().to_vec(),
     })
 }
 
