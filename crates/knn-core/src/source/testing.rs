@@ -10,6 +10,7 @@ use crate::types::DType;
 
 /// How to store an array.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a test writer")]
 pub(super) struct Spec {
     pub(super) shape: Vec<u64>,
     pub(super) dtype: DType,

@@ -14,3 +14,6 @@ pub use names::ObsNames;
 pub use store::AnnDataStore;
 
 pub(super) use store::encoding;
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,18 @@
-//! One array of a store: its metadata, and its rows, read in ranges.
-//!
-//! A range is read band by band. A band is one row of inner chunks; each is decoded once, several in parallel on the
-//! caller's rayon pool, and scattered into the rows. Where stored bytes are already the rows, they are read in place.
+//! One array of a store: what it is, where its chunks lie, and what reading it takes. Reading itself is in `read.rs`.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::codec::HEADER_BYTES;
-use super::grid::Grid;
 use super::key::join;
 use super::metadata::{ArrayMetadata, At};
-use super::scatter::scatter;
+use super::read::{chunk_name, in_flight};
 use super::shard::{Indexes, Span, read_index};
 use super::store::{NodeKind, Object, ZarrStore};
 use crate::error::{Error, Result};
-use crate::source::StringBlock;
-use crate::source::memory::check_range;
 use crate::types::{DType, RowRange};
-
-/// Most inner chunks decoded at a time by one read.
-const MOST_IN_FLIGHT: u64 = 32;
-/// Most decoded bytes of them, unless a single one is larger.
-const BYTES_IN_FLIGHT: u64 = 64 << 20;
 
 /// What a chunk object that does not exist means. Missing inner chunks of a shard are always fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +36,6 @@ pub struct ZarrArray {
     absent: OnceLock<bool>,
     largest_strings: OnceLock<u64>,
     stored_bytes: OnceLock<u64>,
-}
-
-/// The part of a band group that is decoded at a time.
-pub(super) struct Group {
-    /// Rows of the array, within the range asked for.
-    pub(super) rows: RowRange,
-    /// Bands of inner chunks that hold them.
-    pub(super) bands: Range<u64>,
-    /// Inner chunks of each band.
-    pub(super) columns: Range<u64>,
 }
 
 impl ZarrArray {
@@ -176,86 +153,16 @@ impl ZarrArray {
             return indexes;
         }
         let elements = grid.inner_elements();
-        let (decoded, encoded) = match self.dtype().size() {
-            Some(_) => (self.metadata.codecs.largest_decoded(elements), self.metadata.codecs.largest_encoded(elements)),
-            None => (self.largest_strings(), self.largest_strings() + elements * size_of::<usize>() as u64),
+        let (decoded, job) = match self.dtype().size() {
+            Some(_) => {
+                let decoded = self.metadata.codecs.largest_decoded(elements);
+                (decoded, self.metadata.codecs.largest_working(elements))
+            }
+            // Encoded, decoded, and the block that the strings are taken into.
+            None => (self.largest_strings(), self.largest_strings() * 3 + elements * size_of::<usize>() as u64),
         };
         let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
-        // A step of the chain holds its input and its output; a transposed chunk is copied once more.
-        jobs.saturating_mul(decoded.saturating_mul(2).saturating_add(encoded)).saturating_add(indexes)
-    }
-
-    /// Reads rows as row-major native-endian bytes into `out`, which is cleared first.
-    pub fn read_rows(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
-        check_range(rows, self.rows())?;
-        let bytes = self.row_bytes()?.checked_mul(rows.len()).ok_or_else(|| Error::internal("rows beyond memory"))?;
-        out.resize(bytes, 0);
-        self.read_into(rows, out)
-    }
-
-    /// Reads rows as row-major native-endian bytes into a buffer of exactly their size.
-    pub fn read_into(&self, rows: RowRange, out: &mut [u8]) -> Result<()> {
-        check_range(rows, self.rows())?;
-        let row_bytes = self.row_bytes()?;
-        if row_bytes.checked_mul(rows.len()) != Some(out.len()) {
-            return Err(Error::internal(format!("a buffer of {} bytes for {} rows", out.len(), rows.len())));
-        }
-        if out.is_empty() {
-            return Ok(());
-        }
-        if self.reads_in_place() {
-            return self.read_in_place(rows, row_bytes, out);
-        }
-        for group in self.groups(rows) {
-            let chunks = jobs(&group)
-                .into_par_iter()
-                .map(|(band, column)| {
-                    let Some((object, encoded)) = self.encoded(band, column)? else { return Ok(None) };
-                    let decoded = self.metadata.codecs.decode_fixed(encoded, self.metadata.grid.inner_elements());
-                    decoded.map(Some).map_err(|reason| object.corrupt(chunk_name(band, column), reason))
-                })
-                .collect::<Result<Vec<Option<Vec<u8>>>>>()?;
-            let first = (group.rows.start - rows.start) as usize * row_bytes;
-            let window = &mut out[first..first + group.rows.len() * row_bytes];
-            scatter(&self.metadata.grid, &group, &self.metadata.fill, &chunks, window);
-        }
-        Ok(())
-    }
-
-    /// Reads the strings of a one-dimensional array into `out`, which is cleared first.
-    pub fn read_strings(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
-        check_range(rows, self.rows())?;
-        out.clear();
-        if self.dtype() != DType::String || self.shape().len() != 1 {
-            return Err(self.schema("data_type", "is not a list of strings"));
-        }
-        let grid = &self.metadata.grid;
-        let bands: Vec<RowRange> = grid.bands(rows).collect();
-        for bands in bands.chunks(in_flight(self.largest_strings()) as usize) {
-            let blocks = bands
-                .par_iter()
-                .map(|piece| {
-                    let band = piece.start / grid.band_rows();
-                    let mut block = StringBlock::default();
-                    let Some((object, encoded)) = self.encoded(band, 0)? else {
-                        let fill = std::str::from_utf8(&self.metadata.fill).unwrap_or_default();
-                        (0..piece.len()).for_each(|_| block.push(fill));
-                        return Ok(block);
-                    };
-                    let first = (piece.start % grid.band_rows()) as usize;
-                    let decoded = self.metadata.codecs.decode_strings(
-                        encoded,
-                        grid.inner_elements(),
-                        first..first + piece.len(),
-                        &mut block,
-                    );
-                    decoded.map_err(|reason| object.corrupt(chunk_name(band, 0), reason))?;
-                    Ok(block)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            blocks.iter().for_each(|block| out.append(block));
-        }
-        Ok(())
+        jobs.saturating_mul(job).saturating_add(indexes)
     }
 
     pub(super) fn store(&self) -> &ZarrStore {
@@ -308,45 +215,8 @@ impl ZarrArray {
         Ok(())
     }
 
-    fn row_bytes(&self) -> Result<usize> {
-        let Some(size) = self.dtype().size() else { return Err(self.schema("data_type", "is string, not a number")) };
-        if !(1..=2).contains(&self.shape().len()) {
-            return Err(self.schema("shape", format!("{:?} has not one or two dimensions", self.shape())));
-        }
-        usize::try_from(self.metadata.grid.columns())
-            .ok()
-            .and_then(|columns| columns.checked_mul(size))
-            .ok_or_else(|| self.schema("shape", "a row is larger than memory"))
-    }
-
-    /// Whether stored bytes are whole rows as they are wanted.
-    fn reads_in_place(&self) -> bool {
-        let Grid { shape, inner, .. } = &self.metadata.grid;
-        self.metadata.codecs.is_raw() && (shape.len() == 1 || (shape.len() == 2 && shape[1] == inner[1]))
-    }
-
-    fn read_in_place(&self, rows: RowRange, row_bytes: usize, out: &mut [u8]) -> Result<()> {
-        let band_rows = self.inner_rows();
-        let mut pieces = Vec::new();
-        let mut rest = out;
-        for piece in self.bands(rows) {
-            let (window, after) = rest.split_at_mut(piece.len() * row_bytes);
-            pieces.push((piece, window));
-            rest = after;
-        }
-        pieces.into_par_iter().try_for_each(|(piece, window)| {
-            let Some((object, offset, _)) = self.stored(piece.start / band_rows, 0)? else {
-                window
-                    .chunks_exact_mut(self.metadata.fill.len())
-                    .for_each(|out| out.copy_from_slice(&self.metadata.fill));
-                return Ok(());
-            };
-            object.read_into(offset + (piece.start % band_rows) * row_bytes as u64, window)
-        })
-    }
-
     /// Finds an inner chunk: its open object, offset and length. `None` is fill.
-    fn stored(&self, band: u64, column: u64) -> Result<Option<(Object, u64, u64)>> {
+    pub(super) fn stored(&self, band: u64, column: u64) -> Result<Option<(Object, u64, u64)>> {
         let place = self.metadata.grid.place(band, column);
         let key = self.key(&place.object);
         let Some(object) = self.store.object(&key)? else {
@@ -370,34 +240,8 @@ impl ZarrArray {
         }
     }
 
-    fn encoded(&self, band: u64, column: u64) -> Result<Option<(Object, Vec<u8>)>> {
-        let Some((object, offset, length)) = self.stored(band, column)? else { return Ok(None) };
-        let bytes = object.read(offset, length)?;
-        Ok(Some((object, bytes)))
-    }
-
-    /// Cuts a range into what is decoded at a time: several bands, or some columns of one.
-    fn groups(&self, rows: RowRange) -> Vec<Group> {
-        let grid = &self.metadata.grid;
-        let jobs = in_flight(self.metadata.codecs.largest_decoded(grid.inner_elements()));
-        let (width, band_rows) = (grid.band_width(), grid.band_rows());
-        let bands: Vec<RowRange> = grid.bands(rows).collect();
-        let mut groups = Vec::new();
-        for bands in bands.chunks((jobs / width).max(1) as usize) {
-            let (Some(first), Some(last)) = (bands.first(), bands.last()) else { continue };
-            for column in (0..width).step_by(jobs as usize) {
-                groups.push(Group {
-                    rows: RowRange { start: first.start, end: last.end },
-                    bands: first.start / band_rows..last.start / band_rows + 1,
-                    columns: column..(column + jobs).min(width),
-                });
-            }
-        }
-        groups
-    }
-
     /// The largest decoded size that any chunk of a string array announces.
-    fn largest_strings(&self) -> u64 {
+    pub(super) fn largest_strings(&self) -> u64 {
         let elements = self.metadata.grid.inner_elements();
         *self
             .largest_strings
@@ -416,18 +260,4 @@ impl ZarrArray {
         }
         Ok(largest)
     }
-}
-
-/// Inner chunks of `decoded` bytes that are decoded at a time.
-fn in_flight(decoded: u64) -> u64 {
-    (BYTES_IN_FLIGHT / decoded.max(1)).clamp(1, MOST_IN_FLIGHT)
-}
-
-fn jobs(group: &Group) -> Vec<(u64, u64)> {
-    group.bands.clone().flat_map(|band| group.columns.clone().map(move |column| (band, column))).collect()
-}
-
-/// How errors name an inner chunk.
-fn chunk_name(band: u64, column: u64) -> String {
-    format!("inner chunk ({band}, {column})")
 }

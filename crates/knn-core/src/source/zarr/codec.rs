@@ -160,6 +160,13 @@ impl Codecs {
         size
     }
 
+    /// Most bytes held while such a chunk is decoded: a step's input and its output.
+    pub(super) fn largest_working(&self, elements: u64) -> u64 {
+        let encoded = self.largest_encoded(elements);
+        let output = if self.steps.len() > 1 { encoded } else { self.largest_decoded(elements) };
+        encoded.saturating_add(output)
+    }
+
     /// Bytes that an encoded chunk says it decodes to, from its first [`HEADER_BYTES`]; a guess where its codec does not
     /// say, never more than the bound.
     pub(super) fn announced(&self, head: &[u8], encoded: u64, elements: u64) -> u64 {

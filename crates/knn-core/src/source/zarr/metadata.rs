@@ -1,12 +1,12 @@
 //! `zarr.json` of an array, turned into a grid, a codec chain and a fill value, or refused with the field at fault.
 
-use std::fmt::Write as _;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::codec::{Codecs, ends_big};
+use super::fill::fill_bytes;
 use super::grid::Grid;
+use super::key_encoding::KeyEncoding;
 use crate::error::{Error, Result};
 use crate::types::DType;
 
@@ -95,36 +95,6 @@ pub(super) struct Sharding {
     pub(super) big_endian: bool,
 }
 
-/// How the coordinates of an object become its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct KeyEncoding {
-    /// `default` keys begin with `c`; those of `v2` do not.
-    prefixed: bool,
-    separator: char,
-}
-
-impl KeyEncoding {
-    /// Key of an object below its array.
-    pub(super) fn key(self, object: &[u64]) -> String {
-        let mut key = String::from(if self.prefixed { "c" } else { "" });
-        for (axis, number) in object.iter().enumerate() {
-            if self.prefixed || axis > 0 {
-                key.push(self.separator);
-            }
-            let _ = write!(key, "{number}");
-        }
-        if key.is_empty() { "0".into() } else { key }
-    }
-
-    /// The coordinates that a path below the array stands for, if it is a key.
-    pub(super) fn parse(self, path: &str, dimensions: usize) -> Option<Vec<u64>> {
-        let numbers = if self.prefixed { path.strip_prefix('c')?.strip_prefix(self.separator)? } else { path };
-        let object: Vec<u64> = numbers.split(self.separator).map(str::parse).collect::<Result<_, _>>().ok()?;
-        // Only the canonical spelling is a key: `c/+1` and `c/01` are somebody else's files.
-        (object.len() == dimensions && self.key(&object) == path).then_some(object)
-    }
-}
-
 /// Names the array in errors.
 pub(super) struct At<'a> {
     pub(super) store: &'a str,
@@ -132,7 +102,7 @@ pub(super) struct At<'a> {
 }
 
 impl At<'_> {
-    fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
+    pub(super) fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
         Error::schema(self.store, self.array, field, reason)
     }
 
@@ -200,7 +170,7 @@ impl ArrayMetadata {
         let codecs = Codecs::parse(&codecs, dtype, &grid.inner, at)?;
         let fill = fill_bytes(dtype, fields.fill_value.as_ref())
             .ok_or_else(|| at.schema("fill_value", format!("{:?} is no {}", fields.fill_value, dtype.name())))?;
-        let keys = key_encoding(fields.chunk_key_encoding.as_ref(), at)?;
+        let keys = KeyEncoding::parse_metadata(fields.chunk_key_encoding.as_ref(), at)?;
         Ok(Self { grid, dtype, keys, sharding, codecs, fill })
     }
 }
@@ -244,111 +214,4 @@ fn index_codecs(sharding: &Named, at: &At<'_>) -> Result<Sharding> {
     };
     let big_endian = ends_big(bytes).map_err(|reason| at.schema("index_codecs", reason))?;
     Ok(Sharding { index_at_start, checksum, big_endian })
-}
-
-fn key_encoding(named: Option<&Named>, at: &At<'_>) -> Result<KeyEncoding> {
-    let named = named.ok_or_else(|| at.schema("chunk_key_encoding", "is missing"))?;
-    let prefixed = match named.name() {
-        "default" => true,
-        "v2" => false,
-        other => return Err(at.unsupported(&format!("chunk key encoding {other:?}"))),
-    };
-    let separator = match named.field::<&str>("separator") {
-        Some("/") => '/',
-        Some(".") => '.',
-        None => {
-            if prefixed {
-                '/'
-            } else {
-                '.'
-            }
-        }
-        Some(other) => return Err(at.schema("chunk_key_encoding", format!("separator {other:?}"))),
-    };
-    Ok(KeyEncoding { prefixed, separator })
-}
-
-/// One element of a fill value. Floats may be numbers, names, or their bits in hexadecimal.
-fn fill_bytes(dtype: DType, value: Option<&Value>) -> Option<Vec<u8>> {
-    let value = value?;
-    macro_rules! integer {
-        ($type:ty, $as:ident) => {
-            <$type>::try_from(value.$as()?).ok()?.to_ne_bytes().to_vec()
-        };
-    }
-    Some(match dtype {
-        DType::Bool => vec![u8::from(value.as_bool()?)],
-        DType::Int8 => integer!(i8, as_i64),
-        DType::Int16 => integer!(i16, as_i64),
-        DType::Int32 => integer!(i32, as_i64),
-        DType::Int64 => integer!(i64, as_i64),
-        DType::UInt8 => integer!(u8, as_u64),
-        DType::UInt16 => integer!(u16, as_u64),
-        DType::UInt32 => integer!(u32, as_u64),
-        DType::UInt64 => integer!(u64, as_u64),
-        DType::Float16 => match fill_float(value)? {
-            Fill::Bits(bits) => u16::try_from(bits).ok()?.to_ne_bytes().to_vec(),
-            Fill::Number(number) => half::f16::from_f64(number).to_bits().to_ne_bytes().to_vec(),
-        },
-        DType::Float32 => match fill_float(value)? {
-            Fill::Bits(bits) => u32::try_from(bits).ok()?.to_ne_bytes().to_vec(),
-            Fill::Number(number) => (number as f32).to_ne_bytes().to_vec(),
-        },
-        DType::Float64 => match fill_float(value)? {
-            Fill::Bits(bits) => bits.to_ne_bytes().to_vec(),
-            Fill::Number(number) => number.to_ne_bytes().to_vec(),
-        },
-        DType::String => value.as_str()?.as_bytes().to_vec(),
-    })
-}
-
-enum Fill {
-    Bits(u64),
-    Number(f64),
-}
-
-fn fill_float(value: &Value) -> Option<Fill> {
-    if let Some(number) = value.as_f64() {
-        return Some(Fill::Number(number));
-    }
-    Some(match value.as_str()? {
-        "NaN" => Fill::Number(f64::NAN),
-        "Infinity" => Fill::Number(f64::INFINITY),
-        "-Infinity" => Fill::Number(f64::NEG_INFINITY),
-        text => Fill::Bits(u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_read_back() {
-        for (prefixed, separator, key) in
-            [(true, '/', "c/3/0"), (true, '.', "c.3.0"), (false, '.', "3.0"), (false, '/', "3/0")]
-        {
-            let keys = KeyEncoding { prefixed, separator };
-            assert_eq!(keys.key(&[3, 0]), key);
-            assert_eq!(keys.parse(key, 2), Some(vec![3, 0]));
-            for other in ["c/03/0", "zarr.json", "c/3", "c/3/0/1", "c/+3/0", ""] {
-                assert_eq!(keys.parse(other, 2), None, "{other}");
-            }
-        }
-        assert_eq!(KeyEncoding { prefixed: false, separator: '.' }.key(&[]), "0");
-    }
-
-    #[test]
-    fn fill_values_are_of_their_type() {
-        let fill = |dtype, text: &str| fill_bytes(dtype, Some(&serde_json::from_str(text).unwrap()));
-        assert_eq!(fill(DType::Int8, "-1"), Some(vec![255]));
-        assert_eq!(fill(DType::Int8, "200"), None);
-        assert_eq!(fill(DType::UInt8, "-1"), None);
-        assert_eq!(fill(DType::Bool, "true"), Some(vec![1]));
-        assert_eq!(fill(DType::Float32, "\"0x7fc00000\""), Some(0x7fc0_0000u32.to_ne_bytes().to_vec()));
-        assert_eq!(fill(DType::Float64, "\"-Infinity\""), Some(f64::NEG_INFINITY.to_ne_bytes().to_vec()));
-        assert_eq!(fill(DType::Float64, "\"much\""), None);
-        assert_eq!(fill(DType::String, "\"a\""), Some(vec![b'a']));
-        assert_eq!(fill(DType::Float64, "null"), None);
-    }
 }

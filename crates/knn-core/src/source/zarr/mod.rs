@@ -9,13 +9,16 @@
 
 mod array;
 mod codec;
+mod fill;
 mod fingerprint;
 mod grid;
 mod json;
 mod key;
+mod key_encoding;
 mod metadata;
 mod objects;
 mod preflight;
+mod read;
 mod scatter;
 mod shard;
 mod store;

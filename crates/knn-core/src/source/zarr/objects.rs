@@ -29,6 +29,13 @@ impl ZarrArray {
                 }
             } else if let Some(object) = self.metadata().keys.parse(&path, self.metadata().grid.shape.len()) {
                 found.push(object);
+            } else if kind.is_symlink() {
+                // Perhaps a folder of chunks: what is not listed would be taken for never written.
+                return Err(Error::Corrupt {
+                    file: format!("{}/{}", self.store().name(), join(self.path(), &path)),
+                    block: "file".into(),
+                    reason: "a symbolic link that is no chunk, inside an array".into(),
+                });
             }
             if found.len() > MOST_OBJECTS {
                 return Err(Error::Unsupported {

@@ -5,8 +5,8 @@
 
 use rayon::prelude::*;
 
-use super::array::Group;
 use super::grid::Grid;
+use super::read::Group;
 
 /// Bytes of rows that are filled at a time.
 const BLOCK_BYTES: usize = 256 << 10;

@@ -153,36 +153,54 @@ fn missing_inner_chunks_are_fill_and_missing_objects_are_not_for_embeddings() {
 fn damaged_shards_are_corrupt_before_anything_is_decoded() {
     let spec = Spec::new(DType::Float32, &[16, 2]).shards(&[16, 2], &[4, 2]).codecs(&["zstd"]);
     let index_at = |len: usize| len - 4 * 16 - 4;
-    let with_crc = |bytes: &mut Vec<u8>| {
+    let with_crc = move |bytes: &mut Vec<u8>| {
         let (at, len) = (index_at(bytes.len()), bytes.len());
         let crc = crc32c::crc32c(&bytes[at..len - 4]);
         bytes[len - 4..].copy_from_slice(&crc.to_le_bytes());
     };
-    let damages: [(&str, Box<dyn Fn(&mut Vec<u8>)>); 8] = [
+    let damages: [(&str, Damage); 8] = [
         ("truncated", Box::new(|bytes| bytes.truncate(bytes.len() - 1))),
         ("shorter than its index", Box::new(|bytes| bytes.truncate(20))),
         ("empty", Box::new(Vec::clear)),
-        ("bad crc", Box::new(move |bytes| { let at = index_at(bytes.len()); bytes[at] ^= 1; })),
-        ("offset outside", Box::new(move |bytes| {
-            let at = index_at(bytes.len());
-            bytes[at..at + 8].copy_from_slice(&u64::from(u32::MAX).to_le_bytes());
-            with_crc(bytes);
-        })),
-        ("offset + length overflows", Box::new(move |bytes| {
-            let at = index_at(bytes.len());
-            bytes[at..at + 8].copy_from_slice(&(u64::MAX - 1).to_le_bytes());
-            with_crc(bytes);
-        })),
-        ("overlaps the index", Box::new(move |bytes| {
-            let at = index_at(bytes.len());
-            bytes[at..at + 8].copy_from_slice(&(at as u64 - 1).to_le_bytes());
-            with_crc(bytes);
-        })),
-        ("length 0", Box::new(move |bytes| {
-            let at = index_at(bytes.len());
-            bytes[at + 8..at + 16].fill(0);
-            with_crc(bytes);
-        })),
+        (
+            "bad crc",
+            Box::new(move |bytes| {
+                let at = index_at(bytes.len());
+                bytes[at] ^= 1;
+            }),
+        ),
+        (
+            "offset outside",
+            Box::new(move |bytes| {
+                let at = index_at(bytes.len());
+                bytes[at..at + 8].copy_from_slice(&u64::from(u32::MAX).to_le_bytes());
+                with_crc(bytes);
+            }),
+        ),
+        (
+            "offset + length overflows",
+            Box::new(move |bytes| {
+                let at = index_at(bytes.len());
+                bytes[at..at + 8].copy_from_slice(&(u64::MAX - 1).to_le_bytes());
+                with_crc(bytes);
+            }),
+        ),
+        (
+            "overlaps the index",
+            Box::new(move |bytes| {
+                let at = index_at(bytes.len());
+                bytes[at..at + 8].copy_from_slice(&(at as u64 - 1).to_le_bytes());
+                with_crc(bytes);
+            }),
+        ),
+        (
+            "length 0",
+            Box::new(move |bytes| {
+                let at = index_at(bytes.len());
+                bytes[at + 8..at + 16].fill(0);
+                with_crc(bytes);
+            }),
+        ),
     ];
     for (name, damage) in damages {
         let (_folder, root) = store();
@@ -224,6 +242,7 @@ fn damaged_payloads_are_corrupt_when_met() {
 }
 
 type Change = fn(&mut Value);
+type Damage = Box<dyn Fn(&mut Vec<u8>)>;
 
 #[test]
 fn hostile_metadata_are_refused() {
@@ -287,6 +306,10 @@ fn keys_and_links_do_not_leave_the_store() {
         fs::remove_file(&chunk).unwrap();
         symlink("nowhere", &chunk).unwrap();
         assert_eq!(code(read()), "GM_CORRUPT");
+        fs::remove_file(&chunk).unwrap();
+        fs::rename(root.join("x/c"), root.join("elsewhere")).unwrap();
+        symlink("../elsewhere", root.join("x/c")).unwrap();
+        assert_eq!(code(open(&root, "x").unwrap().preflight()), "GM_CORRUPT");
         // The store itself may be reached through a link.
         symlink(&root, folder.path().join("alias.zarr")).unwrap();
         ZarrStore::open(&folder.path().join("alias.zarr")).unwrap();
