@@ -15,7 +15,8 @@ pub struct StoredNeighbors {
 impl StoredNeighbors {
     /// Opens the neighbours of the AnnData at `prefix` (empty, or ending in `/`) of a store.
     pub fn open(store: &ZarrStore, prefix: &str) -> Result<Self> {
-        let open = |name: &str| Ok(ZarrArray::open(store, &format!("{prefix}obsm/{name}"))?.with_missing(Missing::AllOrNone));
+        let open =
+            |name: &str| Ok(ZarrArray::open(store, &format!("{prefix}obsm/{name}"))?.with_missing(Missing::AllOrNone));
         let (indices, distances) = (open("knn_indices")?, open("knn_distances")?);
         let &[_, k] = indices.shape() else {
             return Err(indices.schema("shape", "is not rows × k"));

@@ -35,7 +35,12 @@ impl Joined {
 }
 
 /// Joins every unit that is not committed yet.
-pub(super) fn run(prepared: &Prepared, store: &MappingStore, tile: &dyn DistanceTile, progress: &Progress) -> Result<Joined> {
+pub(super) fn run(
+    prepared: &Prepared,
+    store: &MappingStore,
+    tile: &dyn DistanceTile,
+    progress: &Progress,
+) -> Result<Joined> {
     let layout = prepared.spec.layout;
     let mut joined = Joined::default();
     let mut pass: Option<Pass> = None;
@@ -80,7 +85,12 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn start(prepared: &'a Prepared, tile: &'a dyn DistanceTile, progress: &'a Progress, first_row: u64) -> Result<Self> {
+    fn start(
+        prepared: &'a Prepared,
+        tile: &'a dyn DistanceTile,
+        progress: &'a Progress,
+        first_row: u64,
+    ) -> Result<Self> {
         let inputs = &prepared.inputs;
         let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows)?;
         let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));

@@ -22,4 +22,4 @@ pub use doctor::{BackendState, Cpu, Doctor, Memory, doctor};
 pub use plan::plan;
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RunReport, Side, StageReport};
 pub use request::{DEFAULT_LAYOUT, LayoutRequest, MapRequest, Parameters, Resolved};
-pub use run::{run, run_through};
+pub use run::{Seams, run, run_with};

@@ -26,15 +26,36 @@ const WORKER: &str = "worker-0";
 
 /// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
 pub fn run(request: &MapRequest, progress: &Progress) -> Result<RunReport> {
-    run_through(request, progress, Arc::new(OsVfs))
+    run_with(request, progress, Seams::default())
 }
 
-/// The same, with every write going through `vfs`.
-pub fn run_through(request: &MapRequest, progress: &Progress, vfs: Arc<dyn Vfs>) -> Result<RunReport> {
+/// What a test may replace. Nothing of it changes a result.
+pub struct Seams {
+    /// Where every write goes.
+    pub vfs: Arc<dyn Vfs>,
+    /// Query rows in flight, instead of what the budget gives.
+    pub block_rows: Option<u64>,
+    /// Reference rows in memory, instead of what the budget gives.
+    pub slab_rows: Option<u64>,
+    /// Lane of the distance tile, instead of the best.
+    pub lane: Lane,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, lane: Lane::best() }
+    }
+}
+
+/// [`run`] through other seams.
+pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Result<RunReport> {
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let prepared = prepare(request)?;
+    let mut prepared = prepare(request)?;
+    let sizes = &mut prepared.sizes;
+    sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
+    sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.plan.memory.planned)?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -46,7 +67,7 @@ pub fn run_through(request: &MapRequest, progress: &Progress, vfs: Arc<dyn Vfs>)
             reason: error.to_string(),
             remedy: "ask for fewer threads".into(),
         })?;
-    let store = open_store(&prepared, vfs)?;
+    let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
     let resumed_rows = |units: &[u64]| units.iter().map(|&u| prepared.spec.layout.unit(u).rows.len() as u64).sum();
@@ -56,7 +77,7 @@ pub fn run_through(request: &MapRequest, progress: &Progress, vfs: Arc<dyn Vfs>)
 
     let n_obs = prepared.spec.layout.n_obs();
     progress.begin("join", n_obs, resumed_rows(&joined_before));
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &Lane::best(), progress))?;
+    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, progress))?;
     progress.end();
     clock.lap("join", &store);
 

@@ -9,9 +9,7 @@ use super::plan::Prepared;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
 use crate::kernel::{CsrBlock, Gauss, gauss};
-use crate::operator::{
-    Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, transfer_embedding, transfer_numbers,
-};
+use crate::operator::{Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, transfer_embedding, transfer_numbers};
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter, codes_dtype};
 use crate::source::{RowSource, ZarrStore};
