@@ -158,10 +158,10 @@ impl ArraySpec {
                 if (name == "_index") && !matches!(field, Field::Strings) {
                     return wrong("the index holds texts");
                 }
-                if let Field::Categorical { categories: Categories::Numbers { dtype, bytes }, .. } = field {
-                    if dtype.size().is_none_or(|size| bytes.len() % size != 0) {
-                        return wrong("categories are not whole numbers of their type");
-                    }
+                if let Field::Categorical { categories: Categories::Numbers { dtype, bytes }, .. } = field
+                    && dtype.size().is_none_or(|size| !bytes.len().is_multiple_of(size))
+                {
+                    return wrong("categories are not whole numbers of their type");
                 }
             }
             Kind::Matrix { dtype, width } => {
