@@ -175,8 +175,9 @@ impl ArraySpec {
 }
 
 impl StoreSpec {
-    /// Refuses what cannot be written.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses what cannot be written; the worker's name becomes part of file names.
+    pub(super) fn check(&self, worker: &str) -> Result<()> {
+        check_name(worker)?;
         self.arrays.iter().try_for_each(ArraySpec::check)?;
         for group in ["obs/", "obsm/"] {
             check_group(self.arrays.iter().filter_map(|array| array.path.strip_prefix(group)))?;
