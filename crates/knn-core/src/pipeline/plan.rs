@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -9,11 +10,13 @@ use super::inputs::Inputs;
 use super::memory::{self, Sizes};
 use super::outputs;
 use super::report::{OutputLayout, Plan, Side};
-use super::request::{MapRequest, Resolved};
+use super::request::{LayoutRequest, MapRequest, Parameters, Resolved};
 use crate::error::{Error, Result};
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
 
+/// Name of the one worker of a run in this process.
+pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
 const RESULT_VERSION: u32 = 1;
 /// Pairs a second of one core, and bytes a second of a disk: for estimates only.
@@ -27,6 +30,16 @@ pub(super) struct Prepared {
     pub(super) spec: StoreSpec,
     pub(super) sizes: Sizes,
     pub(super) plan: Plan,
+}
+
+/// What the run hash covers: whatever changes a byte of the result. A struct, so that its JSON has one order of fields.
+#[derive(Serialize)]
+struct Identity<'a> {
+    version: u32,
+    mode: &'a str,
+    parameters: &'a Parameters,
+    layout: LayoutRequest,
+    inputs: Vec<String>,
 }
 
 /// What `run` would do and cost. Writes nothing; fails where `run` would refuse to start.
@@ -47,14 +60,15 @@ pub(super) fn prepare(request: &MapRequest) -> Result<Prepared> {
     let wanted = resolved.layout;
     let layout = Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?;
     let mode = if resolved.self_mapping { "self" } else { "cross" };
-    let identity = json!({
-        "version": RESULT_VERSION, "mode": mode, "parameters": parameters, "layout": wanted,
-        "inputs": inputs.fingerprints()?,
-    });
-    let run = format!("{:032x}", xxh3_128(identity.to_string().as_bytes()));
+    let inputs_hash = inputs.fingerprints()?;
+    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, inputs: inputs_hash };
+    let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
+    let run = format!("{:032x}", xxh3_128(&identity));
     let arrays = outputs::arrays(&inputs, parameters, k);
-    let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: identity, arrays };
-    spec.check()?;
+    // What stands in the store must not depend on where the inputs lie or how much memory there was.
+    let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
+    let spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
+    spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec)?;
 
     let pairs = n_obs.saturating_mul(n_ref);
@@ -91,8 +105,6 @@ pub(super) fn prepare(request: &MapRequest) -> Result<Prepared> {
         warnings: warnings(&resolved, &inputs, k),
         run,
     };
-    // What stands in the store must not depend on where the inputs lie or how much memory there was.
-    spec.plan = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
     Ok(Prepared { resolved, inputs, spec, sizes, plan })
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::join_stage::{self, Joined};
 use super::outputs;
-use super::plan::{Prepared, prepare};
+use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RunReport, StageReport};
 use super::request::MapRequest;
 use super::transfer_stage::{self, Transferred};
@@ -20,9 +20,6 @@ use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
 use crate::store::{OsVfs, Vfs};
 use crate::types::MappingStatus;
-
-/// Name of the one worker of a run in this process.
-const WORKER: &str = "worker-0";
 
 /// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
 pub fn run(request: &MapRequest, progress: &Progress) -> Result<RunReport> {

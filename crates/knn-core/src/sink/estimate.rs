@@ -21,7 +21,7 @@ pub fn planned_bytes(spec: &StoreSpec) -> u64 {
             // Each unit may end in an inner chunk that is mostly padding.
             Kind::Matrix { .. } => (rows + padded) * row + layout.units() * (layout.inner_per_unit() * 16 + 4),
             // What does not compress grows by a 256th; padding and frame headers are small.
-            Kind::Column(_) => rows * row + (rows * row >> 8) + layout.units() * (1024 + layout.unit_rows() / 32),
+            Kind::Column(_) => rows * row + ((rows * row) >> 8) + layout.units() * (1024 + layout.unit_rows() / 32),
         };
         if matches!(array.kind, Kind::Column(_)) {
             spool += layout.unit_rows().min(rows) * row;

@@ -3,7 +3,9 @@
 //! Every file of metadata is written once more and synced, so nothing before needed to be. Only when all is durable does
 //! the root say `complete`, by one rename. The bytes depend on the run alone, not on how often it was interrupted.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use super::mapping::Shared;
 use super::node::Node;
@@ -15,7 +17,7 @@ pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
     let mut extra = Vec::new();
     uns.nodes("uns", &mut extra)?;
     let layout = &store.spec.layout;
-    let mut all = Map::new();
+    let mut all = BTreeMap::new();
     for part in 0..layout.parts() {
         let prefix = layout.prefix(part);
         // An earlier attempt may have been killed here, and its `uns` may have had other names.
@@ -26,17 +28,17 @@ pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
         if !prefix.is_empty() {
             let mut group = part_group();
             let plain = group.document.clone();
-            consolidate(&mut group, metadata("", &nodes));
+            consolidate(&mut group, &metadata("", &nodes));
             store.write_nodes(&prefix, &[group], true)?;
             all.insert(prefix.trim_end_matches('/').to_owned(), plain);
         }
         all.extend(metadata(&prefix, &nodes));
     }
     let mut root = root(&store.spec, Status::Complete);
-    consolidate(&mut root, all);
+    consolidate(&mut root, &all);
     store.write_nodes("", &[root], true)
 }
 
-fn metadata(prefix: &str, nodes: &[Node]) -> Map<String, Value> {
+fn metadata(prefix: &str, nodes: &[Node]) -> BTreeMap<String, Value> {
     nodes.iter().map(|node| (format!("{prefix}{}", node.path), node.document.clone())).collect()
 }

@@ -29,7 +29,6 @@ pub(super) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Found> {
     if !vfs.exists(path)? {
         return Ok(Found::Absent);
     }
-    // A link is listed as what it points to, but it may point anywhere: what is behind it is not ours to replace.
     let root = path.join("zarr.json");
     if vfs.len(&root)?.is_none() {
         if vfs.len(path)?.is_some() {

@@ -30,7 +30,7 @@ impl Layout {
     /// and `part_rows` rows per part. A part is a whole number of units.
     pub fn new(n_obs: u64, inner_rows: u64, inner_per_unit: u64, part_rows: u64) -> Result<Self> {
         let most = inner_rows.checked_mul(inner_per_unit).unwrap_or(0);
-        if most == 0 || part_rows == 0 || part_rows % most != 0 || part_rows > 1 << 40 {
+        if most == 0 || part_rows == 0 || !part_rows.is_multiple_of(most) || part_rows > 1 << 40 {
             let value = format!("{inner_rows} rows × {inner_per_unit}, parts of {part_rows}");
             return Err(Error::param("layout", value, "a unit has rows and a part is a whole number of units"));
         }

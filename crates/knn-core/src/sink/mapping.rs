@@ -1,4 +1,7 @@
 //! The store of one run: begun, resumed or overwritten, filled unit by unit, and finished.
+//!
+//! The journal stays when the store is finished. It holds the checksum of every object, and what the stages wanted to
+//! know again, so that a run that is asked for twice can report without computing. Only `overwrite` removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -86,7 +89,7 @@ impl Shared {
 impl MappingStore {
     /// Begins a store; `GM_EXISTS` if there is anything at `path`, or a journal beside it.
     pub fn create(vfs: Arc<dyn Vfs>, path: &Path, spec: StoreSpec, worker: &str) -> Result<Self> {
-        spec.check()?;
+        spec.check(worker)?;
         let refuse = |path: &Path| Error::Exists {
             path: path.to_path_buf(),
             reason: "the output is already there".into(),
@@ -107,7 +110,7 @@ impl MappingStore {
 
     /// Begins a store in the place of an earlier one. What gigamapper did not write is `GM_EXISTS` and stays.
     pub fn overwrite(vfs: Arc<dyn Vfs>, path: &Path, spec: StoreSpec, worker: &str) -> Result<Self> {
-        spec.check()?;
+        spec.check(worker)?;
         let lock = Lock::take(&vfs, &lock_file(path)?)?;
         clear(&vfs, path, worker)?;
         Self::start(vfs, path, spec, worker, lock)
@@ -116,7 +119,7 @@ impl MappingStore {
     /// Continues a run. `GM_NOT_FOUND` if it was never begun, `GM_STALE` if another run is there; both leave everything
     /// as it is. Units are kept whose objects have the length that the journal says and, if `verify`, its checksum.
     pub fn resume(vfs: Arc<dyn Vfs>, path: &Path, spec: StoreSpec, worker: &str, verify: bool) -> Result<Self> {
-        spec.check()?;
+        spec.check(worker)?;
         let folder = journal_folder(path)?;
         if !vfs.exists(path)? && !vfs.exists(&folder)? {
             let store = path.display().to_string();
@@ -165,10 +168,9 @@ impl MappingStore {
         }
         let mut committed = BTreeMap::new();
         for record in records {
+            // Another worker's journal may have an older record of the same unit: one that is whole is enough.
             if is_whole(&*vfs, path, &spec, &record, verify)? {
                 committed.insert((record.stage, record.unit), Arc::new(record));
-            } else {
-                committed.remove(&(record.stage, record.unit));
             }
         }
         let store = Self::start(vfs, path, spec, worker, lock)?;

@@ -23,14 +23,14 @@ pub(super) fn encoding(kind: &str, version: &str) -> Map<String, Value> {
 }
 
 /// A group.
-pub(super) fn group(path: impl Into<String>, attributes: Map<String, Value>) -> Node {
+pub(super) fn group(path: impl Into<String>, attributes: &Map<String, Value>) -> Node {
     let document = json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes });
     Node { path: path.into(), document, chunk: None }
 }
 
 /// An empty mapping.
 pub(super) fn dict(path: impl Into<String>) -> Node {
-    group(path, encoding("dict", "0.1.0"))
+    group(path, &encoding("dict", "0.1.0"))
 }
 
 /// An array of whole chunks compressed by zstd.
@@ -39,7 +39,7 @@ pub(super) fn compressed(
     shape: &[u64],
     chunk: &[u64],
     dtype: DType,
-    attributes: Map<String, Value>,
+    attributes: &Map<String, Value>,
 ) -> Node {
     let first =
         if dtype == DType::String { json!({ "name": "vlen-utf8", "configuration": {} }) } else { little_endian() };
@@ -54,7 +54,7 @@ pub(super) fn sharded(
     shard: &[u64],
     inner: &[u64],
     dtype: DType,
-    attributes: Map<String, Value>,
+    attributes: &Map<String, Value>,
 ) -> Node {
     let codecs = json!([{ "name": "sharding_indexed", "configuration": {
         "chunk_shape": inner,
@@ -71,7 +71,7 @@ fn array(
     chunk: &[u64],
     dtype: DType,
     codecs: &Value,
-    attributes: Map<String, Value>,
+    attributes: &Map<String, Value>,
 ) -> Node {
     let document = json!({
         "zarr_format": 3,
@@ -94,7 +94,7 @@ pub(super) fn categories(path: &str, categories: &Categories) -> Node {
         Categories::Strings(names) => strings(path, names),
         Categories::Numbers { dtype, bytes } => {
             let n = categories.len() as u64;
-            let mut node = compressed(path, &[n], &[n.max(1)], *dtype, encoding("array", "0.2.0"));
+            let mut node = compressed(path, &[n], &[n.max(1)], *dtype, &encoding("array", "0.2.0"));
             node.chunk = (n > 0).then(|| ("c/0", compress(bytes)));
             node
         }
@@ -104,14 +104,14 @@ pub(super) fn categories(path: &str, categories: &Categories) -> Node {
 /// A one-dimensional array of texts that is there from the start.
 pub(super) fn strings(path: &str, texts: &[String]) -> Node {
     let n = texts.len() as u64;
-    let mut node = compressed(path, &[n], &[n.max(1)], DType::String, encoding("string-array", "0.2.0"));
+    let mut node = compressed(path, &[n], &[n.max(1)], DType::String, &encoding("string-array", "0.2.0"));
     node.chunk = (n > 0).then(|| ("c/0", compress(&vlen_utf8(texts))));
     node
 }
 
 /// A single value: its `encoding-type`, type and encoded bytes.
 pub(super) fn scalar(path: &str, kind: &str, dtype: DType, bytes: &[u8]) -> Node {
-    let mut node = compressed(path, &[], &[], dtype, encoding(kind, "0.2.0"));
+    let mut node = compressed(path, &[], &[], dtype, &encoding(kind, "0.2.0"));
     node.chunk = Some(("c", compress(bytes)));
     node
 }

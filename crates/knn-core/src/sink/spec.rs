@@ -158,10 +158,10 @@ impl ArraySpec {
                 if (name == "_index") && !matches!(field, Field::Strings) {
                     return wrong("the index holds texts");
                 }
-                if let Field::Categorical { categories: Categories::Numbers { dtype, bytes }, .. } = field {
-                    if dtype.size().is_none_or(|size| bytes.len() % size != 0) {
-                        return wrong("categories are not whole numbers of their type");
-                    }
+                if let Field::Categorical { categories: Categories::Numbers { dtype, bytes }, .. } = field
+                    && dtype.size().is_none_or(|size| !bytes.len().is_multiple_of(size))
+                {
+                    return wrong("categories are not whole numbers of their type");
                 }
             }
             Kind::Matrix { dtype, width } => {
@@ -175,8 +175,9 @@ impl ArraySpec {
 }
 
 impl StoreSpec {
-    /// Refuses what cannot be written.
-    pub fn check(&self) -> Result<()> {
+    /// Refuses what cannot be written; the worker's name becomes part of file names.
+    pub fn check(&self, worker: &str) -> Result<()> {
+        check_name(worker)?;
         self.arrays.iter().try_for_each(ArraySpec::check)?;
         for group in ["obs/", "obsm/"] {
             check_group(self.arrays.iter().filter_map(|array| array.path.strip_prefix(group)))?;

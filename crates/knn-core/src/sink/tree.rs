@@ -1,5 +1,7 @@
 //! The nodes of one AnnData and of the root around it: everything of a store that is metadata.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::node::{Node, categories, compressed, dict, encoding, group, sharded, strings};
@@ -45,16 +47,16 @@ pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Nod
         if let Kind::Column(Field::Categorical { categories: names, ordered }) = &array.kind {
             let mut own = attributes("categorical");
             own.insert("ordered".into(), (*ordered).into());
-            nodes.push(group(array.path.as_str(), own));
+            nodes.push(group(array.path.as_str(), &own));
             nodes.push(categories(&format!("{}/categories", array.path), names));
         }
         let kind = if array.dtype() == DType::String { "string-array" } else { "array" };
-        nodes.push(values(spec, part, array, attributes(kind)));
+        nodes.push(values(spec, part, array, &attributes(kind)));
     }
     nodes
 }
 
-fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: Map<String, Value>) -> Node {
+fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: &Map<String, Value>) -> Node {
     let rows = spec.layout.part_rows_of(part);
     let (unit, inner) = (spec.layout.unit_rows(), spec.layout.inner_rows());
     match array.kind {
@@ -69,12 +71,12 @@ fn dataframe(path: &str, columns: Vec<&str>) -> Node {
     let mut attributes = encoding("dataframe", "0.2.0");
     attributes.insert("_index".into(), "_index".into());
     attributes.insert("column-order".into(), columns.into());
-    group(path, attributes)
+    group(path, &attributes)
 }
 
 /// The group of one AnnData among several.
 pub(super) fn part_group() -> Node {
-    group("", encoding("anndata", "0.1.0"))
+    group("", &encoding("anndata", "0.1.0"))
 }
 
 /// The root: the AnnData itself if there is one part.
@@ -85,11 +87,13 @@ pub(super) fn root(spec: &StoreSpec, status: Status) -> Node {
         "n_obs": spec.layout.n_obs(), "n_ref": spec.n_ref, "k": spec.k, "part_rows": spec.layout.part_rows(),
     });
     attributes.insert(ATTRIBUTE.into(), own);
-    group("", attributes)
+    group("", &attributes)
 }
 
 /// Adds to a group the metadata of all nodes below it, so that a reader opens a store with one request.
-pub(super) fn consolidate(group: &mut Node, metadata: Map<String, Value>) {
+///
+/// In the order of their paths: zarr-python 3.1 fails on a store in which members of one group are not side by side.
+pub(super) fn consolidate(group: &mut Node, metadata: &BTreeMap<String, Value>) {
     group.document["consolidated_metadata"] =
         json!({ "kind": "inline", "must_understand": false, "metadata": metadata });
 }

@@ -74,7 +74,7 @@ impl UnitWriter {
     pub fn append(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         let open = self.array(path)?;
         let row_bytes = open.row_bytes.ok_or_else(|| Error::internal(format!("{path} takes texts")))?;
-        if bytes.len() as u64 % row_bytes != 0 {
+        if !(bytes.len() as u64).is_multiple_of(row_bytes) {
             return Err(Error::internal(format!("{path}: {} bytes are no whole rows of {row_bytes}", bytes.len())));
         }
         self.room(path, bytes.len() as u64 / row_bytes)?;

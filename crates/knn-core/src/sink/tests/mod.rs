@@ -1,6 +1,7 @@
 //! Whole stores: written, interrupted, resumed, and read back by zarrs, which shares no code with the writer.
 
 mod faults;
+mod interop;
 mod readback;
 mod resume;
 mod sample;

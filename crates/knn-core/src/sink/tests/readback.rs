@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zarrs::array::{Array, ArraySubset};
 use zarrs::filesystem::FilesystemStore;
 
-use super::sample::{bytes, complete, files, name, os, spec};
+use super::sample::{bytes, complete, files, name, quick, spec};
 use crate::sink::{Kind, MappingStore, planned_bytes, writer_bytes};
 use crate::types::{DType, RowRange};
 
@@ -47,7 +47,7 @@ fn all_values_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.zarr");
         let spec = spec(n, inner, per, part);
-        let store = MappingStore::create(os(), &path, spec.clone(), "0").unwrap();
+        let store = MappingStore::create(quick(), &path, spec.clone(), "0").unwrap();
         complete(store, 3).unwrap();
         let layout = spec.layout;
         for p in 0..layout.parts() {
@@ -75,7 +75,7 @@ fn pieces_of_any_size_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let written = [1, 5, 1000].map(|piece| {
         let path = folder.path().join(piece.to_string());
-        complete(MappingStore::create(os(), &path, spec(1000, 64, 4, 256), "0").unwrap(), piece).unwrap();
+        complete(MappingStore::create(quick(), &path, spec(1000, 64, 4, 256), "0").unwrap(), piece).unwrap();
         files(&path)
     });
     assert!(written[0] == written[1] && written[1] == written[2]);
@@ -86,7 +86,7 @@ fn an_unfinished_store_reads_as_fill_and_says_that_it_is_running() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.zarr");
     let spec = spec(9, 4, 2, 16);
-    let store = MappingStore::create(os(), &path, spec.clone(), "0").unwrap();
+    let store = MappingStore::create(quick(), &path, spec.clone(), "0").unwrap();
     for array in spec.arrays.iter().filter(|array| array.dtype() != DType::String) {
         let node = open(&path, &array.values());
         assert_eq!(node.attributes()["gigamapper-status"], "running", "{}", array.path);
@@ -108,7 +108,7 @@ fn a_shard_without_rows_in_its_last_chunks_says_so_in_its_index() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.zarr");
     let spec = spec(11, 2, 4, 16);
-    complete(MappingStore::create(os(), &path, spec.clone(), "0").unwrap(), 4).unwrap();
+    complete(MappingStore::create(quick(), &path, spec.clone(), "0").unwrap(), 4).unwrap();
     // Three rows are left for the second unit: two inner chunks of 2 × 3 × 4 bytes, two missing.
     assert!(matches!(spec.arrays[2].kind, Kind::Matrix { .. }));
     let shard = std::fs::read(path.join("obsm/knn_indices/c/1/0")).unwrap();

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::sample::{complete, files, os, spec, write_unit};
+use super::sample::{complete, files, quick, spec, write_unit};
 use crate::sink::{MappingStore, StoreSpec, Uns, UnsValue};
 use crate::store::Stage::{Joined, Transferred};
 
 fn create(path: &Path, spec: &StoreSpec) -> MappingStore {
-    MappingStore::create(os(), path, spec.clone(), "0").unwrap()
+    MappingStore::create(quick(), path, spec.clone(), "0").unwrap()
 }
 
 fn code<T>(result: crate::error::Result<T>) -> &'static str {
@@ -36,7 +36,7 @@ fn a_resumed_run_gives_the_bytes_of_an_uninterrupted_one() {
     std::fs::write(path.join("dataset_2/obsm/knn_indices/.x.tmp-9"), b"").unwrap();
     std::fs::remove_file(path.join("dataset_1/obsm/knn_distances/c/0/0")).unwrap();
 
-    let store = MappingStore::resume(os(), &path, spec.clone(), "0", false).unwrap();
+    let store = MappingStore::resume(quick(), &path, spec.clone(), "0", false).unwrap();
     assert!(!store.is_complete());
     assert_eq!(store.committed(Joined, 0).unwrap().extra, json!({ "first": 0 }));
     assert!(store.committed(Joined, 1).is_none(), "one of its objects is gone");
@@ -44,7 +44,7 @@ fn a_resumed_run_gives_the_bytes_of_an_uninterrupted_one() {
     complete(store, 5).unwrap();
     assert_eq!(files(&path), files(&whole));
 
-    let store = MappingStore::resume(os(), &path, spec, "0", false).unwrap();
+    let store = MappingStore::resume(quick(), &path, spec, "0", false).unwrap();
     assert!(store.is_complete());
     assert_eq!(store.committed(Transferred, 2).unwrap().rows, [16, 23]);
     assert_eq!(code(store.begin(Joined, 0)), "GM_INTERNAL");
@@ -62,7 +62,7 @@ fn verify_finds_what_a_length_does_not() {
     let mut bytes = std::fs::read(&object).unwrap();
     bytes[5] ^= 1;
     std::fs::write(&object, bytes).unwrap();
-    let resumed = |verify| MappingStore::resume(os(), &path, spec.clone(), "0", verify).unwrap();
+    let resumed = |verify| MappingStore::resume(quick(), &path, spec.clone(), "0", verify).unwrap();
     assert!(resumed(false).committed(Joined, 0).is_some());
     assert!(resumed(true).committed(Joined, 0).is_none());
 }
@@ -79,7 +79,7 @@ fn a_torn_journal_line_never_happened() {
     let journal = folder.path().join("m.zarr.journal/0.ndjson");
     let bytes = std::fs::read(&journal).unwrap();
     std::fs::write(&journal, &bytes[..bytes.len() - 9]).unwrap();
-    let store = MappingStore::resume(os(), &path, spec, "0", true).unwrap();
+    let store = MappingStore::resume(quick(), &path, spec, "0", true).unwrap();
     assert!(store.committed(Joined, 0).is_some() && store.committed(Joined, 1).is_none());
     write_unit(&store, Joined, 1, 8).unwrap();
     drop(store);
@@ -91,7 +91,7 @@ fn another_run_is_stale_and_nothing_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.zarr");
     let first = spec(9, 4, 2, 16);
-    assert_eq!(code(MappingStore::resume(os(), &path, first.clone(), "0", false)), "GM_NOT_FOUND");
+    assert_eq!(code(MappingStore::resume(quick(), &path, first.clone(), "0", false)), "GM_NOT_FOUND");
     write_unit(&create(&path, &first), Joined, 0, 8).unwrap();
     let before = files(folder.path());
     let others = [
@@ -100,10 +100,10 @@ fn another_run_is_stale_and_nothing_is_touched() {
         StoreSpec { arrays: first.arrays[..5].to_vec(), ..first.clone() },
     ];
     for other in others {
-        assert_eq!(code(MappingStore::resume(os(), &path, other, "0", false)), "GM_STALE");
+        assert_eq!(code(MappingStore::resume(quick(), &path, other, "0", false)), "GM_STALE");
         assert_eq!(files(folder.path()), before);
     }
-    assert_eq!(code(MappingStore::create(os(), &path, first, "0")), "GM_EXISTS");
+    assert_eq!(code(MappingStore::create(quick(), &path, first, "0")), "GM_EXISTS");
     assert_eq!(files(folder.path()), before);
 }
 
@@ -113,10 +113,10 @@ fn only_one_process_writes() {
     let path = folder.path().join("m.zarr");
     let spec = spec(9, 4, 2, 16);
     let store = create(&path, &spec);
-    assert_eq!(code(MappingStore::resume(os(), &path, spec.clone(), "1", false)), "GM_EXISTS");
-    assert_eq!(code(MappingStore::overwrite(os(), &path, spec.clone(), "1")), "GM_EXISTS");
+    assert_eq!(code(MappingStore::resume(quick(), &path, spec.clone(), "1", false)), "GM_EXISTS");
+    assert_eq!(code(MappingStore::overwrite(quick(), &path, spec.clone(), "1")), "GM_EXISTS");
     drop(store);
-    MappingStore::resume(os(), &path, spec, "1", false).unwrap();
+    MappingStore::resume(quick(), &path, spec, "1", false).unwrap();
     assert!(!folder.path().join("m.zarr.lock").exists());
 }
 
@@ -127,7 +127,7 @@ fn overwrite_replaces_our_stores_and_nothing_else() {
     let [old, new] = [spec(23, 4, 2, 8), StoreSpec { run: "beef".into(), ..spec(9, 4, 2, 16) }];
     complete(create(&path, &old), 8).unwrap();
     complete(create(&whole, &new), 8).unwrap();
-    complete(MappingStore::overwrite(os(), &path, new.clone(), "0").unwrap(), 8).unwrap();
+    complete(MappingStore::overwrite(quick(), &path, new.clone(), "0").unwrap(), 8).unwrap();
     assert_eq!(files(&path), files(&whole));
 
     let foreign = folder.path().join("other");
@@ -136,17 +136,17 @@ fn overwrite_replaces_our_stores_and_nothing_else() {
         std::fs::create_dir_all(&foreign).unwrap();
         std::fs::write(foreign.join(name), bytes).unwrap();
         let before = files(folder.path());
-        assert_eq!(code(MappingStore::overwrite(os(), &foreign, new.clone(), "0")), "GM_EXISTS");
-        assert_eq!(code(MappingStore::resume(os(), &foreign, new.clone(), "0", false)), "GM_EXISTS");
+        assert_eq!(code(MappingStore::overwrite(quick(), &foreign, new.clone(), "0")), "GM_EXISTS");
+        assert_eq!(code(MappingStore::resume(quick(), &foreign, new.clone(), "0", false)), "GM_EXISTS");
         assert_eq!(files(folder.path()), before);
         std::fs::remove_file(foreign.join("notes.txt")).unwrap_or_default();
     }
     std::fs::write(folder.path().join("file"), b"x").unwrap();
-    assert_eq!(code(MappingStore::overwrite(os(), &folder.path().join("file"), new.clone(), "0")), "GM_EXISTS");
+    assert_eq!(code(MappingStore::overwrite(quick(), &folder.path().join("file"), new.clone(), "0")), "GM_EXISTS");
     let beside = folder.path().join("n.zarr.journal");
     std::fs::create_dir(&beside).unwrap();
     std::fs::write(beside.join("diary.txt"), b"mine").unwrap();
-    assert_eq!(code(MappingStore::overwrite(os(), &folder.path().join("n.zarr"), new, "0")), "GM_EXISTS");
+    assert_eq!(code(MappingStore::overwrite(quick(), &folder.path().join("n.zarr"), new, "0")), "GM_EXISTS");
     assert!(beside.join("diary.txt").exists());
 }
 
@@ -173,5 +173,5 @@ fn misuse_is_an_error_and_not_a_store() {
 
     let mut clash = spec;
     clash.arrays[4].path = "obs/Mapping_Status".into();
-    assert_eq!(code(MappingStore::overwrite(os(), &path, clash, "0")), "GM_PARAM");
+    assert_eq!(code(MappingStore::overwrite(quick(), &path, clash, "0")), "GM_PARAM");
 }

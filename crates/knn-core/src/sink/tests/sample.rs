@@ -7,13 +7,20 @@ use serde_json::json;
 
 use crate::error::Result;
 use crate::sink::{ArraySpec, Categories, Field, Kind, Layout, MappingStore, StoreSpec, Uns};
-use crate::store::{OsVfs, Stage, Vfs};
+use crate::store::Stage::{Joined, Transferred};
+use crate::store::{FailingVfs, OsVfs, Stage, Vfs};
 use crate::types::{DType, RowRange};
 
 pub(super) const K: u64 = 3;
 
+/// The real thing.
 pub(super) fn os() -> Arc<dyn Vfs> {
     Arc::new(OsVfs)
+}
+
+/// The same without syncing, which takes most of the time and which no test can see.
+pub(super) fn quick() -> Arc<dyn Vfs> {
+    Arc::new(FailingVfs::after(i64::MAX))
 }
 
 pub(super) fn spec(n: u64, inner_rows: u64, inner_per_unit: u64, part_rows: u64) -> StoreSpec {
@@ -25,7 +32,6 @@ pub(super) fn spec(n: u64, inner_rows: u64, inner_per_unit: u64, part_rows: u64)
     let booleans = Categories::Numbers { dtype: DType::Bool, bytes: vec![0, 1] };
     let numbers = Categories::Numbers { dtype: DType::Int64, bytes: [3_i64, 5].map(i64::to_le_bytes).concat() };
     let many = Categories::Strings((0..300).map(|i| format!("type {i}")).collect());
-    use Stage::{Joined, Transferred};
     StoreSpec {
         layout: Layout::new(n, inner_rows, inner_per_unit, part_rows).unwrap(),
         n_ref: 100,
@@ -48,7 +54,7 @@ pub(super) fn spec(n: u64, inner_rows: u64, inner_per_unit: u64, part_rows: u64)
 }
 
 pub(super) fn name(row: u64) -> String {
-    if row % 5 == 0 { format!("Zelle-é{row}") } else { format!("cell{row}") }
+    if row.is_multiple_of(5) { format!("Zelle-é{row}") } else { format!("cell{row}") }
 }
 
 /// The bytes of rows of an array that holds no texts.
@@ -107,7 +113,7 @@ pub(super) fn uns() -> Uns {
 
 /// Writes all units that are missing, and finishes.
 pub(super) fn complete(store: MappingStore, piece: u64) -> Result<()> {
-    for stage in [Stage::Joined, Stage::Transferred] {
+    for stage in [Joined, Transferred] {
         for unit in 0..store.spec().layout.units() {
             if store.committed(stage, unit).is_none() {
                 write_unit(&store, stage, unit, piece)?;
