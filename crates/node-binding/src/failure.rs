@@ -37,13 +37,13 @@ impl Failure {
     }
 
     /// The JavaScript `Error`. `details` is JSON text.
-    pub(crate) fn into_js(self, env: &Env) -> napi::Error {
+    pub(crate) fn into_js(self, env: Env) -> napi::Error {
         match self.build(env) {
             Ok(error) | Err(error) => error,
         }
     }
 
-    fn build(self, env: &Env) -> napi::Result<napi::Error> {
+    fn build(self, env: Env) -> napi::Result<napi::Error> {
         let mut error = env.create_error(napi::Error::new(Status::GenericFailure, self.message))?;
         error.set("code", self.code)?;
         error.set("details", self.details)?;

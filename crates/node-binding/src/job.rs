@@ -11,14 +11,14 @@ use serde::de::DeserializeOwned;
 use crate::failure::Failure;
 
 /// A promise of what `work` returns, as JSON text. A panic rejects it with `GM_INTERNAL`.
-pub(crate) fn promise<'env, T, W>(env: &'env Env, work: W) -> napi::Result<PromiseRaw<'env, String>>
+pub(crate) fn promise<T, W>(env: &Env, work: W) -> napi::Result<PromiseRaw<'_, String>>
 where
     T: Serialize,
     W: FnOnce() -> Result<T> + Send + 'static,
 {
     // The worker may be lost only when the process ends, so its own failure is as unexpected as a panic in it.
     let outcome = async { Ok(spawn_blocking(|| settle(work)).await.unwrap_or_else(|lost| Err(unexpected(&lost)))) };
-    env.spawn_future_with_callback(outcome, |env, outcome| outcome.map_err(|failure| failure.into_js(env)))
+    env.spawn_future_with_callback(outcome, |env, outcome| outcome.map_err(|failure| failure.into_js(*env)))
 }
 
 /// A request as the core reads it; unknown fields and wrong types are `GM_PARAM`.
