@@ -9,6 +9,7 @@
 //! This module does not know of stores, threads or budgets.
 
 #![allow(unsafe_code, reason = "SIMD intrinsics need it; every block says why it is sound")]
+#![allow(clippy::inline_always, reason = "a lane must be inlined into the function that enables its instructions")]
 
 pub mod bound;
 mod exact;

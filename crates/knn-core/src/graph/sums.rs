@@ -44,6 +44,7 @@ impl DistanceSums {
     }
 
     /// The granules that rows from `first_row` on have touched, as they stand now: what a unit's journal record keeps.
+    #[must_use]
     pub fn since(&self, first_row: u64) -> Self {
         let number = first_row / SUM_GRANULE;
         let first = self.granules.partition_point(|granule| granule.number < number);

@@ -132,7 +132,9 @@ fn apply<'c>(
             labels.vote(weights, paths.probabilities.is_some(), votes);
             let statuses: Vec<u8> = votes.codes.iter().map(|&code| status(code) as u8).collect();
             let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
-            statuses.iter().for_each(|&status| counts[usize::from(status)] += 1);
+            for &status in &statuses {
+                counts[usize::from(status)] += 1;
+            }
             little_endian_codes(&votes.codes, *codes, bytes);
             writer.append(&paths.prediction, bytes)?;
             writer.append(&paths.confidence, little_endian(&votes.confidence, f32::to_le_bytes, bytes))?;

@@ -112,6 +112,7 @@ pub(super) fn uns() -> Uns {
 }
 
 /// Writes all units that are missing, and finishes.
+#[expect(clippy::needless_pass_by_value, reason = "the store ends here, and with it the lock")]
 pub(super) fn complete(store: MappingStore, piece: u64) -> Result<()> {
     for stage in [Joined, Transferred] {
         for unit in 0..store.spec().layout.units() {
