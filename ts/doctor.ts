@@ -1,6 +1,6 @@
 /** What this machine offers. */
 
-import type { Doctor } from "./described.js";
+import type { Doctor } from "./generated.js";
 import { read } from "./job.js";
 import type { CallOptions } from "./request.js";
 

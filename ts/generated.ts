@@ -329,7 +329,11 @@ kind: string,
 /**
  * Its shape over all parts.
  */
-shape: number[], };
+shape: number[], 
+/**
+ * The stage that stores it: `join` or `transfer`.
+ */
+stage: string, };
 
 /**
  * What a finished run did.
@@ -433,3 +437,221 @@ eta: number | null,
  * Anonymous memory of the process, bytes.
  */
 memory: number, };
+
+/**
+ * A described store.
+ */
+export type Inspection = { 
+/**
+ * `zarr`.
+ */
+format: string, 
+/**
+ * 3.
+ */
+zarrFormat: number, 
+/**
+ * `encoding-version` of the AnnData.
+ */
+encodingVersion: string, 
+/**
+ * Cells.
+ */
+nObs: number, 
+/**
+ * Genes.
+ */
+nVars: number, 
+/**
+ * Names of the first cells, at most three.
+ */
+obsNamesFirst: Array<string>, 
+/**
+ * Columns of `obs`.
+ */
+obs: { [key in string]: ColumnReport }, 
+/**
+ * Members of `obsm`: `array`, `dataframe` or `sparse`.
+ */
+obsm: { [key in string]: MatrixReport }, 
+/**
+ * `X` and every layer: `dense`, `csr` or `csc`.
+ */
+layers: { [key in string]: MatrixReport }, 
+/**
+ * What is there but not read.
+ */
+skipped: Array<SkippedNode>, 
+/**
+ * Storage of every array.
+ */
+arrays: { [key in string]: ArrayReport }, };
+
+/**
+ * A column of `obs`.
+ */
+export type ColumnReport = { 
+/**
+ * As pandas names it: `category`, `float32`, `Int64`, `bool`.
+ */
+dtype: string, 
+/**
+ * `categorical`, `numeric`, `boolean`, `string`, `datetime` or `other`.
+ */
+kind: string, 
+/**
+ * Cells without a value: missing codes, masked values and NaN.
+ */
+missing: number, 
+/**
+ * Labels of the categories.
+ */
+categories?: Array<string>, 
+/**
+ * Whether their order means something.
+ */
+ordered?: boolean, 
+/**
+ * Sum of a numeric column without what is missing.
+ */
+sum?: number, 
+/**
+ * Cells that are true in a boolean column.
+ */
+true: number, };
+
+/**
+ * A member of `obsm` or `layers`.
+ */
+export type MatrixReport = { 
+/**
+ * How it is stored.
+ */
+kind: string, 
+/**
+ * Rows and columns.
+ */
+shape: number[], 
+/**
+ * Element type; null for a data frame.
+ */
+dtype: string | null, 
+/**
+ * Stored values of a sparse matrix; null for others.
+ */
+nnz: number | null, };
+
+/**
+ * Something that is not read.
+ */
+export type SkippedNode = { 
+/**
+ * Path in the store.
+ */
+path: string, 
+/**
+ * Why.
+ */
+reason: string, };
+
+/**
+ * How an array is stored.
+ */
+export type ArrayReport = { 
+/**
+ * Shape of an inner chunk: what is decoded at once.
+ */
+chunks: number[], 
+/**
+ * Shape of a shard; null without shards.
+ */
+shards: number[] | null, 
+/**
+ * Compression: `raw`, `zstd`, `blosc`, `gzip`.
+ */
+codec: string, 
+/**
+ * Elements decoded for each element wanted, where 65 536 rows are read on their own. gigamapper's tiles follow the
+ * chunks and decode each once.
+ */
+readAmplification: number, };
+
+/**
+ * CPU, memory and back ends as a run would find them.
+ */
+export type Doctor = { 
+/**
+ * Version of gigamapper's core.
+ */
+version: string, 
+/**
+ * The processor.
+ */
+cpu: Cpu, 
+/**
+ * Cores that a run takes by default.
+ */
+threads: number, 
+/**
+ * Memory, bytes.
+ */
+memory: MachineMemory, 
+/**
+ * Back ends and whether they can be used.
+ */
+backends: Array<BackendState>, };
+
+/**
+ * The processor, and what the distance tile uses of it.
+ */
+export type Cpu = { 
+/**
+ * `x86_64`, `aarch64`, …
+ */
+arch: string, 
+/**
+ * The maker's name for it, where the system tells.
+ */
+model: string, 
+/**
+ * Instruction sets that matter here and are present.
+ */
+features: Array<string>, 
+/**
+ * Lane of the distance tile: `avx2` or `scalar`.
+ */
+tile: string, };
+
+/**
+ * Memory of the machine, bytes.
+ */
+export type MachineMemory = { 
+/**
+ * What this process may use at most.
+ */
+machine: number, 
+/**
+ * Limit of its cgroup, where there is one.
+ */
+cgroup: number | null, 
+/**
+ * Budget of a run that names none.
+ */
+default: number, };
+
+/**
+ * A back end and why it cannot be used, if it cannot.
+ */
+export type BackendState = { 
+/**
+ * `cpu` or `cuda`.
+ */
+name: string, 
+/**
+ * Whether a run can use it.
+ */
+available: boolean, 
+/**
+ * Why not.
+ */
+reason: string | null, };

@@ -3,7 +3,6 @@
  * declared memory budget. Everything public is listed here; a test compares the list.
  */
 
-export type * from "./described.js";
 export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export type * from "./generated.js";

@@ -1,6 +1,6 @@
 /** What a store holds. The core reads it, metadata and small columns only. */
 
-import type { Inspection } from "./described.js";
+import type { Inspection } from "./generated.js";
 import { read } from "./job.js";
 import type { CallOptions } from "./request.js";
 

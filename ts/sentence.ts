@@ -4,14 +4,19 @@ import type { OutputArray, RunReport } from "./generated.js";
 
 /**
  * One sentence per stored thing: `stored obs/cell_type_pred (categorical, 1 000 000 cells) in 12.4 s`. The time is that
- * of the whole run, because everything is stored in one pass.
+ * of the stage that stored it; what one stage stores is stored together.
  */
-export function sentences(report: Pick<RunReport, "stored" | "seconds">): string[] {
-  return report.stored.map((thing) => `stored ${thing.path} (${describe(thing)}) in ${seconds(report.seconds)}`);
+export function sentences(report: Pick<RunReport, "stored" | "stages">): string[] {
+  const took = new Map(report.stages.map(({ stage, seconds }) => [stage, seconds]));
+  return report.stored.map((thing) => {
+    const stored = `stored ${thing.path} (${describe(thing)})`;
+    const time = took.get(thing.stage);
+    return time === undefined ? stored : `${stored} in ${seconds(time)}`;
+  });
 }
 
 /** `categorical, 1 000 000 cells`, or `array, 1 000 000 cells × 30`. */
-export function describe({ kind, shape }: OutputArray): string {
+export function describe({ kind, shape }: Pick<OutputArray, "kind" | "shape">): string {
   const [cells = 0, ...columns] = shape;
   const noun = cells === 1 ? "cell" : "cells";
   return `${kind}, ${[`${count(cells)} ${noun}`, ...columns.map(count)].join(" × ")}`;
@@ -22,9 +27,9 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
-/** `0.04 s`, `12.4 s`, `3 min 20 s`, `2 h 5 min`. */
+/** `0.04 s` (never less than 0.01), `12.4 s`, `3 min 20 s`, `2 h 5 min`. */
 export function seconds(value: number): string {
-  if (value < 0.95) return `${value.toFixed(2)} s`;
+  if (value < 0.95) return `${Math.max(value, 0.01).toFixed(2)} s`;
   if (value < 119.5) return `${value.toFixed(1)} s`;
   const whole = Math.round(value);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

@@ -33,11 +33,7 @@ function bar(terminal: Terminal): Display {
   let drawn = false;
   return {
     update(event) {
-      const share = event.total > 0 ? Math.min(1, event.done / event.total) : 1;
-      const full = Math.round(share * BAR_WIDTH);
-      const drawing = "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
-      const percent = String(Math.floor(share * 100)).padStart(3);
-      terminal.raw(`\r${event.stage.padEnd(9)} ${drawing} ${percent} % ${describe(event)}\x1b[K`);
+      terminal.raw(`\r${drawing(event).slice(0, terminal.columns - 1)}\x1b[K`);
       drawn = true;
     },
     finish() {
@@ -47,24 +43,36 @@ function bar(terminal: Terminal): Display {
   };
 }
 
+function drawing(event: ProgressEvent): string {
+  const stage = event.stage.padEnd(9);
+  if (event.total === 0) return `${stage} ${bytes(event.memory)}`;
+  const share = Math.min(1, event.done / event.total);
+  const full = Math.round(share * BAR_WIDTH);
+  const percent = String(Math.floor(share * 100)).padStart(3);
+  return `${stage} ${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)} ${percent} % ${describe(event)}`;
+}
+
 function lines(terminal: Terminal): Display {
   let stage = "";
   let told = 0;
   return {
     update(event) {
       const now = Date.now();
-      const turning = event.stage !== stage || event.done === event.total;
-      if (!turning && now - told < LINE_INTERVAL_MS) return;
+      const begins = event.stage !== stage;
+      const ends = event.total > 0 && event.done === event.total;
+      if (!begins && !ends && now - told < LINE_INTERVAL_MS) return;
       stage = event.stage;
       told = now;
-      terminal.raw(`${event.stage}: ${count(event.done)} of ${count(event.total)} rows, ${describe(event)}\n`);
+      const rows = event.total > 0 ? `${count(event.done)} of ${count(event.total)} rows, ` : "";
+      terminal.raw(`${stage}: ${rows}${describe(event)}\n`);
     },
     finish() {},
   };
 }
 
 function describe(event: ProgressEvent): string {
-  const parts = [`${count(Math.round(event.rowsPerSecond))} rows/s`];
+  const parts: string[] = [];
+  if (event.rowsPerSecond > 0) parts.push(`${count(Math.round(event.rowsPerSecond))} rows/s`);
   if (event.eta !== null && event.done < event.total) parts.push(`${seconds(event.eta)} left`);
   parts.push(bytes(event.memory));
   return parts.join(", ");

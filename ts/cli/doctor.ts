@@ -1,7 +1,7 @@
 /** `gigamapper doctor`: what this machine offers. */
 
 import type { Command } from "commander";
-import type { Doctor } from "../described.js";
+import type { Doctor } from "../generated.js";
 import { doctor } from "../doctor.js";
 import { bytes } from "../sentence.js";
 import { addManner, setAction } from "./command.js";

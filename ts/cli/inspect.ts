@@ -1,7 +1,7 @@
 /** `gigamapper inspect PATH`: what a store holds. */
 
 import type { Command } from "commander";
-import type { Inspection } from "../described.js";
+import type { Inspection } from "../generated.js";
 import { inspect } from "../inspect.js";
 import { count } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
@@ -23,7 +23,7 @@ export function registerInspect(program: Command): void {
 
 function render(path: string, found: Inspection): string {
   const sections = [
-    `${path}: ${count(found.nObs)} cells, ${count(found.nVars)} genes (${found.format}, zarr v${found.zarrFormat})`,
+    `${path}: ${count(found.nObs)} cells, ${count(found.nVars)} genes (AnnData ${found.encodingVersion}, ${found.format} v${found.zarrFormat})`,
   ];
   const section = (title: string, rows: string[][]): void => {
     if (rows.length > 0) sections.push(title, table(rows));
@@ -40,11 +40,11 @@ function render(path: string, found: Inspection): string {
   );
   section(
     "obsm",
-    Object.entries(found.obsm).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype]),
+    Object.entries(found.obsm).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype ?? ""]),
   );
   section(
     "layers",
-    Object.entries(found.layers).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype]),
+    Object.entries(found.layers).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype ?? ""]),
   );
   section(
     "arrays",

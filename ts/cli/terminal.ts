@@ -21,6 +21,8 @@ export class Terminal {
   readonly verbosity: number;
   /** How progress is shown. */
   readonly progress: "bar" | "plain" | "ndjson" | "none";
+  /** Width of the terminal, or 80. */
+  readonly columns: number;
   readonly #color: boolean;
 
   constructor(manner: Manner) {
@@ -31,6 +33,7 @@ export class Terminal {
     const chosen = asked === "auto" ? automatic : asked;
     // Somebody who wants silence and still names a display gets the display.
     this.progress = this.verbosity === 0 && asked === "auto" ? "none" : chosen;
+    this.columns = process.stderr.columns ?? 80;
     this.#color = process.stderr.isTTY === true && !process.env["NO_COLOR"];
   }
 

@@ -18,7 +18,7 @@ pub struct Doctor {
     #[cfg_attr(test, ts(type = "number"))]
     pub threads: u64,
     /// Memory, bytes.
-    pub memory: Memory,
+    pub memory: MachineMemory,
     /// Back ends and whether they can be used.
     pub backends: Vec<BackendState>,
 }
@@ -40,7 +40,7 @@ pub struct Cpu {
 /// Memory of the machine, bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Memory {
+pub struct MachineMemory {
     /// What this process may use at most.
     #[cfg_attr(test, ts(type = "number"))]
     pub machine: u64,
@@ -80,7 +80,7 @@ pub fn doctor() -> Doctor {
             tile: Lane::best().name().into(),
         },
         threads: std::thread::available_parallelism().map_or(1, usize::from) as u64,
-        memory: Memory {
+        memory: MachineMemory {
             machine: budget::machine_memory(),
             cgroup: budget::cgroup_limit(),
             default: budget::default_limit(),

@@ -18,7 +18,7 @@ mod transfer_stage;
 #[cfg(test)]
 mod typescript;
 
-pub use doctor::{BackendState, Cpu, Doctor, Memory, doctor};
+pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use plan::plan;
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RunReport, Side, StageReport};
 pub use request::{DEFAULT_LAYOUT, LayoutRequest, MapRequest, Parameters, Resolved};

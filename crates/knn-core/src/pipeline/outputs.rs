@@ -88,7 +88,11 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
             Kind::Column(Field::Strings) => ("string", vec![n_obs]),
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
         };
-        OutputArray { path: array.path.clone(), kind: kind.into(), shape }
+        let stage = match array.stage {
+            Stage::Joined => "join",
+            Stage::Transferred => "transfer",
+        };
+        OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: stage.into() }
     };
     arrays.iter().map(describe).collect()
 }

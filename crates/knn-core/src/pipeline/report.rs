@@ -128,6 +128,8 @@ pub struct OutputArray {
     /// Its shape over all parts.
     #[cfg_attr(test, ts(type = "number[]"))]
     pub shape: Vec<u64>,
+    /// The stage that stores it: `join` or `transfer`.
+    pub stage: String,
 }
 
 /// What a finished run did.

@@ -8,9 +8,11 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    LayoutRequest, MapRequest, MemoryPlan, OutputArray, OutputLayout, Parameters, Plan, RunReport, Side, StageReport,
+    BackendState, Cpu, Doctor, LayoutRequest, MachineMemory, MapRequest, MemoryPlan, OutputArray, OutputLayout,
+    Parameters, Plan, RunReport, Side, StageReport,
 };
 use crate::progress::ProgressEvent;
+use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode};
 
 const HEADER: &str = "/**
  * The types that cross between Rust and TypeScript. Written by a test of the core from its own types:
@@ -32,6 +34,15 @@ fn rendered() -> String {
         declaration::<RunReport>(),
         declaration::<StageReport>(),
         declaration::<ProgressEvent>(),
+        declaration::<Inspection>(),
+        declaration::<ColumnReport>(),
+        declaration::<MatrixReport>(),
+        declaration::<SkippedNode>(),
+        declaration::<ArrayReport>(),
+        declaration::<Doctor>(),
+        declaration::<Cpu>(),
+        declaration::<MachineMemory>(),
+        declaration::<BackendState>(),
     ]
     .into_iter()
     .fold(HEADER.to_owned(), |file, declaration| file + "\n" + &declaration)

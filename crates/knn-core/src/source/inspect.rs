@@ -53,7 +53,7 @@ pub struct Inspection {
     /// `X` and every layer: `dense`, `csr` or `csc`.
     pub layers: BTreeMap<String, MatrixReport>,
     /// What is there but not read.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedNode>,
     /// Storage of every array.
     pub arrays: BTreeMap<String, ArrayReport>,
 }
@@ -65,7 +65,11 @@ pub struct Inspection {
 pub struct ColumnReport {
     /// As pandas names it: `category`, `float32`, `Int64`, `bool`.
     pub dtype: String,
-    /// `categorical`, `numeric`, `boolean`, `string`, `datetime` or `other`.
+    /// What can be done with it; `other` is not read.
+    #[cfg_attr(
+        test,
+        ts(type = "\"categorical\" | \"numeric\" | \"boolean\" | \"string\" | \"datetime\" | \"other\"")
+    )]
     pub kind: String,
     /// Cells without a value: missing codes, masked values and NaN.
     #[cfg_attr(test, ts(type = "number"))]
@@ -81,7 +85,7 @@ pub struct ColumnReport {
     pub sum: Option<f64>,
     /// Cells that are true in a boolean column.
     #[serde(rename = "true", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "number"))]
+    #[cfg_attr(test, ts(type = "number", optional))]
     pub true_count: Option<u64>,
 }
 
@@ -106,7 +110,7 @@ pub struct MatrixReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
-pub struct Skipped {
+pub struct SkippedNode {
     /// Path in the store.
     pub path: String,
     /// Why.
@@ -177,11 +181,11 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
 }
 
 /// Turns "cannot be read" into a note; damage stays an error.
-fn readable<T>(opened: Result<T>, path: &str, skipped: &mut Vec<Skipped>) -> Result<Option<T>> {
+fn readable<T>(opened: Result<T>, path: &str, skipped: &mut Vec<SkippedNode>) -> Result<Option<T>> {
     match opened {
         Ok(value) => Ok(Some(value)),
         Err(error @ (Error::Unsupported { .. } | Error::Schema { .. } | Error::Shape { .. })) => {
-            skipped.push(Skipped { path: path.into(), reason: error.to_string() });
+            skipped.push(SkippedNode { path: path.into(), reason: error.to_string() });
             Ok(None)
         }
         Err(error) => Err(error),
@@ -193,13 +197,13 @@ fn walk(store: &AnnDataStore, path: &str, depth: usize, report: &mut Inspection)
     for name in store.zarr().children(path)? {
         let path = join(path, &name);
         if report.arrays.len() + report.skipped.len() >= MOST_NODES {
-            report.skipped.push(Skipped { path, reason: format!("more than {MOST_NODES} nodes") });
+            report.skipped.push(SkippedNode { path, reason: format!("more than {MOST_NODES} nodes") });
             return Ok(());
         }
         let Some(Some(node)) = readable(store.zarr().node(&path), &path, &mut report.skipped)? else { continue };
         let found = encoding(&node.attributes);
         if !is_known(found) {
-            report.skipped.push(Skipped { path, reason: format!("encoding {found:?} is not read") });
+            report.skipped.push(SkippedNode { path, reason: format!("encoding {found:?} is not read") });
         } else if matches!(node.kind, NodeKind::Group) {
             if depth < DEEPEST_NODE {
                 walk(store, &path, depth + 1, report)?;
@@ -325,7 +329,7 @@ fn pandas_name(column: &ObsColumn) -> String {
 }
 
 /// Describes a matrix without reading it; `None` if there is none or it is not understood.
-fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<Skipped>) -> Result<Option<MatrixReport>> {
+fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<SkippedNode>) -> Result<Option<MatrixReport>> {
     let Some(Some(node)) = readable(store.zarr().node(path), path, skipped)? else { return Ok(None) };
     let found = encoding(&node.attributes);
     if let NodeKind::Array(fields) = &node.kind {
@@ -343,7 +347,7 @@ fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<Skipped>) -
             return Ok(Some(MatrixReport { kind: "dataframe".into(), shape, dtype: None, nnz: None }));
         }
         other => {
-            skipped.push(Skipped {
+            skipped.push(SkippedNode {
                 path: path.into(),
                 reason: format!("encoding {other:?} is not a matrix that is read"),
             });

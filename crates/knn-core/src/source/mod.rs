@@ -17,7 +17,7 @@ mod testing;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
-pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, Skipped, inspect};
+pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, inspect};
 pub use memory::MemoryRows;
 pub use rows::ZarrRows;
 pub use strings::StringBlock;
