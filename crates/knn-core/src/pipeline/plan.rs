@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
@@ -44,11 +45,26 @@ struct Identity<'a> {
 
 /// What `run` would do and cost. Writes nothing; fails where `run` would refuse to start.
 pub fn plan(request: &MapRequest) -> Result<Plan> {
-    prepare(request).map(|prepared| prepared.plan)
+    prepare(request).map(|(prepared, _)| prepared.plan)
 }
 
-pub(super) fn prepare(request: &MapRequest) -> Result<Prepared> {
+/// Everything up to the first write. What reading takes depends on the threads that read, so this runs in the run's own pool.
+pub(super) fn prepare(request: &MapRequest) -> Result<(Prepared, ThreadPool)> {
     let resolved = request.resolve()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(resolved.threads)
+        .thread_name(|number| format!("gigamapper-{number}"))
+        .build()
+        .map_err(|error| Error::Backend {
+            backend: "cpu".into(),
+            reason: error.to_string(),
+            remedy: "ask for fewer threads".into(),
+        })?;
+    let prepared = pool.install(|| check(resolved))?;
+    Ok((prepared, pool))
+}
+
+fn check(resolved: Resolved) -> Result<Prepared> {
     if let Some(output) = &resolved.output {
         check_output(output, &resolved)?;
     }

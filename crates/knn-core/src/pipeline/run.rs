@@ -49,21 +49,12 @@ pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Resu
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let mut prepared = prepare(request)?;
+    let (mut prepared, pool) = prepare(request)?;
     let sizes = &mut prepared.sizes;
     sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
     sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.plan.memory.planned)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(prepared.resolved.threads)
-        .thread_name(|number| format!("gigamapper-{number}"))
-        .build()
-        .map_err(|error| Error::Backend {
-            backend: "cpu".into(),
-            reason: error.to_string(),
-            remedy: "ask for fewer threads".into(),
-        })?;
     let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();

@@ -153,16 +153,18 @@ impl ZarrArray {
             return indexes;
         }
         let elements = grid.inner_elements();
-        let (decoded, job) = match self.dtype().size() {
+        // A decoded chunk waits for the others of its group; what else a decode needs, only the threads at work hold.
+        let (kept, working) = match self.dtype().size() {
             Some(_) => {
                 let decoded = self.metadata.codecs.largest_decoded(elements);
-                (decoded, self.metadata.codecs.largest_working(elements))
+                (decoded, self.metadata.codecs.largest_working(elements).saturating_sub(decoded))
             }
-            // Encoded, decoded, and the block that the strings are taken into.
-            None => (self.largest_strings(), self.largest_strings() * 3 + elements * size_of::<usize>() as u64),
+            // The strings taken; and encoded, decoded and their ends.
+            None => (self.largest_strings(), self.largest_strings() * 2 + elements * size_of::<usize>() as u64),
         };
-        let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
-        jobs.saturating_mul(job).saturating_add(indexes)
+        let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(kept));
+        let threads = jobs.min(rayon::current_num_threads() as u64);
+        jobs.saturating_mul(kept).saturating_add(threads.saturating_mul(working)).saturating_add(indexes)
     }
 
     pub(super) fn store(&self) -> &ZarrStore {

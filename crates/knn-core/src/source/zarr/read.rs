@@ -18,8 +18,8 @@ use crate::types::{DType, RowRange};
 
 /// Most inner chunks decoded at a time by one read.
 const MOST_IN_FLIGHT: u64 = 32;
-/// Most decoded bytes of them, unless a single one is larger.
-const BYTES_IN_FLIGHT: u64 = 32 << 20;
+/// Most decoded bytes of them, unless every thread's two are more.
+const BYTES_IN_FLIGHT: u64 = 8 << 20;
 
 /// The part of a band group that is decoded at a time.
 pub(super) struct Group {
@@ -171,9 +171,10 @@ impl ZarrArray {
     }
 }
 
-/// Inner chunks of `decoded` bytes that are decoded at a time.
+/// Inner chunks of `decoded` bytes that are decoded at a time: enough for every thread of the pool to have a next one.
 pub(super) fn in_flight(decoded: u64) -> u64 {
-    (BYTES_IN_FLIGHT / decoded.max(1)).clamp(1, MOST_IN_FLIGHT)
+    let busy = (2 * rayon::current_num_threads() as u64).min(MOST_IN_FLIGHT);
+    (BYTES_IN_FLIGHT / decoded.max(1)).clamp(busy, MOST_IN_FLIGHT)
 }
 
 fn jobs(group: &Group) -> Vec<(u64, u64)> {

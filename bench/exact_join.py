@@ -1,0 +1,80 @@
+"""Exact join of 50 000 queries with 10 000 references, d = 50, k = 30: gigamapper beside faiss IndexFlatL2.
+
+python bench/exact_join.py [--threads 2] [--rounds 7]
+
+Both hold their rows in memory, run in this one process group and take turns; build the peer first with
+`cargo build --release -p gigamapper-core --example exact_join`. Prints one line of JSON: the median seconds of each, the
+median of the ratios of neighbouring runs, and the share of ids on which both agree.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+import faiss
+import numpy as np
+
+DIM, K, QUERIES, REFERENCES = 50, 30, 50_000, 10_000
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--rounds", type=int, default=7)
+parser.add_argument("--peer", default=None, help="path of the exact_join example")
+arguments = parser.parse_args()
+
+root = pathlib.Path(__file__).resolve().parent.parent
+built = [arguments.peer] if arguments.peer else [*root.glob("target/**/release/examples/exact_join")]
+if not built:
+    raise SystemExit("build the peer first: cargo build --release -p gigamapper-core --example exact_join")
+
+generator = np.random.default_rng(7)
+centres = generator.normal(0, 3, (120, DIM))
+spread = 1 / np.sqrt(1 + np.arange(DIM))
+
+
+def cells(count):
+    noise = generator.standard_normal((count, DIM))
+    return ((centres[generator.integers(0, 120, count)] + noise) * spread).astype(np.float32)
+
+
+references, queries = cells(REFERENCES), cells(QUERIES)
+faiss.omp_set_num_threads(arguments.threads)
+with tempfile.TemporaryDirectory() as folder:
+    paths = [f"{folder}/{name}" for name in ("references.f32", "queries.f32", "ids.i64")]
+    references.tofile(paths[0])
+    queries.tofile(paths[1])
+    command = [str(built[0]), paths[0], paths[1], str(DIM), str(K), str(arguments.threads), paths[2]]
+    peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ours():
+        peer.stdin.write("go\n")
+        peer.stdin.flush()
+        return float(peer.stdout.readline())
+
+    def theirs():
+        began = time.perf_counter()
+        index = faiss.IndexFlatL2(DIM)
+        index.add(references)
+        found = index.search(queries, K)[1]
+        return time.perf_counter() - began, found
+
+    ours(), theirs()
+    rounds = [(ours(), *theirs()) for _ in range(arguments.rounds)]
+    peer.stdin.close()
+    peer.wait()
+    ids = np.fromfile(paths[2], "<i8").reshape(QUERIES, K)
+
+found = rounds[-1][2]
+shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids, found)])
+print(json.dumps({
+    "bench": "exact_join", "queries": QUERIES, "references": REFERENCES, "dim": DIM, "k": K,
+    "threads": arguments.threads, "rounds": arguments.rounds,
+    "gigamapper_seconds": round(statistics.median(r[0] for r in rounds), 4),
+    "faiss_flat_seconds": round(statistics.median(r[1] for r in rounds), 4),
+    "ratio_median": round(statistics.median(r[1] / r[0] for r in rounds), 2),
+    "ratio_range": [round(min(r[1] / r[0] for r in rounds), 2), round(max(r[1] / r[0] for r in rounds), 2)],
+    "shared_ids": round(float(shared), 6),
+}))
