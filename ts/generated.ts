@@ -496,9 +496,9 @@ export type ColumnReport = {
  */
 dtype: string, 
 /**
- * `categorical`, `numeric`, `boolean`, `string`, `datetime` or `other`.
+ * What can be done with it; `other` is not read.
  */
-kind: string, 
+kind: "categorical" | "numeric" | "boolean" | "string" | "datetime" | "other", 
 /**
  * Cells without a value: missing codes, masked values and NaN.
  */
@@ -518,7 +518,7 @@ sum?: number,
 /**
  * Cells that are true in a boolean column.
  */
-true: number, };
+true?: number, };
 
 /**
  * A member of `obsm` or `layers`.
