@@ -21,7 +21,17 @@ if (!reference || queries.length === 0) throw new Error("name a reference and at
 
 for (const query of queries) {
   const folder = mkdtempSync(join(tmpdir(), "gigamapper-memory-"));
-  const command = ["bin/gigamapper.mjs", "map", "--query", query, "--reference", reference, "--json", "--progress", "none"];
+  const command = [
+    "bin/gigamapper.mjs",
+    "map",
+    "--query",
+    query,
+    "--reference",
+    reference,
+    "--json",
+    "--progress",
+    "none",
+  ];
   const options = ["--obs-keys", "cell_type,score", "--obsm-keys", "X_umap", "--memory", values.memory];
   const place = ["--threads", values.threads, "--output", join(folder, "mapped.zarr")];
   const child = spawn(process.execPath, [...command, ...options, ...place], { stdio: ["ignore", "pipe", "inherit"] });

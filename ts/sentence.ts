@@ -18,8 +18,12 @@ export function sentences(report: Pick<RunReport, "stored" | "stages">): string[
 /** `categorical, 1 000 000 cells`, or `array, 1 000 000 cells × 30`. */
 export function describe({ kind, shape }: Pick<OutputArray, "kind" | "shape">): string {
   const [cells = 0, ...columns] = shape;
-  const noun = cells === 1 ? "cell" : "cells";
-  return `${kind}, ${[`${count(cells)} ${noun}`, ...columns.map(count)].join(" × ")}`;
+  return `${kind}, ${[counted(cells, "cell"), ...columns.map(count)].join(" × ")}`;
+}
+
+/** `1 cell`, `200 cells`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
 /** A whole number in groups of three: `1 000 000`. */

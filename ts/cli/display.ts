@@ -4,7 +4,7 @@ import type { ProgressEvent } from "../generated.js";
 import { bytes, count, seconds } from "../sentence.js";
 import type { Terminal } from "./terminal.js";
 
-/** Lines are for logs: one at the begin and end of a stage, and else one in ten seconds. */
+/** Lines are for logs: one at the begin and end of a stage that counts rows, and else one in ten seconds. */
 const LINE_INTERVAL_MS = 10_000;
 const BAR_WIDTH = 24;
 
@@ -57,14 +57,14 @@ function lines(terminal: Terminal): Display {
   let told = 0;
   return {
     update(event) {
+      if (event.total === 0) return;
       const now = Date.now();
       const begins = event.stage !== stage;
-      const ends = event.total > 0 && event.done === event.total;
+      const ends = event.done === event.total;
       if (!begins && !ends && now - told < LINE_INTERVAL_MS) return;
       stage = event.stage;
       told = now;
-      const rows = event.total > 0 ? `${count(event.done)} of ${count(event.total)} rows, ` : "";
-      terminal.raw(`${stage}: ${rows}${describe(event)}\n`);
+      terminal.raw(`${stage}: ${count(event.done)} of ${count(event.total)} rows, ${describe(event)}\n`);
     },
     finish() {},
   };

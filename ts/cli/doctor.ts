@@ -1,8 +1,8 @@
 /** `gigamapper doctor`: what this machine offers. */
 
 import type { Command } from "commander";
-import type { Doctor } from "../generated.js";
 import { doctor } from "../doctor.js";
+import type { Doctor } from "../generated.js";
 import { bytes } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { table } from "./table.js";

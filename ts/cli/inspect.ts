@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Inspection } from "../generated.js";
 import { inspect } from "../inspect.js";
-import { count } from "../sentence.js";
+import { count, counted } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { table } from "./table.js";
 import type { Manner } from "./terminal.js";
@@ -23,7 +23,7 @@ export function registerInspect(program: Command): void {
 
 function render(path: string, found: Inspection): string {
   const sections = [
-    `${path}: ${count(found.nObs)} cells, ${count(found.nVars)} genes (AnnData ${found.encodingVersion}, ${found.format} v${found.zarrFormat})`,
+    `${path}: ${counted(found.nObs, "cell")}, ${counted(found.nVars, "gene")} (AnnData ${found.encodingVersion}, ${found.format} v${found.zarrFormat})`,
   ];
   const section = (title: string, rows: string[][]): void => {
     if (rows.length > 0) sections.push(title, table(rows));
@@ -34,7 +34,7 @@ function render(path: string, found: Inspection): string {
       name,
       column.kind,
       column.dtype,
-      column.categories ? `${count(column.categories.length)} categories` : "",
+      column.categories ? `${count(column.categories.length)} categories${column.ordered ? ", ordered" : ""}` : "",
       column.missing ? `${count(column.missing)} missing` : "",
     ]),
   );
@@ -44,14 +44,20 @@ function render(path: string, found: Inspection): string {
   );
   section(
     "layers",
-    Object.entries(found.layers).map(([name, { kind, shape, dtype }]) => [name, kind, dimensions(shape), dtype ?? ""]),
+    Object.entries(found.layers).map(([name, { kind, shape, dtype, nnz }]) => [
+      name,
+      kind,
+      dimensions(shape),
+      dtype ?? "",
+      nnz === null ? "" : `${count(nnz)} stored values`,
+    ]),
   );
   section(
     "arrays",
     Object.entries(found.arrays).map(([name, { chunks, shards, codec, readAmplification }]) => [
       name,
-      `chunks ${dimensions(chunks)}`,
-      shards ? `shards ${dimensions(shards)}` : "",
+      chunks.length > 0 ? `chunks ${dimensions(chunks)}` : "scalar",
+      shards?.length ? `shards ${dimensions(shards)}` : "",
       codec,
       `reads ${readAmplification.toFixed(1)}×`,
     ]),

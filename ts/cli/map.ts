@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { RunReport } from "../generated.js";
 import { map } from "../mapper.js";
-import { bytes, count, seconds, sentences } from "../sentence.js";
+import { bytes, counted, seconds, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { addRequest, type RequestOptions, readRequest } from "./request.js";
@@ -37,7 +37,7 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   terminal.result(`${report.output}:`);
   for (const line of sentences(report)) terminal.result(line);
   const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
-  for (const [status, cells] of troubled) terminal.warn(`${count(cells)} cells were not mapped: ${status}`);
+  for (const [status, cells] of troubled) terminal.warn(`${counted(cells, "cell")} not mapped: ${status}`);
   for (const stage of report.stages) {
     terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
   }

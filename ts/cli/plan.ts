@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Plan, Side } from "../generated.js";
 import { plan } from "../mapper.js";
-import { bytes, count, describe, seconds } from "../sentence.js";
+import { bytes, count, counted, describe, seconds } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { addRequest, type RequestOptions, readRequest } from "./request.js";
 import { table } from "./table.js";
@@ -23,26 +23,28 @@ export function registerPlan(program: Command): void {
 
 function render(planned: Plan): string {
   const { layout, memory, parameters } = planned;
-  const passes = planned.referencePasses === 1 ? "once" : `${count(planned.referencePasses)} times`;
-  const parts = Object.entries(memory.parts).map(([name, size]) => `${name} ${bytes(size)}`);
+  const passes = planned.referencePasses === 1 ? "once" : counted(planned.referencePasses, "time");
+  const sigma = parameters.bandwidth === null ? "" : `, sigma ${parameters.bandwidth}`;
+  const parts = Object.entries(memory.parts)
+    .sort(([, left], [, right]) => right - left)
+    .map(([name, size]) => ["", `${bytes(size)} ${name}`]);
   return [
-    `${planned.mode === "self" ? "Self-mapping" : "Mapping"}, ${planned.k} neighbors per cell`,
+    `${planned.mode === "self" ? "Self-mapping" : "Mapping"}, ${counted(planned.k, "neighbor")} per cell`,
     table([
       ["query", side(planned.query)],
       ["reference", `${side(planned.reference)}, read ${passes}`],
-      ["search", `${parameters.method} ${parameters.metric} in ${parameters.useRep}: ${planned.methodReason}`],
-      [
-        "kernel",
-        parameters.bandwidth === null
-          ? parameters.kernelMethod
-          : `${parameters.kernelMethod}, sigma ${parameters.bandwidth}`,
-      ],
-      ["pairs", count(planned.pairs)],
-      ["time", `about ${seconds(planned.estimatedSeconds)} on ${planned.threads} threads`],
-      ["memory", `${bytes(memory.planned)} of ${bytes(memory.limit)} (${parts.join(", ")})`],
+      ["search", `${parameters.method}, ${parameters.metric} in ${parameters.useRep}: ${planned.methodReason}`],
+      ["kernel", `${parameters.kernelMethod}${sigma}`],
+      ["distances", count(planned.pairs)],
+      ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
+      ["memory", `${bytes(memory.planned)} of ${bytes(memory.limit)}, of which`],
+      ...parts,
       ["reads", bytes(planned.readBytes)],
       ["disk", `at most ${bytes(planned.diskBytes)}`],
-      ["layout", `${count(layout.units)} units of ${count(layout.unitRows)} rows in ${count(layout.parts)} AnnData`],
+      [
+        "layout",
+        `${counted(layout.units, "unit")} of ${count(layout.unitRows)} rows in ${count(layout.parts)} AnnData`,
+      ],
       ["run", planned.run],
     ]),
     "It would store",
@@ -51,5 +53,5 @@ function render(planned: Plan): string {
 }
 
 function side({ path, nObs, dim, dtype }: Side): string {
-  return `${path}: ${count(nObs)} cells × ${count(dim)} (${dtype})`;
+  return `${path}: ${counted(nObs, "cell")} × ${count(dim)} (${dtype})`;
 }

@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// `GM_SCHEMA`: data are not as their own metadata, or AnnData, declare them.
-    #[error("{store}: {array}: {field}: {reason}")]
+    #[error("{}", path_to(&[store, array, field], reason))]
     Schema {
         /// The store as the user named it.
         store: String,
@@ -33,7 +33,7 @@ pub enum Error {
         remedy: String,
     },
     /// `GM_NOT_FOUND`: a store or a key that is not there.
-    #[error("{store}: no {kind} {key:?}")]
+    #[error("{}", absent(store, kind, key))]
     NotFound {
         /// The store that was searched.
         store: String,
@@ -69,7 +69,7 @@ pub enum Error {
         reason: String,
     },
     /// `GM_PARAM`: a parameter out of its range.
-    #[error("{name} = {value}: {reason}")]
+    #[error("{}", refused(name, value, reason))]
     Param {
         /// Name of the parameter, camelCase.
         name: String,
@@ -91,7 +91,7 @@ pub enum Error {
         remedy: String,
     },
     /// `GM_CORRUPT`: bytes on disk that cannot be what was written.
-    #[error("{file}: {block}: {reason}")]
+    #[error("{}", path_to(&[file, block], reason))]
     Corrupt {
         /// The file.
         file: String,
@@ -140,6 +140,22 @@ pub enum Error {
         /// What was found to be impossible.
         reason: String,
     },
+}
+
+/// Where something is, without the steps that have no name, and what is wrong there.
+fn path_to(steps: &[&str], reason: &str) -> String {
+    let named = steps.iter().filter(|step| !step.is_empty());
+    named.fold(String::new(), |path, step| path + step + ": ") + reason
+}
+
+/// What is not there: a key in a store, or the store itself.
+fn absent(store: &str, kind: &str, key: &str) -> String {
+    if key == store { format!("{store}: there is no {kind}") } else { format!("{store}: no {kind} {key:?}") }
+}
+
+/// What a parameter may be, with the value given if there was one.
+fn refused(name: &str, value: &str, reason: &str) -> String {
+    if value.is_empty() { format!("{name}: {reason}") } else { format!("{name} = {value}: {reason}") }
 }
 
 impl Error {
@@ -234,5 +250,25 @@ impl Error {
     /// A state that the code rules out.
     pub fn internal(reason: impl Into<String>) -> Self {
         Self::Internal { reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_leave_out_what_has_no_name() {
+        assert_eq!(Error::schema("a.zarr", "", "zarr.json", "missing").to_string(), "a.zarr: zarr.json: missing");
+        assert_eq!(Error::param("output", "", "name it").to_string(), "output: name it");
+        assert_eq!(Error::param("threads", 0, "at least 1").to_string(), "threads = 0: at least 1");
+        let absent = |key: &str| Error::NotFound {
+            store: "a.zarr".into(),
+            kind: "store".into(),
+            key: key.into(),
+            available: Vec::new(),
+        };
+        assert_eq!(absent("a.zarr").to_string(), "a.zarr: there is no store");
+        assert_eq!(absent("b").to_string(), "a.zarr: no store \"b\"");
     }
 }

@@ -100,7 +100,7 @@ fn check(resolved: Resolved) -> Result<Prepared> {
         reference: side(&inputs.reference, &inputs.reference_rows),
         k,
         parameters: parameters.clone(),
-        method_reason: "exact: the only method of this version".into(),
+        method_reason: "the only method of this version".into(),
         layout: OutputLayout {
             inner_rows: layout.inner_rows(),
             unit_rows: layout.unit_rows(),
@@ -173,7 +173,7 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
         ));
     }
     if resolved.parameters.obs_keys.is_empty() && resolved.parameters.obsm_keys.is_empty() {
-        warnings.push("neither obsKeys nor obsmKeys: only neighbors will be stored".into());
+        warnings.push("neither obsKeys nor obsmKeys: only neighbors are stored".into());
     }
     warnings
 }

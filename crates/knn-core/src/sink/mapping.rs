@@ -125,7 +125,7 @@ impl MappingStore {
             let store = path.display().to_string();
             return Err(Error::NotFound {
                 store: store.clone(),
-                kind: "run".into(),
+                kind: "run to resume".into(),
                 key: store,
                 available: Vec::new(),
             });
