@@ -55,13 +55,16 @@ function drawing(event: ProgressEvent): string {
 function lines(terminal: Terminal): Display {
   let stage = "";
   let told = 0;
+  let ended = false;
   return {
     update(event) {
       if (event.total === 0) return;
       const now = Date.now();
       const begins = event.stage !== stage;
-      const ends = event.done === event.total;
-      if (!begins && !ends && now - told < LINE_INTERVAL_MS) return;
+      // The last rows are told twice: when they are counted, and when the stage ends.
+      if (ended && !begins) return;
+      ended = event.done === event.total;
+      if (!begins && !ended && now - told < LINE_INTERVAL_MS) return;
       stage = event.stage;
       told = now;
       terminal.raw(`${stage}: ${count(event.done)} of ${count(event.total)} rows, ${describe(event)}\n`);
