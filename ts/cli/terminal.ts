@@ -33,7 +33,7 @@ export class Terminal {
     const chosen = asked === "auto" ? automatic : asked;
     // Somebody who wants silence and still names a display gets the display.
     this.progress = this.verbosity === 0 && asked === "auto" ? "none" : chosen;
-    this.columns = process.stderr.columns ?? 80;
+    this.columns = process.stderr.columns || 80;
     this.#color = process.stderr.isTTY === true && !process.env["NO_COLOR"];
   }
 
