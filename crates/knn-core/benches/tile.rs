@@ -2,7 +2,9 @@
 //! in a join under way. `plain` is the same tile written as plain Rust for the compiler to vectorise. One core.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gigamapper_core::distance::{Candidate, DistanceTile, Lane, PackedReferences, QueryPanels, Resolve, Survivors};
+use gigamapper_core::distance::{
+    Candidate, DistanceTile, Lane, PackedReferences, QueryPanels, Resolve, Survivors, Visit,
+};
 
 const DIM: usize = 50;
 const QUERIES: usize = 192;
@@ -38,6 +40,8 @@ fn tile(criterion: &mut Criterion) {
     let references = PackedReferences::pack(&rows(REFERENCES, 1), DIM, &centre);
     let mut queries = QueryPanels::default();
     queries.repack(&rows(QUERIES, 2), DIM, &centre);
+    let all: Vec<u32> = (0..queries.panels() as u32).collect();
+    let visit = Visit { panels: &all, first_block: 0, end_block: references.blocks() };
     let mut group = criterion.benchmark_group("tile_d50");
     group.throughput(Throughput::Elements((QUERIES * REFERENCES) as u64));
     for lane in Lane::available() {
@@ -46,7 +50,7 @@ fn tile(criterion: &mut Criterion) {
             let mut survivors = Survivors::default();
             bencher.iter(|| {
                 survivors.reset(QUERIES, K, |query| (f32::INFINITY, queries.error_bound(query, &references)));
-                lane.top_k(&queries, &references, &mut survivors, &mut Forget);
+                lane.top_k(&queries, &references, visit, &mut survivors, &mut Forget);
             });
         });
     }
