@@ -22,6 +22,7 @@ DIM, K, QUERIES, REFERENCES = 50, 30, 50_000, 10_000
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--rounds", type=int, default=7)
+parser.add_argument("--data", choices=["clusters", "manifolds", "gaussian"], default="clusters")
 parser.add_argument("--peer", default=None, help="path of the exact_join example")
 arguments = parser.parse_args()
 
@@ -31,13 +32,24 @@ if not built:
     raise SystemExit("build the peer first: cargo build --release -p gigamapper-core --example exact_join")
 
 generator = np.random.default_rng(7)
-centres = generator.normal(0, 3, (120, DIM))
-spread = 1 / np.sqrt(1 + np.arange(DIM))
+CLUSTERS, LATENT = 120, 12
+decay = 1 / np.sqrt(1 + np.arange(DIM))
+centres = generator.normal(0, 3, (CLUSTERS, DIM)) * decay
+bases = generator.normal(0, 1, (CLUSTERS, LATENT, DIM)) / np.sqrt(LATENT)
+share = generator.pareto(1.2, CLUSTERS) + 0.05
+share /= share.sum()
 
 
 def cells(count):
-    noise = generator.standard_normal((count, DIM))
-    return ((centres[generator.integers(0, 120, count)] + noise) * spread).astype(np.float32)
+    """clusters: as wide as a PCA's axes; manifolds: 12-D ones with decaying noise, LID about 10; gaussian: no structure at all."""
+    if arguments.data == "gaussian":
+        return generator.standard_normal((count, DIM), dtype=np.float32)
+    cluster = generator.choice(CLUSTERS, count, p=share)
+    noise = generator.standard_normal((count, DIM)) * decay
+    if arguments.data == "clusters":
+        return (centres[cluster] + noise).astype(np.float32)
+    latent = generator.standard_normal((count, LATENT)) * 2
+    return (centres[cluster] + np.einsum("il,ild->id", latent, bases[cluster]) + 0.2 * noise).astype(np.float32)
 
 
 references, queries = cells(REFERENCES), cells(QUERIES)
@@ -70,7 +82,7 @@ with tempfile.TemporaryDirectory() as folder:
 found = rounds[-1][2]
 shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids, found)])
 print(json.dumps({
-    "bench": "exact_join", "queries": QUERIES, "references": REFERENCES, "dim": DIM, "k": K,
+    "bench": "exact_join", "data": arguments.data, "queries": QUERIES, "references": REFERENCES, "dim": DIM, "k": K,
     "threads": arguments.threads, "rounds": arguments.rounds,
     "gigamapper_seconds": round(statistics.median(r[0] for r in rounds), 4),
     "faiss_flat_seconds": round(statistics.median(r[1] for r in rounds), 4),

@@ -29,10 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for line in std::io::stdin().lock().lines() {
         line?;
         let began = Instant::now();
-        let slab = Slab::new(references.clone(), Slab::mean(&references));
-        let mut nearest =
-            NeighborBlock { first_row: 0, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] };
-        pool.install(|| join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &Progress::silent()))?;
+        let mut nearest = NeighborBlock { first_row: 0, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] };
+        pool.install(|| {
+            let slab = Slab::new(references.clone(), Slab::mean(&references), &Lane::best());
+            join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &Progress::silent())
+        })?;
         writeln!(out, "{}", began.elapsed().as_secs_f64())?;
         out.flush()?;
         std::fs::write(ids, nearest.ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>())?;

@@ -5,6 +5,7 @@ const LANES: usize = 8;
 
 /// Squared euclidean distance by direct subtraction, accumulated in f64: element `i` goes to partial sum `i mod 8`, and the
 /// partial sums are added as `((0+4)+(2+6)) + ((1+5)+(3+7))`. Products are never fused, so that every machine agrees.
+#[inline(always)]
 pub fn exact_squared(query: &[f32], reference: &[f32]) -> f64 {
     debug_assert_eq!(query.len(), reference.len());
     let mut sums = [0f64; LANES];
@@ -24,6 +25,7 @@ pub fn exact_squared(query: &[f32], reference: &[f32]) -> f64 {
 }
 
 /// Euclidean distance as it is stored: the square root of [`exact_squared`], rounded once to f32, and finite for finite rows.
+#[inline(always)]
 pub fn exact_distance(query: &[f32], reference: &[f32]) -> f32 {
     exact_squared(query, reference).sqrt().min(f64::from(f32::MAX)) as f32
 }

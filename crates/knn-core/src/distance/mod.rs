@@ -24,4 +24,5 @@ mod x86_64;
 pub use exact::{exact_distance, exact_squared};
 pub use lane::{DistanceTile, Lane};
 pub use pack::{BLOCK_ROWS, PANEL_ROWS, PackedReferences, QueryPanels};
+pub use scan::Visit;
 pub use survivors::{Candidate, Resolve, Survivors};

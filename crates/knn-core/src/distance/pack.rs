@@ -33,15 +33,20 @@ impl PackedReferences {
     /// Packs `rows` (row-major, `dim` columns) after subtracting `centre`. Rows with a NaN or infinite coordinate never survive.
     pub fn pack(rows: &[f32], dim: usize, centre: &[f32]) -> Self {
         let mut packed = Self { dim, ..Self::default() };
-        packed.repack(rows, centre);
+        let count = rows.len() / dim;
+        packed.repack(
+            count.div_ceil(BLOCK_ROWS),
+            centre,
+            (0..count).map(|row| (row, &rows[row * dim..(row + 1) * dim])),
+        );
         packed
     }
 
-    /// Packs other rows into the same buffers.
-    pub fn repack(&mut self, rows: &[f32], centre: &[f32]) {
-        let dim = self.dim;
-        self.rows = rows.len() / dim;
-        let blocks = self.rows.div_ceil(BLOCK_ROWS);
+    /// Packs other rows into the same buffers: `blocks` blocks, each row at the slot that comes with it. Slots that no row takes
+    /// are padding.
+    pub fn repack<'r>(&mut self, blocks: usize, centre: &[f32], rows: impl Iterator<Item = (usize, &'r [f32])>) {
+        let dim = centre.len();
+        self.dim = dim;
         self.values.clear();
         self.values.resize(blocks * dim, Sixteen([0.0; BLOCK_ROWS]));
         self.norms.clear();
@@ -49,13 +54,14 @@ impl PackedReferences {
         self.valid.clear();
         self.valid.resize(blocks, 0);
         let mut largest = 0f64;
-        self.invalid = 0;
-        for (row, values) in rows.chunks_exact(dim).enumerate() {
+        (self.rows, self.invalid) = (0, 0);
+        for (slot, values) in rows {
+            self.rows += 1;
             if !values.iter().all(|v| v.is_finite()) {
                 self.invalid += 1;
                 continue;
             }
-            let (block, lane) = (row / BLOCK_ROWS, row % BLOCK_ROWS);
+            let (block, lane) = (slot / BLOCK_ROWS, slot % BLOCK_ROWS);
             let mut norm = 0f64;
             for (d, (value, mean)) in values.iter().zip(centre).enumerate() {
                 let centred = value - mean;
@@ -155,7 +161,8 @@ impl QueryPanels {
         bound::error_bound(self.dim, self.norms[row].sqrt(), references.largest_norm())
     }
 
-    pub(super) fn panel(&self, panel: usize) -> &[f32] {
-        &self.values[panel * PANEL_ROWS * self.dim..(panel + 1) * PANEL_ROWS * self.dim]
+    /// Six queries, dimension by dimension.
+    pub(super) fn panel(&self, panel: usize) -> &[[f32; PANEL_ROWS]] {
+        &self.values.as_chunks::<PANEL_ROWS>().0[panel * self.dim..(panel + 1) * self.dim]
     }
 }

@@ -7,7 +7,18 @@ use super::vector::Vector;
 /// Bytes of a group of reference blocks that stays in the first-level cache while all query panels pass over it.
 const GROUP_BYTES: usize = 25 * 1024;
 
-/// Pushes every (query, reference) whose value is within the query's threshold into its buffer.
+/// Which part of the references meets which queries.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// Panels of queries, ascending.
+    pub panels: &'a [u32],
+    /// First block of references.
+    pub first_block: usize,
+    /// One past the last block.
+    pub end_block: usize,
+}
+
+/// Pushes every (query, reference) of the visit whose value is within the query's threshold into its buffer.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
@@ -15,16 +26,17 @@ const GROUP_BYTES: usize = 25 * 1024;
 pub(super) unsafe fn scan<V: Vector>(
     queries: &QueryPanels,
     references: &PackedReferences,
+    visit: Visit,
     survivors: &mut Survivors,
     resolve: &mut dyn Resolve,
 ) {
     let dim = references.dim();
     let group = (GROUP_BYTES / (dim * BLOCK_ROWS * 4)).max(1);
-    for first in (0..references.blocks()).step_by(group) {
-        let last = (first + group).min(references.blocks());
-        for panel in 0..queries.panels() {
-            let rows = queries.panel(panel).as_chunks::<PANEL_ROWS>().0;
-            let first_query = panel * PANEL_ROWS;
+    for first in (visit.first_block..visit.end_block).step_by(group) {
+        let last = (first + group).min(visit.end_block);
+        for &panel in visit.panels {
+            let rows = queries.panel(panel as usize);
+            let first_query = panel as usize * PANEL_ROWS;
             for block in first..last {
                 let values = &references.values[block * dim..(block + 1) * dim];
                 // SAFETY: the caller vouches for the instructions of `V`.
@@ -45,6 +57,31 @@ pub(super) unsafe fn scan<V: Vector>(
                         survivors.push(first_query + i, (block * BLOCK_ROWS) as u32, mask, &found.0, resolve);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Writes the value of every query with every reference: a row for each query, padding included on both sides.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn values<V: Vector>(queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<f32>) {
+    let dim = references.dim();
+    let width = references.blocks() * BLOCK_ROWS;
+    out.resize(queries.panels() * PANEL_ROWS * width, 0.0);
+    let mut found = Sixteen([0.0; BLOCK_ROWS]);
+    for panel in 0..queries.panels() {
+        for block in 0..references.blocks() {
+            let values = &references.values[block * dim..(block + 1) * dim];
+            // SAFETY: the caller vouches for the instructions of `V`.
+            let sums = unsafe { six_by_sixteen::<V>(queries.panel(panel), values, &references.norms[block]) };
+            for (i, sum) in sums.into_iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { sum.store(&mut found) };
+                let start = (panel * PANEL_ROWS + i) * width + block * BLOCK_ROWS;
+                out[start..start + BLOCK_ROWS].copy_from_slice(&found.0);
             }
         }
     }

@@ -8,13 +8,13 @@
 use super::bound;
 use super::pack::PANEL_ROWS;
 
-/// A reference row (counted within the packed rows) and the tile's value for it.
+/// A reference (its slot among the packed rows) and the tile's value for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// ‖x‖² − 2·q·x, f32.
     pub value: f32,
-    /// Row within the packed references.
-    pub row: u32,
+    /// Slot within the packed references.
+    pub slot: u32,
 }
 
 /// Decides the buffered candidates of a query exactly.
@@ -22,7 +22,7 @@ pub trait Resolve {
     /// Takes over all candidates of `query` and returns the threshold that follows from the k nearest known so far:
     /// infinity while there are fewer than k.
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> f32;
-    /// The one row that must not survive for `query`: itself, in self-mapping.
+    /// The slot of the one row that must not survive for `query`: itself, in self-mapping.
     fn excluded(&self, query: usize) -> Option<u32>;
 }
 
@@ -31,9 +31,9 @@ pub trait Resolve {
 pub struct Survivors {
     k: usize,
     slots: usize,
-    /// Values and rows lie apart, so that counting reads values alone.
+    /// Values and references lie apart, so that counting reads values alone.
     values: Vec<f32>,
-    rows: Vec<u32>,
+    references: Vec<u32>,
     lengths: Vec<u32>,
     thresholds: Vec<f32>,
     /// Twice the error bound of each query.
@@ -58,7 +58,7 @@ impl Survivors {
         self.k = k;
         self.slots = Self::slots(k);
         self.values.resize(padded * self.slots, 0.0);
-        self.rows.resize(padded * self.slots, 0);
+        self.references.resize(padded * self.slots, 0);
         self.lengths.clear();
         self.lengths.resize(padded, 0);
         self.thresholds.clear();
@@ -73,6 +73,11 @@ impl Survivors {
         self.margins.resize(padded, 0.0);
     }
 
+    /// The threshold of a query: what lies above it is not among its k nearest.
+    pub fn threshold(&self, query: usize) -> f32 {
+        self.thresholds[query]
+    }
+
     #[inline(always)]
     pub(super) fn thresholds(&self, first_query: usize) -> &[f32; PANEL_ROWS] {
         self.thresholds[first_query..].first_chunk().expect("thresholds are padded to whole panels")
@@ -82,7 +87,7 @@ impl Survivors {
     pub(super) fn push(
         &mut self,
         query: usize,
-        first_row: u32,
+        first_slot: u32,
         mut mask: u16,
         found: &[f32; 16],
         resolve: &mut dyn Resolve,
@@ -93,7 +98,7 @@ impl Survivors {
             mask &= mask - 1;
             let length = self.lengths[query] as usize;
             self.values[base + length] = found[lane as usize];
-            self.rows[base + length] = first_row + lane;
+            self.references[base + length] = first_slot + lane;
             self.lengths[query] += 1;
             if length + 1 == self.slots {
                 self.compact(query, resolve);
@@ -115,7 +120,7 @@ impl Survivors {
             for slot in buffer {
                 if self.values[slot] <= threshold {
                     self.values[kept] = self.values[slot];
-                    self.rows[kept] = self.rows[slot];
+                    self.references[kept] = self.references[slot];
                     kept += 1;
                 }
             }
@@ -138,7 +143,7 @@ impl Survivors {
             let value = self.values[slot];
             // Entries from before the threshold last fell are dropped here; NaN is kept.
             if !matches!(value.partial_cmp(&limit), Some(std::cmp::Ordering::Greater)) {
-                candidates.push(Candidate { value, row: self.rows[slot] });
+                candidates.push(Candidate { value, slot: self.references[slot] });
             }
         }
         self.lengths[query] = 0;
@@ -168,9 +173,9 @@ impl Survivors {
         let Some(excluded) = resolve.excluded(query) else { return };
         let base = query * self.slots;
         let length = self.lengths[query] as usize;
-        if let Some(at) = self.rows[base..base + length].iter().position(|&row| row == excluded) {
+        if let Some(at) = self.references[base..base + length].iter().position(|&row| row == excluded) {
             self.values.swap(base + at, base + length - 1);
-            self.rows.swap(base + at, base + length - 1);
+            self.references.swap(base + at, base + length - 1);
             self.lengths[query] -= 1;
         }
     }

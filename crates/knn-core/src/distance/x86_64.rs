@@ -5,8 +5,9 @@ use core::arch::x86_64::{
     _mm256_store_ps,
 };
 
+use super::exact::exact_distance;
 use super::pack::{PackedReferences, QueryPanels, Sixteen};
-use super::scan::scan;
+use super::scan::{Visit, scan, values};
 use super::survivors::{Resolve, Survivors};
 use super::vector::Vector;
 
@@ -14,7 +15,7 @@ use super::vector::Vector;
 #[derive(Clone, Copy)]
 struct Avx2(__m256, __m256);
 
-// SAFETY of every block here: `scan_avx2` is the only way in, and its caller has checked that the machine has AVX2 and FMA;
+// SAFETY of every block here: `scan_avx2` and `values_avx2` are the only ways in, and their callers have checked that the machine has AVX2 and FMA;
 // `Sixteen` is 64-byte aligned and holds sixteen f32, so aligned loads and stores of two registers stay inside it.
 impl Vector for Avx2 {
     #[inline(always)]
@@ -61,7 +62,7 @@ impl Vector for Avx2 {
     }
 }
 
-/// The tile for machines with AVX2 and FMA.
+/// [`scan`] for machines with AVX2 and FMA.
 ///
 /// # Safety
 /// The machine must have AVX2 and FMA.
@@ -69,9 +70,29 @@ impl Vector for Avx2 {
 pub(super) unsafe fn scan_avx2(
     queries: &QueryPanels,
     references: &PackedReferences,
+    visit: Visit,
     survivors: &mut Survivors,
     resolve: &mut dyn Resolve,
 ) {
     // SAFETY: the caller vouches for the instructions.
-    unsafe { scan::<Avx2>(queries, references, survivors, resolve) }
+    unsafe { scan::<Avx2>(queries, references, visit, survivors, resolve) }
+}
+
+/// [`values`] for machines with AVX2 and FMA.
+///
+/// # Safety
+/// The machine must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn values_avx2(queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<f32>) {
+    // SAFETY: the caller vouches for the instructions.
+    unsafe { values::<Avx2>(queries, references, out) }
+}
+
+/// [`exact_distance`] for machines with AVX2: only wider, never fused, so its bits are the same.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn exact_distance_avx2(query: &[f32], reference: &[f32]) -> f32 {
+    exact_distance(query, reference)
 }

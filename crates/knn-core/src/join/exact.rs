@@ -1,9 +1,13 @@
 //! A block of queries against one slab of references.
+//!
+//! Queries are taken in the order of their nearest centroid, so that the six of a panel are alike; each chunk of them visits the
+//! groups of references nearest first. A group is left out for a panel when the triangle inequality proves that it holds none of
+//! the k nearest of any of the six: ‖q − x‖ ≥ ‖q − c‖ − r. What is left out therefore never changes a result.
 
 use rayon::prelude::*;
 
-use super::slab::Slab;
-use crate::distance::{Candidate, DistanceTile, QueryPanels, Resolve, Survivors, bound, exact_distance};
+use super::slab::{Group, Slab};
+use crate::distance::{BLOCK_ROWS, Candidate, DistanceTile, PANEL_ROWS, QueryPanels, Resolve, Survivors, Visit, bound};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
@@ -13,7 +17,13 @@ pub const QUERY_CHUNK: usize = 192;
 
 /// Bytes of scratch that one thread of a join takes.
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
-    Survivors::bytes(QUERY_CHUNK, k) + (QUERY_CHUNK * (dim * 4 + 8)) as u64 + (Survivors::slots(k) + k) as u64 * 24
+    let centroids = QUERY_CHUNK * (4 + 8) * 1024;
+    Survivors::bytes(QUERY_CHUNK, k) + (QUERY_CHUNK * (dim * 8 + 8) + centroids + (Survivors::slots(k) + k) * 24) as u64
+}
+
+/// Bytes that a join takes for each query of a block, besides tile and neighbours: their copies in the order of work.
+pub fn ordered_bytes(k: u64, dim: u64) -> u64 {
+    dim * 4 + k * 12 + 8
 }
 
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
@@ -31,43 +41,152 @@ pub fn join_slab(
 ) -> Result<()> {
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
-    let ids = nearest.ids.par_chunks_mut(QUERY_CHUNK * k);
-    let distances = nearest.distances.par_chunks_mut(QUERY_CHUNK * k);
-    let chunks = queries.values.par_chunks(QUERY_CHUNK * dim);
-    let jobs = ids.zip(distances).zip(chunks).enumerate();
-    jobs.try_for_each_init(Scratch::default, |scratch, (chunk, ((ids, distances), rows))| {
+    let assigned = slab.clusters.assign(&queries.values, slab.centre(), tile);
+    let mut order: Vec<u32> = (0..queries.rows() as u32).collect();
+    order.sort_by_key(|&row| (assigned[row as usize], row));
+    let rows = gather(&queries.values, dim, &order);
+    let mut ids = gather(&nearest.ids, k, &order);
+    let mut distances = gather(&nearest.distances, k, &order);
+    let results = ids.par_chunks_mut(QUERY_CHUNK * k).zip(distances.par_chunks_mut(QUERY_CHUNK * k));
+    let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
+    jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
         progress.check()?;
-        let first_query = queries.first_row + (chunk * QUERY_CHUNK) as u64;
-        let Scratch { panels, survivors, ranked } = scratch;
+        let Scratch { panels, survivors, ranked, bounds } = scratch;
         panels.repack(rows, dim, slab.centre());
-        let mut decide = Decide { first_query, rows, panels, slab, self_mapping, k, ids, distances, ranked };
+        bounds.fill(panels, slab, tile);
+        let own_rows = self_mapping.then_some((queries.first_row, order));
+        let mut decide = Decide { own_rows, rows, panels, slab, tile, k, ids, distances, ranked };
         survivors.reset(panels.rows(), k, |query| decide.start(query));
-        tile.top_k(panels, slab.packed(), survivors, &mut decide);
+        for at in 0..bounds.order.len() {
+            let group = slab.groups[bounds.order[at] as usize];
+            bounds.choose(group, panels, survivors);
+            if bounds.chosen.is_empty() {
+                continue;
+            }
+            let visit = Visit { panels: &bounds.chosen, first_block: group.first_block, end_block: group.end_block };
+            tile.top_k(panels, slab.packed(), visit, survivors, &mut decide);
+        }
         for query in 0..panels.rows() {
             survivors.finish(query, &mut decide);
         }
         Ok(())
-    })
+    })?;
+    scatter(&ids, k, &order, &mut nearest.ids);
+    scatter(&distances, k, &order, &mut nearest.distances);
+    Ok(())
+}
+
+fn gather<T: Copy>(rows: &[T], width: usize, order: &[u32]) -> Vec<T> {
+    let mut gathered = Vec::with_capacity(rows.len());
+    for &row in order {
+        gathered.extend_from_slice(&rows[row as usize * width..(row as usize + 1) * width]);
+    }
+    gathered
+}
+
+fn scatter<T: Copy>(gathered: &[T], width: usize, order: &[u32], rows: &mut [T]) {
+    for (&row, values) in order.iter().zip(gathered.chunks_exact(width)) {
+        rows[row as usize * width..(row as usize + 1) * width].copy_from_slice(values);
+    }
 }
 
 #[derive(Default)]
 struct Scratch {
     panels: QueryPanels,
     survivors: Survivors,
-    ranked: Vec<(f32, i64)>,
+    ranked: Vec<(u32, i64)>,
+    bounds: Bounds,
+}
+
+/// How near each group is to each query of a chunk, and how far each query still has to look.
+#[derive(Default)]
+struct Bounds {
+    /// The tile's value of each query with each centroid.
+    values: Vec<f32>,
+    /// Centroids of a row of `values`, padding included.
+    width: usize,
+    /// Groups, nearest first.
+    order: Vec<u32>,
+    reach: Vec<Reach>,
+    /// Panels that the group at hand may concern.
+    chosen: Vec<u32>,
+    nearest: Vec<f32>,
+}
+
+/// What a query needs to rule a group out without a square root.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// ‖q'‖² less the error bound of the values: added to a value it gives at most ‖q − c‖².
+    offset: f64,
+    /// The threshold of which `distance` was made.
+    threshold: f32,
+    /// No neighbour is farther than this; infinite while there are fewer than k.
+    distance: f64,
+}
+
+impl Bounds {
+    fn fill(&mut self, panels: &QueryPanels, slab: &Slab, tile: &dyn DistanceTile) {
+        let clusters = &slab.clusters.packed;
+        tile.values(panels, clusters, &mut self.values);
+        self.width = clusters.blocks() * BLOCK_ROWS;
+        self.nearest.clear();
+        self.nearest.resize(self.width, f32::INFINITY);
+        self.reach.clear();
+        for (query, values) in self.values.chunks_exact(self.width).take(panels.rows()).enumerate() {
+            let norm = panels.norm_squared(query);
+            let offset = norm - panels.error_bound(query, clusters);
+            self.reach.push(Reach { offset, threshold: f32::INFINITY, distance: f64::INFINITY });
+            let norm = norm as f32;
+            self.nearest.iter_mut().zip(values).for_each(|(nearest, value)| *nearest = nearest.min(value + norm));
+        }
+        self.order.clear();
+        self.order.extend(0..slab.groups.len() as u32);
+        let nearest = |group: u32| self.nearest[slab.groups[group as usize].cluster as usize];
+        self.order.sort_unstable_by(|&a, &b| nearest(a).total_cmp(&nearest(b)).then(a.cmp(&b)));
+    }
+
+    /// The panels of which some query may have a neighbour in the group: ‖q − c‖ ≤ r + the query's reach.
+    fn choose(&mut self, group: Group, panels: &QueryPanels, survivors: &Survivors) {
+        self.chosen.clear();
+        for panel in 0..panels.panels() {
+            let queries = panel * PANEL_ROWS..((panel + 1) * PANEL_ROWS).min(panels.rows());
+            let near = |query: usize| {
+                let reach = &mut self.reach[query];
+                let threshold = survivors.threshold(query);
+                if threshold == f32::NEG_INFINITY {
+                    return false;
+                }
+                if threshold < reach.threshold {
+                    reach.threshold = threshold;
+                    let squared = f64::from(threshold) + panels.norm_squared(query);
+                    // Rounded up by far more than f64's own errors.
+                    reach.distance = squared.max(0.0).sqrt() * (1.0 + 1e-12);
+                }
+                let squared = f64::from(self.values[query * self.width + group.cluster as usize]) + reach.offset;
+                let limit = (group.radius + reach.distance) * (1.0 + 1e-12);
+                // What is not a number proves nothing.
+                !matches!(squared.partial_cmp(&(limit * limit)), Some(std::cmp::Ordering::Greater))
+            };
+            if queries.into_iter().any(near) {
+                self.chosen.push(panel as u32);
+            }
+        }
+    }
 }
 
 /// Exact distances for a chunk of queries, kept as its rows of the neighbour block.
 struct Decide<'a> {
-    first_query: u64,
+    /// In self-mapping: first row of the block, and the rows of the chunk within it.
+    own_rows: Option<(u64, &'a [u32])>,
     rows: &'a [f32],
     panels: &'a QueryPanels,
     slab: &'a Slab,
-    self_mapping: bool,
+    tile: &'a dyn DistanceTile,
     k: usize,
     ids: &'a mut [i64],
     distances: &'a mut [f32],
-    ranked: &'a mut Vec<(f32, i64)>,
+    /// Distance and id. The bits of a distance, which is not negative, are in the order of the distances.
+    ranked: &'a mut Vec<(u32, i64)>,
 }
 
 impl Decide<'_> {
@@ -101,29 +220,31 @@ impl Resolve for Decide<'_> {
         let base = self.slab.first_row() as i64;
         self.ranked.clear();
         let known = self.ids[slots.clone()].iter().zip(&self.distances[slots.clone()]);
-        self.ranked.extend(known.take_while(|(id, _)| **id >= 0).map(|(&id, &distance)| (distance, id)));
+        self.ranked.extend(known.take_while(|(id, _)| **id >= 0).map(|(&id, &distance)| (distance.to_bits(), id)));
         self.ranked.extend(candidates.iter().map(|candidate| {
-            let reference = self.slab.rows().row(candidate.row as usize);
-            (exact_distance(row, reference), base + i64::from(candidate.row))
+            let reference = self.slab.row_at(candidate.slot);
+            let distance = self.tile.distance(row, self.slab.rows().row(reference as usize));
+            (distance.to_bits(), base + i64::from(reference))
         }));
-        self.ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        self.ranked.sort_unstable();
         for (slot, &(distance, id)) in slots.zip(self.ranked.iter()) {
             self.ids[slot] = id;
-            self.distances[slot] = distance;
+            self.distances[slot] = f32::from_bits(distance);
         }
         self.threshold(query)
     }
 
     fn excluded(&self, query: usize) -> Option<u32> {
-        let own = self.self_mapping.then(|| self.first_query + query as u64)?;
-        u32::try_from(own.checked_sub(self.slab.first_row())?).ok()
+        let (first_row, rows) = self.own_rows?;
+        let own = first_row + u64::from(rows[query]);
+        self.slab.slot_of(own.checked_sub(self.slab.first_row())?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distance::Lane;
+    use crate::distance::{Lane, exact_distance};
     use proptest::prelude::*;
 
     fn tile(first_row: u64, dim: usize, values: Vec<f32>) -> Tile {
@@ -167,7 +288,7 @@ mod tests {
         for first in (0..references.rows()).step_by(slab_rows) {
             let last = (first + slab_rows).min(references.rows());
             let values = references.values[first * references.dim..last * references.dim].to_vec();
-            let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone());
+            let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone(), &lane);
             join_slab(queries, &slab, self_mapping, &lane, &mut block, &Progress::silent()).unwrap();
         }
         block
@@ -220,6 +341,29 @@ mod tests {
             let expected = naive(&cells, &cells, k, true);
             for lane in Lane::available() {
                 assert_same(&joined(&cells, &cells, k, true, slab_rows, lane), &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_triangle_inequality_leaves_out_is_never_a_neighbor() {
+        // Blobs of very different sizes and distances, so that some groups are ruled out at once, some late and some never.
+        let mut state = 7u64;
+        let mut uniform = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        let mut cells = |count: usize, dim: usize| {
+            let blob = |row: usize| [0.0, 1.0, 1.5, 40.0, 1e4][row * 31 % 5];
+            let values = (0..count * dim).map(|i| blob(i / dim) + uniform() * [0.1, 3.0, 10.0][i / dim % 3]);
+            values.collect::<Vec<f32>>()
+        };
+        for dim in [1, 3, 17] {
+            let (queries, references) = (tile(0, dim, cells(300, dim)), tile(0, dim, cells(4000, dim)));
+            let expected = naive(&queries, &references, 30, false);
+            for lane in Lane::available() {
+                assert_same(&joined(&queries, &references, 30, false, 4000, lane), &expected);
+                assert_same(&joined(&queries, &references, 30, false, 1500, lane), &expected);
             }
         }
     }

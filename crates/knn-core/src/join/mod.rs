@@ -4,8 +4,9 @@
 //! at the end of each slab while its rows are in memory, so a reference of any size is joined with two slabs' worth of it.
 //! This module does not read stores; it is handed tiles.
 
+mod clusters;
 mod exact;
 mod slab;
 
-pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
+pub use exact::{QUERY_CHUNK, join_slab, ordered_bytes, scratch_bytes};
 pub use slab::Slab;

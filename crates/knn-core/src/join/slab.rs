@@ -1,6 +1,7 @@
-//! A range of reference rows in memory, as they are and packed for the tile.
+//! A range of reference rows in memory: as they are, and packed for the tile in groups of near rows.
 
-use crate::distance::PackedReferences;
+use super::clusters::Clusters;
+use crate::distance::{BLOCK_ROWS, DistanceTile, PackedReferences, exact_squared};
 use crate::types::Tile;
 
 /// Reference rows of one visit: the original f32 rows decide, the packed ones select.
@@ -9,19 +10,65 @@ pub struct Slab {
     rows: Tile,
     packed: PackedReferences,
     centre: Vec<f32>,
+    pub(super) clusters: Clusters,
+    pub(super) groups: Vec<Group>,
+    /// Row at each slot of the packed rows; padding repeats row 0 and never survives.
+    row_at: Vec<u32>,
+    /// Slot of each row.
+    slot_of: Vec<u32>,
+}
+
+/// The blocks of one cluster.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    pub(super) cluster: u32,
+    pub(super) first_block: usize,
+    pub(super) end_block: usize,
+    /// No row of the group is farther from the centroid.
+    pub(super) radius: f64,
 }
 
 impl Slab {
     /// Packs `rows` around `centre`. Any centre gives the same neighbours; the rows' mean gives the tightest bound.
-    pub fn new(rows: Tile, centre: Vec<f32>) -> Self {
-        let packed = PackedReferences::pack(&rows.values, rows.dim, &centre);
-        Self { rows, packed, centre }
+    pub fn new(rows: Tile, centre: Vec<f32>, tile: &dyn DistanceTile) -> Self {
+        let mut slab = Self { centre, ..Self::default() };
+        slab.refill(rows, tile);
+        slab
     }
 
     /// Takes other rows into the same buffers and gives the old tile back.
-    pub fn refill(&mut self, rows: Tile) -> Tile {
-        self.packed.repack(&rows.values, &self.centre);
-        std::mem::replace(&mut self.rows, rows)
+    pub fn refill(&mut self, rows: Tile, tile: &dyn DistanceTile) -> Tile {
+        let old = std::mem::replace(&mut self.rows, rows);
+        let (rows, centre, dim) = (&self.rows, &self.centre, self.centre.len());
+        self.clusters = Clusters::train(&rows.values, centre, tile);
+        let assigned = self.clusters.assign(&rows.values, centre, tile);
+        let mut order: Vec<u32> = (0..rows.rows() as u32).collect();
+        order.sort_by_key(|&row| (assigned[row as usize], row));
+        self.groups.clear();
+        self.row_at.clear();
+        self.slot_of.resize(rows.rows(), 0);
+        let mut centred = vec![0f32; dim];
+        for members in order.chunk_by(|a, b| assigned[*a as usize] == assigned[*b as usize]) {
+            let cluster = assigned[members[0] as usize];
+            let first_block = self.row_at.len() / BLOCK_ROWS;
+            let mut radius = 0f64;
+            for &row in members {
+                self.slot_of[row as usize] = self.row_at.len() as u32;
+                self.row_at.push(row);
+                if !rows.row(row as usize).iter().all(|value| value.is_finite()) {
+                    continue; // It never survives the tile, and would reach everywhere.
+                }
+                let values = rows.row(row as usize).iter().zip(centre);
+                centred.iter_mut().zip(values).for_each(|(centred, (value, mean))| *centred = value - mean);
+                radius = radius.max(exact_squared(&centred, self.clusters.centroid(cluster as usize)));
+            }
+            self.row_at.resize(self.row_at.len().next_multiple_of(BLOCK_ROWS), 0);
+            let end_block = self.row_at.len() / BLOCK_ROWS;
+            self.groups.push(Group { cluster, first_block, end_block, radius: radius.sqrt() });
+        }
+        let slots = order.iter().map(|&row| (self.slot_of[row as usize] as usize, rows.row(row as usize)));
+        self.packed.repack(self.row_at.len() / BLOCK_ROWS, centre, slots);
+        old
     }
 
     /// Mean of the finite rows of a tile, f32: a centre.
@@ -55,8 +102,20 @@ impl Slab {
         &self.centre
     }
 
-    /// Bytes that a slab of `rows` rows takes.
+    /// Row (counted within the slab) at a slot of the packed rows.
+    pub(super) fn row_at(&self, slot: u32) -> u32 {
+        self.row_at[slot as usize]
+    }
+
+    /// Slot of a row, if the slab has it.
+    pub(super) fn slot_of(&self, row: u64) -> Option<u32> {
+        self.slot_of.get(usize::try_from(row).ok()?).copied()
+    }
+
+    /// Bytes that a slab of `rows` rows takes at most, while it is filled.
     pub fn bytes(rows: u64, dim: u64) -> u64 {
-        rows * dim * 4 + PackedReferences::bytes(rows, dim)
+        // Every cluster pads its last block: half a block for each of about 48 rows.
+        let padded = rows + rows / 5 + BLOCK_ROWS as u64;
+        rows * (dim * 4 + 12) + PackedReferences::bytes(padded, dim) + padded * 4 + rows * dim * 3
     }
 }

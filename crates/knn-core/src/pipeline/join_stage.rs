@@ -92,7 +92,7 @@ impl<'a> Pass<'a> {
         first_row: u64,
     ) -> Result<Self> {
         let inputs = &prepared.inputs;
-        let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows)?;
+        let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?;
         let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
         let nearest = NeighborBlock { k: prepared.spec.k as usize, ..NeighborBlock::default() };
         Ok(Self {

@@ -8,7 +8,7 @@ use super::request::Resolved;
 use crate::budget::{MIB, format_bytes};
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::join::{QUERY_CHUNK, Slab, scratch_bytes};
+use crate::join::{QUERY_CHUNK, Slab, ordered_bytes, scratch_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
 use crate::sink::{StoreSpec, writer_bytes};
@@ -87,9 +87,10 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     Ok(Sizes { block_rows, slab_rows, reference_passes: passes, memory })
 }
 
-/// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, and their stored form.
+/// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, their stored form, and what
+/// the join copies.
 fn block_row_bytes(dim: u64, k: u64) -> u64 {
-    2 * dim * 4 + k * (8 + 4) + k * 8 + 8
+    2 * dim * 4 + k * (8 + 4) + k * 8 + 8 + ordered_bytes(k, dim)
 }
 
 /// What transfer takes: the reference's columns, which must be in memory, and one piece of rows.

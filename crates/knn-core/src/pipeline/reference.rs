@@ -1,5 +1,6 @@
 //! The reference as the join meets it: one slab that stays, or slabs that are read again for every block of queries.
 
+use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::join::Slab;
 use crate::representation::TileReader;
@@ -9,6 +10,7 @@ use crate::types::{RowRange, Tile};
 /// Slabs of reference rows, in row order.
 pub(super) struct Reference<'a> {
     source: &'a dyn RowSource,
+    tile: &'a dyn DistanceTile,
     slab_rows: u64,
     slab: Slab,
     ahead: Tile,
@@ -16,11 +18,11 @@ pub(super) struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Reads the first slab; its mean centres them all.
-    pub(super) fn open(source: &'a dyn RowSource, slab_rows: u64) -> Result<Self> {
+    pub(super) fn open(source: &'a dyn RowSource, slab_rows: u64, tile: &'a dyn DistanceTile) -> Result<Self> {
         let mut first = Tile::default();
         TileReader::new(source, RowRange::new(0, source.rows())).next(slab_rows, &mut first)?;
         let centre = Slab::mean(&first);
-        Ok(Self { source, slab_rows, slab: Slab::new(first, centre), ahead: Tile::default() })
+        Ok(Self { source, tile, slab_rows, slab: Slab::new(first, centre, tile), ahead: Tile::default() })
     }
 
     /// Whether one slab holds all.
@@ -38,7 +40,7 @@ impl<'a> Reference<'a> {
         let mut excluded = 0;
         reader.next(self.slab_rows, &mut self.ahead)?;
         while self.ahead.rows() > 0 {
-            self.ahead = self.slab.refill(std::mem::take(&mut self.ahead));
+            self.ahead = self.slab.refill(std::mem::take(&mut self.ahead), self.tile);
             excluded += self.slab.packed().invalid_rows();
             let (slab, ahead) = (&self.slab, &mut self.ahead);
             let (visited, read) = rayon::join(|| visit(slab), || reader.next(self.slab_rows, ahead));
