@@ -29,7 +29,28 @@ describe("what is public", () => {
 
   it("are these generated types", () => {
     const names = [...text("ts/generated.ts").matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
-    expect(names).toEqual(expect.arrayContaining(["MapRequest", "Parameters", "Plan", "ProgressEvent", "RunReport"]));
+    expect(names.sort()).toEqual([
+      "ArrayReport",
+      "BackendState",
+      "ColumnReport",
+      "Cpu",
+      "Doctor",
+      "Inspection",
+      "LayoutRequest",
+      "MachineMemory",
+      "MapRequest",
+      "MatrixReport",
+      "MemoryPlan",
+      "OutputArray",
+      "OutputLayout",
+      "Parameters",
+      "Plan",
+      "ProgressEvent",
+      "RunReport",
+      "Side",
+      "SkippedNode",
+      "StageReport",
+    ]);
   });
 
   it("is every field of the request on the command line, too", async () => {

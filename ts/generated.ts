@@ -16,19 +16,19 @@ query: string,
  */
 reference?: string, 
 /**
- * Where the mapped store goes. `plan` works without it.
+ * Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
  */
 output?: string, 
 /**
- * Key in `obsm` of both stores. Default `X_pca`.
+ * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
  */
 useRep?: string, 
 /**
- * Columns of the reference's `obs` to transfer.
+ * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
 /**
- * Keys of the reference's `obsm` to transfer.
+ * Keys of the reference's `obsm` to transfer, as weighted means. Default none.
  */
 obsmKeys?: Array<string>, 
 /**
@@ -36,11 +36,11 @@ obsmKeys?: Array<string>,
  */
 nNeighbors?: number, 
 /**
- * Default `gauss`.
+ * How distances become weights. Default, and the only one yet: `gauss`, exp(−d²/2σ²).
  */
 kernelMethod?: string, 
 /**
- * Bandwidth of the kernel; default: the mean of all valid distances of the query.
+ * σ of the kernel, a distance above 0. Default: the mean of all valid distances of the query.
  */
 bandwidth?: number, 
 /**
@@ -76,7 +76,8 @@ metric?: string,
  */
 backend?: string, 
 /**
- * Bytes, or a size such as `4GiB`; default a quarter of the machine's memory.
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
  */
 memory?: string, 
 /**
@@ -84,11 +85,11 @@ memory?: string,
  */
 threads?: number, 
 /**
- * Continue an interrupted run of the same request.
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
  */
 resume?: boolean, 
 /**
- * Replace an earlier mapped store.
+ * Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
 /**

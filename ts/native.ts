@@ -9,7 +9,6 @@ import { GigamapperError } from "./errors.js";
 
 /** What the addon offers. Every string that goes in or comes out of a promise is JSON text, paths excepted. */
 export interface NativeBinding {
-  version(): string;
   plan(request: string): Promise<string>;
   inspect(path: string): Promise<string>;
   doctor(): Promise<string>;

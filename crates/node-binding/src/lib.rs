@@ -11,11 +11,3 @@ mod failure;
 pub mod inspect;
 mod job;
 pub mod map;
-
-use napi_derive::napi;
-
-/// Version of the core, as in its Cargo.toml.
-#[napi(catch_unwind)]
-pub fn version() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
-}

@@ -16,25 +16,25 @@ pub struct MapRequest {
     pub query: String,
     /// The reference store; none, or the query itself, is self-mapping.
     pub reference: Option<String>,
-    /// Where the mapped store goes. `plan` works without it.
+    /// Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
     pub output: Option<String>,
-    /// Key in `obsm` of both stores. Default `X_pca`.
+    /// Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
-    /// Columns of the reference's `obs` to transfer.
+    /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
-    /// Keys of the reference's `obsm` to transfer.
+    /// Keys of the reference's `obsm` to transfer, as weighted means. Default none.
     #[serde(alias = "obsm_keys")]
     pub obsm_keys: Option<Vec<String>>,
     /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
     pub n_neighbors: Option<i64>,
-    /// Default `gauss`.
+    /// How distances become weights. Default, and the only one yet: `gauss`, exp(−d²/2σ²).
     #[serde(alias = "kernel_method")]
     pub kernel_method: Option<String>,
-    /// Bandwidth of the kernel; default: the mean of all valid distances of the query.
+    /// σ of the kernel, a distance above 0. Default: the mean of all valid distances of the query.
     pub bandwidth: Option<f64>,
     /// `max`, `mean` or `none`. Only `none` is available yet.
     pub symmetrize: Option<String>,
@@ -55,14 +55,15 @@ pub struct MapRequest {
     pub metric: Option<String>,
     /// `auto` (default) or `cpu`.
     pub backend: Option<String>,
-    /// Bytes, or a size such as `4GiB`; default a quarter of the machine's memory.
+    /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+    /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
     pub memory: Option<String>,
     /// Worker threads; default all cores.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub threads: Option<i64>,
-    /// Continue an interrupted run of the same request.
+    /// Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
     pub resume: Option<bool>,
-    /// Replace an earlier mapped store.
+    /// Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,

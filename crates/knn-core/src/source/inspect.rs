@@ -66,10 +66,7 @@ pub struct ColumnReport {
     /// As pandas names it: `category`, `float32`, `Int64`, `bool`.
     pub dtype: String,
     /// What can be done with it; `other` is not read.
-    #[cfg_attr(
-        test,
-        ts(type = "\"categorical\" | \"numeric\" | \"boolean\" | \"string\" | \"datetime\" | \"other\"")
-    )]
+    #[cfg_attr(test, ts(type = "\"categorical\" | \"numeric\" | \"boolean\" | \"string\" | \"datetime\" | \"other\""))]
     pub kind: String,
     /// Cells without a value: missing codes, masked values and NaN.
     #[cfg_attr(test, ts(type = "number"))]
