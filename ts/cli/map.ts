@@ -34,7 +34,7 @@ export async function mapWithDisplay(terminal: Terminal, options: Parameters<typ
 /** What was stored where, and what the user should know. */
 export function tellReport(terminal: Terminal, report: RunReport): void {
   for (const warning of report.warnings) terminal.warn(warning);
-  if (report.resumedUnits > 0) terminal.say(`kept ${counted(report.resumedUnits, "unit")} of the interrupted run`);
+  if (report.resumedUnits > 0) terminal.say(`kept ${counted(report.resumedUnits, "unit")} of an earlier run`);
   terminal.result(`${report.output}:`);
   for (const line of sentences(report)) terminal.result(line);
   const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
