@@ -1,13 +1,14 @@
 //! A block of queries against one slab of references.
 //!
 //! Queries are taken in the order of their nearest centroid, so that the six of a panel are alike; each chunk of them visits the
-//! groups of references nearest first. A group is left out for a panel when the triangle inequality proves that it holds none of
-//! the k nearest of any of the six: ‖q − x‖ ≥ ‖q − c‖ − r. What is left out therefore never changes a result.
+//! groups of references nearest first and leaves out those that `reach` rules out. What is left out never changes a result.
 
 use rayon::prelude::*;
 
-use super::slab::{Group, Slab};
-use crate::distance::{BLOCK_ROWS, Candidate, DistanceTile, PANEL_ROWS, QueryPanels, Resolve, Survivors, Visit, bound};
+use super::decide::Decide;
+use super::reach::Bounds;
+use super::slab::Slab;
+use crate::distance::{DistanceTile, QueryPanels, Survivors, Visit};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
@@ -96,149 +97,6 @@ struct Scratch {
     survivors: Survivors,
     ranked: Vec<(u32, i64)>,
     bounds: Bounds,
-}
-
-/// How near each group is to each query of a chunk, and how far each query still has to look.
-#[derive(Default)]
-struct Bounds {
-    /// The tile's value of each query with each centroid.
-    values: Vec<f32>,
-    /// Centroids of a row of `values`, padding included.
-    width: usize,
-    /// Groups, nearest first.
-    order: Vec<u32>,
-    reach: Vec<Reach>,
-    /// Panels that the group at hand may concern.
-    chosen: Vec<u32>,
-    nearest: Vec<f32>,
-}
-
-/// What a query needs to rule a group out without a square root.
-#[derive(Clone, Copy)]
-struct Reach {
-    /// ‖q'‖² less the error bound of the values: added to a value it gives at most ‖q − c‖².
-    offset: f64,
-    /// The threshold of which `distance` was made.
-    threshold: f32,
-    /// No neighbour is farther than this; infinite while there are fewer than k.
-    distance: f64,
-}
-
-impl Bounds {
-    fn fill(&mut self, panels: &QueryPanels, slab: &Slab, tile: &dyn DistanceTile) {
-        let clusters = &slab.clusters.packed;
-        tile.values(panels, clusters, &mut self.values);
-        self.width = clusters.blocks() * BLOCK_ROWS;
-        self.nearest.clear();
-        self.nearest.resize(self.width, f32::INFINITY);
-        self.reach.clear();
-        for (query, values) in self.values.chunks_exact(self.width).take(panels.rows()).enumerate() {
-            let norm = panels.norm_squared(query);
-            let offset = norm - panels.error_bound(query, clusters);
-            self.reach.push(Reach { offset, threshold: f32::INFINITY, distance: f64::INFINITY });
-            let norm = norm as f32;
-            self.nearest.iter_mut().zip(values).for_each(|(nearest, value)| *nearest = nearest.min(value + norm));
-        }
-        self.order.clear();
-        self.order.extend(0..slab.groups.len() as u32);
-        let nearest = |group: u32| self.nearest[slab.groups[group as usize].cluster as usize];
-        self.order.sort_unstable_by(|&a, &b| nearest(a).total_cmp(&nearest(b)).then(a.cmp(&b)));
-    }
-
-    /// The panels of which some query may have a neighbour in the group: ‖q − c‖ ≤ r + the query's reach.
-    fn choose(&mut self, group: Group, panels: &QueryPanels, survivors: &Survivors) {
-        self.chosen.clear();
-        for panel in 0..panels.panels() {
-            let queries = panel * PANEL_ROWS..((panel + 1) * PANEL_ROWS).min(panels.rows());
-            let near = |query: usize| {
-                let reach = &mut self.reach[query];
-                let threshold = survivors.threshold(query);
-                if threshold == f32::NEG_INFINITY {
-                    return false;
-                }
-                if threshold < reach.threshold {
-                    reach.threshold = threshold;
-                    let squared = f64::from(threshold) + panels.norm_squared(query);
-                    // Rounded up by far more than f64's own errors.
-                    reach.distance = squared.max(0.0).sqrt() * (1.0 + 1e-12);
-                }
-                let squared = f64::from(self.values[query * self.width + group.cluster as usize]) + reach.offset;
-                let limit = (group.radius + reach.distance) * (1.0 + 1e-12);
-                // What is not a number proves nothing.
-                !matches!(squared.partial_cmp(&(limit * limit)), Some(std::cmp::Ordering::Greater))
-            };
-            if queries.into_iter().any(near) {
-                self.chosen.push(panel as u32);
-            }
-        }
-    }
-}
-
-/// Exact distances for a chunk of queries, kept as its rows of the neighbour block.
-struct Decide<'a> {
-    /// In self-mapping: first row of the block, and the rows of the chunk within it.
-    own_rows: Option<(u64, &'a [u32])>,
-    rows: &'a [f32],
-    panels: &'a QueryPanels,
-    slab: &'a Slab,
-    tile: &'a dyn DistanceTile,
-    k: usize,
-    ids: &'a mut [i64],
-    distances: &'a mut [f32],
-    /// Distance and id. The bits of a distance, which is not negative, are in the order of the distances.
-    ranked: &'a mut Vec<(u32, i64)>,
-}
-
-impl Decide<'_> {
-    /// Starting threshold and error bound of a query.
-    fn start(&self, query: usize) -> (f32, f64) {
-        let error = self.panels.error_bound(query, self.slab.packed());
-        if error.is_nan() {
-            return (f32::NEG_INFINITY, 0.0);
-        }
-        (self.threshold(query), error)
-    }
-
-    fn threshold(&self, query: usize) -> f32 {
-        let last = (query + 1) * self.k - 1;
-        if self.ids[last] < 0 {
-            return f32::INFINITY;
-        }
-        let error = self.panels.error_bound(query, self.slab.packed());
-        bound::threshold(self.distances[last], self.panels.norm_squared(query), error)
-    }
-}
-
-impl Resolve for Decide<'_> {
-    fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> f32 {
-        if candidates.is_empty() {
-            return self.threshold(query);
-        }
-        let slots = query * self.k..(query + 1) * self.k;
-        let dim = self.slab.rows().dim;
-        let row = &self.rows[query * dim..(query + 1) * dim];
-        let base = self.slab.first_row() as i64;
-        self.ranked.clear();
-        let known = self.ids[slots.clone()].iter().zip(&self.distances[slots.clone()]);
-        self.ranked.extend(known.take_while(|(id, _)| **id >= 0).map(|(&id, &distance)| (distance.to_bits(), id)));
-        self.ranked.extend(candidates.iter().map(|candidate| {
-            let reference = self.slab.row_at(candidate.slot);
-            let distance = self.tile.distance(row, self.slab.rows().row(reference as usize));
-            (distance.to_bits(), base + i64::from(reference))
-        }));
-        self.ranked.sort_unstable();
-        for (slot, &(distance, id)) in slots.zip(self.ranked.iter()) {
-            self.ids[slot] = id;
-            self.distances[slot] = f32::from_bits(distance);
-        }
-        self.threshold(query)
-    }
-
-    fn excluded(&self, query: usize) -> Option<u32> {
-        let (first_row, rows) = self.own_rows?;
-        let own = first_row + u64::from(rows[query]);
-        self.slab.slot_of(own.checked_sub(self.slab.first_row())?)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! This module does not read stores; it is handed tiles.
 
 mod clusters;
+mod decide;
 mod exact;
+mod reach;
 mod slab;
 
 pub use exact::{QUERY_CHUNK, join_slab, ordered_bytes, scratch_bytes};
