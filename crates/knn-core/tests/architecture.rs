@@ -123,7 +123,7 @@ fn imported(source: &Source) -> Vec<String> {
                         '}' if depth == 0 => break,
                         '}' => depth -= 1,
                         ',' if depth == 0 => {
-                            found.extend(words(&std::mem::take(&mut member)).next().map(str::to_owned))
+                            found.extend(words(&std::mem::take(&mut member)).next().map(str::to_owned));
                         }
                         c => member.push(c),
                     }

@@ -8,8 +8,8 @@ use super::mapped::Mapped;
 use super::sample::{DIM, Place, map, noise, output, sample};
 use super::zarr::Grid;
 
-fn keys(keys: &[&str]) -> Option<Vec<String>> {
-    Some(keys.iter().map(|&key| key.to_owned()).collect())
+fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 fn mapped(request: &MapRequest) -> (RunReport, Mapped) {
@@ -28,9 +28,10 @@ fn cells_that_are_not_finite_get_a_status() {
     let (query, reference) = (sample(&place, "query", 81), sample(&place, "reference", 90));
     let (report, mapped) = mapped(&place.full_request(&query, Some(&reference)));
     let statuses = mapped.labels("mapping_status");
-    for row in 0..81 {
+    assert_eq!(statuses.len(), 81);
+    for (row, status) in statuses.iter().enumerate() {
         let wrong = row == 9 || row == 70;
-        assert_eq!(statuses[row], if wrong { "invalid input" } else { "ok" });
+        assert_eq!(status, if wrong { "invalid input" } else { "ok" });
         assert_eq!(mapped.codes("cell type_pred")[row] < 0, wrong);
         assert_eq!(mapped.numbers("cell type_conf")[row] == 0.0, wrong);
         assert_eq!(mapped.labels("cell type_status")[row], if wrong { "unlabelled" } else { "ok" });
@@ -77,7 +78,7 @@ fn fewer_reference_cells_than_neighbors_are_padded_with_a_warning() {
     let place = Place::new();
     let query = line(&place, "query", &[0.0, 10.0]);
     let reference = line(&place, "reference", &[1.0, f32::NAN, 4.0]).column("x", &[1i64, 2, 3]);
-    let request = MapRequest { obs_keys: keys(&["x"]), ..place.request(&query, Some(&reference)) };
+    let request = MapRequest { obs_keys: Some(keys(&["x"])), ..place.request(&query, Some(&reference)) };
     let (report, mapped) = mapped(&MapRequest { n_neighbors: Some(5), ..request });
     let neighbors = mapped.neighbors();
     assert_eq!(neighbors.ids, [0, 2, -1, -1, -1, 2, 0, -1, -1, -1]);
@@ -92,12 +93,12 @@ fn one_cell_can_be_a_reference_and_map_onto_itself() {
     let place = Place::new();
     let query = line(&place, "query", &[0.0, 3.0]);
     let one = line(&place, "one", &[1.0]).categorical("type", &[1], &["a", "b"], true);
-    let request = MapRequest { obs_keys: keys(&["type"]), ..place.request(&query, Some(&one)) };
+    let request = MapRequest { obs_keys: Some(keys(&["type"])), ..place.request(&query, Some(&one)) };
     let (_, found) = mapped(&request);
     assert_eq!((found.labels("type_pred"), found.numbers("type_conf")), (vec!["b".into(); 2], vec![1.0; 2]));
     assert_eq!(found.categories("type_pred"), ["a", "b"]);
     let own = MapRequest {
-        obs_keys: keys(&["type"]),
+        obs_keys: Some(keys(&["type"])),
         output: Some(place.outputs().join("own.zarr").to_str().unwrap().into()),
         ..place.request(&one, None)
     };
@@ -118,7 +119,7 @@ fn missing_labels_drop_out_and_the_rest_is_renormalised() {
         .categorical("nothing", &[-1; 6], &[], false)
         .nullable("n", &[10, 20, 30, 0, 0, 0], &[false, true, false, true, true, true]);
     let request = MapRequest {
-        obs_keys: keys(&["type", "single", "nothing", "n"]),
+        obs_keys: Some(keys(&["type", "single", "nothing", "n"])),
         n_neighbors: Some(3),
         bandwidth: Some(2.0),
         probabilities: Some("all".into()),
@@ -145,7 +146,7 @@ fn booleans_are_voted_on() {
     let place = Place::new();
     let query = line(&place, "query", &[0.0, 10.0]);
     let reference = line(&place, "reference", &[0.0, 1.0, 9.0, 10.0]).column("flag", &[true, true, false, false]);
-    let request = MapRequest { obs_keys: keys(&["flag"]), ..place.request(&query, Some(&reference)) };
+    let request = MapRequest { obs_keys: Some(keys(&["flag"])), ..place.request(&query, Some(&reference)) };
     let (_, found) = mapped(&MapRequest { n_neighbors: Some(2), ..request });
     assert_eq!(found.categories("flag_pred"), ["False", "True"]);
     assert_eq!(
@@ -159,7 +160,7 @@ fn duplicates_have_bandwidth_zero_and_equal_weights() {
     let place = Place::new();
     let query = line(&place, "query", &[7.0; 3]).names(&["twin", "twin", "twin"]);
     let reference = line(&place, "reference", &[7.0; 9]).column("x", &[1.0f64, 2.0, 4.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let request = MapRequest { obs_keys: keys(&["x"]), ..place.request(&query, Some(&reference)) };
+    let request = MapRequest { obs_keys: Some(keys(&["x"])), ..place.request(&query, Some(&reference)) };
     let (report, found) = mapped(&MapRequest { n_neighbors: Some(4), ..request });
     assert_eq!(report.sigma, Some(0.0));
     assert!(report.warnings.iter().any(|warning| warning.contains("weighted equally")), "{:?}", report.warnings);
@@ -205,8 +206,8 @@ fn arrays_of_one_dimension_and_names_beyond_ascii_are_mapped() {
         .categorical("тип клетки", &[0, 1, 1], &["нейрон", "глия"], false);
     let request = MapRequest {
         use_rep: Some("X_时间".into()),
-        obs_keys: keys(&["тип клетки"]),
-        obsm_keys: keys(&["pseudo"]),
+        obs_keys: Some(keys(&["тип клетки"])),
+        obsm_keys: Some(keys(&["pseudo"])),
         n_neighbors: Some(1),
         ..place.request(&query, Some(&reference))
     };

@@ -14,7 +14,10 @@ pub(crate) struct Mapped {
 impl Mapped {
     pub(crate) fn open(path: &Path) -> Self {
         let part = |number: usize| path.join(format!("dataset_{number}"));
-        let mut paths: Vec<_> = (0..).map(part).take_while(|path| path.exists()).collect();
+        let mut paths = Vec::new();
+        while part(paths.len()).exists() {
+            paths.push(part(paths.len()));
+        }
         if paths.is_empty() {
             paths.push(path.to_path_buf());
         }

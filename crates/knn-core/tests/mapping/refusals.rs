@@ -46,17 +46,17 @@ impl Stores {
     }
 }
 
-fn keys(keys: &[&str]) -> Option<Vec<String>> {
-    Some(keys.iter().map(|&key| key.to_owned()).collect())
+fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 #[test]
 fn a_missing_key_lists_the_keys_there_are() {
     let stores = Stores::new();
     let request = stores.request();
-    let wrong = MapRequest { obs_keys: keys(&["celltype"]), ..request.clone() };
+    let wrong = MapRequest { obs_keys: Some(keys(&["celltype"])), ..request.clone() };
     stores.refused(&wrong, "GM_NOT_FOUND", &["reference.zarr", "celltype", "cell type", "flag", "score", "count"]);
-    let wrong = MapRequest { obsm_keys: keys(&["X_tsne"]), ..request.clone() };
+    let wrong = MapRequest { obsm_keys: Some(keys(&["X_tsne"])), ..request.clone() };
     stores.refused(&wrong, "GM_NOT_FOUND", &["reference.zarr", "X_tsne", "X_umap", "X_pca"]);
     let wrong = MapRequest { use_rep: Some("X_scvi".into()), ..request };
     stores.refused(&wrong, "GM_NOT_FOUND", &["query.zarr", "X_scvi", "X_umap", "X_pca"]);
@@ -88,6 +88,8 @@ fn what_is_no_anndata_is_named() {
     stores.refused(&MapRequest { query: String::new(), ..request.clone() }, "GM_PARAM", &["query"]);
 }
 
+type Damage = dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn damage_to_a_shard_is_found_before_work_starts() {
     let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 7);
@@ -95,7 +97,7 @@ fn damage_to_a_shard_is_found_before_work_starts() {
         let at = bytes.len() - 20;
         bytes[at] ^= 0x10;
     };
-    let damages: [(&str, &dyn Fn(&mut Vec<u8>)); 3] =
+    let damages: [(&str, &Damage); 3] =
         [("truncated", &cut), ("index", &flip), ("empty", &|bytes: &mut Vec<u8>| bytes.clear())];
     for store in ["query", "reference"] {
         for (what, damage) in damages {
@@ -182,9 +184,13 @@ fn columns_that_cannot_be_transferred_or_stored_are_refused() {
     strings(&stores.reference.root, "obs/note", &["text"; 90]);
     let request = stores.request();
     // It would be stored beside `mapping_status`, which every store has.
-    stores.refused(&MapRequest { obs_keys: keys(&["mapping"]), ..request.clone() }, "GM_PARAM", &["mapping_status"]);
-    stores.refused(&MapRequest { obs_keys: keys(&["flag", "Flag"]), ..request.clone() }, "GM_PARAM", &["case"]);
-    stores.refused(&MapRequest { obs_keys: keys(&["note"]), ..request }, "GM_UNSUPPORTED", &["note", "texts"]);
+    stores.refused(
+        &MapRequest { obs_keys: Some(keys(&["mapping"])), ..request.clone() },
+        "GM_PARAM",
+        &["mapping_status"],
+    );
+    stores.refused(&MapRequest { obs_keys: Some(keys(&["flag", "Flag"])), ..request.clone() }, "GM_PARAM", &["case"]);
+    stores.refused(&MapRequest { obs_keys: Some(keys(&["note"])), ..request }, "GM_UNSUPPORTED", &["note", "texts"]);
 }
 
 #[test]
