@@ -187,7 +187,7 @@ query: Side,
  */
 reference: Side, 
 /**
- * Width of the stored neighbours: `nNeighbors`, less one in self-mapping, at most the cells there are.
+ * Width of the stored neighbours: `nNeighbors`, less one in self-mapping; rows are padded where there are fewer cells.
  */
 k: number, 
 /**
