@@ -188,7 +188,7 @@ query: Side,
  */
 reference: Side, 
 /**
- * Width of the stored neighbours: `nNeighbors`, less one in self-mapping. Rows of fewer cells are padded.
+ * Width of the stored neighbours: `nNeighbors`, less one in self-mapping; rows are padded where there are fewer cells.
  */
 k: number, 
 /**

@@ -1,5 +1,7 @@
 //! The arrays of both stores that a request names, opened and checked against each other.
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::request::Resolved;
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, ZarrRows};
@@ -85,7 +87,7 @@ impl Inputs {
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
-    /// Hashes of the content of every array, in a fixed order.
+    /// Hashes of all content that the result is made of, in a fixed order.
     pub(super) fn fingerprints(&self) -> Result<Vec<String>> {
         let mut all = vec![
             self.query_rows.fingerprint(FINGERPRINT_SEED)?,
@@ -94,6 +96,7 @@ impl Inputs {
         ];
         for input in &self.columns {
             all.push(input.column.fingerprint(FINGERPRINT_SEED)?);
+            all.push(xxh3_128(format!("{:?}", input.colors).as_bytes()));
         }
         for (_, rows) in &self.embeddings {
             all.push(rows.fingerprint(FINGERPRINT_SEED)?);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::inputs::Inputs;
 use super::report::MemoryPlan;
 use super::request::Resolved;
-use crate::budget::{MIB, format_bytes};
+use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
 use crate::join::{QUERY_CHUNK, Slab, ordered_bytes, scratch_bytes};
@@ -58,9 +58,14 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let resident = fixed + whole + least_block * per_row <= resolved.memory;
     let slab_row = Slab::bytes(16, dim) / 16 + dim * 4;
     let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS);
-    if !resident {
-        let least = fixed + reading + least_slab * slab_row + least_block * per_row;
-        fits(resolved, "neighbors", least, &join)?;
+    let least_join = fixed + least_block * per_row + whole.min(reading + least_slab * slab_row);
+    let transfer = transfer_parts(&common, inputs, spec, threads);
+    let least_transfer = transfer.values().sum();
+    // The stage that needs more is the one to complain: what it asks for is enough for the other.
+    if least_transfer > least_join {
+        fits(resolved, "transfer", least_transfer, &transfer)?;
+    } else {
+        fits(resolved, "neighbors", least_join, &join)?;
     }
     let (block_rows, slab_rows) = if resident {
         let left = resolved.memory - fixed - whole;
@@ -76,10 +81,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let slabs = if resident { whole } else { reading + slab_rows * slab_row };
     join.insert("reference in memory", slabs);
 
-    let transfer = transfer_parts(&common, inputs, spec, threads);
-    fits(resolved, "transfer", transfer.values().sum(), &transfer)?;
-
-    let highest = if transfer.values().sum::<u64>() > join.values().sum::<u64>() { transfer } else { join };
+    let highest = if least_transfer > join.values().sum() { transfer } else { join };
     let planned = highest.values().sum();
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
@@ -138,6 +140,6 @@ fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static 
         what: format!("{what} (most of it: {largest})"),
         needed,
         available: resolved.memory,
-        remedy: format!("memory of {} would do{hint}", format_bytes(needed.next_multiple_of(MIB))),
+        remedy: format!("memory of {} MiB would do{hint}", needed.div_ceil(MIB)),
     })
 }

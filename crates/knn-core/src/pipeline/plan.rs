@@ -1,6 +1,6 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rayon::ThreadPool;
 use serde::Serialize;
@@ -147,16 +147,20 @@ fn check_output(output: &Path, resolved: &Resolved) -> Result<()> {
     Ok(())
 }
 
-/// The path as the system sees it, of a file that need not exist.
+/// The path as the system sees it. What does not exist yet is no link, so from there on names are enough.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    if let Ok(path) = path.canonicalize() {
-        return Ok(path);
+    let mut resolved = PathBuf::new();
+    for part in std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            Component::Normal(name) => {
+                resolved.push(name);
+                resolved = resolved.canonicalize().unwrap_or(resolved);
+            }
+            _ => resolved.push(part),
+        }
     }
-    let path = std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?;
-    match (path.parent().and_then(|parent| parent.canonicalize().ok()), path.file_name()) {
-        (Some(parent), Some(name)) => Ok(parent.join(name)),
-        _ => Ok(path),
-    }
+    Ok(resolved)
 }
 
 fn side(store: &AnnDataStore, rows: &ZarrRows) -> Side {

@@ -18,7 +18,7 @@ pub struct Plan {
     pub query: Side,
     /// The reference side.
     pub reference: Side,
-    /// Width of the stored neighbours: `nNeighbors`, less one in self-mapping. Rows of fewer cells are padded.
+    /// Width of the stored neighbours: `nNeighbors`, less one in self-mapping; rows are padded where there are fewer cells.
     #[cfg_attr(test, ts(type = "number"))]
     pub k: u64,
     /// What changes results.

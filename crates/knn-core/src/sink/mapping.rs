@@ -159,6 +159,13 @@ impl MappingStore {
         if complete {
             let store = Self::shared(vfs, path, spec, worker, lock, true);
             store.shared.state().committed.extend(records.map(|r| ((r.stage, r.unit), Arc::new(r))));
+            if store.missing().is_some() {
+                return Err(Error::Exists {
+                    path: path.to_path_buf(),
+                    reason: "the store is complete, but its journal, which tells what was done, is gone".into(),
+                    remedy: "use the store as it is, or say overwrite to make it again".into(),
+                });
+            }
             return Ok(store);
         }
         for folder in [path, &folder] {
@@ -232,6 +239,13 @@ impl MappingStore {
         self.shared.state().committed.get(&(stage, unit)).cloned()
     }
 
+    /// The first unit that is not committed.
+    fn missing(&self) -> Option<(Stage, u64)> {
+        let units = 0..self.shared.spec.layout.units();
+        let all = self.shared.spec.stages().into_iter().flat_map(|stage| units.clone().map(move |unit| (stage, unit)));
+        all.into_iter().find(|&(stage, unit)| self.committed(stage, unit).is_none())
+    }
+
     /// Starts to write a unit. Units may be written in any order and side by side.
     pub fn begin(&self, stage: Stage, unit: u64) -> Result<UnitWriter> {
         {
@@ -252,12 +266,8 @@ impl MappingStore {
         if self.complete {
             return Ok(());
         }
-        for stage in self.shared.spec.stages() {
-            for unit in 0..self.shared.spec.layout.units() {
-                if self.committed(stage, unit).is_none() {
-                    return Err(Error::internal(format!("unit {unit} is not {stage:?}")));
-                }
-            }
+        if let Some((stage, unit)) = self.missing() {
+            return Err(Error::internal(format!("unit {unit} is not {stage:?}")));
         }
         super::finalise::finalise(&self.shared, uns)
     }

@@ -1,0 +1,315 @@
+//! The rules of the architecture that a compiler does not check. Each rule is a function that lists what breaks it, and each is
+//! shown a violation as well, so that it is known to see one.
+
+use std::path::{Path, PathBuf};
+
+/// Stages in the order of the data flow: each imports only from those before it. `pipeline` sees them all.
+const STAGES: [&str; 16] = [
+    "error",
+    "types",
+    "budget",
+    "progress",
+    "store",
+    "distance",
+    "gpu",
+    "source",
+    "representation",
+    "index",
+    "join",
+    "graph",
+    "kernel",
+    "operator",
+    "sink",
+    "pipeline",
+];
+/// Where `unsafe` may stand, below the core's sources.
+const UNSAFE: [&str; 3] = ["distance/", "index/lists.rs", "gpu/"];
+/// Names that say nothing of what is inside.
+const VAGUE: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
+/// Longer files are split.
+const MOST_LINES: usize = 450;
+
+struct Source {
+    /// Path below the folder that was listed, with `/`.
+    path: String,
+    text: String,
+}
+
+fn source(path: &str, text: &str) -> Source {
+    Source { path: path.into(), text: text.into() }
+}
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name: Vec<_> =
+                    path.strip_prefix(folder).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
+                found.push(source(&name.join("/"), &std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{}", folder.display());
+    found
+}
+
+/// The same lines without comments and without the contents of string literals.
+fn code(text: &str) -> String {
+    let bytes: Vec<char> = text.chars().collect();
+    let (mut out, mut at) = (String::new(), 0);
+    let starts = |at: usize, what: &str| what.chars().enumerate().all(|(i, c)| bytes.get(at + i) == Some(&c));
+    while at < bytes.len() {
+        if starts(at, "//") {
+            while at < bytes.len() && bytes[at] != '\n' {
+                at += 1;
+            }
+        } else if starts(at, "r#\"") {
+            at += 3;
+            while at < bytes.len() && !starts(at, "\"#") {
+                out.extend((bytes[at] == '\n').then_some('\n'));
+                at += 1;
+            }
+            at += 2;
+        } else if starts(at, "'\"'") {
+            at += 3;
+        } else if bytes[at] == '"' {
+            at += 1;
+            while at < bytes.len() && bytes[at] != '"' {
+                out.extend((bytes[at] == '\n').then_some('\n'));
+                at += if bytes[at] == '\\' && !starts(at, "\\\n") { 2 } else { 1 };
+            }
+            at += 1;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
+}
+
+/// Modules of the crate that the code names: behind `crate::`, also in braces, and behind as many `super::` as reach the root.
+fn imported(source: &Source) -> Vec<String> {
+    let text = code(&source.text);
+    let module = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let to_root = "super::".repeat(module.split('/').count());
+    let mut found = Vec::new();
+    for prefix in ["crate::", to_root.as_str()] {
+        for (at, _) in text.match_indices(prefix) {
+            let rest = text[at + prefix.len()..].trim_start();
+            if let Some(group) = rest.strip_prefix('{') {
+                let mut depth = 0;
+                let mut member = String::new();
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => {
+                            found.extend(words(&std::mem::take(&mut member)).next().map(str::to_owned));
+                        }
+                        c => member.push(c),
+                    }
+                }
+                found.extend(words(&member).next().map(str::to_owned));
+            } else {
+                found.extend(words(rest).next().map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+/// Imports from a stage to the right, and modules that are no stage.
+fn wrong_imports(sources: &[Source]) -> Vec<String> {
+    let place = |stage: &str| STAGES.iter().position(|known| *known == stage);
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| source.path != "lib.rs") {
+        let stage = source.path.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let Some(own) = place(stage) else {
+            wrong.push(format!("{}: {stage} is no stage", source.path));
+            continue;
+        };
+        for other in imported(source) {
+            if place(&other).is_some_and(|other| other > own) {
+                wrong.push(format!("{} imports from {other}", source.path));
+            }
+        }
+    }
+    wrong
+}
+
+/// Modules that `lib.rs` lists in another order than the data's.
+fn wrong_order(lib: &str) -> Vec<String> {
+    let modules: Vec<_> = code(lib)
+        .lines()
+        .filter_map(|line| {
+            line.trim().trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+        })
+        .collect();
+    let place = |module: &String| STAGES.iter().position(|stage| stage == module);
+    let unknown = modules.iter().filter(|module| place(module).is_none()).map(|module| format!("{module} is no stage"));
+    let swapped = modules.windows(2).filter(|pair| place(&pair[0]) >= place(&pair[1]));
+    unknown.chain(swapped.map(|pair| format!("{} stands before {}", pair[0], pair[1]))).collect()
+}
+
+/// `unsafe` outside its places, and blocks of it that do not say why they are sound.
+fn wrong_unsafe(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        let allowed = UNSAFE.iter().any(|place| source.path.starts_with(place));
+        let lines: Vec<_> = source.text.lines().collect();
+        for (number, line) in code(&source.text).lines().enumerate() {
+            if !words(line).any(|word| word == "unsafe") {
+                continue;
+            }
+            let before = &lines[number.saturating_sub(8)..=number];
+            let explained = before.iter().any(|line| line.contains("SAFETY:") || line.contains("# Safety"));
+            // The trait and type of a function pointer are no blocks and promise nothing themselves.
+            let block = line.contains("unsafe {") || line.contains("unsafe impl");
+            if !allowed {
+                wrong.push(format!("{}:{} is unsafe", source.path, number + 1));
+            } else if block && !explained {
+                wrong.push(format!("{}:{} does not say why it is safe", source.path, number + 1));
+            }
+        }
+    }
+    wrong
+}
+
+/// Files and folders whose names say nothing, and files that are too long.
+fn wrong_files(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        if source.path.split('/').any(|part| VAGUE.contains(&part.trim_end_matches(".rs"))) {
+            wrong.push(format!("{} has no telling name", source.path));
+        }
+        let lines = source.text.lines().count();
+        if lines > MOST_LINES {
+            wrong.push(format!("{} has {lines} lines", source.path));
+        }
+    }
+    wrong
+}
+
+/// Names of the packages that a manifest depends on at run time.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
+    section.lines().skip(1).filter(|line| !line.starts_with('#')).filter_map(|line| words_of_key(line)).collect()
+}
+
+fn words_of_key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    Some(key.trim().split('.').next().unwrap_or_default())
+}
+
+/// Dependencies of the core on what only bindings know, and of a binding on what is logic.
+fn wrong_dependencies(core: &str, binding: &str) -> Vec<String> {
+    let foreign =
+        |name: &&str| ["napi", "wasm", "js-sys", "web-sys", "neon"].iter().any(|known| name.starts_with(known));
+    let bound = ["gigamapper-core", "napi", "napi-derive", "serde", "serde_json", "bitflags", "getrandom"];
+    let core = dependencies(core).into_iter().filter(foreign).map(|name| format!("the core depends on {name}"));
+    let binding = dependencies(binding).into_iter().filter(|name| !bound.contains(name));
+    core.chain(binding.map(|name| format!("a binding depends on {name}"))).collect()
+}
+
+/// Crates that a binding names, beyond those that carry values to and from the core.
+fn wrong_binding(sources: &[Source]) -> Vec<String> {
+    let known = ["crate", "std", "gigamapper_core", "napi", "napi_derive", "serde", "serde_json"];
+    let uses = |text: &str| -> Vec<String> {
+        let lines = code(text);
+        let lines = lines.lines().filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("use "));
+        lines.filter_map(|line| words(line).next().map(str::to_owned)).collect()
+    };
+    let mut wrong = Vec::new();
+    for source in sources {
+        let names = uses(&source.text).into_iter().filter(|name| !known.contains(&name.as_str()));
+        wrong.extend(names.map(|name| format!("{} uses {name}", source.path)));
+    }
+    wrong
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn stages_import_from_their_left_only() {
+    let core = sources(&crates().join("knn-core/src"));
+    assert_eq!(wrong_imports(&core), NONE);
+    let seen: usize = core.iter().map(|source| imported(source).len()).sum();
+    assert!(seen > 100, "{seen} imports");
+    let violations = [
+        ("store/os.rs", "use crate::sink::Uns;"),
+        ("kernel/gauss.rs", "use crate::{error::{Error, Result}, operator};"),
+        ("join/exact.rs", "fn f() -> crate::graph::StoredNeighbors { }"),
+        ("join/exact.rs", "use super::super::graph::StoredNeighbors;"),
+        ("budget.rs", "use super::progress::Progress;"),
+        ("sink/unit.rs", "use crate::pipeline;"),
+        ("helpers.rs", ""),
+    ];
+    for (path, text) in violations {
+        assert_eq!(wrong_imports(&[source(path, text)]).len(), 1, "{path}: {text}");
+    }
+    let fine = "use super::slab::Slab; // use crate::sink::Uns;\nuse crate::{error::Result, types};\nconst A: &str = \"crate::sink\";";
+    assert_eq!(wrong_imports(&[source("join/exact.rs", fine)]), NONE);
+}
+
+#[test]
+fn the_crate_lists_its_stages_in_the_order_of_the_data() {
+    assert_eq!(wrong_order(&std::fs::read_to_string(crates().join("knn-core/src/lib.rs")).unwrap()), NONE);
+    assert_eq!(wrong_order("pub mod types;\npub mod error;").len(), 1);
+    assert_eq!(wrong_order("pub mod error;\nmod extras;").len(), 2);
+}
+
+#[test]
+fn unsafe_code_stays_in_its_places_and_is_explained() {
+    let core = sources(&crates().join("knn-core/src"));
+    assert_eq!(wrong_unsafe(&core), NONE);
+    assert_eq!(wrong_unsafe(&sources(&crates().join("node-binding/src"))), NONE);
+    assert!(core.iter().any(|source| code(&source.text).contains("unsafe {")));
+    let block = "fn f() { unsafe { g() } }";
+    assert_eq!(wrong_unsafe(&[source("sink/unit.rs", block)]).len(), 1);
+    assert_eq!(wrong_unsafe(&[source("distance/lane.rs", block)]).len(), 1);
+    assert_eq!(wrong_unsafe(&[source("distance/lane.rs", &format!("// SAFETY: g is sound.\n{block}"))]), NONE);
+    assert_eq!(wrong_unsafe(&[source("sink/unit.rs", "// unsafe { }\nfn unsafe_names() { \"unsafe\" }")]), NONE);
+}
+
+#[test]
+fn files_are_short_and_named_by_what_is_in_them() {
+    for folder in ["knn-core/src", "knn-core/tests", "knn-core/benches", "node-binding/src"] {
+        assert_eq!(wrong_files(&sources(&crates().join(folder))), NONE);
+    }
+    assert_eq!(wrong_files(&[source("sink/utils.rs", ""), source("common/zarr.rs", "")]).len(), 2);
+    assert_eq!(wrong_files(&[source("sink/unit.rs", &"x\n".repeat(MOST_LINES + 1))]).len(), 1);
+}
+
+#[test]
+fn the_core_knows_no_binding_and_bindings_hold_no_logic() {
+    let read = |name: &str| std::fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
+    let (core, binding) = (read("knn-core"), read("node-binding"));
+    assert_eq!(wrong_dependencies(&core, &binding), NONE);
+    assert!(dependencies(&core).contains(&"rayon") && dependencies(&binding).contains(&"napi"));
+    let with = |name: &str| {
+        format!("[package]\n\n[dependencies]\n{name}.workspace = true\n\n[dev-dependencies]\nnapi = \"3\"\n")
+    };
+    assert_eq!(wrong_dependencies(&with("napi"), &with("zarrs")).len(), 2);
+    assert_eq!(wrong_dependencies(&with("wasm-bindgen"), &with("rayon")).len(), 2);
+    assert_eq!(wrong_binding(&sources(&crates().join("node-binding/src"))), NONE);
+    assert_eq!(wrong_binding(&[source("map.rs", "use rayon::prelude::*;\nuse napi::Env;")]).len(), 1);
+}

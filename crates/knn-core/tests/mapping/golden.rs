@@ -1,0 +1,206 @@
+//! The golden cases: what CellMapper 0.2.6 computes from the same stores, within the tolerances that their README states.
+
+use std::path::{Path, PathBuf};
+
+use gigamapper_core::kernel::{CsrBlock, Gauss, gauss};
+use gigamapper_core::pipeline::{MapRequest, RunReport};
+use gigamapper_core::source::AnnDataStore;
+use serde_json::Value;
+
+use super::mapped::Mapped;
+use super::npy;
+use super::sample::{Place, map, output};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures")
+}
+
+struct Case {
+    expected: PathBuf,
+    reference: AnnDataStore,
+    report: RunReport,
+    mapped: Mapped,
+    labels: Vec<String>,
+    numbers: Vec<String>,
+    embeddings: Vec<String>,
+    _place: Place,
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// Maps a case as its `params.json` says.
+fn case(name: &str, query: &str, reference: Option<&str>) -> Case {
+    let golden = fixtures().join("golden").join(name);
+    let parameters = json(&golden.join("params.json"));
+    let keys = |kind: &str| if reference.is_some() { texts(&parameters[kind]) } else { Vec::new() };
+    let (labels, numbers, embeddings) = (keys("categorical"), keys("numerical"), keys("obsm"));
+    let store = |name: &str| fixtures().join(name).to_str().unwrap().to_owned();
+    let place = Place::new();
+    let request = MapRequest {
+        query: store(query),
+        reference: reference.map(store),
+        output: Some(place.output().to_str().unwrap().to_owned()),
+        use_rep: parameters["use_rep"].as_str().map(str::to_owned),
+        n_neighbors: parameters["n_neighbors"].as_i64(),
+        obs_keys: Some([labels.as_slice(), &numbers].concat()),
+        obsm_keys: Some(embeddings.clone()),
+        kernel_method: Some("gauss".into()),
+        probabilities: Some("all".into()),
+        memory: Some("512MiB".into()),
+        ..MapRequest::default()
+    };
+    let report = map(&request).unwrap();
+    Case {
+        expected: golden.join("expected"),
+        reference: AnnDataStore::open(&fixtures().join(reference.unwrap_or(query))).unwrap(),
+        report,
+        mapped: Mapped::open(output(&request)),
+        labels,
+        numbers,
+        embeddings,
+        _place: place,
+    }
+}
+
+impl Case {
+    fn npy(&self, name: &str) -> npy::Npy {
+        npy::read(&self.expected.join(name))
+    }
+
+    /// Distances to 1e-5 and 1e-6; ids equal, except where distances tie within that.
+    fn check_neighbors(&self) {
+        let (ids, distances) = (self.npy("neighbors.yx.indices.npy"), self.npy("neighbors.yx.distances.npy"));
+        let found = self.mapped.neighbors();
+        assert_eq!((found.k, found.ids.len()), (ids.width, ids.values.len()));
+        for (slot, &expected) in distances.values.iter().enumerate() {
+            let tolerance = 1e-5 * expected + 1e-6;
+            assert!((f64::from(found.distances[slot]) - expected).abs() <= tolerance, "slot {slot}: {expected}");
+            if found.ids[slot] as f64 != ids.values[slot] {
+                let row = slot / ids.width * ids.width..(slot / ids.width + 1) * ids.width;
+                let tied = row.clone().any(|other| {
+                    found.ids[slot] as f64 == ids.values[other]
+                        && (distances.values[other] - expected).abs() <= tolerance
+                });
+                let last = slot + 1 == row.end;
+                assert!(tied || last, "slot {slot}: cell {} for {}", found.ids[slot], ids.values[slot]);
+            }
+        }
+    }
+
+    /// M, rebuilt from the stored neighbours and the stored bandwidth.
+    fn check_matrix(&self) {
+        let neighbors = self.mapped.neighbors();
+        let mut block = CsrBlock::default();
+        let kernel = Gauss { sigma: self.report.sigma.unwrap(), self_edges: false };
+        gauss(&neighbors, kernel, |row| neighbors.ids[row * neighbors.k] >= 0, &mut block);
+        let read = |name: &str| self.npy(&format!("gauss/matrix.{name}.npy")).values;
+        let (data, indices, starts) = (read("data"), read("indices"), read("indptr"));
+        let columns = self.reference.n_obs() as usize;
+        assert_eq!(block.rows() + 1, starts.len());
+        for row in 0..block.rows() {
+            let mut difference = vec![0f64; columns];
+            for entry in starts[row] as usize..starts[row + 1] as usize {
+                difference[indices[entry] as usize] += data[entry];
+            }
+            let (ids, weights) = block.row(row);
+            ids.iter().zip(weights).for_each(|(&id, weight)| difference[id as usize] -= weight);
+            assert!(difference.iter().all(|d| d.abs() <= 1e-5), "row {row}");
+            assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12, "row {row}");
+        }
+    }
+
+    fn check_labels(&self, key: &str) {
+        let file = |what: &str| self.expected.join(format!("gauss/obs.{key}.{what}"));
+        let (predicted, confidence) = (format!("{key}_pred"), self.mapped.numbers(&format!("{key}_conf")));
+        let categories = self.mapped.categories(&predicted);
+        let (ours, theirs) = (self.mapped.parts[0].column(&predicted), self.reference.column(key));
+        assert_eq!(ours.unwrap().kind(), theirs.unwrap().kind(), "{key}: categories, their order and `ordered`");
+        // Its columns are sorted by name there, and in the order of the categories here.
+        let (sorted, shares) = (texts(&json(&file("prob_columns.json"))), npy::read(&file("prob.npy")));
+        assert_eq!((sorted.len(), shares.width), (categories.len(), categories.len()));
+        let column = |category| sorted.iter().position(|name| name == category).unwrap();
+        let columns: Vec<_> = categories.iter().map(column).collect();
+        let rows = shares.values.chunks(shares.width);
+        let probabilities: Vec<f64> = rows.flat_map(|row| columns.iter().map(|&column| row[column])).collect();
+        near(&self.mapped.matrix(&format!("{key}_prob")), &probabilities, |_| 1e-5, key);
+        let expected = npy::read(&file("conf.npy")).values;
+        for (row, (found, expected)) in confidence.iter().zip(&expected).enumerate() {
+            assert!((found - expected).abs() <= 1e-5, "{key} row {row}: {found} for {expected}");
+        }
+        for (row, (found, expected)) in
+            self.mapped.labels(&predicted).iter().zip(texts(&json(&file("pred.json")))).enumerate()
+        {
+            let mut best: Vec<f64> = probabilities[row * categories.len()..(row + 1) * categories.len()].to_vec();
+            best.sort_by(f64::total_cmp);
+            let margin = best[best.len() - 1] - best[best.len() - 2];
+            assert!(*found == expected || margin < 1e-6, "{key} row {row}: {found} for {expected}");
+        }
+        assert_eq!(self.report.label_status_counts[key]["ok"] as usize, confidence.len());
+        let colors = self.expected.join(format!("gauss/uns.{key}_pred_colors.json"));
+        let stored = self.mapped.parts[0].colors(&predicted).unwrap();
+        let expected = colors.exists().then(|| texts(&json(&colors)));
+        assert_eq!(stored, expected.or_else(|| self.reference.colors(key).unwrap()), "{key}");
+    }
+
+    fn check_all(&self) {
+        self.check_neighbors();
+        self.check_matrix();
+        self.labels.iter().for_each(|key| self.check_labels(key));
+        for key in &self.numbers {
+            let expected = self.npy(&format!("gauss/obs.{key}.pred.npy")).values;
+            near(&self.mapped.numbers(&format!("{key}_pred")), &expected, scaled(&expected, 1, 0), key);
+        }
+        for key in &self.embeddings {
+            let npy::Npy { values, width } = self.npy(&format!("gauss/obsm.{key}.pred.npy"));
+            let found = self.mapped.matrix(&format!("{key}_pred"));
+            for column in 0..width {
+                let column_of = |values: &[f64]| values.iter().copied().skip(column).step_by(width).collect::<Vec<_>>();
+                let found: Vec<_> = found.iter().map(|&value| f64::from(value)).collect();
+                near(&column_of(&found), &column_of(&values), scaled(&values, width, column), key);
+            }
+        }
+        assert_eq!(self.report.status_counts["ok"] as usize, self.mapped.n_obs());
+    }
+}
+
+/// Relative 1e-5 plus 1e-6 of the largest value of the column.
+fn scaled(values: &[f64], width: usize, column: usize) -> impl Fn(f64) -> f64 {
+    let largest = values.iter().skip(column).step_by(width).fold(0f64, |most, value| most.max(value.abs()));
+    move |expected| 1e-5 * expected.abs() + 1e-6 * largest
+}
+
+fn near<T: Copy + Into<f64>>(found: &[T], expected: &[f64], tolerance: impl Fn(f64) -> f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (row, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let found = found.into();
+        let same = (found - expected).abs() <= tolerance(expected) || (found.is_nan() && expected.is_nan());
+        assert!(same, "{what} at {row}: {found} for {expected}");
+    }
+}
+
+#[test]
+fn pbmc_maps_as_cellmapper_does() {
+    let case = case("pbmc_cross", "pbmc/query.zarr", Some("pbmc/reference.zarr"));
+    assert_eq!((case.labels.len(), case.numbers.len(), case.embeddings.len()), (2, 2, 1));
+    case.check_all();
+}
+
+#[test]
+fn synthetic_cells_map_as_cellmapper_does() {
+    let stores = "golden/synthetic_cross";
+    let case = case("synthetic_cross", &format!("{stores}/query.zarr"), Some(&format!("{stores}/reference.zarr")));
+    assert_eq!((case.labels.len(), case.numbers.len(), case.embeddings.len()), (2, 2, 1));
+    case.check_all();
+}
+
+#[test]
+fn neighbors_of_self_mapping_are_cellmappers() {
+    case("pbmc_self", "pbmc/reference.zarr", None).check_neighbors();
+    case("synthetic_self", "golden/synthetic_cross/reference.zarr", None).check_neighbors();
+}

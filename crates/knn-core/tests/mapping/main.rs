@@ -1,0 +1,16 @@
+//! From store to store: what a whole run gives, whatever it is given and however it is disturbed.
+//!
+//! One binary of several modules, because every test binary links the core anew, and with link-time optimisation that takes
+//! longer than the tests.
+
+mod cells;
+mod disk;
+mod edges;
+mod golden;
+mod interruption;
+mod invariance;
+mod mapped;
+mod npy;
+mod refusals;
+mod sample;
+mod zarr;
