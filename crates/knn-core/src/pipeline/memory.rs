@@ -56,7 +56,8 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let fixed: u64 = join.values().sum();
     let whole = Slab::bytes(n_ref, dim) + reading;
     let resident = fixed + whole + least_block * per_row <= resolved.memory;
-    let slab_row = Slab::bytes(16, dim) / 16 + dim * 4;
+    // The slab at work and the rows read ahead for the next one.
+    let slab_row = Slab::bytes(LEAST_SLAB_ROWS, dim).div_ceil(LEAST_SLAB_ROWS) + dim * 4;
     let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS);
     let least_join = fixed + least_block * per_row + whole.min(reading + least_slab * slab_row);
     let transfer = transfer_parts(&common, inputs, spec, threads);
@@ -73,7 +74,8 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     } else {
         // Half for the queries in flight, half for the references: passes over the reference fall with the block.
         let left = resolved.memory - fixed - reading;
-        let block_rows = (left / 2 / per_row).clamp(least_block, n_query.clamp(1, 1 << 20));
+        let for_queries = (left / 2).min(left - least_slab * slab_row);
+        let block_rows = (for_queries / per_row).clamp(least_block, n_query.clamp(1, 1 << 20));
         let slab_rows = (left.saturating_sub(block_rows * per_row) / slab_row).clamp(least_slab, n_ref.max(1));
         (block_rows, slab_rows)
     };
