@@ -7,7 +7,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use gigamapper_core::distance::Lane;
-use gigamapper_core::join::{Slab, join_slab};
+use gigamapper_core::join::{Ordered, Slab, join_slab};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::types::{NeighborBlock, Tile};
 
@@ -26,13 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
     let slots = queries.rows() * k;
     let mut out = std::io::stdout();
+    let mut ordered = Ordered::default();
     for line in std::io::stdin().lock().lines() {
         line?;
         let began = Instant::now();
         let mut nearest = NeighborBlock { first_row: 0, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] };
         pool.install(|| {
             let slab = Slab::new(references.clone(), Slab::mean(&references), &Lane::best());
-            join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &Progress::silent())
+            join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &mut ordered, &Progress::silent())
         })?;
         writeln!(out, "{}", began.elapsed().as_secs_f64())?;
         out.flush()?;

@@ -43,13 +43,14 @@ pub(super) unsafe fn scan<V: Vector>(
                 let sums = unsafe { six_by_sixteen::<V>(rows, values, &references.norms[block]) };
                 let limits = survivors.thresholds(first_query);
                 // SAFETY: as above.
-                let masks: [u16; PANEL_ROWS] = std::array::from_fn(|i| unsafe { sums[i].not_greater(limits[i]) });
-                if masks.iter().fold(0, |any, mask| any | mask) == 0 {
+                if unsafe { !V::any_not_greater(&sums, limits) } {
                     continue;
                 }
+                let limits = *limits;
                 let valid = references.valid[block];
                 for i in 0..PANEL_ROWS {
-                    let mask = masks[i] & valid;
+                    // SAFETY: as above.
+                    let mask = unsafe { sums[i].not_greater(limits[i]) } & valid;
                     if mask != 0 {
                         let mut found = Sixteen([0.0; BLOCK_ROWS]);
                         // SAFETY: as above.

@@ -183,6 +183,7 @@ impl Survivors {
 
 /// A value that at least `k` and, where ties allow, at most `k + 6` of the values do not exceed; none if a value is not finite or
 /// there are fewer than `k`.
+#[inline(always)]
 fn kth_or_a_little_more(values: &[f32], k: usize) -> Option<f32> {
     let count = |limit: f32| values.iter().map(|&value| u32::from(value <= limit)).sum::<u32>() as usize;
     let mut low = values.iter().copied().fold(f32::INFINITY, f32::min);

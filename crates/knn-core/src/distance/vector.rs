@@ -1,6 +1,6 @@
 //! What the tile needs of a machine: sixteen f32 at once.
 
-use super::pack::{BLOCK_ROWS, Sixteen};
+use super::pack::{BLOCK_ROWS, PANEL_ROWS, Sixteen};
 
 /// Sixteen f32 lanes, however many registers they take.
 ///
@@ -16,6 +16,8 @@ pub(super) trait Vector: Copy {
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     /// One bit per lane: not greater than `limit`. NaN counts as not greater, so nothing is lost by it.
     unsafe fn not_greater(self, limit: f32) -> u16;
+    /// Whether any lane of any of the six is not greater than its limit: what decides most tiles.
+    unsafe fn any_not_greater(six: &[Self; PANEL_ROWS], limits: &[f32; PANEL_ROWS]) -> bool;
 }
 
 /// The oracle: plain Rust, for every machine, compiled as the compiler likes.
@@ -47,5 +49,11 @@ impl Vector for Scalar {
     #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN must count as not greater")]
     unsafe fn not_greater(self, limit: f32) -> u16 {
         self.0.iter().enumerate().fold(0, |mask, (lane, &value)| mask | (u16::from(!(value > limit)) << lane))
+    }
+
+    #[inline(always)]
+    unsafe fn any_not_greater(six: &[Self; PANEL_ROWS], limits: &[f32; PANEL_ROWS]) -> bool {
+        // SAFETY: plain Rust.
+        six.iter().zip(limits).any(|(one, limit)| unsafe { one.not_greater(*limit) } != 0)
     }
 }

@@ -1,12 +1,12 @@
 //! AVX2 and FMA: sixteen lanes in two registers. Six queries keep twelve accumulators; two loads and a broadcast fill the rest.
 
 use core::arch::x86_64::{
-    __m256, _CMP_NGT_UQ, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_movemask_ps, _mm256_set1_ps,
-    _mm256_store_ps,
+    __m256, _CMP_NGT_UQ, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_movemask_ps, _mm256_or_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps,
 };
 
 use super::exact::exact_distance;
-use super::pack::{PackedReferences, QueryPanels, Sixteen};
+use super::pack::{PANEL_ROWS, PackedReferences, QueryPanels, Sixteen};
 use super::scan::{Visit, scan, values};
 use super::survivors::{Resolve, Survivors};
 use super::vector::Vector;
@@ -59,6 +59,21 @@ impl Vector for Avx2 {
             )
         };
         (low | (high << 8)) as u16
+    }
+
+    #[inline(always)]
+    unsafe fn any_not_greater(six: &[Self; PANEL_ROWS], limits: &[f32; PANEL_ROWS]) -> bool {
+        // SAFETY: see above.
+        unsafe {
+            let mut any = _mm256_setzero_ps();
+            for (one, limit) in six.iter().zip(limits) {
+                let limit = _mm256_set1_ps(*limit);
+                let low = _mm256_cmp_ps::<_CMP_NGT_UQ>(one.0, limit);
+                let high = _mm256_cmp_ps::<_CMP_NGT_UQ>(one.1, limit);
+                any = _mm256_or_ps(any, _mm256_or_ps(low, high));
+            }
+            _mm256_movemask_ps(any) != 0
+        }
     }
 }
 

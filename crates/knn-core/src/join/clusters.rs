@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::distance::{BLOCK_ROWS, DistanceTile, PackedReferences, QueryPanels};
 
 /// Rows of a group, about. Smaller groups are tighter, and are ruled out sooner; more of them cost more to rule out.
-const ROWS_PER_CLUSTER: usize = 48;
+const ROWS_PER_CLUSTER: usize = 64;
 /// More groups would cost more to choose from than they save.
 const MOST_CLUSTERS: usize = 1024;
 /// Rows of the sample per centroid, and rounds over it.

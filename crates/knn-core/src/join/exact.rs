@@ -27,6 +27,15 @@ pub fn ordered_bytes(k: u64, dim: u64) -> u64 {
     dim * 4 + k * 12 + 8
 }
 
+/// A block in the order of work. Kept from block to block, because allocating it anew costs time and leaves holes.
+#[derive(Debug, Default)]
+pub struct Ordered {
+    order: Vec<u32>,
+    rows: Vec<f32>,
+    ids: Vec<i64>,
+    distances: Vec<f32>,
+}
+
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
 /// ascending by (f32 distance, id). Queries with a NaN or infinite coordinate stay without neighbours.
 ///
@@ -38,16 +47,19 @@ pub fn join_slab(
     self_mapping: bool,
     tile: &dyn DistanceTile,
     nearest: &mut NeighborBlock,
+    ordered: &mut Ordered,
     progress: &Progress,
 ) -> Result<()> {
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
     let assigned = slab.clusters.assign(&queries.values, slab.centre(), tile);
-    let mut order: Vec<u32> = (0..queries.rows() as u32).collect();
-    order.sort_by_key(|&row| (assigned[row as usize], row));
-    let rows = gather(&queries.values, dim, &order);
-    let mut ids = gather(&nearest.ids, k, &order);
-    let mut distances = gather(&nearest.distances, k, &order);
+    let Ordered { order, rows, ids, distances } = ordered;
+    order.clear();
+    order.extend(0..queries.rows() as u32);
+    order.sort_unstable_by_key(|&row| (assigned[row as usize], row));
+    gather(&queries.values, dim, order, rows);
+    gather(&nearest.ids, k, order, ids);
+    gather(&nearest.distances, k, order, distances);
     let results = ids.par_chunks_mut(QUERY_CHUNK * k).zip(distances.par_chunks_mut(QUERY_CHUNK * k));
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
@@ -72,17 +84,17 @@ pub fn join_slab(
         }
         Ok(())
     })?;
-    scatter(&ids, k, &order, &mut nearest.ids);
-    scatter(&distances, k, &order, &mut nearest.distances);
+    scatter(ids, k, order, &mut nearest.ids);
+    scatter(distances, k, order, &mut nearest.distances);
     Ok(())
 }
 
-fn gather<T: Copy>(rows: &[T], width: usize, order: &[u32]) -> Vec<T> {
-    let mut gathered = Vec::with_capacity(rows.len());
+fn gather<T: Copy>(rows: &[T], width: usize, order: &[u32], gathered: &mut Vec<T>) {
+    gathered.clear();
+    gathered.reserve_exact(rows.len());
     for &row in order {
         gathered.extend_from_slice(&rows[row as usize * width..(row as usize + 1) * width]);
     }
-    gathered
 }
 
 fn scatter<T: Copy>(gathered: &[T], width: usize, order: &[u32], rows: &mut [T]) {
@@ -147,7 +159,8 @@ mod tests {
             let last = (first + slab_rows).min(references.rows());
             let values = references.values[first * references.dim..last * references.dim].to_vec();
             let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone(), &lane);
-            join_slab(queries, &slab, self_mapping, &lane, &mut block, &Progress::silent()).unwrap();
+            let (mut ordered, silent) = (Ordered::default(), Progress::silent());
+            join_slab(queries, &slab, self_mapping, &lane, &mut block, &mut ordered, &silent).unwrap();
         }
         block
     }

@@ -10,5 +10,5 @@ mod exact;
 mod reach;
 mod slab;
 
-pub use exact::{QUERY_CHUNK, join_slab, ordered_bytes, scratch_bytes};
+pub use exact::{Ordered, QUERY_CHUNK, join_slab, ordered_bytes, scratch_bytes};
 pub use slab::Slab;

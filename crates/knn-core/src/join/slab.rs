@@ -114,7 +114,7 @@ impl Slab {
 
     /// Bytes that a slab of `rows` rows takes at most, while it is filled.
     pub fn bytes(rows: u64, dim: u64) -> u64 {
-        // Every cluster pads its last block: half a block for each of about 48 rows.
+        // Every cluster pads its last block: half a block for each of about 64 rows.
         let padded = rows + rows / 5 + BLOCK_ROWS as u64;
         rows * (dim * 4 + 12) + PackedReferences::bytes(padded, dim) + padded * 4 + rows * dim * 3
     }

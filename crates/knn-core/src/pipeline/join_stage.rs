@@ -9,7 +9,7 @@ use super::reference::Reference;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
-use crate::join::join_slab;
+use crate::join::{Ordered, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
@@ -80,6 +80,7 @@ struct Pass<'a> {
     queries: Tile,
     ahead: Tile,
     nearest: NeighborBlock,
+    ordered: Ordered,
     names: StringBlock,
     bytes: Vec<u8>,
 }
@@ -104,13 +105,13 @@ impl<'a> Pass<'a> {
             queries: Tile::default(),
             ahead: Tile::default(),
             nearest,
+            ordered: Ordered::default(),
             names: StringBlock::default(),
             bytes: Vec::new(),
         })
     }
 
     fn unit(&mut self, rows: RowRange, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        self.copy_names(rows, writer)?;
         let block_rows = self.prepared.sizes.block_rows;
         // Blocks do not cross units, so what was read ahead at the end of one unit is nothing.
         self.reader.next(block_rows.min(rows.end - rows.start), &mut self.ahead)?;
@@ -121,7 +122,8 @@ impl<'a> Pass<'a> {
             self.append(writer, joined)?;
             self.progress.advance(block.len() as u64)?;
         }
-        Ok(())
+        // Last, with the block's buffers in memory, so that the first unit takes as much as any other.
+        self.copy_names(rows, writer)
     }
 
     /// Joins the block in `queries` and reads the next one of the unit meanwhile.
@@ -133,9 +135,10 @@ impl<'a> Pass<'a> {
         self.nearest.distances.clear();
         self.nearest.distances.resize(slots, f32::NAN);
         let left = unit_end - self.reader.position();
-        let Self { prepared, tile, progress, reference, reader, queries, ahead, nearest, .. } = self;
+        let Self { prepared, tile, progress, reference, reader, queries, ahead, nearest, ordered, .. } = self;
         let self_mapping = prepared.resolved.self_mapping;
-        let visit = || reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, progress));
+        let visit =
+            || reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress));
         let (excluded, read) = rayon::join(visit, || reader.next(block_rows.min(left), ahead));
         joined.excluded = excluded?;
         read

@@ -10,6 +10,7 @@ use super::key::join;
 use super::metadata::{ArrayMetadata, At};
 use super::read::{chunk_name, in_flight};
 use super::shard::{Indexes, Span, read_index};
+use super::spare::Spare;
 use super::store::{NodeKind, Object, ZarrStore};
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange};
@@ -36,6 +37,7 @@ pub struct ZarrArray {
     absent: OnceLock<bool>,
     largest_strings: OnceLock<u64>,
     stored_bytes: OnceLock<u64>,
+    spare: Spare,
 }
 
 impl ZarrArray {
@@ -61,6 +63,7 @@ impl ZarrArray {
             absent: OnceLock::new(),
             largest_strings: OnceLock::new(),
             stored_bytes: OnceLock::new(),
+            spare: Spare::default(),
         })
     }
 
@@ -169,6 +172,10 @@ impl ZarrArray {
 
     pub(super) fn store(&self) -> &ZarrStore {
         &self.store
+    }
+
+    pub(super) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     pub(super) fn path(&self) -> &str {

@@ -183,9 +183,10 @@ impl Codecs {
     }
 
     /// Decodes a chunk of fixed-size elements to exactly its row-major native-endian bytes.
-    pub(super) fn decode_fixed(&self, encoded: Vec<u8>, elements: u64) -> Result<Vec<u8>, String> {
+    /// `spare` is memory that may be used, and gets back what is not needed any more.
+    pub(super) fn decode_fixed(&self, encoded: Vec<u8>, elements: u64, spare: &mut Vec<u8>) -> Result<Vec<u8>, String> {
         let Values::Fixed { size, swap } = self.values else { return Err("holds strings".into()) };
-        let mut bytes = self.decode_bytes(encoded, Size::Exactly(self.largest_decoded(elements)))?;
+        let mut bytes = self.decode_bytes(encoded, Size::Exactly(self.largest_decoded(elements)), spare)?;
         if swap {
             bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
         }
@@ -203,7 +204,7 @@ impl Codecs {
         wanted: Range<usize>,
         out: &mut StringBlock,
     ) -> Result<(), String> {
-        let bytes = self.decode_bytes(encoded, Size::AtMost(self.largest_decoded(elements)))?;
+        let bytes = self.decode_bytes(encoded, Size::AtMost(self.largest_decoded(elements)), &mut Vec::new())?;
         let (count, mut rest) = split_length(&bytes).ok_or("ends before its number of strings")?;
         if count as u64 != elements {
             return Err(format!("holds {count} strings and not {elements}"));
@@ -221,7 +222,7 @@ impl Codecs {
         if rest.is_empty() { Ok(()) } else { Err(format!("has {} bytes after its last string", rest.len())) }
     }
 
-    fn decode_bytes(&self, mut bytes: Vec<u8>, decoded: Size) -> Result<Vec<u8>, String> {
+    fn decode_bytes(&self, mut bytes: Vec<u8>, decoded: Size, spare: &mut Vec<u8>) -> Result<Vec<u8>, String> {
         // What each step must yield, from the array outwards.
         let mut sizes = Vec::with_capacity(self.steps.len());
         let mut size = decoded;
@@ -236,7 +237,12 @@ impl Codecs {
         size.check(bytes.len() as u64).map_err(|reason| format!("encoded: {reason}"))?;
         for (step, size) in self.steps.iter().zip(sizes).rev() {
             bytes = match step {
-                Step::Zstd => decode_zstd(&bytes, size)?,
+                Step::Zstd => {
+                    let mut out = std::mem::take(spare);
+                    decode_zstd(&bytes, size, &mut out)?;
+                    *spare = bytes;
+                    out
+                }
                 Step::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(bytes.as_slice()), "gzip", size)?,
                 Step::Zlib => read_bounded(flate2::read::ZlibDecoder::new(bytes.as_slice()), "zlib", size)?,
                 Step::Blosc => decode_blosc(&bytes, size)?,
@@ -253,7 +259,7 @@ fn expanded(size: u64) -> u64 {
     size.saturating_add(size / 8).saturating_add(64 << 10)
 }
 
-fn decode_zstd(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
+fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String> {
     let told = zstd::zstd_safe::get_frame_content_size(bytes).map_err(|_| "is not a zstd frame")?;
     if let Some(told) = told {
         size.check(told).map_err(|reason| format!("zstd: {reason}"))?;
@@ -261,7 +267,11 @@ fn decode_zstd(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
     // The buffer is as large as the data justify: a frame of a few bytes cannot hold a gigabyte.
     let dense = (bytes.len() as u64 / 4 + 1).saturating_mul(ZSTD_BLOCK);
     let capacity = told.unwrap_or(size.most()).min(dense) as usize;
-    zstd::bulk::decompress(bytes, capacity).map_err(|error| format!("zstd: {error}"))
+    out.clear();
+    out.reserve_exact(capacity);
+    let mut decoder = zstd::bulk::Decompressor::new().map_err(|error| format!("zstd: {error}"))?;
+    decoder.decompress_to_buffer(bytes, out).map_err(|error| format!("zstd: {error}"))?;
+    Ok(())
 }
 
 fn decode_blosc(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
@@ -316,11 +326,11 @@ mod tests {
     #[test]
     fn a_zstd_bomb_is_refused_before_it_is_decoded() {
         let bomb = zstd::bulk::compress(&vec![0u8; 64 << 20], 1).unwrap();
-        let error = codecs(&[Step::Zstd], FLOATS).decode_fixed(bomb.clone(), 10).unwrap_err();
+        let error = codecs(&[Step::Zstd], FLOATS).decode_fixed(bomb.clone(), 10, &mut Vec::new()).unwrap_err();
         assert!(error.contains("67108864 bytes and not 40"), "{error}");
         // The same without a declared size: the decoder stops at the buffer.
         let silent = zstd::stream::encode_all(vec![0u8; 64 << 20].as_slice(), 1).unwrap();
-        assert!(codecs(&[Step::Zstd], FLOATS).decode_fixed(silent, 10).is_err());
+        assert!(codecs(&[Step::Zstd], FLOATS).decode_fixed(silent, 10, &mut Vec::new()).is_err());
         assert!(
             codecs(&[Step::Zstd], Values::Strings).decode_strings(bomb, 1, 0..1, &mut StringBlock::default()).is_err()
         );
@@ -332,7 +342,7 @@ mod tests {
         // Frame header: magic, descriptor with a two-byte content size of 300 − 256. Say 256 + 65535 instead.
         assert_eq!(zstd::zstd_safe::get_frame_content_size(&liar).unwrap(), Some(300));
         liar[5..7].copy_from_slice(&[0xff, 0xff]);
-        assert!(codecs(&[Step::Zstd], FLOATS).decode_fixed(liar, (256 + 65535) / 4).is_err());
+        assert!(codecs(&[Step::Zstd], FLOATS).decode_fixed(liar, (256 + 65535) / 4, &mut Vec::new()).is_err());
     }
 
     #[test]
@@ -340,13 +350,14 @@ mod tests {
         use std::io::Write;
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         gzip.write_all(&vec![0u8; 8 << 20]).unwrap();
-        let error = codecs(&[Step::Gzip], FLOATS).decode_fixed(gzip.finish().unwrap(), 10).unwrap_err();
+        let error =
+            codecs(&[Step::Gzip], FLOATS).decode_fixed(gzip.finish().unwrap(), 10, &mut Vec::new()).unwrap_err();
         assert!(error.contains("41 bytes and not 40"), "{error}");
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         zlib.write_all(&vec![0u8; 8 << 20]).unwrap();
-        assert!(codecs(&[Step::Zlib], FLOATS).decode_fixed(zlib.finish().unwrap(), 10).is_err());
+        assert!(codecs(&[Step::Zlib], FLOATS).decode_fixed(zlib.finish().unwrap(), 10, &mut Vec::new()).is_err());
         for junk in [&b""[..], &[2, 1, 1, 4, 255, 255, 255, 127, 0, 0, 0, 0, 16, 0, 0, 0]] {
-            assert!(codecs(&[Step::Blosc], FLOATS).decode_fixed(junk.to_vec(), 10).is_err());
+            assert!(codecs(&[Step::Blosc], FLOATS).decode_fixed(junk.to_vec(), 10, &mut Vec::new()).is_err());
         }
     }
 
@@ -367,7 +378,7 @@ mod tests {
         ] {
             assert!(decode(wrong, elements).is_err(), "{wrong:?}");
         }
-        assert!(codecs(&[], FLOATS).decode_fixed(vec![0; 39], 10).is_err());
+        assert!(codecs(&[], FLOATS).decode_fixed(vec![0; 39], 10, &mut Vec::new()).is_err());
     }
 
     #[test]
@@ -375,9 +386,9 @@ mod tests {
         let mut bytes = vec![1u8, 2, 3, 4];
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         let crc = codecs(&[Step::Crc32c], FLOATS);
-        assert_eq!(crc.decode_fixed(bytes.clone(), 1).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(crc.decode_fixed(bytes.clone(), 1, &mut Vec::new()).unwrap(), [1, 2, 3, 4]);
         bytes[0] ^= 1;
-        assert!(crc.decode_fixed(bytes, 1).unwrap_err().contains("crc32c"));
+        assert!(crc.decode_fixed(bytes, 1, &mut Vec::new()).unwrap_err().contains("crc32c"));
         assert_eq!(transpose(&[1, 2, 3, 4, 5, 6], 3, 2, 1), [1, 4, 2, 5, 3, 6]);
     }
 }

@@ -21,6 +21,7 @@ mod preflight;
 mod read;
 mod scatter;
 mod shard;
+mod spare;
 mod store;
 
 pub use array::{Missing, ZarrArray};

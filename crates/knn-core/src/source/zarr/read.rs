@@ -57,14 +57,20 @@ impl ZarrArray {
             let chunks = jobs(&group)
                 .into_par_iter()
                 .map(|(band, column)| {
-                    let Some((object, encoded)) = self.encoded(band, column)? else { return Ok(None) };
-                    let decoded = self.metadata().codecs.decode_fixed(encoded, self.metadata().grid.inner_elements());
+                    let Some((object, encoded)) = self.encoded(band, column, self.spare().take())? else {
+                        return Ok(None);
+                    };
+                    let mut spare = self.spare().take();
+                    let elements = self.metadata().grid.inner_elements();
+                    let decoded = self.metadata().codecs.decode_fixed(encoded, elements, &mut spare);
+                    self.spare().give(spare);
                     decoded.map(Some).map_err(|reason| object.corrupt(chunk_name(band, column), reason))
                 })
                 .collect::<Result<Vec<Option<Vec<u8>>>>>()?;
             let first = (group.rows.start - rows.start) as usize * row_bytes;
             let window = &mut out[first..first + group.rows.len() * row_bytes];
             scatter(&self.metadata().grid, &group, &self.metadata().fill, &chunks, window);
+            chunks.into_iter().flatten().for_each(|chunk| self.spare().give(chunk));
         }
         Ok(())
     }
@@ -84,7 +90,7 @@ impl ZarrArray {
                 .map(|piece| {
                     let band = piece.start / grid.band_rows();
                     let mut block = StringBlock::default();
-                    let Some((object, encoded)) = self.encoded(band, 0)? else {
+                    let Some((object, encoded)) = self.encoded(band, 0, Vec::new())? else {
                         let fill = std::str::from_utf8(&self.metadata().fill).unwrap_or_default();
                         (0..piece.len()).for_each(|_| block.push(fill));
                         return Ok(block);
@@ -144,9 +150,9 @@ impl ZarrArray {
         })
     }
 
-    fn encoded(&self, band: u64, column: u64) -> Result<Option<(Object, Vec<u8>)>> {
+    fn encoded(&self, band: u64, column: u64, spare: Vec<u8>) -> Result<Option<(Object, Vec<u8>)>> {
         let Some((object, offset, length)) = self.stored(band, column)? else { return Ok(None) };
-        let bytes = object.read(offset, length)?;
+        let bytes = object.read_spare(offset, length, spare)?;
         Ok(Some((object, bytes)))
     }
 

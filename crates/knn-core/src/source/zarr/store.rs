@@ -184,10 +184,17 @@ impl ZarrStore {
 impl Object {
     /// Reads `len` bytes at `offset`, which must lie inside the file: the caller knows that, or is told `GM_CORRUPT`.
     pub(super) fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        self.read_spare(offset, len, Vec::new())
+    }
+
+    /// The same into memory that was used before.
+    pub(super) fn read_spare(&self, offset: u64, len: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         if offset.checked_add(len).is_none_or(|end| end > self.len) {
             return Err(self.corrupt("file", format!("ends before byte {offset} + {len}")));
         }
-        let mut bytes = vec![0; len as usize];
+        bytes.clear();
+        bytes.reserve_exact(len as usize);
+        bytes.resize(len as usize, 0);
         self.read_into(offset, &mut bytes)?;
         Ok(bytes)
     }
