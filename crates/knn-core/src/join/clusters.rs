@@ -10,7 +10,7 @@ use crate::distance::{BLOCK_ROWS, DistanceTile, PackedReferences, QueryPanels};
 /// Rows of a group, about. Smaller groups are tighter, and are ruled out sooner; more of them cost more to rule out.
 const ROWS_PER_CLUSTER: usize = 64;
 /// More groups would cost more to choose from than they save.
-const MOST_CLUSTERS: usize = 1024;
+pub(super) const MOST_CLUSTERS: usize = 1024;
 /// Rows of the sample per centroid, and rounds over it.
 const SAMPLE_PER_CLUSTER: usize = 32;
 const ROUNDS: usize = 4;
@@ -43,9 +43,10 @@ impl Clusters {
             .collect();
         let mut clusters = Self { zero: vec![0.0; dim], ..Self::default() };
         // Spread over the sample, because rows that lie side by side in a store are often alike.
-        clusters.centroids = (0..count.min(sampled.max(1)))
+        clusters.centroids = (0..count)
             .flat_map(|i| {
-                let row = i * sampled / count.max(1);
+                let row = i * sampled / count;
+                // Without any finite row one centroid stands at the centre.
                 sample.get(row * dim..(row + 1) * dim).unwrap_or(&clusters.zero).to_vec()
             })
             .collect();

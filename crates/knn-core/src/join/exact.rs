@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::clusters::MOST_CLUSTERS;
 use super::decide::Decide;
 use super::reach::Bounds;
 use super::slab::Slab;
@@ -18,7 +19,7 @@ pub const QUERY_CHUNK: usize = 192;
 
 /// Bytes of scratch that one thread of a join takes.
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
-    let centroids = QUERY_CHUNK * (4 + 8) * 1024;
+    let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 24) + 12 * MOST_CLUSTERS;
     Survivors::bytes(QUERY_CHUNK, k) + (QUERY_CHUNK * (dim * 8 + 8) + centroids + (Survivors::slots(k) + k) * 24) as u64
 }
 

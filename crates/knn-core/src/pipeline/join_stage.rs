@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::outputs::{DISTANCES, INDICES, NAMES, STATUS};
+use super::outputs::{DISTANCES, INDICES, NAMES, STATUS, ids_dtype};
 use super::plan::Prepared;
 use super::reference::Reference;
 use crate::distance::DistanceTile;
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
 use crate::source::{RowSource, StringBlock};
-use crate::types::{MappingStatus, NeighborBlock, RowRange, Tile};
+use crate::types::{DType, MappingStatus, NeighborBlock, RowRange, Tile};
 
 /// What the pass learned; each unit's journal record holds its share, so that a resumed run learns the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -155,7 +155,7 @@ impl<'a> Pass<'a> {
         joined.sums.add(&self.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
         writer.append(STATUS, &statuses)?;
         self.bytes.clear();
-        if self.prepared.spec.n_ref < 1 << 31 {
+        if ids_dtype(self.prepared.spec.n_ref) == DType::Int32 {
             self.bytes.extend(self.nearest.ids.iter().flat_map(|&id| (id as i32).to_le_bytes()));
         } else {
             self.bytes.extend(self.nearest.ids.iter().flat_map(|id| id.to_le_bytes()));

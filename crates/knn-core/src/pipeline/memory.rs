@@ -121,8 +121,8 @@ fn transfer_parts(
     results += TRANSFER_ROWS * 2 * spec.arrays.iter().map(width).max().unwrap_or(0);
     let mut parts = common.clone();
     parts.insert("reference columns", columns);
-    let rows = TRANSFER_ROWS + spec.layout.inner_rows().min(1);
-    parts.insert("weights", StoredNeighbors::bytes(rows, spec.k) + CsrBlock::bytes(rows, spec.k));
+    let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + CsrBlock::bytes(TRANSFER_ROWS, spec.k);
+    parts.insert("weights", weights);
     parts.insert("results", results);
     parts.insert("threads", threads * sums);
     parts
@@ -134,7 +134,7 @@ fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static 
     }
     let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
     let hint = match largest {
-        "query reading" | "reading" => "; a store with smaller chunks of rows would need less",
+        "query reading" => "; a store with smaller chunks of rows would need less",
         "reference columns" => "; fewer obsKeys or obsmKeys at a time would need less",
         _ => "",
     };

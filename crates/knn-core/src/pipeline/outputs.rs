@@ -44,10 +44,14 @@ pub(super) fn embedding_path(key: &str, parameters: &Parameters) -> String {
     format!("obsm/{key}_{}", parameters.prediction_postfix)
 }
 
+/// Type of stored neighbour ids: the narrowest that counts the reference's rows.
+pub(super) fn ids_dtype(n_ref: u64) -> DType {
+    if n_ref < 1 << 31 { DType::Int32 } else { DType::Int64 }
+}
+
 /// Every array of the output. Columns stand in `obs` in this order.
 pub(super) fn arrays(inputs: &Inputs, parameters: &Parameters, k: u64) -> Vec<ArraySpec> {
-    let n_ref = inputs.reference.n_obs();
-    let ids = if n_ref < 1 << 31 { DType::Int32 } else { DType::Int64 };
+    let ids = ids_dtype(inputs.reference.n_obs());
     let joined = |path: &str, kind| ArraySpec { path: path.into(), stage: Stage::Joined, kind };
     let mut arrays = vec![
         joined(NAMES, Kind::Column(Field::Strings)),
