@@ -27,7 +27,13 @@ pub fn exact_squared(query: &[f32], reference: &[f32]) -> f64 {
 /// Euclidean distance as it is stored: the square root of [`exact_squared`], rounded once to f32, and finite for finite rows.
 #[inline(always)]
 pub fn exact_distance(query: &[f32], reference: &[f32]) -> f32 {
-    exact_squared(query, reference).sqrt().min(f64::from(f32::MAX)) as f32
+    distance_of(exact_squared(query, reference))
+}
+
+/// The euclidean distance that is stored, of an exact squared one.
+#[inline(always)]
+pub fn distance_of(squared: f64) -> f32 {
+    squared.sqrt().min(f64::from(f32::MAX)) as f32
 }
 
 #[cfg(test)]

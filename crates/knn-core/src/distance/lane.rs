@@ -2,11 +2,15 @@
 
 use std::sync::OnceLock;
 
-use super::exact::exact_distance;
-use super::pack::{PackedReferences, QueryPanels};
-use super::scan::{Visit, scan, values};
+use super::exact::exact_squared;
+use super::grid::Grid;
+use super::pack::PackedReferences;
+use super::query::{QueryPanels, QueryRows};
+use super::scan::{Visit, nearest, scan, values};
 use super::survivors::{Resolve, Survivors};
 use super::vector::Scalar;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
 
 /// The one seam where CPU lanes and other back ends meet: finds what may be among the k nearest.
 pub trait DistanceTile: Send + Sync {
@@ -14,18 +18,18 @@ pub trait DistanceTile: Send + Sync {
     fn name(&self) -> &'static str;
     /// Passes the queries over the references of `visit`; whatever may be among a query's k nearest ends in its buffer or with
     /// `resolve`.
-    fn top_k(
-        &self,
-        queries: &QueryPanels,
-        references: &PackedReferences,
-        visit: Visit,
-        survivors: &mut Survivors,
-        resolve: &mut dyn Resolve,
-    );
-    /// The tile's value of every query (a row each) with every reference, padding included on both sides.
-    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<f32>);
-    /// [`exact_distance`]: the same bits on every lane.
-    fn distance(&self, query: &[f32], reference: &[f32]) -> f32;
+    fn top_k(&self, references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve);
+    /// The tile's value of every query (a row each, in their order) with every reference, padding included; larger is nearer,
+    /// and values compare within a row only.
+    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
+    /// The reference of the largest value for each query, the lowest of equal ones.
+    fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]);
+    /// [`QueryRows::fill`]: the same integers on every lane.
+    fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid);
+    /// [`PackedReferences::repack`] of rows one after the other: the same integers on every lane.
+    fn pack(&self, references: &mut PackedReferences, rows: &[f32], grid: &Grid);
+    /// [`exact_squared`] of a query with some of `rows` (row-major, as wide as the query): the same bits on every lane.
+    fn squared(&self, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>);
 }
 
 /// A CPU lane that this machine can run: there is no other way to get one than [`Lane::best`] and [`Lane::available`].
@@ -37,6 +41,8 @@ enum Instructions {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Lane {
@@ -53,11 +59,51 @@ impl Lane {
     pub fn available() -> Vec<Self> {
         let mut lanes = vec![Self::SCALAR];
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            lanes.push(Self(Instructions::Avx2));
+        {
+            if std::arch::is_x86_feature_detected!("avx2") {
+                lanes.push(Self(Instructions::Avx2));
+            }
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512vnni")
+            {
+                lanes.push(Self(Instructions::Avx512));
+            }
         }
         lanes
     }
+}
+
+/// Calls a function that is generic over the lane's vector, within a function that enables the lane's instructions.
+macro_rules! in_lane {
+    ($lane:expr, |$vector:ident| $body:expr, ($($name:ident: $type:ty),*) -> $result:ty) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2")]
+        fn avx2($($name: $type),*) -> $result {
+            type $vector = Avx2;
+            $body
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+        fn avx512($($name: $type),*) -> $result {
+            type $vector = Avx512;
+            $body
+        }
+        fn scalar($($name: $type),*) -> $result {
+            type $vector = Scalar;
+            $body
+        }
+        match $lane.0 {
+            Instructions::Scalar => scalar($($name),*),
+            // SAFETY: only `available` makes this lane, where the machine has AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => unsafe { avx2($($name),*) },
+            // SAFETY: only `available` makes this lane, where the machine has AVX2 and AVX-512 F, BW and VNNI.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => unsafe { avx512($($name),*) },
+        }
+    }};
 }
 
 impl DistanceTile for Lane {
@@ -66,45 +112,130 @@ impl DistanceTile for Lane {
             Instructions::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => "avx512-vnni",
         }
     }
 
-    fn top_k(
-        &self,
-        queries: &QueryPanels,
-        references: &PackedReferences,
-        visit: Visit,
-        survivors: &mut Survivors,
-        resolve: &mut dyn Resolve,
-    ) {
-        match self.0 {
-            // SAFETY: the scalar lane needs no particular instructions.
-            Instructions::Scalar => unsafe { scan::<Scalar>(queries, references, visit, survivors, resolve) },
-            // SAFETY: only `available` makes this lane, where the machine has AVX2 and FMA.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe {
-                super::x86_64::scan_avx2(queries, references, visit, survivors, resolve);
-            },
-        }
+    fn top_k(&self, references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { scan::<V>(references, visit, survivors, resolve) },
+            (references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve) -> ()
+        );
     }
 
-    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<f32>) {
-        match self.0 {
-            // SAFETY: the scalar lane needs no particular instructions.
-            Instructions::Scalar => unsafe { values::<Scalar>(queries, references, out) },
-            // SAFETY: only `available` makes this lane, where the machine has AVX2 and FMA.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { super::x86_64::values_avx2(queries, references, out) },
-        }
+    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { values::<V>(queries, references, out) },
+            (queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) -> ()
+        );
     }
 
-    #[inline]
-    fn distance(&self, query: &[f32], reference: &[f32]) -> f32 {
-        match self.0 {
-            Instructions::Scalar => exact_distance(query, reference),
-            // SAFETY: only `available` makes this lane, where the machine has AVX2 and FMA.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { super::x86_64::exact_distance_avx2(query, reference) },
+    fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { nearest::<V>(queries, references, scratch, out) },
+            (queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
+        );
+    }
+
+    fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid) {
+        in_lane!(
+            self,
+            |_V| queries.fill(rows, grid),
+            (queries: &mut QueryRows, rows: &[f32], grid: &Grid) -> ()
+        );
+    }
+
+    fn pack(&self, references: &mut PackedReferences, rows: &[f32], grid: &Grid) {
+        in_lane!(
+            self,
+            |_V| references.pack_all(rows, grid),
+            (references: &mut PackedReferences, rows: &[f32], grid: &Grid) -> ()
+        );
+    }
+
+    fn squared(&self, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) {
+        in_lane!(
+            self,
+            |_V| squared_of(query, rows, chosen, out),
+            (query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) -> ()
+        );
+    }
+}
+
+/// [`DistanceTile::squared`], inlined into each lane.
+#[inline(always)]
+fn squared_of(query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) {
+    let dim = query.len();
+    out.resize(chosen.len(), 0.0);
+    // A plain loop: an iterator's own functions would be compiled without the lane's instructions.
+    for (out, &row) in out.iter_mut().zip(chosen) {
+        *out = exact_squared(query, &rows[row as usize * dim..(row as usize + 1) * dim]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::BLOCK_ROWS;
+    use proptest::prelude::*;
+
+    /// Whole coordinates of a row on the grid, and the exponent; none if it is not finite or does not fit.
+    fn whole(grid: &Grid, row: &[f32], is_query: bool) -> Option<(u32, Vec<i64>)> {
+        let mut pairs = vec![0i32; grid.pairs()];
+        let put = |pair: usize, both| pairs[pair] = both;
+        let exponent =
+            if is_query { grid.query(row, put).ok()?.0 } else { grid.reference(row, put).map(|_| 0).ok()? };
+        Some((exponent, pairs.iter().flat_map(|both| [i64::from(*both as i16), i64::from(both >> 16)]).collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn every_lane_computes_the_same_integers(
+            (dim, queries, references) in (1usize..40, 1usize..30, 1usize..60).prop_flat_map(|(dim, nq, nr)| {
+                let value = prop_oneof![30 => -3f32..3.0, 3 => -1e4f32..1e4, 1 => Just(f32::NAN)];
+                (Just(dim), prop::collection::vec(value.clone(), nq * dim), prop::collection::vec(value, nr * dim))
+            }),
+        ) {
+            let grid = Grid::new(vec![0.25; dim], 10.0);
+            for lane in Lane::available() {
+                let (mut rows, mut panels) = (QueryRows::default(), QueryPanels::default());
+                let (mut packed, mut values, mut nearest) = (PackedReferences::default(), Vec::new(), Vec::new());
+                lane.fill(&mut rows, &queries, &grid);
+                panels.all(&rows);
+                lane.pack(&mut packed, &references, &grid);
+                lane.values(&panels, &packed, &mut values);
+                nearest.resize(rows.rows(), 0);
+                lane.nearest(&panels, &packed, &mut Vec::new(), &mut nearest);
+                let width = packed.blocks() * BLOCK_ROWS;
+                for (q, query) in queries.chunks_exact(dim).enumerate() {
+                    let Some((exponent, query)) = whole(&grid, query, true) else { continue };
+                    let mut best = (i64::from(i32::MIN), 0);
+                    for (r, reference) in references.chunks_exact(dim).enumerate() {
+                        let value = match whole(&grid, reference, false) {
+                            Some((_, reference)) => {
+                                let product: i64 = query.iter().zip(&reference).map(|(a, b)| a * b).sum();
+                                let norm: i64 = reference.iter().map(|a| a * a).sum();
+                                let value = product - (norm >> (exponent + 1));
+                                if value > best.0 {
+                                    best = (value, r as u32);
+                                }
+                                value
+                            }
+                            None if reference.iter().all(|value| value.is_finite()) => i64::from(i32::MAX),
+                            None => i64::from(i32::MIN),
+                        };
+                        prop_assert_eq!(i64::from(values[q * width + r]), value, "{}", lane.name());
+                    }
+                    prop_assert_eq!(nearest[q], best.1);
+                }
+            }
         }
     }
 }

@@ -1,113 +1,168 @@
 //! The tile algorithm, once for every lane.
 
-use super::pack::{BLOCK_ROWS, PANEL_ROWS, PackedReferences, QueryPanels, Sixteen};
+use super::pack::{BLOCK_ROWS, PackedReferences};
+use super::query::{PANEL_ROWS, QueryPanels, QueryRows};
 use super::survivors::{Resolve, Survivors};
 use super::vector::Vector;
 
 /// Bytes of a group of reference blocks that stays in the first-level cache while all query panels pass over it.
-const GROUP_BYTES: usize = 25 * 1024;
+const GROUP_BYTES: usize = 26 * 1024;
 
 /// Which part of the references meets which queries.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit<'a> {
-    /// Panels of queries, ascending.
-    pub panels: &'a [u32],
+    /// The queries.
+    pub rows: &'a QueryRows,
+    /// They, packed.
+    pub panels: &'a QueryPanels,
+    /// Panels that take part, ascending.
+    pub chosen: &'a [u32],
     /// First block of references.
     pub first_block: usize,
     /// One past the last block.
     pub end_block: usize,
+    /// Added to the slot of each survivor.
+    pub first_slot: u32,
 }
 
-/// Pushes every (query, reference) of the visit whose value is within the query's threshold into its buffer.
+/// Pushes every (query, reference) of the visit whose value is above the query's limit into its buffer.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn scan<V: Vector>(
-    queries: &QueryPanels,
     references: &PackedReferences,
     visit: Visit,
     survivors: &mut Survivors,
     resolve: &mut dyn Resolve,
 ) {
-    let dim = references.dim();
-    let group = (GROUP_BYTES / (dim * BLOCK_ROWS * 4)).max(1);
+    let group = (GROUP_BYTES / (references.pairs() * BLOCK_ROWS * 4).max(1)).max(1);
     for first in (visit.first_block..visit.end_block).step_by(group) {
         let last = (first + group).min(visit.end_block);
-        for &panel in visit.panels {
-            let rows = queries.panel(panel as usize);
-            let first_query = panel as usize * PANEL_ROWS;
+        for &panel in visit.chosen {
+            let queries = visit.panels.panel(panel as usize);
+            let exponent = visit.panels.exponent(panel as usize);
+            let members = visit.panels.members(panel as usize);
+            let mut limits = survivors.limits(members);
             for block in first..last {
-                let values = &references.values[block * dim..(block + 1) * dim];
                 // SAFETY: the caller vouches for the instructions of `V`.
-                let sums = unsafe { six_by_sixteen::<V>(rows, values, &references.norms[block]) };
-                let limits = survivors.thresholds(first_query);
+                let sums = unsafe { six_by_sixteen::<V>(queries, references, block, exponent) };
+                let loose = references.loose[block];
                 // SAFETY: as above.
-                if unsafe { !V::any_not_greater(&sums, limits) } {
+                if unsafe { !V::any_greater(&sums, &limits) } && loose == 0 {
                     continue;
                 }
-                let limits = *limits;
-                let valid = references.valid[block];
-                for i in 0..PANEL_ROWS {
-                    // SAFETY: as above.
-                    let mask = unsafe { sums[i].not_greater(limits[i]) } & valid;
-                    if mask != 0 {
-                        let mut found = Sixteen([0.0; BLOCK_ROWS]);
+                let first_slot = visit.first_slot + (block * BLOCK_ROWS) as u32;
+                let dense = references.valid[block] & !loose;
+                // Written out, because an index that varies would keep the six in memory.
+                macro_rules! push {
+                    ($($i:literal)*) => { $(
                         // SAFETY: as above.
-                        unsafe { sums[i].store(&mut found) };
-                        survivors.push(first_query + i, (block * BLOCK_ROWS) as u32, mask, &found.0, resolve);
+                        let mask = unsafe { sums[$i].greater(limits[$i]) } & dense;
+                        if mask != 0 {
+                            // SAFETY: as above.
+                            unsafe {
+                                survivors.push(members[$i] as usize, first_slot, mask, sums[$i], visit.rows, resolve);
+                            }
+                        }
+                    )* };
+                }
+                push!(0 1 2 3 4 5);
+                if loose != 0 {
+                    for &member in members.iter().filter(|member| **member != visit.panels.padding()) {
+                        survivors.push_loose(member as usize, first_slot, loose, resolve);
                     }
                 }
+                limits = survivors.limits(members);
             }
         }
     }
 }
 
-/// Writes the value of every query with every reference: a row for each query, padding included on both sides.
+/// Writes the value of every query with every reference: a row for each query, in the order of the rows. Padding and invalid
+/// references have the smallest value, loose ones the largest.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn values<V: Vector>(queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<f32>) {
-    let dim = references.dim();
+pub(super) unsafe fn values<V: Vector>(queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) {
     let width = references.blocks() * BLOCK_ROWS;
-    out.resize(queries.panels() * PANEL_ROWS * width, 0.0);
-    let mut found = Sixteen([0.0; BLOCK_ROWS]);
+    out.resize(queries.padding() as usize * width, 0);
     for panel in 0..queries.panels() {
         for block in 0..references.blocks() {
-            let values = &references.values[block * dim..(block + 1) * dim];
+            let exponent = queries.exponent(panel);
             // SAFETY: the caller vouches for the instructions of `V`.
-            let sums = unsafe { six_by_sixteen::<V>(queries.panel(panel), values, &references.norms[block]) };
-            for (i, sum) in sums.into_iter().enumerate() {
+            let sums = unsafe { six_by_sixteen::<V>(queries.panel(panel), references, block, exponent) };
+            let (valid, loose) = (references.valid[block], references.loose[block]);
+            for (sum, &member) in sums.into_iter().zip(queries.members(panel)) {
+                if member == queries.padding() {
+                    continue;
+                }
                 // SAFETY: as above.
-                unsafe { sum.store(&mut found) };
-                let start = (panel * PANEL_ROWS + i) * width + block * BLOCK_ROWS;
+                let mut found = unsafe { sum.stored() };
+                if valid != u16::MAX || loose != 0 {
+                    for (lane, value) in found.0.iter_mut().enumerate() {
+                        *value = match ((valid >> lane) & 1, (loose >> lane) & 1) {
+                            (0, _) => i32::MIN,
+                            (_, 1) => i32::MAX,
+                            _ => *value,
+                        };
+                    }
+                }
+                let start = member as usize * width + block * BLOCK_ROWS;
                 out[start..start + BLOCK_ROWS].copy_from_slice(&found.0);
             }
         }
     }
 }
 
-/// ‖x‖² − 2·q·x of six queries and sixteen references.
+/// The reference of the largest value for each query, the lowest of equal ones, among those that the grid holds; 0 if it holds none.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn nearest<V: Vector>(
+    queries: &QueryPanels,
+    references: &PackedReferences,
+    scratch: &mut Vec<i32>,
+    out: &mut [u32],
+) {
+    let width = references.blocks() * BLOCK_ROWS;
+    // SAFETY: the caller vouches for the instructions of `V`.
+    unsafe { values::<V>(queries, references, scratch) };
+    for (nearest, values) in out.iter_mut().zip(scratch.chunks_exact(width)) {
+        // A loose reference has the largest value for every query: it attracts none.
+        let most = values.iter().fold(i32::MIN, |most, &value| if value == i32::MAX { most } else { most.max(value) });
+        // Nothing that the grid holds has the smallest value; padding does.
+        let found = if most == i32::MIN { None } else { values.iter().position(|&value| value == most) };
+        *nearest = found.unwrap_or(0) as u32;
+    }
+}
+
+/// The values of six queries with sixteen references: q̂·x̂ − ⌊‖x̂‖² / 2^(t+1)⌋.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 unsafe fn six_by_sixteen<V: Vector>(
-    queries: &[[f32; PANEL_ROWS]],
-    values: &[Sixteen],
-    norms: &Sixteen,
+    queries: &[[i32; PANEL_ROWS]],
+    references: &PackedReferences,
+    block: usize,
+    exponent: u32,
 ) -> [V; PANEL_ROWS] {
     // SAFETY: the caller vouches for the instructions of `V`.
     unsafe {
-        let start = V::load(norms);
-        let mut sums = [start; PANEL_ROWS];
-        for (query, value) in queries.iter().zip(values) {
-            let value = V::load(value);
-            for i in 0..PANEL_ROWS {
-                sums[i] = sums[i].add_product(V::splat(query[i]), value);
-            }
+        let start = V::load(&references.halves[block]).shifted_negative(exponent);
+        let (mut a, mut b, mut c, mut d, mut e, mut f) = (start, start, start, start, start, start);
+        for (query, pair) in queries.iter().zip(references.block(block)) {
+            let pair = V::load(pair);
+            a = a.add_products(V::splat(query[0]), pair);
+            b = b.add_products(V::splat(query[1]), pair);
+            c = c.add_products(V::splat(query[2]), pair);
+            d = d.add_products(V::splat(query[3]), pair);
+            e = e.add_products(V::splat(query[4]), pair);
+            f = f.add_products(V::splat(query[5]), pair);
         }
-        sums
+        [a, b, c, d, e, f]
     }
 }

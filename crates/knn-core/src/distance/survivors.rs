@@ -1,212 +1,211 @@
-//! What passed the tile: a small buffer per query of (value, reference) pairs that may be among its k nearest.
+//! What may still be among a query's k nearest: a buffer and a limit for each query.
 //!
-//! A full buffer is compacted: a value that at least k entries do not exceed is found by bisection, and whatever lies above it by
-//! more than twice the error bound is dropped for good. If too much is left (duplicates, ties within the bound), the buffer is
-//! *resolved*: its owner computes exact distances, keeps the k best and sets the threshold from them. A flood of ties is
-//! therefore slow, never wrong.
+//! Whatever the tile finds above a query's limit goes into its buffer. A full buffer is compacted: a value that at least k entries
+//! reach bounds the distance of the k-th nearest, which raises the limit. If that does not make room (many references at the
+//! same distance), the query is *resolved*: its owner computes exact distances, keeps the k best and sets the limit from them. A
+//! flood of ties is therefore slow, never wrong.
 
-use super::bound;
-use super::pack::PANEL_ROWS;
+use super::pack::{BLOCK_ROWS, Sixteen};
+use super::query::{PANEL_ROWS, QueryRows};
+use super::vector::{Vector, count_greater};
+
+/// The number of each lane.
+static LANES: Sixteen = Sixteen([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 
 /// A reference (its slot among the packed rows) and the tile's value for it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    /// ‖x‖² − 2·q·x, f32.
-    pub value: f32,
+    /// Larger is nearer.
+    pub value: i32,
     /// Slot within the packed references.
     pub slot: u32,
 }
 
 /// Decides the buffered candidates of a query exactly.
 pub trait Resolve {
-    /// Takes over all candidates of `query` and returns the threshold that follows from the k nearest known so far:
-    /// infinity while there are fewer than k.
-    fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> f32;
-    /// The slot of the one row that must not survive for `query`: itself, in self-mapping.
-    fn excluded(&self, query: usize) -> Option<u32>;
+    /// Takes over all candidates of `query` and returns the limit that follows from the k nearest known so far: the smallest
+    /// i32 while there are fewer than k.
+    fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32;
 }
 
-/// Buffers and thresholds of a group of queries.
+/// Buffers and limits of a group of queries.
 #[derive(Debug, Default)]
 pub struct Survivors {
     k: usize,
     slots: usize,
     /// Values and references lie apart, so that counting reads values alone.
-    values: Vec<f32>,
-    references: Vec<u32>,
+    values: Vec<i32>,
+    references: Vec<i32>,
     lengths: Vec<u32>,
-    thresholds: Vec<f32>,
-    /// Twice the error bound of each query.
-    margins: Vec<f32>,
+    /// One more than there are queries: the last is that of padding, and nothing is above it.
+    limits: Vec<i32>,
     spill: Vec<Candidate>,
 }
 
 impl Survivors {
-    /// Slots of a buffer for `k` neighbours.
+    /// Slots of a buffer for `k` neighbours: it is full when a block of references might not fit behind what is there.
     pub fn slots(k: usize) -> usize {
-        (3 * k).max(96)
+        (3 * k).max(96) + BLOCK_ROWS
     }
 
     /// Bytes of the buffers of `queries` queries.
     pub fn bytes(queries: usize, k: usize) -> u64 {
-        (queries.next_multiple_of(PANEL_ROWS) * (Self::slots(k) * 8 + 16)) as u64
+        ((queries + 1) * (Self::slots(k) * 8 + 8)) as u64
     }
 
-    /// Empties the buffers for `queries` queries; `bounds` gives the starting threshold and the error bound of each.
-    pub fn reset(&mut self, queries: usize, k: usize, bounds: impl Fn(usize) -> (f32, f64)) {
-        let padded = queries.next_multiple_of(PANEL_ROWS);
+    /// Empties the buffers for `queries` queries; `limit` gives the starting limit of each. A query whose limit is `i32::MAX` keeps
+    /// nothing.
+    pub fn reset(&mut self, queries: usize, k: usize, limit: impl Fn(usize) -> i32) {
         self.k = k;
         self.slots = Self::slots(k);
-        self.values.resize(padded * self.slots, 0.0);
-        self.references.resize(padded * self.slots, 0);
+        self.values.resize(queries * self.slots, 0);
+        self.references.resize(queries * self.slots, 0);
         self.lengths.clear();
-        self.lengths.resize(padded, 0);
-        self.thresholds.clear();
-        self.margins.clear();
-        for query in 0..queries {
-            let (threshold, error) = bounds(query);
-            self.thresholds.push(threshold);
-            self.margins.push(bound::round_up(2.0 * error));
-        }
-        // Nothing is as small as minus infinity but itself, and no norm is: padding queries keep nothing.
-        self.thresholds.resize(padded, f32::NEG_INFINITY);
-        self.margins.resize(padded, 0.0);
+        self.lengths.resize(queries, 0);
+        self.limits.clear();
+        self.limits.extend((0..queries).map(limit));
+        self.limits.push(i32::MAX);
     }
 
-    /// The threshold of a query: what lies above it is not among its k nearest.
-    pub fn threshold(&self, query: usize) -> f32 {
-        self.thresholds[query]
+    /// The limit of a query: what is not above it is not among its k nearest.
+    pub fn limit(&self, query: usize) -> i32 {
+        self.limits[query]
     }
 
     #[inline(always)]
-    pub(super) fn thresholds(&self, first_query: usize) -> &[f32; PANEL_ROWS] {
-        self.thresholds[first_query..].first_chunk().expect("thresholds are padded to whole panels")
+    pub(super) fn limits(&self, members: &[u32; PANEL_ROWS]) -> [i32; PANEL_ROWS] {
+        members.map(|member| self.limits[member as usize])
     }
 
+    /// Takes the lanes of `mask`, of which there is at least one.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
     #[inline(always)]
-    pub(super) fn push(
+    pub(super) unsafe fn push<V: Vector>(
         &mut self,
         query: usize,
         first_slot: u32,
-        mut mask: u16,
-        found: &[f32; 16],
+        mask: u16,
+        found: V,
+        rows: &QueryRows,
         resolve: &mut dyn Resolve,
     ) {
-        let base = query * self.slots;
-        while mask != 0 {
-            let lane = mask.trailing_zeros();
-            mask &= mask - 1;
-            let length = self.lengths[query] as usize;
-            self.values[base + length] = found[lane as usize];
-            self.references[base + length] = first_slot + lane;
-            self.lengths[query] += 1;
-            if length + 1 == self.slots {
-                self.compact(query, resolve);
-            }
+        let (base, length) = (query * self.slots, self.lengths[query] as usize);
+        let at = base + length;
+        let values = self.values[at..].first_chunk_mut().expect("a buffer has room for a block");
+        let references = self.references[at..].first_chunk_mut().expect("a buffer has room for a block");
+        // SAFETY: the caller vouches for the instructions of `V`.
+        unsafe {
+            found.pick(mask, values);
+            V::load(&LANES).plus(V::splat(first_slot as i32)).pick(mask, references);
+        }
+        let length = length + mask.count_ones() as usize;
+        self.lengths[query] = length as u32;
+        if length > self.slots - BLOCK_ROWS {
+            // SAFETY: as above.
+            let kth = unsafe { V::kth(&self.values[base..base + length], self.k) };
+            self.compact(query, kth, rows, resolve);
         }
     }
 
-    /// Makes room in a full buffer.
+    /// References without a value of their own are decided at once.
     #[cold]
-    #[inline(never)]
-    fn compact(&mut self, query: usize, resolve: &mut dyn Resolve) {
-        self.drop_excluded(query, resolve);
-        let buffer = query * self.slots..query * self.slots + self.lengths[query] as usize;
-        let limit = kth_or_a_little_more(&self.values[buffer.clone()], self.k);
-        let threshold = limit.map_or(f32::INFINITY, |value| value + self.margins[query]);
-        if threshold.is_finite() {
-            let threshold = threshold.min(self.thresholds[query]);
-            let mut kept = buffer.start;
-            for slot in buffer {
-                if self.values[slot] <= threshold {
-                    self.values[kept] = self.values[slot];
-                    self.references[kept] = self.references[slot];
-                    kept += 1;
-                }
-            }
-            self.lengths[query] = (kept - query * self.slots) as u32;
-            self.thresholds[query] = threshold;
+    pub(super) fn push_loose(&mut self, query: usize, first_slot: u32, mut mask: u16, resolve: &mut dyn Resolve) {
+        if self.limits[query] == i32::MAX {
+            return; // It is not finite.
         }
-        if self.lengths[query] as usize > self.slots * 3 / 4 {
+        let mut candidates = std::mem::take(&mut self.spill);
+        candidates.clear();
+        while mask != 0 {
+            candidates.push(Candidate { value: i32::MAX, slot: first_slot + mask.trailing_zeros() });
+            mask &= mask - 1;
+        }
+        self.limits[query] = self.limits[query].max(resolve.resolve(query, &mut candidates));
+        self.spill = candidates;
+    }
+
+    /// Makes room in a full buffer, given its k-th value.
+    #[inline(never)]
+    fn compact(&mut self, query: usize, kth: Option<i32>, rows: &QueryRows, resolve: &mut dyn Resolve) {
+        if let Some(kth) = kth {
+            self.raise(query, kth, rows);
+            let limit = self.limits[query];
+            let base = query * self.slots;
+            let mut kept = base;
+            for at in base..base + self.lengths[query] as usize {
+                let (value, reference) = (self.values[at], self.references[at]);
+                self.values[kept] = value;
+                self.references[kept] = reference;
+                kept += usize::from(value > limit);
+            }
+            self.lengths[query] = (kept - base) as u32;
+        }
+        if self.lengths[query] as usize > (self.slots - BLOCK_ROWS) * 3 / 4 {
             self.settle(query, resolve);
         }
     }
 
-    /// Hands all candidates of a query to `resolve` and takes its threshold.
+    /// Nothing that is farther than the k-th value may be is among the k nearest.
+    fn raise(&mut self, query: usize, kth: i32, rows: &QueryRows) {
+        let limit = rows.limit(query, rows.farthest(query, kth));
+        self.limits[query] = self.limits[query].max(limit);
+    }
+
+    /// Hands all candidates of a query to `resolve` and takes its limit.
     pub fn settle(&mut self, query: usize, resolve: &mut dyn Resolve) {
-        self.drop_excluded(query, resolve);
         let base = query * self.slots;
-        let limit = self.thresholds[query];
+        let limit = self.limits[query];
         let mut candidates = std::mem::take(&mut self.spill);
         candidates.clear();
-        for slot in base..base + self.lengths[query] as usize {
-            let value = self.values[slot];
-            // Entries from before the threshold last fell are dropped here; NaN is kept.
-            if !matches!(value.partial_cmp(&limit), Some(std::cmp::Ordering::Greater)) {
-                candidates.push(Candidate { value, slot: self.references[slot] });
+        for at in base..base + self.lengths[query] as usize {
+            // Entries from before the limit last rose are dropped here.
+            let value = self.values[at];
+            if value > limit {
+                candidates.push(Candidate { value, slot: self.references[at] as u32 });
             }
         }
         self.lengths[query] = 0;
-        let threshold = resolve.resolve(query, &mut candidates);
-        self.thresholds[query] = self.thresholds[query].min(threshold);
+        self.limits[query] = limit.max(resolve.resolve(query, &mut candidates));
         self.spill = candidates;
     }
 
     /// Settles a query at the end of a scan, after a last cut at its k-th value.
-    pub fn finish(&mut self, query: usize, resolve: &mut dyn Resolve) {
-        self.drop_excluded(query, resolve);
+    pub fn finish(&mut self, query: usize, rows: &QueryRows, resolve: &mut dyn Resolve) {
         let base = query * self.slots;
-        let values = &self.values[base..base + self.lengths[query] as usize];
-        if values.len() > self.k
-            && let Some(limit) = kth_or_a_little_more(values, self.k)
+        let length = self.lengths[query] as usize;
+        if length > self.k
+            && let Some(kth) = kth_or_a_little_less(&self.values[base..base + length], self.k)
         {
-            let threshold = limit + self.margins[query];
-            if threshold.is_finite() {
-                self.thresholds[query] = self.thresholds[query].min(threshold);
-            }
+            self.raise(query, kth, rows);
         }
         self.settle(query, resolve);
     }
-
-    /// A query that is its own reference would make the k-th value look smaller than it is.
-    fn drop_excluded(&mut self, query: usize, resolve: &dyn Resolve) {
-        let Some(excluded) = resolve.excluded(query) else { return };
-        let base = query * self.slots;
-        let length = self.lengths[query] as usize;
-        if let Some(at) = self.references[base..base + length].iter().position(|&row| row == excluded) {
-            self.values.swap(base + at, base + length - 1);
-            self.references.swap(base + at, base + length - 1);
-            self.lengths[query] -= 1;
-        }
-    }
 }
 
-/// A value that at least `k` and, where ties allow, at most `k + 6` of the values do not exceed; none if a value is not finite or
-/// there are fewer than `k`.
+/// A value that at least `k` and, where ties allow, at most `k + 6` of the values reach; none if there are fewer than `k`.
 #[inline(always)]
-fn kth_or_a_little_more(values: &[f32], k: usize) -> Option<f32> {
-    let count = |limit: f32| values.iter().map(|&value| u32::from(value <= limit)).sum::<u32>() as usize;
-    let mut low = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let mut high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if values.len() < k || count(f32::MAX) != values.len() || !low.is_finite() {
+pub(super) fn kth_or_a_little_less(values: &[i32], k: usize) -> Option<i32> {
+    if values.len() < k {
         return None;
     }
-    let mut within = values.len();
-    // Halving 24 times separates any two values that differ by more than the rounding of the interval.
-    for _ in 0..24 {
-        if within <= k + 6 {
-            break;
-        }
-        let middle = low + (high - low) * 0.5;
-        let counted = count(middle);
+    let least = values.iter().copied().fold(i32::MAX, i32::min);
+    let most = values.iter().copied().fold(i32::MIN, i32::max);
+    // At least k values are above `low`; fewer are above `high`.
+    let (mut low, mut high) = (i64::from(least) - 1, i64::from(most));
+    let mut above = values.len();
+    while above > k + 6 && high - low > 1 {
+        let middle = i64::midpoint(low, high);
+        let counted = count_greater(values, middle as i32);
         if counted >= k {
-            high = middle;
-            within = counted;
-        } else {
             low = middle;
+            above = counted;
+        } else {
+            high = middle;
         }
     }
-    Some(high)
+    // What is above `low` reaches the value after it.
+    Some((low + 1) as i32)
 }
 
 #[cfg(test)]
@@ -216,17 +215,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_least_k_values_are_within_the_limit(values in prop::collection::vec(-1e6f32..1e6, 1..200), k in 1usize..100) {
-            match kth_or_a_little_more(&values, k) {
+        fn at_least_k_values_reach_the_limit(values in prop::collection::vec(-1_000_000i32..1_000_000, 1..200), k in 1usize..100) {
+            match kth_or_a_little_less(&values, k) {
                 None => prop_assert!(values.len() < k),
-                Some(limit) => prop_assert!(values.iter().filter(|v| **v <= limit).count() >= k),
+                Some(limit) => prop_assert!(values.iter().filter(|v| **v >= limit).count() >= k),
             }
+        }
+
+        #[test]
+        fn without_ties_few_values_beyond_the_kth_reach_the_limit(seed in any::<u64>(), k in 1usize..60) {
+            let mut values: Vec<i32> = (0..96).map(|i| i * 1_000 + (seed >> (i % 32)) as i32 % 500).collect();
+            values.push(i32::MIN);
+            values.push(i32::MAX);
+            let limit = kth_or_a_little_less(&values, k).unwrap();
+            prop_assert!(values.iter().filter(|v| **v >= limit).count() <= k + 6);
         }
     }
 
     #[test]
-    fn values_that_are_not_numbers_are_left_to_the_exact_distance() {
-        assert_eq!(kth_or_a_little_more(&[1.0, f32::NAN, 3.0], 2), None);
-        assert_eq!(kth_or_a_little_more(&[1.0, f32::INFINITY, 3.0], 2), None);
+    fn equal_values_all_reach_the_limit() {
+        assert_eq!(kth_or_a_little_less(&[7; 96], 30), Some(7));
+        assert_eq!(kth_or_a_little_less(&[i32::MIN; 40], 30), Some(i32::MIN));
     }
 }

@@ -1,32 +1,55 @@
-//! What the tile needs of a machine: sixteen f32 at once.
+//! What the tile needs of a machine: sixteen i32 at once.
 
-use super::pack::{BLOCK_ROWS, PANEL_ROWS, Sixteen};
+use super::pack::{BLOCK_ROWS, Sixteen};
+use super::query::PANEL_ROWS;
 
-/// Sixteen f32 lanes, however many registers they take.
+/// Sixteen i32 lanes, however many registers they take.
 ///
 /// Functions are unsafe because a lane's instructions may be called only where the machine has them.
 pub(super) trait Vector: Copy {
     /// All lanes equal.
-    unsafe fn splat(value: f32) -> Self;
+    unsafe fn splat(value: i32) -> Self;
     /// The sixteen values.
     unsafe fn load(values: &Sixteen) -> Self;
-    /// Writes the sixteen values.
-    unsafe fn store(self, values: &mut Sixteen);
-    /// `self + a·b`, fused or not.
-    unsafe fn add_product(self, a: Self, b: Self) -> Self;
-    /// One bit per lane: not greater than `limit`. NaN counts as not greater, so nothing is lost by it.
-    unsafe fn not_greater(self, limit: f32) -> u16;
-    /// Whether any lane of any of the six is not greater than its limit: what decides most tiles.
-    unsafe fn any_not_greater(six: &[Self; PANEL_ROWS], limits: &[f32; PANEL_ROWS]) -> bool;
+    /// The sixteen values, in memory.
+    unsafe fn stored(self) -> Sixteen;
+    /// The lanes of `mask` one after the other from the start of `out`; what lies behind them there is overwritten with anything.
+    unsafe fn pick(self, mask: u16, out: &mut [i32; BLOCK_ROWS]);
+    /// `−(self >> shift)`; a shift of 31 or more leaves nothing of what is not negative.
+    unsafe fn shifted_negative(self, shift: u32) -> Self;
+    /// Lane by lane.
+    unsafe fn plus(self, other: Self) -> Self;
+    /// `self + a₀·b₀ + a₁·b₁` of the i16 pairs in each lane of `a` and `b`.
+    unsafe fn add_products(self, a: Self, b: Self) -> Self;
+    /// One bit per lane: greater than `limit`.
+    unsafe fn greater(self, limit: i32) -> u16;
+    /// Whether any lane of any of the six is greater than its limit: what decides most tiles.
+    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool;
+    /// The value that is not below the k-th largest, nor far below it: see `survivors`.
+    unsafe fn kth(values: &[i32], k: usize) -> Option<i32>;
+}
+
+/// How many values are greater than `limit`: inlined into each lane's [`Vector::kth`], so that its instructions are used.
+#[inline(always)]
+pub(super) fn count_greater(values: &[i32], limit: i32) -> usize {
+    let (sixteens, rest) = values.as_chunks::<BLOCK_ROWS>();
+    let mut counts = [0i32; BLOCK_ROWS];
+    for sixteen in sixteens {
+        for lane in 0..BLOCK_ROWS {
+            counts[lane] += i32::from(sixteen[lane] > limit);
+        }
+    }
+    let rest = rest.iter().filter(|value| **value > limit).count();
+    counts.iter().sum::<i32>() as usize + rest
 }
 
 /// The oracle: plain Rust, for every machine, compiled as the compiler likes.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar([f32; BLOCK_ROWS]);
+pub(super) struct Scalar([i32; BLOCK_ROWS]);
 
 impl Vector for Scalar {
     #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
+    unsafe fn splat(value: i32) -> Self {
         Self([value; BLOCK_ROWS])
     }
 
@@ -36,24 +59,44 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn store(self, values: &mut Sixteen) {
-        values.0 = self.0;
+    unsafe fn stored(self) -> Sixteen {
+        Sixteen(self.0)
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, a: Self, b: Self) -> Self {
-        Self(std::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))
+    unsafe fn pick(self, mask: u16, out: &mut [i32; BLOCK_ROWS]) {
+        let lanes = (0..BLOCK_ROWS).filter(|lane| (mask >> lane) & 1 == 1);
+        lanes.zip(out).for_each(|(lane, out)| *out = self.0[lane]);
     }
 
     #[inline(always)]
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN must count as not greater")]
-    unsafe fn not_greater(self, limit: f32) -> u16 {
-        self.0.iter().enumerate().fold(0, |mask, (lane, &value)| mask | (u16::from(!(value > limit)) << lane))
+    unsafe fn shifted_negative(self, shift: u32) -> Self {
+        Self(self.0.map(|value| -(value >> shift.min(31))))
     }
 
     #[inline(always)]
-    unsafe fn any_not_greater(six: &[Self; PANEL_ROWS], limits: &[f32; PANEL_ROWS]) -> bool {
+    unsafe fn plus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane].wrapping_add(other.0[lane])))
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+        let low = |value: i32| i32::from(value as i16);
+        Self(std::array::from_fn(|i| self.0[i] + low(a.0[i]) * low(b.0[i]) + (a.0[i] >> 16) * (b.0[i] >> 16)))
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, limit: i32) -> u16 {
+        self.0.iter().enumerate().fold(0, |mask, (lane, &value)| mask | (u16::from(value > limit) << lane))
+    }
+
+    #[inline(always)]
+    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool {
         // SAFETY: plain Rust.
-        six.iter().zip(limits).any(|(one, limit)| unsafe { one.not_greater(*limit) } != 0)
+        six.iter().zip(limits).any(|(one, limit)| unsafe { one.greater(*limit) } != 0)
+    }
+
+    unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
+        super::survivors::kth_or_a_little_less(values, k)
     }
 }

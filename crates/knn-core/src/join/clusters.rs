@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::distance::{BLOCK_ROWS, DistanceTile, PackedReferences, QueryPanels};
+use crate::distance::{DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows};
 
 /// Rows of a group, about. Smaller groups are tighter, and are ruled out sooner; more of them cost more to rule out.
 const ROWS_PER_CLUSTER: usize = 64;
@@ -17,19 +17,19 @@ const ROUNDS: usize = 4;
 /// Rows that one thread assigns at a time.
 const ASSIGNED_ROWS: usize = 192;
 
-/// Centroids, in the centred space of their slab.
+/// Centroids of a slab's rows.
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     /// `count × dim` values.
     centroids: Vec<f32>,
     pub(super) packed: PackedReferences,
-    zero: Vec<f32>,
+    dim: usize,
 }
 
 impl Clusters {
-    /// Groups for `rows`, which are centred by `centre` first.
-    pub(super) fn train(rows: &[f32], centre: &[f32], tile: &dyn DistanceTile) -> Self {
-        let dim = centre.len();
+    /// Groups for `rows`.
+    pub(super) fn train(rows: &[f32], grid: &Grid, tile: &dyn DistanceTile) -> Self {
+        let dim = grid.dim();
         let finite: Vec<usize> = (0..rows.len() / dim)
             .filter(|row| rows[row * dim..(row + 1) * dim].iter().all(|value| value.is_finite()))
             .collect();
@@ -38,61 +38,54 @@ impl Clusters {
         let sample: Vec<f32> = (0..sampled)
             .flat_map(|i| {
                 let row = finite[i * finite.len() / sampled];
-                rows[row * dim..(row + 1) * dim].iter().zip(centre).map(|(value, mean)| value - mean)
+                rows[row * dim..(row + 1) * dim].iter().copied()
             })
             .collect();
-        let mut clusters = Self { zero: vec![0.0; dim], ..Self::default() };
+        let mut clusters = Self { dim, ..Self::default() };
         // Spread over the sample, because rows that lie side by side in a store are often alike.
         clusters.centroids = (0..count)
             .flat_map(|i| {
                 let row = i * sampled / count;
                 // Without any finite row one centroid stands at the centre.
-                sample.get(row * dim..(row + 1) * dim).unwrap_or(&clusters.zero).to_vec()
+                sample.get(row * dim..(row + 1) * dim).unwrap_or(grid.centre()).to_vec()
             })
             .collect();
-        clusters.pack();
+        tile.pack(&mut clusters.packed, &clusters.centroids, grid);
         for _ in 0..ROUNDS {
-            clusters.refine(&sample, tile);
+            clusters.refine(&sample, grid, tile);
         }
         clusters
     }
 
     /// Number of groups.
     pub(super) fn len(&self) -> usize {
-        self.centroids.len() / self.zero.len()
+        self.centroids.len() / self.dim
     }
 
     /// One centroid.
     pub(super) fn centroid(&self, cluster: usize) -> &[f32] {
-        let dim = self.zero.len();
-        &self.centroids[cluster * dim..(cluster + 1) * dim]
+        &self.centroids[cluster * self.dim..(cluster + 1) * self.dim]
     }
 
     /// The nearest centroid of each row; some centroid for rows that are not finite.
-    pub(super) fn assign(&self, rows: &[f32], centre: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
-        let width = self.packed.blocks() * BLOCK_ROWS;
-        let mut assigned = vec![0; rows.len() / centre.len()];
-        let jobs = assigned.par_chunks_mut(ASSIGNED_ROWS).zip(rows.par_chunks(ASSIGNED_ROWS * centre.len()));
+    pub(super) fn assign(&self, rows: &[f32], grid: &Grid, tile: &dyn DistanceTile) -> Vec<u32> {
+        let mut assigned = vec![0; rows.len() / self.dim];
+        let jobs = assigned.par_chunks_mut(ASSIGNED_ROWS).zip(rows.par_chunks(ASSIGNED_ROWS * self.dim));
         jobs.for_each_init(
-            || (QueryPanels::default(), Vec::new()),
-            |(panels, values), (assigned, rows)| {
-                panels.repack(rows, centre.len(), centre);
-                tile.values(panels, &self.packed, values);
-                for (nearest, values) in assigned.iter_mut().zip(values.chunks_exact(width)) {
-                    let values = values[..self.len()].iter().enumerate();
-                    let least =
-                        values.fold((0, f32::INFINITY), |least, (i, &v)| if v < least.1 { (i, v) } else { least });
-                    *nearest = least.0 as u32;
-                }
+            || (QueryRows::default(), QueryPanels::default(), Vec::new()),
+            |(queries, panels, scratch), (assigned, rows)| {
+                tile.fill(queries, rows, grid);
+                panels.all(queries);
+                tile.nearest(panels, &self.packed, scratch, assigned);
             },
         );
         assigned
     }
 
     /// One round: every centroid becomes the mean of the rows nearest to it; one that has none stays.
-    fn refine(&mut self, sample: &[f32], tile: &dyn DistanceTile) {
-        let dim = self.zero.len();
-        let assigned = self.assign(sample, &self.zero, tile);
+    fn refine(&mut self, sample: &[f32], grid: &Grid, tile: &dyn DistanceTile) {
+        let dim = self.dim;
+        let assigned = self.assign(sample, grid, tile);
         let mut sums = vec![0f64; self.centroids.len()];
         let mut counts = vec![0u32; self.len()];
         for (&cluster, row) in assigned.iter().zip(sample.chunks_exact(dim)) {
@@ -106,12 +99,6 @@ impl Clusters {
                 *value = (sum / f64::from(count)) as f32;
             }
         }
-        self.pack();
-    }
-
-    fn pack(&mut self) {
-        let dim = self.zero.len();
-        let blocks = self.len().div_ceil(BLOCK_ROWS);
-        self.packed.repack(blocks, &self.zero, self.centroids.chunks_exact(dim).enumerate());
+        tile.pack(&mut self.packed, &self.centroids, grid);
     }
 }

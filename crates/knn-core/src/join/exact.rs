@@ -6,10 +6,10 @@
 use rayon::prelude::*;
 
 use super::clusters::MOST_CLUSTERS;
-use super::decide::Decide;
+use super::decide::{Decide, Ranked};
 use super::reach::Bounds;
-use super::slab::Slab;
-use crate::distance::{DistanceTile, QueryPanels, Survivors, Visit};
+use super::slab::{Group, Slab};
+use crate::distance::{DistanceTile, QueryPanels, QueryRows, Survivors, Visit};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
@@ -20,7 +20,8 @@ pub const QUERY_CHUNK: usize = 192;
 /// Bytes of scratch that one thread of a join takes.
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
     let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 24) + 12 * MOST_CLUSTERS;
-    Survivors::bytes(QUERY_CHUNK, k) + (QUERY_CHUNK * (dim * 8 + 8) + centroids + (Survivors::slots(k) + k) * 24) as u64
+    let queries = QueryRows::bytes(QUERY_CHUNK as u64, dim as u64) + QueryPanels::bytes(QUERY_CHUNK as u64, dim as u64);
+    Survivors::bytes(QUERY_CHUNK, k + 1) + queries + (centroids + Ranked::bytes(Survivors::slots(k + 1), k)) as u64
 }
 
 /// Bytes that a join takes for each query of a block, besides tile and neighbours: their copies in the order of work.
@@ -53,7 +54,7 @@ pub fn join_slab(
 ) -> Result<()> {
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
-    let assigned = slab.clusters.assign(&queries.values, slab.centre(), tile);
+    let assigned = slab.clusters.assign(&queries.values, slab.grid(), tile);
     let Ordered { order, rows, ids, distances } = ordered;
     order.clear();
     order.extend(0..queries.rows() as u32);
@@ -65,23 +66,25 @@ pub fn join_slab(
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
         progress.check()?;
-        let Scratch { panels, survivors, ranked, bounds } = scratch;
-        panels.repack(rows, dim, slab.centre());
-        bounds.fill(panels, slab, tile);
+        let Scratch { queries: on_grid, panels, survivors, ranked, bounds } = scratch;
+        tile.fill(on_grid, rows, slab.grid());
+        panels.all(on_grid);
+        bounds.fill(on_grid, panels, slab, tile);
         let own_rows = self_mapping.then_some((queries.first_row, order));
-        let mut decide = Decide { own_rows, rows, panels, slab, tile, k, ids, distances, ranked };
-        survivors.reset(panels.rows(), k, |query| decide.start(query));
+        let mut decide = Decide { own_rows, rows, queries: on_grid, slab, tile, k, ids, distances, ranked };
+        survivors.reset(on_grid.rows(), decide.sought(), |query| decide.limit(query));
         for at in 0..bounds.order.len() {
             let group = slab.groups[bounds.order[at] as usize];
-            bounds.choose(group, panels, survivors);
+            bounds.choose(group, on_grid, panels, survivors);
             if bounds.chosen.is_empty() {
                 continue;
             }
-            let visit = Visit { panels: &bounds.chosen, first_block: group.first_block, end_block: group.end_block };
-            tile.top_k(panels, slab.packed(), visit, survivors, &mut decide);
+            let Group { first_block, end_block, .. } = group;
+            let visit = Visit { rows: on_grid, panels, chosen: &bounds.chosen, first_block, end_block, first_slot: 0 };
+            tile.top_k(slab.packed(), visit, survivors, &mut decide);
         }
-        for query in 0..panels.rows() {
-            survivors.finish(query, &mut decide);
+        for query in 0..on_grid.rows() {
+            survivors.finish(query, on_grid, &mut decide);
         }
         Ok(())
     })?;
@@ -106,9 +109,10 @@ fn scatter<T: Copy>(gathered: &[T], width: usize, order: &[u32], rows: &mut [T])
 
 #[derive(Default)]
 struct Scratch {
+    queries: QueryRows,
     panels: QueryPanels,
     survivors: Survivors,
-    ranked: Vec<(u32, i64)>,
+    ranked: Ranked,
     bounds: Bounds,
 }
 

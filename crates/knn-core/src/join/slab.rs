@@ -1,8 +1,11 @@
 //! A range of reference rows in memory: as they are, and packed for the tile in groups of near rows.
 
 use super::clusters::Clusters;
-use crate::distance::{BLOCK_ROWS, DistanceTile, PackedReferences, exact_squared};
+use crate::distance::{BLOCK_ROWS, DistanceTile, Grid, PackedReferences, exact_squared};
 use crate::types::Tile;
+
+/// Stands for no row; it never survives the tile.
+const PADDING: u32 = u32::MAX;
 
 /// Reference rows of one visit: the original f32 rows decide, the packed ones select.
 #[derive(Debug, Default)]
@@ -10,12 +13,11 @@ pub struct Slab {
     rows: Tile,
     packed: PackedReferences,
     centre: Vec<f32>,
+    grid: Grid,
     pub(super) clusters: Clusters,
     pub(super) groups: Vec<Group>,
-    /// Row at each slot of the packed rows; padding repeats row 0 and never survives.
+    /// Row at each slot of the packed rows.
     row_at: Vec<u32>,
-    /// Slot of each row.
-    slot_of: Vec<u32>,
 }
 
 /// The blocks of one cluster.
@@ -39,36 +41,39 @@ impl Slab {
     /// Takes other rows into the same buffers and gives the old tile back.
     pub fn refill(&mut self, rows: Tile, tile: &dyn DistanceTile) -> Tile {
         let old = std::mem::replace(&mut self.rows, rows);
-        let (rows, centre, dim) = (&self.rows, &self.centre, self.centre.len());
-        self.clusters = Clusters::train(&rows.values, centre, tile);
-        let assigned = self.clusters.assign(&rows.values, centre, tile);
+        let rows = &self.rows;
+        let mut norms: Vec<f64> = rows.values.chunks_exact(rows.dim).filter_map(|row| self.norm(row)).collect();
+        self.grid = Grid::for_norms(self.centre.clone(), &mut norms);
+        self.clusters = Clusters::train(&rows.values, &self.grid, tile);
+        let assigned = self.clusters.assign(&rows.values, &self.grid, tile);
         let mut order: Vec<u32> = (0..rows.rows() as u32).collect();
         order.sort_by_key(|&row| (assigned[row as usize], row));
         self.groups.clear();
         self.row_at.clear();
-        self.slot_of.resize(rows.rows(), 0);
-        let mut centred = vec![0f32; dim];
         for members in order.chunk_by(|a, b| assigned[*a as usize] == assigned[*b as usize]) {
             let cluster = assigned[members[0] as usize];
             let first_block = self.row_at.len() / BLOCK_ROWS;
             let mut radius = 0f64;
             for &row in members {
-                self.slot_of[row as usize] = self.row_at.len() as u32;
                 self.row_at.push(row);
                 if !rows.row(row as usize).iter().all(|value| value.is_finite()) {
                     continue; // It never survives the tile, and would reach everywhere.
                 }
-                let values = rows.row(row as usize).iter().zip(centre);
-                centred.iter_mut().zip(values).for_each(|(centred, (value, mean))| *centred = value - mean);
-                radius = radius.max(exact_squared(&centred, self.clusters.centroid(cluster as usize)));
+                radius = radius.max(exact_squared(rows.row(row as usize), self.clusters.centroid(cluster as usize)));
             }
-            self.row_at.resize(self.row_at.len().next_multiple_of(BLOCK_ROWS), 0);
+            self.row_at.resize(self.row_at.len().next_multiple_of(BLOCK_ROWS), PADDING);
             let end_block = self.row_at.len() / BLOCK_ROWS;
             self.groups.push(Group { cluster, first_block, end_block, radius: radius.sqrt() });
         }
-        let slots = order.iter().map(|&row| (self.slot_of[row as usize] as usize, rows.row(row as usize)));
-        self.packed.repack(self.row_at.len() / BLOCK_ROWS, centre, slots);
+        let slots = self.row_at.iter().enumerate();
+        let slots = slots.filter(|(_, row)| **row != PADDING).map(|(slot, &row)| (slot, rows.row(row as usize)));
+        self.packed.repack(self.row_at.len() / BLOCK_ROWS, &self.grid, slots);
         old
+    }
+
+    /// Distance of a row from the centre; none if it is not finite.
+    fn norm(&self, row: &[f32]) -> Option<f64> {
+        row.iter().all(|value| value.is_finite()).then(|| exact_squared(row, &self.centre).sqrt())
     }
 
     /// Mean of the finite rows of a tile, f32: a centre.
@@ -97,9 +102,9 @@ impl Slab {
         &self.packed
     }
 
-    /// What was subtracted before packing.
-    pub fn centre(&self) -> &[f32] {
-        &self.centre
+    /// Where the packed rows have their coordinates.
+    pub(super) fn grid(&self) -> &Grid {
+        &self.grid
     }
 
     /// Row (counted within the slab) at a slot of the packed rows.
@@ -107,15 +112,10 @@ impl Slab {
         self.row_at[slot as usize]
     }
 
-    /// Slot of a row, if the slab has it.
-    pub(super) fn slot_of(&self, row: u64) -> Option<u32> {
-        self.slot_of.get(usize::try_from(row).ok()?).copied()
-    }
-
     /// Bytes that a slab of `rows` rows takes at most, while it is filled.
     pub fn bytes(rows: u64, dim: u64) -> u64 {
         // Every cluster pads its last block: half a block for each of about 64 rows.
         let padded = rows + rows / 5 + BLOCK_ROWS as u64;
-        rows * (dim * 4 + 12) + PackedReferences::bytes(padded, dim) + padded * 4 + rows * dim * 3
+        rows * (dim * 4 + 16) + PackedReferences::bytes(padded, dim) + padded * 4 + rows * dim * 3
     }
 }

@@ -1,0 +1,89 @@
+//! AVX-512 with VNNI: sixteen lanes in one register, and two products and their sum in one instruction.
+
+use core::arch::x86_64::{
+    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512,
+    _mm512_maskz_compress_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32, _mm512_store_si512,
+    _mm512_storeu_si512, _mm512_sub_epi32,
+};
+
+use super::pack::{BLOCK_ROWS, Sixteen};
+use super::query::PANEL_ROWS;
+use super::survivors::kth_or_a_little_less;
+use super::vector::Vector;
+
+/// Sixteen i32 in one register.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(__m512i);
+
+// SAFETY of every block here: `lane` calls what is generic over `Vector` with this lane only where the machine has AVX-512 F, BW
+// and VNNI; `Sixteen` is 64-byte aligned and holds sixteen i32, so an aligned load or store stays inside it.
+impl Vector for Avx512 {
+    #[inline(always)]
+    unsafe fn splat(value: i32) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_set1_epi32(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(values: &Sixteen) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_load_si512(std::ptr::from_ref(values).cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn stored(self) -> Sixteen {
+        let mut values = Sixteen([0; BLOCK_ROWS]);
+        // SAFETY: see above.
+        unsafe { _mm512_store_si512(std::ptr::from_mut(&mut values).cast(), self.0) };
+        values
+    }
+
+    #[inline(always)]
+    unsafe fn pick(self, mask: u16, out: &mut [i32; BLOCK_ROWS]) {
+        // SAFETY: see above; `out` has room for sixteen, wherever it lies.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(mask, self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_negative(self, shift: u32) -> Self {
+        // SAFETY: see above.
+        Self(unsafe {
+            _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_sra_epi32(self.0, _mm_cvtsi32_si128(shift as i32)))
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_add_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_dpwssd_epi32(self.0, a.0, b.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, limit: i32) -> u16 {
+        // SAFETY: see above.
+        unsafe { _mm512_cmpgt_epi32_mask(self.0, _mm512_set1_epi32(limit)) }
+    }
+
+    #[inline(always)]
+    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool {
+        // SAFETY: see above.
+        six.iter().zip(limits).fold(0, |any, (one, limit)| any | unsafe { one.greater(*limit) }) != 0
+    }
+
+    #[inline(always)]
+    unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
+        // SAFETY: see above.
+        unsafe { kth_avx512(values, k) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn kth_avx512(values: &[i32], k: usize) -> Option<i32> {
+    kth_or_a_little_less(values, k)
+}

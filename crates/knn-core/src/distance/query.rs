@@ -1,0 +1,173 @@
+//! Queries as the tile reads them: rows on the grid, each with what it takes to turn values into distances and back, and panels of
+//! six of them.
+//!
+//! A value is w = q̂·x̂ − ⌊‖x̂‖² / 2^(t+1)⌋ with t the query's exponent: larger is nearer. With q̃ = 2ᵗ·q̂, ‖q̃ − x̂‖² lies within
+//! [‖q̃‖² − 2^(t+1)·w, ‖q̃‖² − 2^(t+1)·(w − 1)].
+
+use super::grid::{Grid, Misfit, power};
+
+/// Queries in a panel.
+pub const PANEL_ROWS: usize = 6;
+
+/// Query rows on a grid.
+#[derive(Debug, Clone, Default)]
+pub struct QueryRows {
+    pairs: usize,
+    scale: f64,
+    values: Vec<i32>,
+    known: Vec<Known>,
+}
+
+/// What is known of a query beside its coordinates.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    exponent: u32,
+    /// Bound of what grids do to a distance of this query, both sides; infinite for a query that no grid holds, NaN for one with a
+    /// coordinate that is NaN or infinite.
+    error: f64,
+    /// ‖q̃‖².
+    norm: f64,
+}
+
+impl QueryRows {
+    /// Puts `rows` (row-major) on the grid, into the buffers that are there.
+    #[inline(always)]
+    pub fn fill(&mut self, rows: &[f32], grid: &Grid) {
+        let pairs = grid.pairs();
+        (self.pairs, self.scale) = (pairs, grid.scale());
+        self.values.clear();
+        self.values.resize(rows.len() / grid.dim() * pairs, 0);
+        self.known.clear();
+        for (row, values) in rows.chunks_exact(grid.dim()).zip(self.values.chunks_exact_mut(pairs)) {
+            self.known.push(match grid.query(row, |pair, both| values[pair] = both) {
+                Ok((exponent, norm)) => {
+                    let error = grid.error(exponent) + grid.error(0);
+                    Known { exponent, error, norm: f64::from(norm) * power(2 * exponent) }
+                }
+                Err(Misfit::Loose) => Known { exponent: 0, error: f64::INFINITY, norm: 0.0 },
+                Err(Misfit::Invalid) => Known { exponent: 0, error: f64::NAN, norm: 0.0 },
+            });
+        }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Bytes that `rows` rows take.
+    pub fn bytes(rows: u64, dim: u64) -> u64 {
+        rows * (dim.div_ceil(2) * 4 + size_of::<Known>() as u64)
+    }
+
+    /// Whether all coordinates of a row are finite.
+    pub fn is_valid(&self, row: usize) -> bool {
+        !self.known[row].error.is_nan()
+    }
+
+    /// The limit of a query at a true distance: every reference as near as that, or nearer, has a value above it.
+    #[inline(always)]
+    pub fn limit(&self, row: usize, distance: f64) -> i32 {
+        let Known { exponent, error, norm } = self.known[row];
+        // Rounded up by far more than f64's own errors.
+        let steps = (distance + error) * self.scale * (1.0 + 1e-12);
+        let least = (norm - steps * steps) / power(exponent + 1);
+        // `as` cuts towards zero, by less than one, and saturates: an infinite distance or error gives the smallest. The largest is
+        // kept for queries that keep nothing; where it would come out, nothing on the grid is near enough, but loose rows may be.
+        ((least - least.abs() * 1e-12 - 2.0) as i32).min(i32::MAX - 1)
+    }
+
+    /// No reference of at least this value is farther away than this.
+    #[inline(always)]
+    pub fn farthest(&self, row: usize, value: i32) -> f64 {
+        let Known { exponent, error, norm } = self.known[row];
+        let squared = norm - power(exponent + 1) * (f64::from(value) - 1.0);
+        squared.max(0.0).sqrt() / self.scale * (1.0 + 1e-12) + error
+    }
+
+    fn values(&self, row: usize) -> &[i32] {
+        &self.values[row * self.pairs..(row + 1) * self.pairs]
+    }
+}
+
+/// Queries six by six, a pair of coordinates at a time.
+#[derive(Debug, Clone, Default)]
+pub struct QueryPanels {
+    pairs: usize,
+    padding: u32,
+    values: Vec<i32>,
+    members: Vec<[u32; PANEL_ROWS]>,
+    exponents: Vec<u32>,
+}
+
+impl QueryPanels {
+    /// Packs these rows of `rows`, into the buffers that are there. Rows of a panel share their exponent, so that a panel may be cut
+    /// short; what is left of it is padding, whose member is the number of rows.
+    pub fn gather(&mut self, rows: &QueryRows, members: impl Iterator<Item = u32>) {
+        self.pairs = rows.pairs;
+        let padding = rows.rows() as u32;
+        self.padding = padding;
+        self.members.clear();
+        self.exponents.clear();
+        let mut taken = PANEL_ROWS;
+        for member in members {
+            let exponent = rows.known[member as usize].exponent;
+            if taken == PANEL_ROWS || self.exponents.last() != Some(&exponent) {
+                self.members.push([padding; PANEL_ROWS]);
+                self.exponents.push(exponent);
+                taken = 0;
+            }
+            let panel = self.members.len() - 1;
+            self.members[panel][taken] = member;
+            taken += 1;
+        }
+        // What padding holds does not matter: its limit lets nothing through.
+        self.values.resize(self.members.len() * PANEL_ROWS * self.pairs, 0);
+        let panels = self.values.chunks_exact_mut((PANEL_ROWS * self.pairs).max(1));
+        for (members, panel) in self.members.iter().zip(panels) {
+            for (place, &member) in members.iter().enumerate().filter(|(_, member)| **member != padding) {
+                let steps = panel.as_chunks_mut::<PANEL_ROWS>().0;
+                steps.iter_mut().zip(rows.values(member as usize)).for_each(|(six, &both)| six[place] = both);
+            }
+        }
+    }
+
+    /// Packs all rows in order.
+    pub fn all(&mut self, rows: &QueryRows) {
+        self.gather(rows, 0..rows.rows() as u32);
+    }
+
+    /// The member that stands for padding.
+    #[inline(always)]
+    pub(super) fn padding(&self) -> u32 {
+        self.padding
+    }
+
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Bytes that the panels of `rows` queries take.
+    pub fn bytes(rows: u64, dim: u64) -> u64 {
+        rows.div_ceil(PANEL_ROWS as u64) * (PANEL_ROWS as u64 * (dim.div_ceil(2) * 4 + 4) + 4)
+    }
+
+    /// The rows of a panel; padding is the number of rows.
+    #[inline(always)]
+    pub fn members(&self, panel: usize) -> &[u32; PANEL_ROWS] {
+        &self.members[panel]
+    }
+
+    /// How far half norms are shifted for a panel.
+    #[inline(always)]
+    pub(super) fn exponent(&self, panel: usize) -> u32 {
+        self.exponents[panel]
+    }
+
+    /// Six queries, a pair of coordinates at a time.
+    #[inline(always)]
+    pub(super) fn panel(&self, panel: usize) -> &[[i32; PANEL_ROWS]] {
+        &self.values.as_chunks::<PANEL_ROWS>().0[panel * self.pairs..(panel + 1) * self.pairs]
+    }
+}
