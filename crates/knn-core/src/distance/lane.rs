@@ -8,7 +8,7 @@ use super::pack::PackedReferences;
 use super::query::{QueryPanels, QueryRows};
 use super::scan::{Visit, nearest, scan, values};
 use super::survivors::{Resolve, Survivors};
-use super::vector::Scalar;
+use super::vector::{Scalar, Vector};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 
@@ -24,6 +24,8 @@ pub trait DistanceTile: Send + Sync {
     fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
     /// The reference of the largest value for each query, the lowest of equal ones.
     fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]);
+    /// A value that at least `k` and, where ties allow, at most `k + 6` of the values reach; none if there are fewer than `k`.
+    fn kth(&self, values: &[i32], k: usize) -> Option<i32>;
     /// [`QueryRows::fill`]: the same integers on every lane.
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid);
     /// [`PackedReferences::repack`] of rows one after the other: the same integers on every lane.
@@ -142,6 +144,15 @@ impl DistanceTile for Lane {
             |V| unsafe { nearest::<V>(queries, references, scratch, out) },
             (queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
         );
+    }
+
+    fn kth(&self, values: &[i32], k: usize) -> Option<i32> {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { V::kth(values, k) },
+            (values: &[i32], k: usize) -> Option<i32>
+        )
     }
 
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid) {

@@ -1,7 +1,8 @@
 //! The exact end of a join: what survived the tile gets its distance, and the k best are kept.
 
+use super::rank::Ranking;
 use super::slab::Slab;
-use crate::distance::{Candidate, DistanceTile, QueryRows, Resolve, distance_of};
+use crate::distance::{Candidate, DistanceTile, QueryRows, Resolve};
 
 /// Exact distances for a chunk of queries, kept as its rows of the neighbour block.
 pub(super) struct Decide<'a> {
@@ -14,22 +15,21 @@ pub(super) struct Decide<'a> {
     pub(super) k: usize,
     pub(super) ids: &'a mut [i64],
     pub(super) distances: &'a mut [f32],
-    pub(super) ranked: &'a mut Ranked,
+    pub(super) scratch: &'a mut Decided,
 }
 
 /// Scratch of a decision.
-#[derive(Default)]
-pub(super) struct Ranked {
+#[derive(Debug, Default)]
+pub(super) struct Decided {
     rows: Vec<u32>,
     squared: Vec<f64>,
-    keys: Vec<u64>,
-    nearest: Vec<(u32, i64)>,
+    ranking: Ranking,
 }
 
-impl Ranked {
-    /// Bytes that a decision takes where each query has as many slots and neighbours as this.
-    pub(super) fn bytes(slots: usize, k: usize) -> usize {
-        (slots + k) * (4 + 8 + 8 + 16)
+impl Decided {
+    /// Bytes of a decision on `found` candidates.
+    pub(super) fn bytes(found: usize, k: usize) -> usize {
+        found * (4 + 8) + Ranking::bytes(found, k)
     }
 }
 
@@ -63,28 +63,12 @@ impl Resolve for Decide<'_> {
         let row = &self.rows[query * dim..(query + 1) * dim];
         let base = self.slab.first_row() as i64;
         let own = self.own_rows.map_or(-1, |(first_row, rows)| (first_row + u64::from(rows[query])) as i64);
-        let Ranked { rows, squared, keys, nearest } = self.ranked;
+        let Decided { rows, squared, ranking } = self.scratch;
         rows.clear();
         rows.extend(candidates.iter().map(|candidate| self.slab.row_at(candidate.slot)));
         self.tile.squared(row, &self.slab.rows().values, rows, squared);
-        // The bits of a distance, which is not negative, are in the order of the distances.
-        nearest.clear();
-        let known = self.ids[slots.clone()].iter().zip(&self.distances[slots.clone()]);
-        nearest.extend(known.take_while(|(id, _)| **id >= 0).map(|(&id, &distance)| (distance.to_bits(), id)));
-        let found = rows.iter().map(|&row| base + i64::from(row)).zip(&*squared);
-        nearest.extend(found.filter(|(id, _)| *id != own).map(|(id, squared)| (distance_of(*squared).to_bits(), id)));
-        // Numbers are sorted much faster than pairs; the second half of a key says where its pair is.
-        keys.clear();
-        keys.extend(nearest.iter().zip(0u64..).map(|((bits, _), at)| u64::from(*bits) << 32 | at));
-        keys.sort_unstable();
-        let pair = |key: u64| nearest[key as u32 as usize];
-        for ties in keys.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|ties| ties.len() > 1) {
-            ties.sort_unstable_by_key(|key| pair(*key).1);
-        }
-        for (slot, &key) in slots.zip(keys.iter()) {
-            let (bits, id) = pair(key);
-            (self.ids[slot], self.distances[slot]) = (id, f32::from_bits(bits));
-        }
+        let found = rows.iter().map(|&row| base + i64::from(row)).zip(squared.iter().copied());
+        ranking.merge(&mut self.ids[slots.clone()], &mut self.distances[slots], own, found);
         self.limit(query)
     }
 }

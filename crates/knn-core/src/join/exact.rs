@@ -6,7 +6,8 @@
 use rayon::prelude::*;
 
 use super::clusters::MOST_CLUSTERS;
-use super::decide::{Decide, Ranked};
+use super::decide::{Decide, Decided};
+use super::order::Ordered;
 use super::reach::Bounds;
 use super::slab::{Group, Slab};
 use crate::distance::{DistanceTile, QueryPanels, QueryRows, Survivors, Visit};
@@ -21,21 +22,7 @@ pub const QUERY_CHUNK: usize = 192;
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
     let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 24) + 12 * MOST_CLUSTERS;
     let queries = QueryRows::bytes(QUERY_CHUNK as u64, dim as u64) + QueryPanels::bytes(QUERY_CHUNK as u64, dim as u64);
-    Survivors::bytes(QUERY_CHUNK, k + 1) + queries + (centroids + Ranked::bytes(Survivors::slots(k + 1), k)) as u64
-}
-
-/// Bytes that a join takes for each query of a block, besides tile and neighbours: their copies in the order of work.
-pub fn ordered_bytes(k: u64, dim: u64) -> u64 {
-    dim * 4 + k * 12 + 8
-}
-
-/// A block in the order of work. Kept from block to block, because allocating it anew costs time and leaves holes.
-#[derive(Debug, Default)]
-pub struct Ordered {
-    order: Vec<u32>,
-    rows: Vec<f32>,
-    ids: Vec<i64>,
-    distances: Vec<f32>,
+    Survivors::bytes(QUERY_CHUNK, k + 1) + queries + (centroids + Decided::bytes(Survivors::slots(k + 1), k)) as u64
 }
 
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
@@ -55,23 +42,19 @@ pub fn join_slab(
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
     let assigned = slab.clusters.assign(&queries.values, slab.grid(), tile);
+    ordered.sort_by_key(queries.rows(), |row| assigned[row as usize]);
+    ordered.gather(&queries.values, dim, nearest);
     let Ordered { order, rows, ids, distances } = ordered;
-    order.clear();
-    order.extend(0..queries.rows() as u32);
-    order.sort_unstable_by_key(|&row| (assigned[row as usize], row));
-    gather(&queries.values, dim, order, rows);
-    gather(&nearest.ids, k, order, ids);
-    gather(&nearest.distances, k, order, distances);
     let results = ids.par_chunks_mut(QUERY_CHUNK * k).zip(distances.par_chunks_mut(QUERY_CHUNK * k));
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
         progress.check()?;
-        let Scratch { queries: on_grid, panels, survivors, ranked, bounds } = scratch;
+        let Scratch { queries: on_grid, panels, survivors, decided, bounds } = scratch;
         tile.fill(on_grid, rows, slab.grid());
         panels.all(on_grid);
         bounds.fill(on_grid, panels, slab, tile);
         let own_rows = self_mapping.then_some((queries.first_row, order));
-        let mut decide = Decide { own_rows, rows, queries: on_grid, slab, tile, k, ids, distances, ranked };
+        let mut decide = Decide { own_rows, rows, queries: on_grid, slab, tile, k, ids, distances, scratch: decided };
         survivors.reset(on_grid.rows(), decide.sought(), |query| decide.limit(query));
         for at in 0..bounds.order.len() {
             let group = slab.groups[bounds.order[at] as usize];
@@ -88,23 +71,8 @@ pub fn join_slab(
         }
         Ok(())
     })?;
-    scatter(ids, k, order, &mut nearest.ids);
-    scatter(distances, k, order, &mut nearest.distances);
+    ordered.scatter(nearest);
     Ok(())
-}
-
-fn gather<T: Copy>(rows: &[T], width: usize, order: &[u32], gathered: &mut Vec<T>) {
-    gathered.clear();
-    gathered.reserve_exact(rows.len());
-    for &row in order {
-        gathered.extend_from_slice(&rows[row as usize * width..(row as usize + 1) * width]);
-    }
-}
-
-fn scatter<T: Copy>(gathered: &[T], width: usize, order: &[u32], rows: &mut [T]) {
-    for (&row, values) in order.iter().zip(gathered.chunks_exact(width)) {
-        rows[row as usize * width..(row as usize + 1) * width].copy_from_slice(values);
-    }
 }
 
 #[derive(Default)]
@@ -112,7 +80,7 @@ struct Scratch {
     queries: QueryRows,
     panels: QueryPanels,
     survivors: Survivors,
-    ranked: Ranked,
+    decided: Decided,
     bounds: Bounds,
 }
 

@@ -1,14 +1,22 @@
-//! All queries against the reference in bulk: the exact join.
+//! All queries against the reference in bulk: the exact join, and the join by lists of an index.
 //!
-//! A block of query rows in flight meets one slab of reference rows after another. The tile selects, exact distances decide
-//! at the end of each slab while its rows are in memory, so a reference of any size is joined with two slabs' worth of it.
-//! This module does not read stores; it is handed tiles.
+//! A block of query rows in flight meets one slab of reference rows after another, or the lists of an index that lie nearest to
+//! each. The tile selects, exact distances decide while the rows are in memory, so a reference of any size is joined with a part of
+//! it at hand. This module does not read stores; it is handed tiles and an index.
 
 mod clusters;
 mod decide;
 mod exact;
+mod lists;
+mod order;
+mod rank;
 mod reach;
 mod slab;
+mod slice;
+mod visits;
 
-pub use exact::{Ordered, QUERY_CHUNK, join_slab, ordered_bytes, scratch_bytes};
+pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
+pub use lists::{ListJoin, SLICE_ROWS};
+pub use order::{Ordered, ordered_bytes};
 pub use slab::Slab;
+pub use slice::slice_bytes;

@@ -1,0 +1,113 @@
+//! A block of queries against the lists of an index that lie nearest to each: the approximate join.
+//!
+//! Queries are taken in the order of their nearest lists, in slices of some thousands; a thread has a slice to itself. It visits
+//! the nearest list of each query first, which bounds the distance of what is still to be found, then the other lists in the order of the
+//! file, each once for all queries of the slice that probe it. What survives is decided by exact distances: at the end of the slice
+//! where lists stay in memory, at the end of each visit where they do not. Both give the same neighbours.
+
+use rayon::prelude::*;
+
+use super::exact::Ordered;
+use super::slice::Slice;
+use crate::distance::{DistanceTile, Grid};
+use crate::error::Result;
+use crate::index::{IvfIndex, Router};
+use crate::progress::Progress;
+use crate::types::{NeighborBlock, Tile};
+
+/// Queries of a slice: enough that a list is packed for many of them, few enough that their buffers stay in a near cache.
+pub const SLICE_ROWS: usize = 4096;
+
+/// An index, ready to be joined.
+pub struct ListJoin<'a> {
+    pub(super) index: &'a IvfIndex,
+    pub(super) router: Router,
+    pub(super) grid: Grid,
+    pub(super) tile: &'a dyn DistanceTile,
+}
+
+impl<'a> ListJoin<'a> {
+    /// Packs the centroids of the index.
+    pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile) -> Self {
+        let coarse = index.coarse();
+        let grid = Grid::new(coarse.centre().to_vec(), coarse.reach());
+        Self { index, router: Router::new(coarse), grid, tile }
+    }
+
+    /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as
+    /// it takes. `nearest` comes empty and leaves ascending by (f32 distance, id).
+    ///
+    /// With `self_mapping` the queries are rows of the index, and no row becomes its own neighbour. A cancelled run stops within a list
+    /// and leaves `nearest` incomplete.
+    pub fn join(
+        &self,
+        queries: &Tile,
+        probes: usize,
+        self_mapping: bool,
+        nearest: &mut NeighborBlock,
+        ordered: &mut Ordered,
+        progress: &Progress,
+    ) -> Result<()> {
+        let (dim, k) = (queries.dim, nearest.k);
+        let probes = probes.clamp(1, self.index.nlist() as usize);
+        let routes = self.router.route(&queries.values, probes, self.tile);
+        ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
+        ordered.gather(&queries.values, dim, nearest);
+        let Ordered { order, rows, ids, distances } = ordered;
+        let results = ids.par_chunks_mut(SLICE_ROWS * k).zip(distances.par_chunks_mut(SLICE_ROWS * k));
+        let jobs = results.zip(rows.par_chunks(SLICE_ROWS * dim)).zip(order.par_chunks(SLICE_ROWS));
+        jobs.try_for_each_init(
+            || Slice::new(self),
+            |slice, (((ids, distances), rows), order)| {
+                let own_rows = self_mapping.then_some((queries.first_row, order));
+                let lists = slice.take_lists(&routes, probes, order);
+                slice.join(rows, &lists, probes, own_rows, k, ids, distances, progress)?;
+                slice.give_back(lists);
+                self.widen(slice, rows, probes, own_rows, k, ids, distances, progress)
+            },
+        )?;
+        ordered.scatter(nearest);
+        Ok(())
+    }
+
+    /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists.
+    #[expect(clippy::too_many_arguments, reason = "a slice is its rows, its results and whose they are")]
+    fn widen(
+        &self,
+        slice: &mut Slice,
+        rows: &[f32],
+        probes: usize,
+        own_rows: Option<(u64, &[u32])>,
+        k: usize,
+        ids: &mut [i64],
+        distances: &mut [f32],
+        progress: &Progress,
+    ) -> Result<()> {
+        let dim = self.index.dim();
+        let mut probes = probes;
+        while probes < self.index.nlist() as usize {
+            let is_short = |query: &usize| {
+                ids[(query + 1) * k - 1] < 0 && rows[query * dim..(query + 1) * dim].iter().all(|value| value.is_finite())
+            };
+            let short: Vec<usize> = (0..rows.len() / dim).filter(is_short).collect();
+            if short.is_empty() {
+                break;
+            }
+            probes = (probes * 4).min(self.index.nlist() as usize);
+            // A few at a time: with all lists of a large index each, routes of many would fill the memory.
+            for few in short.chunks((1 << 20) / probes.next_power_of_two().min(1 << 20)) {
+                let few_rows: Vec<f32> = few.iter().flat_map(|&q| rows[q * dim..(q + 1) * dim].iter().copied()).collect();
+                let few_order: Vec<u32> = few.iter().map(|&q| own_rows.map_or(0, |(_, order)| order[q])).collect();
+                let own_rows = own_rows.map(|(first_row, _)| (first_row, few_order.as_slice()));
+                let (mut few_ids, mut few_distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
+                let lists = self.router.route(&few_rows, probes, self.tile);
+                slice.join(&few_rows, &lists, probes, own_rows, k, &mut few_ids, &mut few_distances, progress)?;
+                for (&query, (found, at)) in few.iter().zip(few_ids.chunks(k).zip(few_distances.chunks(k))) {
+                    ids[query * k..(query + 1) * k].copy_from_slice(found);
+                    distances[query * k..(query + 1) * k].copy_from_slice(at);
+                }
+            }
+        }
+        Ok(())
+    }
+}

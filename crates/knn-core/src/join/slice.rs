@@ -1,0 +1,216 @@
+//! One thread's share of a join by lists: its queries, their buffers, and the list at hand.
+
+use super::lists::{ListJoin, SLICE_ROWS};
+use super::rank::Ranking;
+use super::visits::{Places, Visits};
+use crate::distance::{
+    BLOCK_ROWS, Candidate, DistanceTile, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
+};
+use crate::error::Result;
+use crate::index::{Io, IvfIndex, ListBuffer, ListView};
+use crate::progress::Progress;
+
+/// Buffers that serve slice after slice.
+pub(super) struct Slice<'a> {
+    search: &'a ListJoin<'a>,
+    lists: Vec<u32>,
+    queries: QueryRows,
+    panels: QueryPanels,
+    survivors: Survivors,
+    packed: PackedReferences,
+    visits: Visits,
+    places: Places,
+    chosen: Vec<u32>,
+    buffer: ListBuffer,
+    decided: Decided,
+}
+
+/// Bytes that one thread takes for its slices.
+pub fn slice_bytes(k: usize, probes: usize, index: &IvfIndex) -> u64 {
+    let (rows, dim, longest) = (SLICE_ROWS as u64, index.dim() as u64, index.longest_list());
+    let queries = QueryRows::bytes(rows, dim) + QueryPanels::bytes(rows, dim) + Survivors::bytes(SLICE_ROWS, k + 1);
+    let visits = Visits::bytes(SLICE_ROWS, probes, index.nlist() as usize) + rows * probes as u64 * 4;
+    let found = Survivors::slots(k + 1);
+    let places = index.rows() / BLOCK_ROWS as u64 * 8 + u64::from(index.nlist()) * 8;
+    let decided = found * (dim as usize * 4 + 24) + Ranking::bytes(found, k);
+    queries + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + index.buffer_bytes()
+}
+
+impl<'a> Slice<'a> {
+    pub(super) fn new(search: &'a ListJoin<'a>) -> Self {
+        Self {
+            search,
+            lists: Vec::new(),
+            queries: QueryRows::default(),
+            panels: QueryPanels::default(),
+            survivors: Survivors::default(),
+            packed: PackedReferences::default(),
+            visits: Visits::default(),
+            places: Places::default(),
+            chosen: Vec::new(),
+            buffer: ListBuffer::default(),
+            decided: Decided::default(),
+        }
+    }
+
+    /// The routes of some rows of a block, in their order; [`Self::give_back`] keeps the buffer.
+    pub(super) fn take_lists(&mut self, routes: &[u32], probes: usize, order: &[u32]) -> Vec<u32> {
+        let mut lists = std::mem::take(&mut self.lists);
+        lists.clear();
+        for &row in order {
+            lists.extend_from_slice(&routes[row as usize * probes..(row as usize + 1) * probes]);
+        }
+        lists
+    }
+
+    /// Takes the buffer back.
+    pub(super) fn give_back(&mut self, lists: Vec<u32>) {
+        self.lists = lists;
+    }
+
+    /// Finds the k nearest of each row among its lists.
+    #[expect(clippy::too_many_arguments, reason = "a slice is its rows, its results and whose they are")]
+    pub(super) fn join(
+        &mut self,
+        rows: &[f32],
+        lists: &[u32],
+        probes: usize,
+        own_rows: Option<(u64, &[u32])>,
+        k: usize,
+        ids: &mut [i64],
+        distances: &mut [f32],
+        progress: &Progress,
+    ) -> Result<()> {
+        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided, .. } = self;
+        let ListJoin { index, grid, tile, .. } = search;
+        tile.fill(queries, rows, grid);
+        places.clear();
+        let stays = index.io() != Io::Pread;
+        let mut results = Results { own_rows, rows, queries, tile: *tile, k, ids, distances, decided };
+        survivors.reset(queries.rows(), results.sought(), |query| results.limit(query));
+        for ranks in [0..1, 1..probes] {
+            visits.sort(lists, probes, ranks, index.nlist() as usize);
+            for &list in &visits.lists {
+                progress.check()?;
+                let view = index.list(list, buffer)?;
+                if view.is_empty() {
+                    continue;
+                }
+                let members = visits.members(list);
+                tile.pack(packed, view.rows, grid);
+                panels.gather(queries, members.iter().copied());
+                chosen.clear();
+                chosen.extend(0..panels.panels() as u32);
+                let blocks = packed.blocks();
+                let first_slot = if stays { places.begin(list, blocks, BLOCK_ROWS) } else { 0 };
+                let visit =
+                    Visit { rows: queries, panels, chosen, first_block: 0, end_block: blocks, first_slot };
+                let lists = if stays { Found::Among(index, places) } else { Found::In(view) };
+                let mut decide = Decide { results: &mut results, lists };
+                tile.top_k(packed, visit, survivors, &mut decide);
+                if !stays {
+                    for &query in members {
+                        survivors.settle(query as usize, &mut decide);
+                    }
+                }
+            }
+        }
+        if stays {
+            let mut decide = Decide { results: &mut results, lists: Found::Among(index, places) };
+            for query in 0..queries.rows() {
+                survivors.finish(query, queries, &mut decide);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The neighbours of a slice, and what deciding them takes.
+struct Results<'a> {
+    own_rows: Option<(u64, &'a [u32])>,
+    rows: &'a [f32],
+    queries: &'a QueryRows,
+    tile: &'a dyn DistanceTile,
+    k: usize,
+    ids: &'a mut [i64],
+    distances: &'a mut [f32],
+    decided: &'a mut Decided,
+}
+
+impl Results<'_> {
+    /// The limit of a query by what is known of it; nothing is above that of a query that is not finite.
+    fn limit(&self, query: usize) -> i32 {
+        if !self.queries.is_valid(query) {
+            return i32::MAX;
+        }
+        let last = (query + 1) * self.k - 1;
+        if self.ids[last] < 0 {
+            return i32::MIN;
+        }
+        // Whatever rounds to the same f32 may be a tie.
+        self.queries.limit(query, f64::from(self.distances[last].next_up()))
+    }
+
+    /// Neighbours that a query's buffer must be able to bound: in self-mapping, one of them may be the query itself.
+    fn sought(&self) -> usize {
+        self.k + usize::from(self.own_rows.is_some())
+    }
+}
+
+/// Scratch of a decision.
+#[derive(Debug, Default)]
+struct Decided {
+    rows: Vec<f32>,
+    ids: Vec<i64>,
+    chosen: Vec<u32>,
+    squared: Vec<f64>,
+    ranking: Ranking,
+}
+
+/// Where the rows of candidates are.
+enum Found<'a> {
+    /// All in the list at hand.
+    In(ListView<'a>),
+    /// In lists that stay in memory.
+    Among(&'a IvfIndex, &'a Places),
+}
+
+struct Decide<'a, 'r> {
+    results: &'a mut Results<'r>,
+    lists: Found<'a>,
+}
+
+impl Resolve for Decide<'_, '_> {
+    fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
+        let results = &mut *self.results;
+        if candidates.is_empty() {
+            return results.limit(query);
+        }
+        let dim = results.rows.len() / results.queries.rows();
+        let row = &results.rows[query * dim..(query + 1) * dim];
+        let own = results.own_rows.map_or(-1, |(first_row, rows)| (first_row + u64::from(rows[query])) as i64);
+        let Decided { rows, ids, chosen, squared, ranking } = &mut *results.decided;
+        ids.clear();
+        chosen.clear();
+        match &self.lists {
+            Found::In(view) => {
+                chosen.extend(candidates.iter().map(|candidate| candidate.slot));
+                ids.extend(candidates.iter().map(|candidate| view.ids.get(candidate.slot as usize) as i64));
+                results.tile.squared(row, view.rows, chosen, squared);
+            }
+            Found::Among(index, places) => {
+                rows.resize(candidates.len() * dim, 0.0);
+                for (candidate, values) in candidates.iter().zip(rows.chunks_exact_mut(dim)) {
+                    let (list, at) = places.find(candidate.slot, BLOCK_ROWS);
+                    ids.push(index.visited_row(list, at, values) as i64);
+                }
+                chosen.extend(0..candidates.len() as u32);
+                results.tile.squared(row, rows, chosen, squared);
+            }
+        }
+        let slots = query * results.k..(query + 1) * results.k;
+        let found = ids.iter().copied().zip(squared.iter().copied());
+        ranking.merge(&mut results.ids[slots.clone()], &mut results.distances[slots], own, found);
+        results.limit(query)
+    }
+}

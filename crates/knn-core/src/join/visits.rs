@@ -1,0 +1,107 @@
+//! Which lists the queries of a slice visit, list by list, and where the lists' rows lie among the slots of the slice.
+
+/// Pairs of list and query, sorted by list.
+#[derive(Debug, Default)]
+pub(super) struct Visits {
+    /// Queries before each list's, then after.
+    ends: Vec<u32>,
+    members: Vec<u32>,
+    /// Lists that are visited, ascending.
+    pub(super) lists: Vec<u32>,
+}
+
+impl Visits {
+    /// Sorts the pairs: `lists` has `probes` entries a query, nearest first, of which those in `ranks` count; no list is `u32::MAX`.
+    pub(super) fn sort(&mut self, lists: &[u32], probes: usize, ranks: std::ops::Range<usize>, nlist: usize) {
+        let Self { ends, members, lists: visited } = self;
+        ends.clear();
+        ends.resize(nlist + 1, 0);
+        for row in lists.chunks_exact(probes) {
+            for &list in row[ranks.clone()].iter().filter(|list| **list != u32::MAX) {
+                ends[list as usize + 1] += 1;
+            }
+        }
+        visited.clear();
+        let mut total = 0;
+        for (list, end) in ends.iter_mut().enumerate() {
+            if *end > 0 {
+                visited.push(list as u32 - 1);
+            }
+            total += *end;
+            *end = total;
+        }
+        members.resize(total as usize, 0);
+        // Each start moves to its end while the members are put down.
+        for (query, row) in lists.chunks_exact(probes).enumerate() {
+            for &list in row[ranks.clone()].iter().filter(|list| **list != u32::MAX) {
+                let at = &mut ends[list as usize];
+                members[*at as usize] = query as u32;
+                *at += 1;
+            }
+        }
+    }
+
+    /// The queries that visit a list, ascending.
+    pub(super) fn members(&self, list: u32) -> &[u32] {
+        let start = if list == 0 { 0 } else { self.ends[list as usize - 1] };
+        &self.members[start as usize..self.ends[list as usize] as usize]
+    }
+
+    /// Bytes for `queries` queries of `probes` lists each, of `nlist`.
+    pub(super) fn bytes(queries: usize, probes: usize, nlist: usize) -> u64 {
+        (queries * probes * 8 + (nlist + 1) * 8) as u64
+    }
+}
+
+/// Slots of the lists visited so far: sixteen to a block, as the tile has them.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// List of each block, and its first block.
+    blocks: Vec<(u32, u32)>,
+}
+
+impl Places {
+    pub(super) fn clear(&mut self) {
+        self.blocks.clear();
+    }
+
+    /// Room for the blocks of a list; returns its first slot.
+    pub(super) fn begin(&mut self, list: u32, blocks: usize, block_rows: usize) -> u32 {
+        let first = self.blocks.len() as u32;
+        self.blocks.resize(self.blocks.len() + blocks, (list, first));
+        first * block_rows as u32
+    }
+
+    /// The list of a slot, and the row within it.
+    pub(super) fn find(&self, slot: u32, block_rows: usize) -> (u32, usize) {
+        let (list, first) = self.blocks[slot as usize / block_rows];
+        (list, slot as usize - first as usize * block_rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_sorted_by_list_and_query() {
+        let mut visits = Visits::default();
+        visits.sort(&[2, 0, u32::MAX, 2, 5, 0], 2, 0..2, 6);
+        assert_eq!(visits.lists, [0, 2, 5]);
+        assert_eq!(visits.members(0), [0, 2]);
+        assert_eq!(visits.members(1), [0; 0]);
+        assert_eq!(visits.members(2), [0, 1]);
+        assert_eq!(visits.members(5), [2]);
+        visits.sort(&[2, 0, u32::MAX, 2, 5, 0], 2, 1..2, 6);
+        assert_eq!((visits.lists.as_slice(), visits.members(2), visits.members(5)), (&[0, 2][..], &[1][..], &[0; 0][..]));
+    }
+
+    #[test]
+    fn slots_find_their_list() {
+        let mut places = Places::default();
+        assert_eq!(places.begin(7, 2, 16), 0);
+        assert_eq!(places.begin(3, 1, 16), 32);
+        assert_eq!(places.find(17, 16), (7, 17));
+        assert_eq!(places.find(33, 16), (3, 1));
+    }
+}
