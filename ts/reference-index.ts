@@ -38,13 +38,15 @@ export class ReferenceIndex {
    */
   static async build(reference: string, options: IndexOptions): Promise<ReferenceIndex> {
     const signals = options.signal ? [options.signal] : [];
-    const report = await runTask<IndexReport>("buildIndex", { ...options, ...{ reference } }, signals);
+    const request = { ...options, reference };
+    const report = await runTask<IndexReport>("buildIndex", request, signals);
     return new ReferenceIndex(report.output, report);
   }
 
   /** What {@link ReferenceIndex.build} would do and cost. Writes nothing and needs no `output`. */
   static async plan(reference: string, options: IndexPlanOptions = {}): Promise<IndexPlan> {
-    const text = encode({ ...options, ...{ reference } });
+    const request = { ...options, reference };
+    const text = encode(request);
     return await read<IndexPlan>("plan", options.signal, (addon) => addon.planIndex(text));
   }
 

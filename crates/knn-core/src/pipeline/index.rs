@@ -65,7 +65,7 @@ pub struct IndexReport {
     pub output: String,
     /// The plan that was carried out.
     pub plan: IndexPlan,
-    /// Rows in it.
+    /// Rows of the reference, those that were left out included.
     #[cfg_attr(test, ts(type = "number"))]
     pub rows: u64,
     /// Columns of each.
@@ -101,7 +101,7 @@ pub struct IndexDescription {
     /// Version of its format.
     #[cfg_attr(test, ts(type = "number"))]
     pub format_version: u64,
-    /// Rows in it.
+    /// Rows of the reference, those that were left out included.
     #[cfg_attr(test, ts(type = "number"))]
     pub rows: u64,
     /// Columns of each.
@@ -123,7 +123,7 @@ pub struct IndexDescription {
     /// Bytes on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
-    /// Digest of its sealed files: the same for the same index.
+    /// Hash of the reference and of everything that decides the bytes of the index: the same for the same index.
     pub digest: String,
 }
 

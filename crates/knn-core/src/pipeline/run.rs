@@ -78,7 +78,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
 
     let sigma = sigma(&prepared, &joined);
     let mut warnings = prepared.plan.warnings.clone();
-    warnings.extend(sigma_warning(sigma, n_obs));
+    if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
+        warnings.extend(sigma_warning(sigma, n_obs));
+    }
     let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
         progress.begin("transfer", n_obs, resumed_rows(&transferred_before));
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
@@ -128,9 +130,12 @@ fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     }
 }
 
-/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all.
+/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all, as between inner products.
 fn sigma(prepared: &Prepared, joined: &Joined) -> Option<f64> {
     let parameters = &prepared.resolved.parameters;
+    if parameters.metric == "inner_product" {
+        return None;
+    }
     parameters.bandwidth.or_else(|| joined.sums.mean(parameters.self_edges))
 }
 

@@ -18,7 +18,9 @@ fn a_search_by_lists_is_planned_and_refused_before_anything_is_written() {
     assert_ne!(planned.run, other.run);
     assert_eq!(other.parameters.ivf, None);
     assert!(other.method_reason.contains("fewer than 50000"), "{}", other.method_reason);
-    assert_eq!(map(&ivf).unwrap_err().code(), "GM_UNSUPPORTED");
+    for request in [ivf, MapRequest { metric: Some("cosine".into()), ..exact }] {
+        assert_eq!(map(&request).unwrap_err().code(), "GM_UNSUPPORTED");
+    }
     assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
 }
 

@@ -14,6 +14,8 @@ const EXACT_BELOW: u64 = 50_000;
 const DEFAULT_RECALL: f64 = 0.95;
 /// Rows of a list that cost least; fewer lists of more rows are slower at equal recall.
 const LIST_ROWS: u64 = 256;
+/// More lists than this are made only where they are asked for.
+const MOST_DEFAULT_LISTS: u64 = 1 << 18;
 /// Fewer rows for each list than this train it badly.
 const LEAST_TRAINING_ROWS: u64 = 39;
 
@@ -162,11 +164,12 @@ impl Search {
     }
 }
 
-/// Lists for `n` cells: a 256th of them, as the nearest power of two.
+/// Lists for `n` cells: a 256th of them, as the nearest power of two by ratio.
 pub(super) fn default_nlist(n: u64) -> u64 {
-    let wanted = (n / LIST_ROWS).max(1);
-    let below = 1 << wanted.ilog2();
-    if wanted - below < 2 * below - wanted { below } else { 2 * below }
+    let below = 1u64 << (n / LIST_ROWS).max(1).ilog2();
+    let cells = u128::from(below * LIST_ROWS);
+    let nearer_to_more = u128::from(n) * u128::from(n) >= 2 * cells * cells;
+    (if nearer_to_more { 2 * below } else { below }).min(MOST_DEFAULT_LISTS)
 }
 
 /// Refuses more lists than cells.
@@ -283,7 +286,9 @@ mod tests {
 
     #[test]
     fn lists_are_a_power_of_two_of_about_256_cells() {
-        for (n, nlist) in [(0, 1), (255, 1), (50_000, 256), (1_000_000, 4096), (10_000_000, 32_768)] {
+        for (n, nlist) in
+            [(0, 1), (255, 1), (500, 2), (50_000, 256), (1_000_000, 4096), (10_000_000, 32_768), (u64::MAX, 1 << 18)]
+        {
             assert_eq!(default_nlist(n), nlist, "{n}");
         }
         assert!(training_warning(4096, 100_000).is_some());
