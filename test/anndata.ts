@@ -62,7 +62,8 @@ function generator(seed: number): () => number {
   };
 }
 
-function dataframe(store: string, name: string, rows: number, columns: string[]): void {
+/** An empty-columned or columned data frame whose index is `cell0`, `cell1`, … */
+export function dataframe(store: string, name: string, rows: number, columns: string[]): void {
   const attributes = { "encoding-type": "dataframe", "encoding-version": "0.2.0", _index: "_index" };
   group(store, name, { ...attributes, "column-order": columns });
   strings(
@@ -72,7 +73,8 @@ function dataframe(store: string, name: string, rows: number, columns: string[])
   );
 }
 
-function group(store: string, name: string, attributes: object): void {
+/** A group with its attributes. */
+export function group(store: string, name: string, attributes: object): void {
   write(join(store, name, "zarr.json"), JSON.stringify({ zarr_format: 3, node_type: "group", attributes }));
 }
 
@@ -83,10 +85,11 @@ function metadata(store: string, name: string, shape: number[], chunk: number[],
   write(join(store, name, "zarr.json"), JSON.stringify({ ...common, ...fields, storage_transformers: [] }));
 }
 
-function array(
+/** An array of numbers, chunked along its rows. */
+export function array(
   store: string,
   name: string,
-  values: Float32Array | Float64Array | Int8Array,
+  values: Float32Array | Float64Array | Int8Array | Int32Array | BigInt64Array,
   shape: number[],
   chunk: number[],
   { type, fill }: { type: string; fill: number },

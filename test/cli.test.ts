@@ -17,6 +17,12 @@ describe("a command line that is wrong", () => {
     ["no query", ["map", "--output", "x.zarr"]],
     ["too many arguments", ["inspect", "a", "b"]],
     ["k below 1", ["plan", ...stores, "--n-neighbors", "0"]],
+    ["a recall above 1", ["plan", ...stores, "--recall", "95"]],
+    ["a list for no search", ["plan", ...stores, "--method", "exact", "--nprobe", "4"]],
+    ["a plan of no command", ["plan", "diffuse", ...stores]],
+    ["no query for neighbors", ["neighbors", "--output", "x.zarr"]],
+    ["nothing to index", ["index"]],
+    ["an index of another name", ["index", "atlas.zarr", "--reference", reference]],
     ["an unknown kernel", ["plan", ...stores, "--kernel-method", "guass"]],
   ])("with %s exits 2", async (_, args) => {
     const { code, stdout, stderr } = await gigamapper(args);
@@ -39,7 +45,7 @@ describe("a command line that is wrong", () => {
 });
 
 describe("options of later versions", () => {
-  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--index", "i.gmx"], ["--recall", "0.95"]])(
+  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--keep-xx"], ["--rerank", "exact"]])(
     "%s exits 3 and says so",
     async (...option) => {
       const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
@@ -49,10 +55,62 @@ describe("options of later versions", () => {
   );
 
   it("and values of later versions, too", async () => {
-    for (const option of [["--kernel-method", "umap"], ["--symmetrize"], ["--method", "ivf"], ["--backend", "cuda"]]) {
+    for (const option of [
+      ["--kernel-method", "umap"],
+      ["--symmetrize"],
+      ["--method", "ivfpq"],
+      ["--backend", "cuda"],
+    ]) {
       const { code } = await gigamapper(["plan", ...stores, ...option]);
       expect(code).toBe(3);
     }
+  });
+});
+
+describe("a search by lists", () => {
+  it("is planned, and refused by what would run it", async () => {
+    const planned = await gigamapper(["plan", ...stores, "--method", "ivf", "--nlist", "8", "--recall", "0.9"]);
+    expect(planned.code).toBe(0);
+    expect(planned.stdout).toContain("8 lists of f32, as many visited as recall 0.9 needs");
+    const output = join(temporary(), "mapped.zarr");
+    expect((await gigamapper(["map", ...stores, "--method", "ivf", "--output", output])).code).toBe(3);
+  });
+});
+
+describe("neighbors", () => {
+  it("stores the graph and says so", async () => {
+    const output = join(temporary(), "graph.zarr");
+    const told = await gigamapper(["neighbors", ...stores, "--n-neighbors", "5", "--output", output]);
+    expect(told.code).toBe(0);
+    expect(told.stdout).toMatch(/^stored obsm\/knn_indices \(array, 200 cells × 5\) in [\d.]+ s$/m);
+    expect(told.stderr).not.toContain("obsKeys");
+    const json = await gigamapper(["neighbors", ...stores, "--overwrite", "--json", "--output", output]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ recall: { measured: 1, method: "exact" }, plan: { k: 30 } });
+    expect((await gigamapper(["neighbors", ...stores, "--graphs", "xy", "--output", output])).code).toBe(3);
+  });
+
+  it("of one store need one path", async () => {
+    const planned = await gigamapper(["plan", "neighbors", "--query", query, "--graphs", "xx", "--json"]);
+    expect(JSON.parse(planned.stdout)).toMatchObject({ mode: "self", k: 29 });
+  });
+});
+
+describe("index", () => {
+  it("is planned as a table, or JSON", async () => {
+    const shown = await gigamapper(["plan", "index", "--reference", reference, "--nlist", "8"]);
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toContain("8 of f32, euclidean, seed 0");
+    const json = await gigamapper(["plan", "index", "--reference", reference, "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ parameters: { nlist: 2, useRep: "X_pca" } });
+    expect((await gigamapper(["plan", "index", "--reference", reference, "--obs-keys", "louvain"])).code).toBe(2);
+  });
+
+  it("describes what is there, and does not append yet", async () => {
+    const path = join(temporary(), "nothing.gmx");
+    expect((await gigamapper(["index", path])).code).toBe(3);
+    const { code, stderr } = await gigamapper(["index", path, "--reference", reference, "--append"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("--overwrite");
   });
 });
 
@@ -80,6 +138,11 @@ describe("help and version", () => {
     const help = await gigamapper(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toContain("Exit codes");
+    for (const command of ["map", "neighbors", "index", "plan"]) {
+      const { code, stdout } = await gigamapper([command, "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toContain("Examples:");
+    }
     expect((await gigamapper(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
@@ -129,7 +192,7 @@ describe("map", () => {
     const folder = temporary();
     const loud = await gigamapper(["map", ...stores, "--json", "--output", join(folder, "a.zarr")]);
     const report = JSON.parse(loud.stdout) as RunReport;
-    expect(report).toMatchObject({ recall: 1, statusCounts: { ok: 200 }, excludedReferenceRows: 0 });
+    expect(report).toMatchObject({ recall: { measured: 1 }, statusCounts: { ok: 200 }, excludedReferenceRows: 0 });
     expect(report.sigma).toBeGreaterThan(0);
     const quiet = await gigamapper(["map", ...stores, "-q", "--output", join(folder, "b.zarr")]);
     expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });

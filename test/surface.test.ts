@@ -13,6 +13,9 @@ describe("what is public", () => {
     expect(Object.keys(gigamapper).sort()).toEqual([
       "CellMapper",
       "GigamapperError",
+      "Kernel",
+      "Neighbors",
+      "ReferenceIndex",
       "doctor",
       "inspect",
       "isGigamapperError",
@@ -22,9 +25,19 @@ describe("what is public", () => {
     ]);
   });
 
-  it("are these verbs of a mapper", () => {
-    const verbs = Object.getOwnPropertyNames(gigamapper.CellMapper.prototype).sort();
-    expect(verbs).toEqual(["close", "constructor", "map", "plan"]);
+  it("are these verbs of each handle", () => {
+    const verbs = (handle: { prototype: object }): string[] => Object.getOwnPropertyNames(handle.prototype).sort();
+    expect(verbs(gigamapper.CellMapper)).toEqual(["close", "constructor", "map", "neighbors", "plan"]);
+    expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
+    expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
+    expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
+    const makers = [gigamapper.Neighbors, gigamapper.ReferenceIndex].map((handle) =>
+      Object.getOwnPropertyNames(handle).filter((name) => !["length", "name", "prototype"].includes(name)),
+    );
+    expect(makers).toEqual([["open"], ["build", "plan", "open"]]);
+    for (const handle of [gigamapper.CellMapper, gigamapper.Kernel, gigamapper.Neighbors, gigamapper.ReferenceIndex]) {
+      expect(handle.prototype[Symbol.asyncDispose]).toBeTypeOf("function");
+    }
   });
 
   it("are these generated types", () => {
@@ -35,32 +48,47 @@ describe("what is public", () => {
       "ColumnReport",
       "Cpu",
       "Doctor",
+      "GraphDescription",
+      "IndexDescription",
+      "IndexParameters",
+      "IndexPlan",
+      "IndexReport",
+      "IndexRequest",
       "Inspection",
+      "IvfParameters",
       "LayoutRequest",
       "MachineMemory",
       "MapRequest",
       "MatrixReport",
       "MemoryPlan",
+      "NeighborsRequest",
       "OutputArray",
       "OutputLayout",
       "Parameters",
       "Plan",
       "ProgressEvent",
+      "RecallReport",
       "RunReport",
+      "SearchPlan",
       "Side",
       "SkippedNode",
       "StageReport",
     ]);
   });
 
-  it("is every field of the request on the command line, too", async () => {
-    const [, body = ""] = /export type MapRequest = \{([\s\S]*?)\};?\n/.exec(text("ts/generated.ts")) ?? [];
-    const fields = [...body.matchAll(/^(\w+)\??:/gm)].map(([, name = ""]) => name);
-    expect(fields).toContain("nNeighbors");
-    const { stdout } = await command(["map", "--help"]);
-    const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  it.each([
+    ["map", "MapRequest", "nNeighbors"],
+    ["neighbors", "NeighborsRequest", "recall"],
+    ["index", "IndexRequest", "nlist"],
+  ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
+    const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
+    const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];
+    const fields = [...body.matchAll(/^(\w+)\??:/gm)].map(([, field = ""]) => field);
+    expect(fields).toContain(known);
+    const { stdout } = await command([name, "--help"]);
+    const kebab = (field: string): string => field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     // The layout of the output is for tests and stays out of the help.
-    const absent = fields.filter((name) => name !== "layout" && !stdout.includes(`--${kebab(name)} `));
+    const absent = fields.filter((field) => field !== "layout" && !stdout.includes(`--${kebab(field)} `));
     expect(absent).toEqual([]);
   });
 });

@@ -64,13 +64,49 @@ predictionPostfix?: string,
  */
 confidencePostfix?: string, 
 /**
- * `auto` (default) or `exact`.
+ * How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
+ * pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
  */
 method?: string, 
 /**
- * `euclidean` (default).
+ * Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
+ * `nprobe`, by brute force on a sample of this run's own cells.
+ */
+recall?: number, 
+/**
+ * Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+ */
+nlist?: number, 
+/**
+ * Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
+ */
+nprobe?: number, 
+/**
+ * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
+ * which a kernel of distances refuses.
  */
 metric?: string, 
+/**
+ * Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Numbers in the lists of the index that the run builds: `f32` (default), or `f16` for half the bytes, with coordinates
+ * rounded to 5e-4 of their size.
+ */
+listDtype?: string, 
+/**
+ * How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+ */
+io?: string, 
+/**
+ * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+ */
+index?: string, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
 /**
  * `auto` (default) or `cpu`.
  */
@@ -90,6 +126,105 @@ threads?: number,
 resume?: boolean, 
 /**
  * Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
+ * A request for neighbours alone, under the names of a mapping. Unknown fields are refused.
+ */
+export type NeighborsRequest = { 
+/**
+ * The query store (y): an AnnData zarr folder.
+ */
+query: string, 
+/**
+ * The reference store (x); none, or the query itself, is the graph of one store.
+ */
+reference?: string, 
+/**
+ * Where the graph goes: an AnnData with `obsm/knn_indices` and `obsm/knn_distances`; `GM_EXISTS` if something is there.
+ * A plan works without it.
+ */
+output?: string, 
+/**
+ * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
+ */
+useRep?: string, 
+/**
+ * Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
+ */
+graphs?: Array<string>, 
+/**
+ * Neighbours per cell, default 30; within one store it counts the cell itself.
+ */
+nNeighbors?: number, 
+/**
+ * How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
+ * pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+ */
+method?: string, 
+/**
+ * Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
+ * `nprobe`, by brute force on a sample of this run's own cells.
+ */
+recall?: number, 
+/**
+ * Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+ */
+nlist?: number, 
+/**
+ * Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
+ */
+nprobe?: number, 
+/**
+ * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
+ * so that the nearest come first.
+ */
+metric?: string, 
+/**
+ * Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Numbers in the lists of the index that the run builds: `f32` (default), or `f16` for half the bytes, with coordinates
+ * rounded to 5e-4 of their size.
+ */
+listDtype?: string, 
+/**
+ * How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+ */
+io?: string, 
+/**
+ * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+ */
+index?: string, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
+/**
+ * `auto` (default) or `cpu`.
+ */
+backend?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
 /**
@@ -163,13 +298,46 @@ predictionPostfix: string,
  */
 confidencePostfix: string, 
 /**
- * The search method taken: `exact`.
+ * The search method taken: `exact` or `ivf`.
  */
 method: string, 
 /**
  * The metric.
  */
-metric: string, };
+metric: string, 
+/**
+ * What decides the result of an approximate search; null for an exact one, which has no choices.
+ */
+ivf: IvfParameters | null, };
+
+/**
+ * What decides which neighbours a search by inverted lists finds.
+ */
+export type IvfParameters = { 
+/**
+ * The recall that chooses `nprobe`; null where that was given.
+ */
+recall: number | null, 
+/**
+ * Lists visited for each query cell; null where `recall` chooses.
+ */
+nprobe: number | null, 
+/**
+ * Lists of the index.
+ */
+nlist: number, 
+/**
+ * Numbers in its lists: `f32` or `f16`.
+ */
+listDtype: string, 
+/**
+ * Seed of all samples.
+ */
+seed: number, 
+/**
+ * Digest of the index that was given; null where the run builds its own.
+ */
+index: string | null, };
 
 /**
  * A resolved run before it starts: nothing has been written.
@@ -196,9 +364,13 @@ k: number,
  */
 parameters: Parameters, 
 /**
- * Why this search method.
+ * Why this search method, in one sentence.
  */
 methodReason: string, 
+/**
+ * What the search takes besides the output.
+ */
+search: SearchPlan, 
 /**
  * Grid of the output.
  */
@@ -232,7 +404,7 @@ diskBytes: number,
  */
 readBytes: number, 
 /**
- * Distances computed.
+ * Distances computed; an estimate where `recall` has yet to choose `nprobe`.
  */
 pairs: number, 
 /**
@@ -251,6 +423,31 @@ warnings: Array<string>,
  * Hash of inputs, parameters and format: the same for the same result.
  */
 run: string, };
+
+/**
+ * A search before it starts.
+ */
+export type SearchPlan = { 
+/**
+ * The recall that will choose `nprobe`; null for an exact search, and where `nprobe` was given.
+ */
+recall: number | null, 
+/**
+ * Lists of the index; null for an exact search.
+ */
+nlist: number | null, 
+/**
+ * Lists visited for each query cell; null for an exact search, and where `recall` chooses.
+ */
+nprobe: number | null, 
+/**
+ * Bytes of the index at most, given or built for this run; 0 for an exact search.
+ */
+indexBytes: number, 
+/**
+ * Bytes of intermediate files at most, gone at the end; 0 for an exact search.
+ */
+runBytes: number, };
 
 /**
  * One side of a mapping.
@@ -365,9 +562,9 @@ excludedReferenceRows: number,
  */
 sigma: number | null, 
 /**
- * Recall of the neighbours: 1 for an exact search.
+ * Recall of the neighbours.
  */
-recall: number, 
+recall: RecallReport, 
 /**
  * What was stored where.
  */
@@ -394,6 +591,36 @@ resumedUnits: number,
 warnings: Array<string>, };
 
 /**
+ * How many of the true neighbours were found: the share, over a held-out sample of this run's own query cells, of the
+ * neighbours by brute force that are among those stored.
+ */
+export type RecallReport = { 
+/**
+ * The measured share, 0 to 1; 1 for an exact search, which needs no measuring.
+ */
+measured: number, 
+/**
+ * Lower end of its 95 % interval.
+ */
+low: number, 
+/**
+ * Upper end of its 95 % interval.
+ */
+high: number, 
+/**
+ * What was asked for; null for an exact search, and where `nprobe` was given.
+ */
+target: number | null, 
+/**
+ * Lists visited for each query cell; null for an exact search.
+ */
+nprobe: number | null, 
+/**
+ * The method taken: `exact` or `ivf`.
+ */
+method: string, };
+
+/**
  * Time and traffic of one stage.
  */
 export type StageReport = { 
@@ -409,6 +636,257 @@ seconds: number,
  * Bytes written to the output.
  */
 bytesWritten: number, };
+
+/**
+ * A request to build the index of a reference. Unknown fields are refused.
+ */
+export type IndexRequest = { 
+/**
+ * The reference store: an AnnData zarr folder.
+ */
+reference: string, 
+/**
+ * Where the index goes, `name.gmx`; `GM_EXISTS` if something is there. A plan works without it.
+ */
+output?: string, 
+/**
+ * Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
+ */
+useRep?: string, 
+/**
+ * Lists, 1 to 2^24 and at most one for each cell. Default: a 256th of the cells, as a power of two.
+ */
+nlist?: number, 
+/**
+ * Seed of the training sample. 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Numbers in the lists: `f32` (default), or `f16` for half the bytes, with coordinates rounded to 5e-4 of their size.
+ */
+listDtype?: string, 
+/**
+ * Distance that the lists are made for: `euclidean` (default), `sqeuclidean`, `cosine` or `inner_product`.
+ */
+metric?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
+/**
+ * Continue an interrupted build of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier index; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, };
+
+/**
+ * What decides the bytes of an index, with every default filled in.
+ */
+export type IndexParameters = { 
+/**
+ * Key in `obsm` of the reference.
+ */
+useRep: string, 
+/**
+ * Lists.
+ */
+nlist: number, 
+/**
+ * Seed of the training sample.
+ */
+seed: number, 
+/**
+ * Numbers in the lists: `f32` or `f16`.
+ */
+listDtype: string, 
+/**
+ * The metric.
+ */
+metric: string, };
+
+/**
+ * A build before it starts: nothing has been written.
+ */
+export type IndexPlan = { 
+/**
+ * The reference.
+ */
+reference: Side, 
+/**
+ * What decides the bytes of the index.
+ */
+parameters: IndexParameters, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Bytes of memory: the limit and what takes them at least.
+ */
+memory: MemoryPlan, 
+/**
+ * Bytes the index will take at most.
+ */
+diskBytes: number, 
+/**
+ * Bytes of intermediate files, which are gone at the end.
+ */
+runBytes: number, 
+/**
+ * Bytes read from the reference.
+ */
+readBytes: number, 
+/**
+ * Rough seconds, from fixed constants per pair and byte.
+ */
+estimatedSeconds: number, 
+/**
+ * What the user should know before starting.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of input, parameters and format: the same for the same index.
+ */
+run: string, };
+
+/**
+ * What a finished build did.
+ */
+export type IndexReport = { 
+/**
+ * The index.
+ */
+output: string, 
+/**
+ * The plan that was carried out.
+ */
+plan: IndexPlan, 
+/**
+ * Rows in it.
+ */
+rows: number, 
+/**
+ * Columns of each.
+ */
+dim: number, 
+/**
+ * Lists, those that were split included.
+ */
+nlist: number, 
+/**
+ * Rows left out because a coordinate is NaN or infinite.
+ */
+excludedRows: number, 
+/**
+ * Bytes of the index on disk.
+ */
+bytes: number, 
+/**
+ * Seconds and bytes by stage: `preflight`, `train`, `add`, `seal`.
+ */
+stages: Array<StageReport>, 
+/**
+ * Seconds in all.
+ */
+seconds: number, 
+/**
+ * Peak memory of the process, bytes.
+ */
+peakMemory: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, };
+
+/**
+ * What a sealed index holds.
+ */
+export type IndexDescription = { 
+/**
+ * The index.
+ */
+path: string, 
+/**
+ * Version of its format.
+ */
+formatVersion: number, 
+/**
+ * Rows in it.
+ */
+rows: number, 
+/**
+ * Columns of each.
+ */
+dim: number, 
+/**
+ * Lists.
+ */
+nlist: number, 
+/**
+ * Numbers in the lists: `f32` or `f16`.
+ */
+listDtype: string, 
+/**
+ * The metric that they are made for.
+ */
+metric: string, 
+/**
+ * Seed of the training sample.
+ */
+seed: number, 
+/**
+ * Rows of the reference that were left out because a coordinate is NaN or infinite.
+ */
+excludedRows: number, 
+/**
+ * Bytes on disk.
+ */
+bytes: number, 
+/**
+ * Digest of its sealed files: the same for the same index.
+ */
+digest: string, };
+
+/**
+ * What a stored graph holds.
+ */
+export type GraphDescription = { 
+/**
+ * The store.
+ */
+path: string, 
+/**
+ * Query rows.
+ */
+rows: number, 
+/**
+ * Neighbours of each, padded with −1 and NaN where there are fewer.
+ */
+k: number, 
+/**
+ * Reference rows, which the indices count.
+ */
+nRef: number, 
+/**
+ * Type of the indices: `int32`, or `int64` from 2^31 reference rows on.
+ */
+dtype: string, 
+/**
+ * Rows of a block of 64 MiB, the largest there is.
+ */
+blockRows: number, };
 
 /**
  * One report of a running stage.

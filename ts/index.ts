@@ -7,7 +7,21 @@ export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
+export { Kernel } from "./kernel.js";
 export { CellMapper, map, plan } from "./mapper.js";
+export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
 export type { ProgressListener } from "./progress.js";
-export type { CallOptions, Limits, MapOptions, PlanOptions, Stores } from "./request.js";
+export { ReferenceIndex } from "./reference-index.js";
+export type {
+  CallOptions,
+  IndexOptions,
+  IndexPlanOptions,
+  Limits,
+  MapOptions,
+  NeighborsOptions,
+  NeighborsPlanOptions,
+  PlanOptions,
+  ProgressOptions,
+  Stores,
+} from "./request.js";
 export { sentences } from "./sentence.js";

@@ -1,49 +1,64 @@
 /**
- * Runs native calls under a signal.
+ * Runs native calls under signals.
  *
  * napi's own AbortSignal support overwrites `signal.onabort` and misses signals that are already aborted, so it is not
  * used: a signal is checked first, listened to, and let go in `finally`.
  */
 
 import { cancelled, fromNative, isGigamapperError } from "./errors.js";
-import type { RunReport } from "./generated.js";
-import { type NativeBinding, native } from "./native.js";
-import { guarded } from "./progress.js";
-import { encode, type MapOptions, type Stores } from "./request.js";
+import { type NativeBinding, type NativeTask, native } from "./native.js";
+import { guarded, type ProgressListener } from "./progress.js";
+import { encode } from "./request.js";
+
+/** The verbs of a task that take a request and resolve to a report. */
+export type TaskVerb = Exclude<keyof NativeTask, "cancel">;
 
 /**
- * A call that only reads. It cannot be interrupted, but it is short and changes nothing: when the signal fires, its
+ * A call that only reads. It cannot be interrupted, but it is short and changes nothing: when a signal fires, its
  * result is no longer waited for.
  */
+export async function waited<T>(
+  stage: string,
+  signals: AbortSignal[],
+  call: (addon: NativeBinding) => Promise<T>,
+): Promise<T> {
+  const addon = await native();
+  refuseAborted(stage, signals);
+  let stop = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(cancelled(stage, signals.find((signal) => signal.aborted)?.reason));
+  });
+  for (const signal of signals) signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([call(addon), stopped]);
+  } catch (error) {
+    throw isGigamapperError(error) ? error : fromNative(error);
+  } finally {
+    for (const signal of signals) signal.removeEventListener("abort", stop);
+  }
+}
+
+/** The same, of a call that resolves to JSON text. */
 export async function read<T>(
   stage: string,
   signal: AbortSignal | undefined,
   call: (addon: NativeBinding) => Promise<string>,
 ): Promise<T> {
-  const addon = await native();
-  refuseAborted(stage, signal);
-  let stop = (): void => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(cancelled(stage, signal?.reason));
-  });
-  signal?.addEventListener("abort", stop, { once: true });
-  try {
-    return JSON.parse(await Promise.race([call(addon), stopped])) as T;
-  } catch (error) {
-    throw isGigamapperError(error) ? error : fromNative(error);
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
+  return JSON.parse(await waited(stage, signal ? [signal] : [], call)) as T;
 }
 
-/** A mapping. The first of `signals` to fire cancels it; it settles when the core has stopped at a clean checkpoint. */
-export async function runMap(request: Stores & MapOptions, signals: AbortSignal[]): Promise<RunReport> {
+/** A long run. The first of `signals` to fire cancels it; it settles when the core has stopped at a clean checkpoint. */
+export async function runTask<Report>(
+  verb: TaskVerb,
+  request: { onProgress?: ProgressListener | undefined },
+  signals: AbortSignal[],
+): Promise<Report> {
   const text = encode(request);
   const addon = await native();
-  for (const signal of signals) refuseAborted("preflight", signal);
+  refuseAborted("preflight", signals);
 
-  const job = new addon.MapJob();
-  const stop = (): void => job.cancel();
+  const task = new addon.Task();
+  const stop = (): void => task.cancel();
   let thrown: { reason: unknown } | undefined;
   const listener =
     request.onProgress &&
@@ -54,7 +69,7 @@ export async function runMap(request: Stores & MapOptions, signals: AbortSignal[
 
   for (const signal of signals) signal.addEventListener("abort", stop, { once: true });
   try {
-    const report = JSON.parse(await job.start(text, listener)) as RunReport;
+    const report = JSON.parse(await task[verb](text, listener)) as Report;
     if (thrown) throw thrown.reason;
     return report;
   } catch (error) {
@@ -70,6 +85,7 @@ export async function runMap(request: Stores & MapOptions, signals: AbortSignal[
   }
 }
 
-function refuseAborted(stage: string, signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw cancelled(stage, signal.reason);
+function refuseAborted(stage: string, signals: AbortSignal[]): void {
+  const fired = signals.find((signal) => signal.aborted);
+  if (fired) throw cancelled(stage, fired.reason);
 }

@@ -3,9 +3,10 @@
  * disk to disk. What it adds is a lifetime: closing it stops what it started.
  */
 
-import { GigamapperError } from "./errors.js";
 import type { Plan, RunReport } from "./generated.js";
-import { read, runMap } from "./job.js";
+import { read, runTask } from "./job.js";
+import { Lifetime } from "./lifetime.js";
+import { LastNeighbors, type Neighbors } from "./neighbors.js";
 import { encode, type Limits, type MapOptions, type PlanOptions, type Stores } from "./request.js";
 
 /**
@@ -18,8 +19,8 @@ import { encode, type Limits, type MapOptions, type PlanOptions, type Stores } f
 export class CellMapper {
   readonly #stores: Stores;
   readonly #limits: Limits;
-  readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #life = new Lifetime("mapper");
+  readonly #last = new LastNeighbors();
 
   /**
    * @param query path of the query cells, an AnnData zarr folder of n cells
@@ -33,8 +34,8 @@ export class CellMapper {
   }
 
   /**
-   * Finds the `nNeighbors` (default 30) nearest reference cells of each query cell by euclidean distance in
-   * `obsm/<useRep>` (default `X_pca`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
+   * Finds the `nNeighbors` (default 30) nearest reference cells of each query cell by `metric` (default `euclidean`) in
+   * `obsm/<useRep>` (default `X_pca`), exactly or with the `recall` that was asked for (`method`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
    * all valid distances), and stores predictions in a new AnnData at `output`: `obs/<key>_pred` and `obs/<key>_conf`
    * (0 to 1) for categories, `obs/<key>_pred` for numbers, `obsm/<key>_pred` (n × columns, f32) for embeddings, beside
    * `obs/mapping_status`, `obsm/knn_indices` and `obsm/knn_distances` (n × k).
@@ -47,30 +48,28 @@ export class CellMapper {
    * leaves a store that `resume: true` continues.
    */
   async map(options: MapOptions): Promise<RunReport> {
-    this.#refuseClosed();
-    const signals = [this.#closing.signal];
-    if (options.signal) signals.push(options.signal);
-    const job = runMap(this.#request(options), signals);
-    this.#running.add(job);
-    try {
-      return await job;
-    } finally {
-      this.#running.delete(job);
-    }
+    const signals = this.#life.signals(options.signal);
+    const report = await this.#life.during(runTask<RunReport>("map", this.#request(options), signals));
+    this.#last.found(report.output);
+    return report;
   }
 
   /** What {@link CellMapper.map} would do and cost with these options: memory, disk, passes, what is stored where.
    * Writes nothing and needs no `output`. Rejects as `map` does before it starts. */
   async plan(options: PlanOptions = {}): Promise<Plan> {
-    this.#refuseClosed();
+    this.#life.refuseClosed();
     const text = encode(this.#request(options));
     return await read<Plan>("plan", options.signal, (addon) => addon.plan(text));
   }
 
+  /** The neighbours that the last `map` stored; `GM_PARAM` where none has finished. */
+  get neighbors(): Neighbors {
+    return this.#last.get();
+  }
+
   /** Cancels running jobs and waits until they have stopped cleanly. Calling it again is harmless. */
   async close(): Promise<void> {
-    this.#closing.abort(new Error("the mapper was closed"));
-    await Promise.allSettled(this.#running);
+    await Promise.all([this.#life.close(), this.#last.close()]);
   }
 
   /** {@link CellMapper.close}, for `await using`. */
@@ -80,12 +79,6 @@ export class CellMapper {
 
   #request<Options extends PlanOptions>(options: Options): Stores & Options {
     return { ...this.#limits, ...options, ...this.#stores };
-  }
-
-  #refuseClosed(): void {
-    if (!this.#closing.signal.aborted) return;
-    const reason = "a closed mapper cannot be used; make a new one";
-    throw new GigamapperError("GM_PARAM", `mapper: ${reason}`, { name: "mapper", value: "closed", reason });
   }
 }
 

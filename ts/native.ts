@@ -10,15 +10,38 @@ import { GigamapperError } from "./errors.js";
 /** What the addon offers. Every string that goes in or comes out of a promise is JSON text, paths excepted. */
 export interface NativeBinding {
   plan(request: string): Promise<string>;
+  planNeighbors(request: string): Promise<string>;
+  planIndex(request: string): Promise<string>;
+  describeIndex(path: string): Promise<string>;
   inspect(path: string): Promise<string>;
   doctor(): Promise<string>;
-  MapJob: new () => NativeMapJob;
+  Task: new () => NativeTask;
+  GraphReader: new (path: string) => NativeGraphReader;
 }
 
-/** One run of `map`. */
-export interface NativeMapJob {
-  start(request: string, onProgress?: ((event: string) => void) | null): Promise<string>;
+type Verb = (request: string, onProgress?: ((event: string) => void) | null) => Promise<string>;
+
+/** One long run. */
+export interface NativeTask {
+  map: Verb;
+  neighbors: Verb;
+  buildIndex: Verb;
   cancel(): void;
+}
+
+/** A stored graph, opened at the first call. */
+export interface NativeGraphReader {
+  describe(): Promise<string>;
+  read(firstRow: number, rows?: number | null): Promise<NativeNeighborRows>;
+  close(): void;
+}
+
+/** Rows of a graph; the arrays belong to whoever gets them. */
+export interface NativeNeighborRows {
+  firstRow: number;
+  k: number;
+  indices: Int32Array | BigInt64Array;
+  distances: Float32Array;
 }
 
 let loading: Promise<NativeBinding> | undefined;

@@ -1,12 +1,12 @@
 /**
- * The options of a mapping, and their way into the addon.
+ * The options of calls, and their way into the addon.
  *
  * Defaults and checks are the core's: it refuses unknown fields and values out of range with `GM_PARAM`. Only what JSON
  * would silently change (NaN, bigint, functions) is refused here.
  */
 
 import { wrongParameter } from "./errors.js";
-import type { MapRequest } from "./generated.js";
+import type { IndexRequest, MapRequest, NeighborsRequest } from "./generated.js";
 import type { ProgressListener } from "./progress.js";
 
 /** What every call takes. */
@@ -23,6 +23,12 @@ export interface Limits {
   threads?: number | undefined;
 }
 
+/** What a call takes that runs for long. */
+export interface ProgressOptions {
+  /** Told of stage, rows, speed, time left and memory. If it throws, the run is cancelled and rejects with that. */
+  onProgress?: ProgressListener | undefined;
+}
+
 /** Options of {@link CellMapper.plan}: every field of the request but the stores, which the mapper has. */
 export interface PlanOptions
   extends Omit<MapRequest, "query" | "reference" | "memory" | "threads">,
@@ -30,10 +36,22 @@ export interface PlanOptions
     CallOptions {}
 
 /** Options of {@link CellMapper.map}. `output` must be given. */
-export interface MapOptions extends PlanOptions {
-  /** Told of stage, rows, speed, time left and memory. If it throws, the run is cancelled and rejects with that. */
-  onProgress?: ProgressListener | undefined;
-}
+export interface MapOptions extends PlanOptions, ProgressOptions {}
+
+/** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
+export interface NeighborsPlanOptions
+  extends Omit<NeighborsRequest, "query" | "reference" | "memory" | "threads">,
+    Limits,
+    CallOptions {}
+
+/** Options of {@link Kernel.computeNeighbors}. `output` must be given. */
+export interface NeighborsOptions extends NeighborsPlanOptions, ProgressOptions {}
+
+/** Options of {@link ReferenceIndex.plan}: every field of the request but the reference. */
+export interface IndexPlanOptions extends Omit<IndexRequest, "reference" | "memory" | "threads">, Limits, CallOptions {}
+
+/** Options of {@link ReferenceIndex.build}. `output` must be given. */
+export interface IndexOptions extends IndexPlanOptions, ProgressOptions {}
 
 /** The two stores of a mapping. */
 export interface Stores {
@@ -44,7 +62,7 @@ export interface Stores {
 }
 
 /** The request as the JSON text that the addon reads. */
-export function encode(request: Stores & MapOptions): string {
+export function encode(request: CallOptions & ProgressOptions & Limits): string {
   const { signal: _signal, onProgress: _onProgress, memory, ...rest } = request;
   const fields = { ...rest, memory: typeof memory === "number" ? asBytes(memory) : memory };
   return JSON.stringify(fields, (name, value: unknown) => {

@@ -15,16 +15,8 @@ const LATER = [
   "--subset-categories <names>",
   "--missing <how>",
   "--where <condition>",
-  "--index <path>",
-  "--recall <share>",
-  "--nlist <n>",
-  "--nprobe <n>",
-  "--list-dtype <type>",
   "--rerank <how>",
   "--keep-xx",
-  "--seed <n>",
-  "--io <mode>",
-  "--work-dir <path>",
   "--profile <name>",
 ].map((flags) => new Option(flags).hideHelp());
 

@@ -6,8 +6,10 @@ import { wrongParameter } from "../errors.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
+import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
+import { registerNeighbors } from "./neighbors.js";
 import { registerPlan } from "./plan.js";
 import { Terminal } from "./terminal.js";
 
@@ -49,6 +51,8 @@ function build(json: boolean): Command {
         "6 output exists or is stale, 75 stopped but resumable, 130 interrupted after a clean checkpoint.",
     );
   registerMap(program);
+  registerNeighbors(program);
+  registerIndex(program);
   registerPlan(program);
   registerInspect(program);
   registerDoctor(program);

@@ -10,5 +10,5 @@ use crate::job;
 /// Resolves to a `Doctor` as JSON text.
 #[napi(catch_unwind)]
 pub fn doctor(env: &Env) -> napi::Result<PromiseRaw<'_, String>> {
-    job::promise(env, || Ok(pipeline::doctor()))
+    job::text(env, || Ok(pipeline::doctor()))
 }

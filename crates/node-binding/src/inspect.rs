@@ -12,5 +12,5 @@ use crate::job;
 /// Resolves to an `Inspection` as JSON text.
 #[napi(catch_unwind)]
 pub fn inspect(env: &Env, path: String) -> napi::Result<PromiseRaw<'_, String>> {
-    job::promise(env, move || source::inspect(Path::new(&path)))
+    job::text(env, move || source::inspect(Path::new(&path)))
 }

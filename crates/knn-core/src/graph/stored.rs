@@ -1,5 +1,6 @@
 //! Neighbours on disk, read back in row order.
 
+use super::block::GraphBlock;
 use crate::error::{Error, Result};
 use crate::source::{Missing, ZarrArray, ZarrStore};
 use crate::types::{DType, NeighborBlock, RowRange};
@@ -53,6 +54,30 @@ impl StoredNeighbors {
         block.distances.clear();
         block.distances.extend(self.buffer.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
         Ok(())
+    }
+
+    /// Appends these rows, counted within the AnnData, to a block; `false` if an id is no row of `n_ref`.
+    pub(super) fn append(&mut self, rows: RowRange, n_ref: u64, block: &mut GraphBlock) -> Result<bool> {
+        self.indices.read_rows(rows, &mut self.buffer)?;
+        let valid = block.ids.extend(&self.buffer, n_ref);
+        self.distances.read_rows(rows, &mut self.buffer)?;
+        block.distances.extend(self.buffer.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
+        Ok(valid)
+    }
+
+    /// Rows and width.
+    pub(super) fn shape(&self) -> &[u64] {
+        self.indices.shape()
+    }
+
+    /// Type of the ids: int32 or int64.
+    pub(super) fn ids_dtype(&self) -> DType {
+        self.indices.dtype()
+    }
+
+    /// A schema error of the ids.
+    pub(super) fn schema(&self, field: &str, reason: String) -> Error {
+        self.indices.schema(field, reason)
     }
 
     /// Bytes that reading `rows` rows of `k` neighbours takes, the block included.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, ZarrRows};
 
 /// Seed of the sample of chunks that a fingerprint looks into.
-const FINGERPRINT_SEED: u64 = 0;
+pub(super) const FINGERPRINT_SEED: u64 = 0;
 
 /// Everything that a run reads.
 pub(super) struct Inputs {

@@ -15,7 +15,7 @@ use crate::sink::{StoreSpec, writer_bytes};
 use crate::source::RowSource;
 
 /// Node, the libraries' code and heaps, and what an allocator keeps: measured at 60 MiB at most.
-const PROCESS: u64 = 72 * MIB;
+pub(super) const PROCESS: u64 = 72 * MIB;
 /// No block is larger: beyond this nothing gets faster.
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// A reference that must be streamed is not cut finer than this.

@@ -4,11 +4,16 @@
 //! the bandwidth is known from all of them, turns stored distances into weights and transfers the reference's columns. Both are
 //! committed unit by unit, so an interrupted run continues where it was.
 
+mod cost;
 mod doctor;
+mod index;
 mod inputs;
 mod join_stage;
+mod later;
 mod memory;
+mod neighbors;
 mod outputs;
+mod places;
 mod plan;
 mod reference;
 mod report;
@@ -19,7 +24,14 @@ mod transfer_stage;
 mod typescript;
 
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
+pub use index::{IndexDescription, IndexPlan, IndexReport, build_index, describe_index, plan_index};
+pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
-pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RunReport, Side, StageReport};
-pub use request::{DEFAULT_LAYOUT, LayoutRequest, MapRequest, Parameters, Resolved};
+pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
+pub use request::{
+    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LayoutRequest, MapRequest, NeighborsRequest,
+    Parameters, Resolved, ResolvedIndex, Search,
+};
 pub use run::{Seams, run, run_with};
+
+use request::training_warning;

@@ -1,17 +1,19 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
-use std::path::{Component, Path, PathBuf};
-
 use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::cost::{self, Extent};
+use super::index::describe_index;
 use super::inputs::Inputs;
+use super::later;
 use super::memory::{self, Sizes};
 use super::outputs;
+use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
-use super::request::{LayoutRequest, MapRequest, Parameters, Resolved};
+use super::request::{LayoutRequest, MapRequest, Parameters, Resolved, training_warning};
 use crate::error::{Error, Result};
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
@@ -20,9 +22,6 @@ use crate::source::{AnnDataStore, RowSource, ZarrRows};
 pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
 const RESULT_VERSION: u32 = 1;
-/// Pairs a second of one core, and bytes a second of a disk: for estimates only.
-const PAIRS_PER_SECOND: f64 = 0.6e9;
-const BYTES_PER_SECOND: f64 = 0.4e9;
 
 /// A run that may start.
 pub(super) struct Prepared {
@@ -45,31 +44,39 @@ struct Identity<'a> {
 
 /// What `run` would do and cost. Writes nothing; fails where `run` would refuse to start.
 pub fn plan(request: &MapRequest) -> Result<Plan> {
-    prepare(request).map(|(prepared, _)| prepared.plan)
+    planned(request.resolve()?)
+}
+
+/// The plan of a request that is resolved.
+pub(super) fn planned(resolved: Resolved) -> Result<Plan> {
+    prepare(resolved).map(|(prepared, _)| prepared.plan)
 }
 
 /// Everything up to the first write. What reading takes depends on the threads that read, so this runs in the run's own pool.
-pub(super) fn prepare(request: &MapRequest) -> Result<(Prepared, ThreadPool)> {
-    let resolved = request.resolve()?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(resolved.threads)
+pub(super) fn prepare(resolved: Resolved) -> Result<(Prepared, ThreadPool)> {
+    let pool = pool(resolved.threads)?;
+    let prepared = pool.install(|| check(resolved))?;
+    Ok((prepared, pool))
+}
+
+/// The worker threads of one run.
+pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
         .thread_name(|number| format!("gigamapper-{number}"))
         .build()
         .map_err(|error| Error::Backend {
             backend: "cpu".into(),
             reason: error.to_string(),
             remedy: "ask for fewer threads".into(),
-        })?;
-    let prepared = pool.install(|| check(resolved))?;
-    Ok((prepared, pool))
+        })
 }
 
-fn check(resolved: Resolved) -> Result<Prepared> {
-    if let Some(output) = &resolved.output {
-        check_output(output, &resolved)?;
-    }
+fn check(mut resolved: Resolved) -> Result<Prepared> {
+    check_places(&resolved)?;
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight()?;
+    let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
@@ -87,20 +94,28 @@ fn check(resolved: Resolved) -> Result<Prepared> {
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec)?;
 
-    let pairs = n_obs.saturating_mul(n_ref);
+    let extent = Extent {
+        n_query: n_obs,
+        n_ref,
+        dim: inputs.reference_rows.dim() as u64,
+        k,
+        self_mapping: resolved.self_mapping,
+    };
+    let search = cost::search_plan(parameters, extent);
+    let pairs = cost::pairs(parameters, extent);
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);
     let disk_bytes = planned_bytes(&spec);
     let threads = resolved.threads as u64;
-    let estimated_seconds =
-        pairs as f64 / (PAIRS_PER_SECOND * threads as f64) + (read_bytes + disk_bytes) as f64 / BYTES_PER_SECOND;
+    let traffic = read_bytes.saturating_add(disk_bytes).saturating_add(search.run_bytes.saturating_mul(2));
     let plan = Plan {
         mode: mode.into(),
         query: side(&inputs.query, &inputs.query_rows),
         reference: side(&inputs.reference, &inputs.reference_rows),
         k,
         parameters: parameters.clone(),
-        method_reason: "the only method of this version".into(),
+        method_reason,
+        search,
         layout: OutputLayout {
             inner_rows: layout.inner_rows(),
             unit_rows: layout.unit_rows(),
@@ -116,7 +131,7 @@ fn check(resolved: Resolved) -> Result<Prepared> {
         disk_bytes,
         read_bytes,
         pairs,
-        estimated_seconds,
+        estimated_seconds: cost::seconds(pairs, traffic, threads),
         outputs: outputs::described(&spec.arrays, n_obs),
         warnings: warnings(&resolved, &inputs, k),
         run,
@@ -124,46 +139,29 @@ fn check(resolved: Resolved) -> Result<Prepared> {
     Ok(Prepared { resolved, inputs, spec, sizes, plan })
 }
 
-/// The output may not exist unless that was said, and may not touch what is read.
-fn check_output(output: &Path, resolved: &Resolved) -> Result<()> {
-    let target = absolute(output)?;
-    for input in [&resolved.query, &resolved.reference] {
-        let input = absolute(input)?;
-        if target.starts_with(&input) || input.starts_with(&target) {
-            let reason = format!("overlaps {}, which is read: nothing is ever written there", input.display());
-            return Err(Error::param("output", output.display(), reason));
-        }
+fn check_places(resolved: &Resolved) -> Result<()> {
+    let inputs = [resolved.query.as_path(), resolved.reference.as_path()];
+    let index = resolved.search.index.as_deref();
+    let read: Vec<_> = inputs.into_iter().chain(index).collect();
+    if let Some(output) = &resolved.output {
+        check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
-    if resolved.resume && resolved.overwrite {
-        return Err(Error::param("resume", true, "cannot be combined with overwrite"));
-    }
-    if !resolved.resume && !resolved.overwrite && output.symlink_metadata().is_ok() {
-        return Err(Error::Exists {
-            path: output.to_path_buf(),
-            reason: "the output is already there".into(),
-            remedy: "say resume to continue the run that wrote it, overwrite to replace it, or choose another".into(),
-        });
+    if let Some(work_dir) = &resolved.search.work_dir {
+        check_work_dir(work_dir, &read, resolved.output.as_deref())?;
     }
     Ok(())
 }
 
-/// The path as the system sees it. What does not exist yet is no link, so from there on names are enough.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    let mut resolved = PathBuf::new();
-    for part in std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?.components() {
-        match part {
-            Component::ParentDir => drop(resolved.pop()),
-            Component::Normal(name) => {
-                resolved.push(name);
-                resolved = resolved.canonicalize().unwrap_or(resolved);
-            }
-            _ => resolved.push(part),
-        }
-    }
-    Ok(resolved)
+/// Settles the search, now that the reference's size is known. Returns why this method.
+fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
+    let index = resolved.search.index.as_deref().map(describe_index).transpose()?;
+    let chosen = resolved.search.choose(n_ref, index.as_ref(), later::IVF_RUNS)?;
+    resolved.parameters.method = chosen.method.into();
+    resolved.parameters.ivf = chosen.ivf;
+    Ok(chosen.reason)
 }
 
-fn side(store: &AnnDataStore, rows: &ZarrRows) -> Side {
+pub(super) fn side(store: &AnnDataStore, rows: &ZarrRows) -> Side {
     Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 
@@ -176,8 +174,15 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
             "nNeighbors {asked} is more than the cells there are to find ({others}): rows are padded with -1 and NaN"
         ));
     }
-    if resolved.parameters.obs_keys.is_empty() && resolved.parameters.obsm_keys.is_empty() {
+    let parameters = &resolved.parameters;
+    if !resolved.graph_only && parameters.obs_keys.is_empty() && parameters.obsm_keys.is_empty() {
         warnings.push("neither obsKeys nor obsmKeys: only neighbors are stored".into());
+    }
+    if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
+        warnings.extend(training_warning(ivf.nlist, inputs.reference.n_obs()));
+    }
+    if let Err(refusal) = later::search(parameters) {
+        warnings.push(format!("{refusal}: it can be planned but not run"));
     }
     warnings
 }

@@ -23,8 +23,10 @@ pub struct Plan {
     pub k: u64,
     /// What changes results.
     pub parameters: Parameters,
-    /// Why this search method.
+    /// Why this search method, in one sentence.
     pub method_reason: String,
+    /// What the search takes besides the output.
+    pub search: SearchPlan,
     /// Grid of the output.
     pub layout: OutputLayout,
     /// Query rows in flight.
@@ -47,7 +49,7 @@ pub struct Plan {
     /// Bytes read from query and reference.
     #[cfg_attr(test, ts(type = "number"))]
     pub read_bytes: u64,
-    /// Distances computed.
+    /// Distances computed; an estimate where `recall` has yet to choose `nprobe`.
     #[cfg_attr(test, ts(type = "number"))]
     pub pairs: u64,
     /// Rough seconds, from fixed constants per pair and byte.
@@ -58,6 +60,27 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Hash of inputs, parameters and format: the same for the same result.
     pub run: String,
+}
+
+/// A search before it starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SearchPlan {
+    /// The recall that will choose `nprobe`; null for an exact search, and where `nprobe` was given.
+    pub recall: Option<f64>,
+    /// Lists of the index; null for an exact search.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub nlist: Option<u64>,
+    /// Lists visited for each query cell; null for an exact search, and where `recall` chooses.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub nprobe: Option<u64>,
+    /// Bytes of the index at most, given or built for this run; 0 for an exact search.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub index_bytes: u64,
+    /// Bytes of intermediate files at most, gone at the end; 0 for an exact search.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub run_bytes: u64,
 }
 
 /// One side of a mapping.
@@ -152,8 +175,8 @@ pub struct RunReport {
     pub excluded_reference_rows: u64,
     /// Bandwidth used by the kernel; null when there was no valid distance.
     pub sigma: Option<f64>,
-    /// Recall of the neighbours: 1 for an exact search.
-    pub recall: f64,
+    /// Recall of the neighbours.
+    pub recall: RecallReport,
     /// What was stored where.
     pub stored: Vec<OutputArray>,
     /// Seconds and bytes by stage.
@@ -168,6 +191,34 @@ pub struct RunReport {
     pub resumed_units: u64,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// How many of the true neighbours were found: the share, over a held-out sample of this run's own query cells, of the
+/// neighbours by brute force that are among those stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RecallReport {
+    /// The measured share, 0 to 1; 1 for an exact search, which needs no measuring.
+    pub measured: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end of its 95 % interval.
+    pub high: f64,
+    /// What was asked for; null for an exact search, and where `nprobe` was given.
+    pub target: Option<f64>,
+    /// Lists visited for each query cell; null for an exact search.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub nprobe: Option<u64>,
+    /// The method taken: `exact` or `ivf`.
+    pub method: String,
+}
+
+impl RecallReport {
+    /// That of an exact search.
+    pub fn exact() -> Self {
+        Self { measured: 1.0, low: 1.0, high: 1.0, target: None, nprobe: None, method: "exact".into() }
+    }
 }
 
 /// Time and traffic of one stage.

@@ -7,10 +7,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::join_stage::{self, Joined};
+use super::later;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
-use super::report::{RunReport, StageReport};
-use super::request::MapRequest;
+use super::report::{RecallReport, RunReport, StageReport};
+use super::request::{MapRequest, Resolved};
 use super::transfer_stage::{self, Transferred};
 use crate::budget::{self, MemoryBudget};
 use crate::distance::Lane;
@@ -46,10 +47,16 @@ impl Default for Seams {
 
 /// [`run`] through other seams.
 pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Result<RunReport> {
+    run_resolved(request.resolve()?, progress, seams)
+}
+
+/// The run of a request that is resolved.
+pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams) -> Result<RunReport> {
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (mut prepared, pool) = prepare(request)?;
+    let (mut prepared, pool) = prepare(resolved)?;
+    later::search(&prepared.resolved.parameters)?;
     let sizes = &mut prepared.sizes;
     sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
     sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
@@ -71,7 +78,9 @@ pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Resu
 
     let sigma = sigma(&prepared, &joined);
     let mut warnings = prepared.plan.warnings.clone();
-    warnings.extend(sigma_warning(sigma, n_obs));
+    if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
+        warnings.extend(sigma_warning(sigma, n_obs));
+    }
     let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
         progress.begin("transfer", n_obs, resumed_rows(&transferred_before));
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
@@ -87,7 +96,8 @@ pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Resu
     progress.begin("finalise", 0, 0);
     progress.check()?;
     let output = store.path().display().to_string();
-    store.finalise(&uns(&prepared, &joined, sigma)?)?;
+    let recall = RecallReport::exact();
+    store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
     progress.end();
     clock.lap("finalise", &store);
     Ok(RunReport {
@@ -96,7 +106,7 @@ pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Resu
         label_status_counts: label_counts(&prepared, &transferred),
         excluded_reference_rows: joined.excluded,
         sigma,
-        recall: 1.0,
+        recall,
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,
@@ -120,9 +130,12 @@ fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     }
 }
 
-/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all.
+/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all, as between inner products.
 fn sigma(prepared: &Prepared, joined: &Joined) -> Option<f64> {
     let parameters = &prepared.resolved.parameters;
+    if parameters.metric == "inner_product" {
+        return None;
+    }
     parameters.bandwidth.or_else(|| joined.sums.mean(parameters.self_edges))
 }
 
@@ -135,7 +148,7 @@ fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {
 }
 
 /// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
-fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Result<Uns> {
+fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &RecallReport) -> Result<Uns> {
     let parameters = &prepared.resolved.parameters;
     let mut done = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -145,7 +158,7 @@ fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Result<Uns> 
         "k": prepared.spec.k,
         "n_ref": prepared.spec.n_ref,
         "excluded_reference_rows": joined.excluded,
-        "recall": 1.0,
+        "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
     if let Some(sigma) = sigma {

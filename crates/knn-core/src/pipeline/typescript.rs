@@ -8,9 +8,11 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, Cpu, Doctor, LayoutRequest, MachineMemory, MapRequest, MemoryPlan, OutputArray, OutputLayout,
-    Parameters, Plan, RunReport, Side, StageReport,
+    BackendState, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters,
+    LayoutRequest, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout, Parameters,
+    Plan, RecallReport, RunReport, SearchPlan, Side, StageReport,
 };
+use crate::graph::GraphDescription;
 use crate::progress::ProgressEvent;
 use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode};
 
@@ -24,15 +26,25 @@ const HEADER: &str = "/**
 fn rendered() -> String {
     [
         declaration::<MapRequest>(),
+        declaration::<NeighborsRequest>(),
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
+        declaration::<IvfParameters>(),
         declaration::<Plan>(),
+        declaration::<SearchPlan>(),
         declaration::<Side>(),
         declaration::<OutputLayout>(),
         declaration::<MemoryPlan>(),
         declaration::<OutputArray>(),
         declaration::<RunReport>(),
+        declaration::<RecallReport>(),
         declaration::<StageReport>(),
+        declaration::<IndexRequest>(),
+        declaration::<IndexParameters>(),
+        declaration::<IndexPlan>(),
+        declaration::<IndexReport>(),
+        declaration::<IndexDescription>(),
+        declaration::<GraphDescription>(),
         declaration::<ProgressEvent>(),
         declaration::<Inspection>(),
         declaration::<ColumnReport>(),

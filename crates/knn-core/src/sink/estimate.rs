@@ -2,7 +2,8 @@
 
 use super::shard::PADDING;
 use super::spec::{Field, Kind, StoreSpec};
-use super::tree::{Status, document_bytes, part_nodes};
+use super::tree::{document_bytes, part_nodes};
+use crate::store::Status;
 
 /// Bytes that a name takes in an estimate: barcodes with a sample in front have 20 to 40, and they compress.
 const NAME_BYTES: u64 = 64;

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::mapping::Shared;
 use super::node::Node;
-use super::tree::{Status, consolidate, part_group, part_nodes, root};
+use super::tree::{consolidate, part_group, part_nodes, root};
 use super::uns::Uns;
 use crate::error::Result;
+use crate::store::Status;
 
 pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
     let mut extra = Vec::new();

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::tree::{ATTRIBUTE, Status, VERSION, document_bytes};
+use super::tree::document_bytes;
 use crate::error::{Error, Result};
-use crate::store::{Vfs, is_temporary, write_atomic};
+use crate::store::{MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
 
 /// Far above the consolidated metadata of a billion cells.
 const MOST_BYTES: u64 = 1 << 28;
@@ -40,13 +40,13 @@ pub(super) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Found> {
     let Ok(document) = serde_json::from_slice::<Value>(&vfs.read(&root, MOST_BYTES)?) else {
         return Ok(Found::Foreign);
     };
-    let own = &document["attributes"][ATTRIBUTE];
+    let own = &document["attributes"][MARK];
     let (Some(version), Some(status), Some(run)) =
         (own["version"].as_u64(), own["status"].as_str(), own["run"].as_str())
     else {
         return Ok(Found::Foreign);
     };
-    if version > VERSION {
+    if version > MARK_VERSION {
         return Err(Error::Unsupported {
             what: format!("version {version} of the mapped store {}", path.display()),
             remedy: "use a newer gigamapper, or another output".into(),
@@ -96,7 +96,7 @@ pub(super) fn clear(vfs: &std::sync::Arc<dyn Vfs>, path: &Path, worker: &str) ->
         }
     }
     if let Found::Ours { mut document, .. } = found {
-        document["attributes"][ATTRIBUTE]["status"] = Status::Running.name().into();
+        document["attributes"][MARK]["status"] = Status::Running.name().into();
         write_atomic(vfs, &path.join("zarr.json"), worker, &document_bytes(&document))?;
     }
     vfs.remove_dir_all(&journal)?;

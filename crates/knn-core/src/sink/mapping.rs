@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::found::{Found, clear, find, journal_folder, lock_file};
 use super::node::Node;
 use super::spec::StoreSpec;
-use super::tree::{Status, document_bytes, part_group, part_nodes, root};
+use super::tree::{document_bytes, part_group, part_nodes, root};
 use super::unit::UnitWriter;
 use super::uns::Uns;
 use crate::error::{Error, Result};
 use crate::store::{
-    AtomicFile, Header, Journal, Lock, Record, Stage, Vfs, hash_file, make_dirs, remove_temporaries, write_atomic,
+    AtomicFile, Header, Journal, Lock, Record, Stage, Status, Vfs, hash_file, make_dirs, remove_temporaries,
+    write_atomic,
 };
 
 /// A mapped store that this process writes. Others are kept out by its lock until it is dropped.

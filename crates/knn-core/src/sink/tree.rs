@@ -6,29 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::node::{Node, categories, compressed, dict, encoding, group, sharded, strings};
 use super::spec::{ArraySpec, Field, Kind, StoreSpec};
+use crate::store::{MARK, MARK_VERSION, Status};
 use crate::types::DType;
 
-/// Version of the `gigamapper` attribute of the root.
-pub(super) const VERSION: u64 = 1;
-/// The attribute of the root.
-pub(super) const ATTRIBUTE: &str = "gigamapper";
 const STATUS: &str = "gigamapper-status";
-
-/// Whether a store is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    Running,
-    Complete,
-}
-
-impl Status {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Complete => "complete",
-        }
-    }
-}
 
 /// All nodes of part `part` below its own group. Arrays of an unfinished store say so in an attribute.
 pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Node> {
@@ -83,10 +64,10 @@ pub(super) fn part_group() -> Node {
 pub(super) fn root(spec: &StoreSpec, status: Status) -> Node {
     let mut attributes = if spec.layout.parts() == 1 { encoding("anndata", "0.1.0") } else { Map::new() };
     let own = json!({
-        "version": VERSION, "status": status.name(), "run": spec.run,
+        "version": MARK_VERSION, "status": status.name(), "run": spec.run,
         "n_obs": spec.layout.n_obs(), "n_ref": spec.n_ref, "k": spec.k, "part_rows": spec.layout.part_rows(),
     });
-    attributes.insert(ATTRIBUTE.into(), own);
+    attributes.insert(MARK.into(), own);
     group("", &attributes)
 }
 

@@ -11,6 +11,7 @@ mod atomic;
 mod checksum;
 mod journal;
 mod lock;
+mod mark;
 mod os;
 mod vfs;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use atomic::{
 pub use checksum::{hash_bytes, hash_file};
 pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage};
 pub use lock::Lock;
+pub use mark::{MARK, MARK_VERSION, Status};
 pub use os::OsVfs;
 pub use vfs::{Vfs, VfsFile};
 

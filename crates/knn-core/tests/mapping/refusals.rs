@@ -160,8 +160,7 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     let later = [
         MapRequest { kernel_method: some("umap"), ..request.clone() },
         MapRequest { kernel_method: some("jaccard"), ..request.clone() },
-        MapRequest { metric: some("cosine"), ..request.clone() },
-        MapRequest { method: some("ivf"), ..request.clone() },
+        MapRequest { method: some("ivfpq"), ..request.clone() },
         MapRequest { symmetrize: some("max"), ..request.clone() },
         MapRequest { backend: some("cuda"), ..request.clone() },
         MapRequest { probabilities: some("top-m"), ..request.clone() },

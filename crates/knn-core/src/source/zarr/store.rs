@@ -88,6 +88,12 @@ impl ZarrStore {
         &self.name
     }
 
+    /// The attributes of the root.
+    pub fn root_attributes(&self) -> Result<Map<String, Value>> {
+        let root = self.node("")?;
+        Ok(root.ok_or_else(|| Error::schema(self.name(), "", "zarr.json", "is missing"))?.attributes)
+    }
+
     /// The real path of something in the store; `None` if it is not there. Symbolic links are followed as long as they
     /// end inside the store.
     fn locate(&self, path: &str) -> Result<Option<PathBuf>> {

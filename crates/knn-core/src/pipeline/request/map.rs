@@ -1,10 +1,15 @@
-//! What a caller asks for, and the same with every default filled in.
+//! A mapping as it is asked for: neighbours and what they transfer.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget;
+use super::resolved::{DEFAULT_LAYOUT, Parameters, Resolved};
+use super::search::Search;
+use super::values::{
+    MOST_NEIGHBORS, checked_layout, checked_memory, checked_metric, checked_threads, distinct, one_of, postfix,
+    same_store,
+};
 use crate::error::{Error, Result};
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
@@ -49,10 +54,35 @@ pub struct MapRequest {
     /// Suffix of confidence columns, default `conf`.
     #[serde(alias = "confidence_postfix")]
     pub confidence_postfix: Option<String>,
-    /// `auto` (default) or `exact`.
+    /// How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
+    /// pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
     pub method: Option<String>,
-    /// `euclidean` (default).
+    /// Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
+    /// `nprobe`, by brute force on a sample of this run's own cells.
+    pub recall: Option<f64>,
+    /// Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub nlist: Option<i64>,
+    /// Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub nprobe: Option<i64>,
+    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
+    /// which a kernel of distances refuses.
     pub metric: Option<String>,
+    /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub seed: Option<i64>,
+    /// Numbers in the lists of the index that the run builds: `f32` (default), or `f16` for half the bytes, with coordinates
+    /// rounded to 5e-4 of their size.
+    #[serde(alias = "list_dtype")]
+    pub list_dtype: Option<String>,
+    /// How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+    pub io: Option<String>,
+    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+    pub index: Option<String>,
+    /// Existing folder for intermediate files. Default: beside the output. Changes no result.
+    #[serde(alias = "work_dir")]
+    pub work_dir: Option<String>,
     /// `auto` (default) or `cpu`.
     pub backend: Option<String>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
@@ -84,68 +114,6 @@ pub struct LayoutRequest {
     #[cfg_attr(test, ts(type = "number"))]
     pub part_rows: u64,
 }
-
-/// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct Parameters {
-    /// Key in `obsm` of both stores.
-    pub use_rep: String,
-    /// Columns of `obs` to transfer.
-    pub obs_keys: Vec<String>,
-    /// Keys of `obsm` to transfer.
-    pub obsm_keys: Vec<String>,
-    /// As asked for: in self-mapping it counts the cell itself.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub n_neighbors: u64,
-    /// The kernel.
-    pub kernel_method: String,
-    /// The bandwidth, where it was pinned.
-    pub bandwidth: Option<f64>,
-    /// `none`.
-    pub symmetrize: String,
-    /// Whether a cell votes for itself.
-    pub self_edges: bool,
-    /// `none` or `all`.
-    pub probabilities: String,
-    /// Suffix of predicted columns.
-    pub prediction_postfix: String,
-    /// Suffix of confidence columns.
-    pub confidence_postfix: String,
-    /// The search method taken: `exact`.
-    pub method: String,
-    /// The metric.
-    pub metric: String,
-}
-
-/// A request with paths and limits resolved: what `plan` works on.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// The query store.
-    pub query: PathBuf,
-    /// The reference store; the query's path in self-mapping.
-    pub reference: PathBuf,
-    /// Whether query and reference are one store.
-    pub self_mapping: bool,
-    /// The output store, where one was named.
-    pub output: Option<PathBuf>,
-    /// What changes results.
-    pub parameters: Parameters,
-    /// The budget, bytes.
-    pub memory: u64,
-    /// Worker threads.
-    pub threads: usize,
-    /// Continue an interrupted run.
-    pub resume: bool,
-    /// Replace an earlier mapped store.
-    pub overwrite: bool,
-    /// Grid of the output.
-    pub layout: LayoutRequest,
-}
-
-/// Rows per inner chunk, inner chunks per unit and rows per part that `formats.md` fixes.
-pub const DEFAULT_LAYOUT: LayoutRequest = LayoutRequest { inner_rows: 65_536, inner_per_unit: 16, part_rows: 1 << 24 };
 
 /// CellMapper's kernels that come with later versions.
 const LATER_KERNELS: [&str; 10] = [
@@ -183,10 +151,9 @@ impl MapRequest {
         let kernel_method = one_of("kernelMethod", self.kernel_method.as_deref(), &["gauss"], &LATER_KERNELS)?;
         let symmetrize = one_of("symmetrize", self.symmetrize.as_deref(), &["none"], &["max", "mean"])?;
         let probabilities = one_of("probabilities", self.probabilities.as_deref(), &["none", "all"], &["top-m"])?;
-        one_of("method", self.method.as_deref(), &["auto", "exact"], &["ivf", "ivfpq"])?;
         one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
-        let metrics = ["sqeuclidean", "cosine", "inner_product"];
-        let metric = one_of("metric", self.metric.as_deref(), &["euclidean"], &metrics)?;
+        let metric = checked_metric(self.metric.as_deref())?;
+        let search = Search::resolve(self)?;
         if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
             return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
         }
@@ -200,16 +167,17 @@ impl MapRequest {
             }
             given => given.unwrap_or(self_mapping),
         };
-        let memory = self.memory.as_deref().map_or_else(|| Ok(budget::default_limit()), budget::parse_bytes)?;
-        let threads = match self.threads {
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-            Some(n @ 1..=1024) => n as usize,
-            Some(n) => return Err(Error::param("threads", n, "between 1 and 1024")),
-        };
         let prediction_postfix = postfix("predictionPostfix", self.prediction_postfix.as_deref(), "pred")?;
         let confidence_postfix = postfix("confidencePostfix", self.confidence_postfix.as_deref(), "conf")?;
         if prediction_postfix == confidence_postfix {
             return Err(Error::param("confidencePostfix", confidence_postfix, "must differ from predictionPostfix"));
+        }
+        let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
+        let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
+        if metric == "inner_product" && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
+            let reason =
+                format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
+            return Err(Error::param("metric", metric, reason));
         }
         Ok(Resolved {
             query,
@@ -218,8 +186,8 @@ impl MapRequest {
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
-                obs_keys: distinct("obsKeys", self.obs_keys.as_deref())?,
-                obsm_keys: distinct("obsmKeys", self.obsm_keys.as_deref())?,
+                obs_keys,
+                obsm_keys,
                 n_neighbors: n_neighbors as u64,
                 kernel_method,
                 bandwidth: self.bandwidth,
@@ -228,66 +196,19 @@ impl MapRequest {
                 probabilities,
                 prediction_postfix,
                 confidence_postfix,
-                method: "exact".into(),
+                method: search.method.clone(),
                 metric,
+                ivf: None,
             },
-            memory,
-            threads,
+            search,
+            graph_only: false,
+            memory: checked_memory(self.memory.as_deref())?,
+            threads: checked_threads(self.threads)?,
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
-}
-
-/// More neighbours than anyone maps with; keeps row buffers small.
-const MOST_NEIGHBORS: i64 = 10_000;
-
-fn same_store(query: &std::path::Path, reference: &std::path::Path) -> bool {
-    query == reference
-        || matches!((query.canonicalize(), reference.canonicalize()), (Ok(left), Ok(right)) if left == right)
-}
-
-/// The given value if it is available (the first one if none is given); says which will come and which never existed.
-fn one_of(name: &str, given: Option<&str>, available: &[&str], later: &[&str]) -> Result<String> {
-    match given {
-        None => Ok(available[0].to_owned()),
-        Some(value) if available.contains(&value) => Ok(value.to_owned()),
-        Some(value) if later.contains(&value) => Err(Error::Unsupported {
-            what: format!("{name} {value:?} in this version"),
-            remedy: format!("available now: {}", available.join(", ")),
-        }),
-        Some(value) => Err(Error::param(name, value, format!("one of {}", [available, later].concat().join(", ")))),
-    }
-}
-
-fn postfix(name: &str, given: Option<&str>, default: &str) -> Result<String> {
-    let value = given.unwrap_or(default);
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if value.is_empty() || !value.chars().all(fine) {
-        return Err(Error::param(name, value, "letters, digits, '_', '-' and '.' only"));
-    }
-    Ok(value.to_owned())
-}
-
-fn distinct(name: &str, keys: Option<&[String]>) -> Result<Vec<String>> {
-    let keys = keys.unwrap_or_default();
-    for (i, key) in keys.iter().enumerate() {
-        if key.is_empty() || keys[..i].contains(key) {
-            return Err(Error::param(name, key, "every key once, and none empty"));
-        }
-    }
-    Ok(keys.to_vec())
-}
-
-fn checked_layout(layout: LayoutRequest) -> Result<LayoutRequest> {
-    let LayoutRequest { inner_rows, inner_per_unit, part_rows } = layout;
-    let unit = inner_rows.checked_mul(inner_per_unit).unwrap_or(0);
-    if unit == 0 || unit > 1 << 20 || part_rows == 0 || part_rows % unit != 0 {
-        let reason = "a unit has 1 to 2^20 rows and a part is a whole number of units";
-        return Err(Error::param("layout", format!("{layout:?}"), reason));
-    }
-    Ok(layout)
 }
 
 #[cfg(test)]
@@ -334,6 +255,7 @@ mod tests {
             MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },
+            MapRequest { metric: Some("inner_product".into()), obs_keys: Some(vec!["a".into()]), ..request() },
             MapRequest { layout: Some(LayoutRequest { inner_rows: 4, inner_per_unit: 2, part_rows: 9 }), ..request() },
         ];
         for request in wrong {

@@ -1,0 +1,107 @@
+//! What a search costs, from fixed constants per pair and byte: for `plan` and for nothing that is stored.
+//!
+//! Bytes on disk are upper estimates. Times are rough, and never decide anything.
+
+use super::report::SearchPlan;
+use super::request::Parameters;
+
+/// Pairs a second of one core, and bytes a second of a disk.
+const PAIRS_PER_SECOND: f64 = 0.6e9;
+const BYTES_PER_SECOND: f64 = 0.4e9;
+/// Lists visited for each cell while the recall has not chosen a number yet.
+const USUAL_NPROBE: u64 = 32;
+/// Lists begin at multiples of this, so half of it is lost for each.
+const ALIGNMENT: u64 = 4096;
+/// Comparisons with centroids for each row that is assigned to a list, where there are two levels of them.
+const ROUTED_SUPER_CELLS: u64 = 12;
+
+/// The size of a search.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) n_query: u64,
+    pub(super) n_ref: u64,
+    pub(super) dim: u64,
+    pub(super) k: u64,
+    pub(super) self_mapping: bool,
+}
+
+/// Bytes of an index: rows with their ids and checksums, the padding of each list, and the centroids.
+pub(super) fn index_bytes(n: u64, dim: u64, nlist: u64, list_dtype: &str) -> u64 {
+    let number = if list_dtype == "f16" { 2 } else { 4 };
+    let row = dim.saturating_mul(number).saturating_add(id_bytes(n));
+    let list = dim * 4 + ALIGNMENT / 2 + 32;
+    n.saturating_mul(row).saturating_add(nlist.saturating_mul(list)).saturating_add(1 << 16)
+}
+
+/// Bytes of the runs that building an index sorts its rows with.
+pub(super) fn build_run_bytes(n: u64, dim: u64) -> u64 {
+    n.saturating_mul(dim * 4 + id_bytes(n) + 4)
+}
+
+/// What a search by the chosen method takes on disk, and how much of it stays out of the output.
+pub(super) fn search_plan(parameters: &Parameters, extent: Extent) -> SearchPlan {
+    let Some(ivf) = &parameters.ivf else {
+        return SearchPlan { recall: None, nlist: None, nprobe: None, index_bytes: 0, run_bytes: 0 };
+    };
+    let Extent { n_query, n_ref, dim, k, self_mapping } = extent;
+    let index_bytes = index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype);
+    let built = if ivf.index.is_some() { 0 } else { build_run_bytes(n_ref, dim) };
+    // Queries are sorted by list in runs and results are sorted back; within one store the lists hold the queries.
+    let routed = if self_mapping { 0 } else { n_query.saturating_mul(dim * 4 + 8) };
+    let joined = routed.saturating_add(n_query.saturating_mul(k * (id_bytes(n_ref) + 4) + 8));
+    // The runs of one stage are gone when the next one's are whole.
+    SearchPlan {
+        recall: ivf.recall,
+        nlist: Some(ivf.nlist),
+        nprobe: ivf.nprobe,
+        index_bytes,
+        run_bytes: built.max(joined),
+    }
+}
+
+/// Distances that the search computes.
+pub(super) fn pairs(parameters: &Parameters, extent: Extent) -> u64 {
+    let Extent { n_query, n_ref, .. } = extent;
+    let Some(ivf) = &parameters.ivf else { return n_query.saturating_mul(n_ref) };
+    let list_rows = n_ref.div_ceil(ivf.nlist);
+    let visited = ivf.nprobe.unwrap_or(USUAL_NPROBE).min(ivf.nlist).saturating_mul(list_rows).min(n_ref);
+    let assigned = if ivf.index.is_some() { 0 } else { n_ref };
+    n_query.saturating_mul(visited).saturating_add((n_query + assigned).saturating_mul(routing(ivf.nlist)))
+}
+
+/// Comparisons that find the lists of one row.
+pub(super) fn routing(nlist: u64) -> u64 {
+    let super_cells = nlist.isqrt().max(1);
+    nlist.min(super_cells + ROUTED_SUPER_CELLS * nlist.div_ceil(super_cells))
+}
+
+/// Rough seconds.
+pub(super) fn seconds(pairs: u64, bytes: u64, threads: u64) -> f64 {
+    pairs as f64 / (PAIRS_PER_SECOND * threads as f64) + bytes as f64 / BYTES_PER_SECOND
+}
+
+/// Bytes of a row's number among `n`.
+fn id_bytes(n: u64) -> u64 {
+    if n < 1 << 32 { 4 } else { 8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_takes_about_what_its_rows_take() {
+        let (n, dim) = (1_000_000, 50);
+        let f32s = index_bytes(n, dim, 4096, "f32");
+        assert!((204_000_000..220_000_000).contains(&f32s), "{f32s}");
+        assert!(index_bytes(n, dim, 4096, "f16") < f32s * 6 / 10);
+        assert!(index_bytes(u64::MAX, u64::from(u32::MAX), 1, "f32") > 1 << 60);
+    }
+
+    #[test]
+    fn routing_is_never_more_than_all_centroids() {
+        assert_eq!(routing(1), 1);
+        assert_eq!(routing(64), 64);
+        assert_eq!(routing(4096), 64 + 12 * 64);
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a run may write: never into what it reads, and over nothing that it was not told to replace.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What to do with an output that exists.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Existing {
+    pub(super) resume: bool,
+    pub(super) overwrite: bool,
+}
+
+/// The output may not exist unless that was said, and may not touch what is read.
+pub(super) fn check_output(output: &Path, inputs: &[&Path], existing: Existing) -> Result<()> {
+    apart("output", output, inputs)?;
+    let Existing { resume, overwrite } = existing;
+    if resume && overwrite {
+        return Err(Error::param("resume", true, "cannot be combined with overwrite"));
+    }
+    if !resume && !overwrite && output.symlink_metadata().is_ok() {
+        return Err(Error::Exists {
+            path: output.to_path_buf(),
+            reason: "the output is already there".into(),
+            remedy: "say resume to continue the run that wrote it, overwrite to replace it, or choose another".into(),
+        });
+    }
+    Ok(())
+}
+
+/// A folder for intermediate files must be one, and apart from what is read and from the output.
+pub(super) fn check_work_dir(work_dir: &Path, inputs: &[&Path], output: Option<&Path>) -> Result<()> {
+    if !work_dir.is_dir() {
+        return Err(Error::param("workDir", work_dir.display(), "name a folder that exists"));
+    }
+    let inside = |outer: &Path| Ok::<_, Error>(absolute(work_dir)?.starts_with(absolute(outer)?));
+    for store in inputs.iter().copied().chain(output) {
+        if inside(store)? {
+            let reason = format!("lies inside {}, where no other files belong", store.display());
+            return Err(Error::param("workDir", work_dir.display(), reason));
+        }
+    }
+    Ok(())
+}
+
+fn apart(name: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
+    let target = absolute(output)?;
+    for input in inputs {
+        let input = absolute(input)?;
+        if target.starts_with(&input) || input.starts_with(&target) {
+            let reason = format!("overlaps {}, which is read: nothing is ever written there", input.display());
+            return Err(Error::param(name, output.display(), reason));
+        }
+    }
+    Ok(())
+}
+
+/// The path as the system sees it. What does not exist yet is no link, so from there on names are enough.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let mut resolved = PathBuf::new();
+    for part in std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            Component::Normal(name) => {
+                resolved.push(name);
+                resolved = resolved.canonicalize().unwrap_or(resolved);
+            }
+            _ => resolved.push(part),
+        }
+    }
+    Ok(resolved)
+}

@@ -1,0 +1,164 @@
+//! An index as it is asked for.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::search::{check_nlist, default_nlist};
+use super::values::{
+    checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_seed,
+    checked_threads,
+};
+use crate::error::{Error, Result};
+
+/// A request to build the index of a reference. Unknown fields are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IndexRequest {
+    /// The reference store: an AnnData zarr folder.
+    pub reference: String,
+    /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there. A plan works without it.
+    pub output: Option<String>,
+    /// Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
+    #[serde(alias = "use_rep")]
+    pub use_rep: Option<String>,
+    /// Lists, 1 to 2^24 and at most one for each cell. Default: a 256th of the cells, as a power of two.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub nlist: Option<i64>,
+    /// Seed of the training sample. 0 to 2^53 − 1, default 0.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub seed: Option<i64>,
+    /// Numbers in the lists: `f32` (default), or `f16` for half the bytes, with coordinates rounded to 5e-4 of their size.
+    #[serde(alias = "list_dtype")]
+    pub list_dtype: Option<String>,
+    /// Distance that the lists are made for: `euclidean` (default), `sqeuclidean`, `cosine` or `inner_product`.
+    pub metric: Option<String>,
+    /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+    /// cgroup's, at least 256 MiB.
+    pub memory: Option<String>,
+    /// Worker threads; default all cores.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub threads: Option<i64>,
+    /// Existing folder for intermediate files. Default: beside the output. Changes no result.
+    #[serde(alias = "work_dir")]
+    pub work_dir: Option<String>,
+    /// Continue an interrupted build of the same request; `GM_STALE` if inputs or parameters differ.
+    pub resume: Option<bool>,
+    /// Replace an earlier index; anything else that is there stays `GM_EXISTS`.
+    pub overwrite: Option<bool>,
+}
+
+/// What decides the bytes of an index, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct IndexParameters {
+    /// Key in `obsm` of the reference.
+    pub use_rep: String,
+    /// Lists.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub nlist: u64,
+    /// Seed of the training sample.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seed: u64,
+    /// Numbers in the lists: `f32` or `f16`.
+    pub list_dtype: String,
+    /// The metric.
+    pub metric: String,
+}
+
+/// A request for an index with paths and limits resolved.
+#[derive(Debug, Clone)]
+pub struct ResolvedIndex {
+    /// The reference store.
+    pub reference: PathBuf,
+    /// The index, where one was named.
+    pub output: Option<PathBuf>,
+    /// Key in `obsm`.
+    pub use_rep: String,
+    /// Lists, where that was said.
+    pub nlist: Option<u64>,
+    /// Seed of the training sample.
+    pub seed: u64,
+    /// Numbers in the lists.
+    pub list_dtype: String,
+    /// The metric.
+    pub metric: String,
+    /// The budget, bytes.
+    pub memory: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// Where intermediate files go; none is beside the output.
+    pub work_dir: Option<PathBuf>,
+    /// Continue an interrupted build.
+    pub resume: bool,
+    /// Replace an earlier index.
+    pub overwrite: bool,
+}
+
+impl IndexRequest {
+    /// Fills in defaults and refuses values that no store could make valid. Touches no array.
+    pub fn resolve(&self) -> Result<ResolvedIndex> {
+        if self.reference.is_empty() {
+            return Err(Error::param("reference", "", "name the store to be indexed"));
+        }
+        let output = self.output.as_deref().map(|path| checked_index_path("output", path)).transpose()?;
+        Ok(ResolvedIndex {
+            reference: PathBuf::from(&self.reference),
+            output: output.map(PathBuf::from),
+            use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+            nlist: checked_lists("nlist", self.nlist)?,
+            seed: checked_seed(self.seed)?,
+            list_dtype: checked_list_dtype(self.list_dtype.as_deref())?,
+            metric: checked_metric(self.metric.as_deref())?,
+            memory: checked_memory(self.memory.as_deref())?,
+            threads: checked_threads(self.threads)?,
+            work_dir: self.work_dir.as_ref().map(PathBuf::from),
+            resume: self.resume.unwrap_or(false),
+            overwrite: self.overwrite.unwrap_or(false),
+        })
+    }
+}
+
+impl ResolvedIndex {
+    /// What decides the index of `n` cells.
+    pub fn parameters(&self, n: u64) -> Result<IndexParameters> {
+        let nlist = self.nlist.unwrap_or_else(|| default_nlist(n));
+        check_nlist(nlist, n)?;
+        Ok(IndexParameters {
+            use_rep: self.use_rep.clone(),
+            nlist,
+            seed: self.seed,
+            list_dtype: self.list_dtype.clone(),
+            metric: self.metric.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_by_name() {
+        let request = || IndexRequest { reference: "r".into(), ..IndexRequest::default() };
+        let wrong = [
+            ("reference", IndexRequest::default()),
+            ("output", IndexRequest { output: Some("index.zarr".into()), ..request() }),
+            ("nlist", IndexRequest { nlist: Some(0), ..request() }),
+            ("seed", IndexRequest { seed: Some(-3), ..request() }),
+            ("listDtype", IndexRequest { list_dtype: Some("f64".into()), ..request() }),
+            ("metric", IndexRequest { metric: Some("manhattan".into()), ..request() }),
+            ("threads", IndexRequest { threads: Some(0), ..request() }),
+        ];
+        for (name, request) in wrong {
+            let error = request.resolve().unwrap_err();
+            assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
+        }
+        let resolved = request().resolve().unwrap();
+        assert_eq!(resolved.parameters(1_000_000).unwrap().nlist, 4096);
+        let many = IndexRequest { nlist: Some(501), ..request() }.resolve().unwrap();
+        assert_eq!(many.parameters(500).unwrap_err().code(), "GM_PARAM");
+    }
+}

@@ -1,0 +1,18 @@
+//! What callers ask for, and the same with every default filled in. Defaults and checks of options live here and nowhere else.
+//!
+//! A request is data: it touches no array. What only the size of the reference decides (the method that `auto` takes, the number
+//! of lists) stays open in [`Resolved`] until a plan knows it.
+
+mod index;
+mod map;
+mod neighbors;
+mod resolved;
+mod search;
+mod values;
+
+pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
+pub use map::{LayoutRequest, MapRequest};
+pub use neighbors::NeighborsRequest;
+pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
+pub use search::Search;
+pub(super) use search::training_warning;

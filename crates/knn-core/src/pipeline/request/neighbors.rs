@@ -1,0 +1,159 @@
+//! A graph as it is asked for: a mapping that transfers nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::map::{LayoutRequest, MapRequest};
+use super::resolved::Resolved;
+use crate::error::{Error, Result};
+
+/// A request for neighbours alone, under the names of a mapping. Unknown fields are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NeighborsRequest {
+    /// The query store (y): an AnnData zarr folder.
+    pub query: String,
+    /// The reference store (x); none, or the query itself, is the graph of one store.
+    pub reference: Option<String>,
+    /// Where the graph goes: an AnnData with `obsm/knn_indices` and `obsm/knn_distances`; `GM_EXISTS` if something is there.
+    /// A plan works without it.
+    pub output: Option<String>,
+    /// Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
+    #[serde(alias = "use_rep")]
+    pub use_rep: Option<String>,
+    /// Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
+    pub graphs: Option<Vec<String>>,
+    /// Neighbours per cell, default 30; within one store it counts the cell itself.
+    #[serde(alias = "n_neighbors")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_neighbors: Option<i64>,
+    /// How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
+    /// pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+    pub method: Option<String>,
+    /// Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
+    /// `nprobe`, by brute force on a sample of this run's own cells.
+    pub recall: Option<f64>,
+    /// Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub nlist: Option<i64>,
+    /// Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub nprobe: Option<i64>,
+    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
+    /// so that the nearest come first.
+    pub metric: Option<String>,
+    /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub seed: Option<i64>,
+    /// Numbers in the lists of the index that the run builds: `f32` (default), or `f16` for half the bytes, with coordinates
+    /// rounded to 5e-4 of their size.
+    #[serde(alias = "list_dtype")]
+    pub list_dtype: Option<String>,
+    /// How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+    pub io: Option<String>,
+    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+    pub index: Option<String>,
+    /// Existing folder for intermediate files. Default: beside the output. Changes no result.
+    #[serde(alias = "work_dir")]
+    pub work_dir: Option<String>,
+    /// `auto` (default) or `cpu`.
+    pub backend: Option<String>,
+    /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+    /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+    pub memory: Option<String>,
+    /// Worker threads; default all cores.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub threads: Option<i64>,
+    /// Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+    pub resume: Option<bool>,
+    /// Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
+    pub overwrite: Option<bool>,
+    /// Rows per inner chunk, shard and part; for tests of the layout.
+    pub layout: Option<LayoutRequest>,
+}
+
+impl NeighborsRequest {
+    /// The mapping without transfers that finds these neighbours.
+    pub fn resolve(&self) -> Result<Resolved> {
+        let request = self.clone();
+        let mapping = MapRequest {
+            query: request.query,
+            reference: request.reference,
+            output: request.output,
+            use_rep: request.use_rep,
+            n_neighbors: request.n_neighbors,
+            method: request.method,
+            recall: request.recall,
+            nlist: request.nlist,
+            nprobe: request.nprobe,
+            metric: request.metric,
+            seed: request.seed,
+            list_dtype: request.list_dtype,
+            io: request.io,
+            index: request.index,
+            work_dir: request.work_dir,
+            backend: request.backend,
+            memory: request.memory,
+            threads: request.threads,
+            resume: request.resume,
+            overwrite: request.overwrite,
+            layout: request.layout,
+            ..MapRequest::default()
+        };
+        let resolved = mapping.resolve()?;
+        check_graphs(self.graphs.as_deref(), resolved.self_mapping)?;
+        Ok(Resolved { graph_only: true, ..resolved })
+    }
+}
+
+/// Between two stores there is `yx`, within one `xx`, which is then the same.
+fn check_graphs(given: Option<&[String]>, self_mapping: bool) -> Result<()> {
+    let Some(graphs) = given else { return Ok(()) };
+    let told = graphs.join(",");
+    if graphs.is_empty() || (1..graphs.len()).any(|i| graphs[..i].contains(&graphs[i])) {
+        return Err(Error::param("graphs", told, "at least one graph, and each once"));
+    }
+    if let Some(unknown) = graphs.iter().find(|graph| !["yx", "xx", "yy", "xy"].contains(&graph.as_str())) {
+        return Err(Error::param("graphs", unknown, "one of yx, xx, yy, xy (x is the reference, y the query)"));
+    }
+    let available: &[&str] = if self_mapping { &["xx", "yx"] } else { &["yx"] };
+    if graphs.len() > 1 || !available.contains(&graphs[0].as_str()) {
+        return Err(Error::Unsupported {
+            what: format!("graphs {told} in this version"),
+            remedy: "available now: yx between two stores, xx within one; run one for each graph".into(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(reference: Option<&str>, graphs: &[&str]) -> NeighborsRequest {
+        let graphs = graphs.iter().map(|&graph| graph.to_owned()).collect();
+        let reference = reference.map(str::to_owned);
+        NeighborsRequest { query: "q".into(), reference, graphs: Some(graphs), ..NeighborsRequest::default() }
+    }
+
+    #[test]
+    fn it_is_the_mapping_that_transfers_nothing() {
+        let resolved = NeighborsRequest { graphs: None, ..request(Some("r"), &[]) }.resolve().unwrap();
+        let mapping = MapRequest { query: "q".into(), reference: Some("r".into()), ..MapRequest::default() };
+        assert_eq!(resolved.parameters, mapping.resolve().unwrap().parameters);
+        assert!(resolved.graph_only);
+    }
+
+    #[test]
+    fn graphs_are_checked() {
+        let code = |reference, graphs: &[&str]| request(reference, graphs).resolve().err().map(|error| error.code());
+        assert_eq!(code(Some("r"), &["yx"]), None);
+        assert_eq!(code(None, &["xx"]), None);
+        assert_eq!(code(Some("r"), &["xx"]), Some("GM_UNSUPPORTED"));
+        assert_eq!(code(Some("r"), &["yx", "xx"]), Some("GM_UNSUPPORTED"));
+        assert_eq!(code(None, &["yy"]), Some("GM_UNSUPPORTED"));
+        for wrong in [&["yx", "yx"][..], &["zx"], &[]] {
+            assert_eq!(code(Some("r"), wrong), Some("GM_PARAM"), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A request with its defaults: what a plan works on, and the part of it that decides results.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::map::LayoutRequest;
+use super::search::Search;
+
+/// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// Key in `obsm` of both stores.
+    pub use_rep: String,
+    /// Columns of `obs` to transfer.
+    pub obs_keys: Vec<String>,
+    /// Keys of `obsm` to transfer.
+    pub obsm_keys: Vec<String>,
+    /// As asked for: in self-mapping it counts the cell itself.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_neighbors: u64,
+    /// The kernel.
+    pub kernel_method: String,
+    /// The bandwidth, where it was pinned.
+    pub bandwidth: Option<f64>,
+    /// `none`.
+    pub symmetrize: String,
+    /// Whether a cell votes for itself.
+    pub self_edges: bool,
+    /// `none` or `all`.
+    pub probabilities: String,
+    /// Suffix of predicted columns.
+    pub prediction_postfix: String,
+    /// Suffix of confidence columns.
+    pub confidence_postfix: String,
+    /// The search method taken: `exact` or `ivf`.
+    pub method: String,
+    /// The metric.
+    pub metric: String,
+    /// What decides the result of an approximate search; null for an exact one, which has no choices.
+    pub ivf: Option<IvfParameters>,
+}
+
+/// What decides which neighbours a search by inverted lists finds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct IvfParameters {
+    /// The recall that chooses `nprobe`; null where that was given.
+    pub recall: Option<f64>,
+    /// Lists visited for each query cell; null where `recall` chooses.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub nprobe: Option<u64>,
+    /// Lists of the index.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub nlist: u64,
+    /// Numbers in its lists: `f32` or `f16`.
+    pub list_dtype: String,
+    /// Seed of all samples.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seed: u64,
+    /// Digest of the index that was given; null where the run builds its own.
+    pub index: Option<String>,
+}
+
+/// A request with paths and limits resolved: what `plan` works on.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a yes or no of the request, and they do not exclude each other"
+)]
+pub struct Resolved {
+    /// The query store.
+    pub query: PathBuf,
+    /// The reference store; the query's path in self-mapping.
+    pub reference: PathBuf,
+    /// Whether query and reference are one store.
+    pub self_mapping: bool,
+    /// The output store, where one was named.
+    pub output: Option<PathBuf>,
+    /// What changes results. `method` is as asked for, and `ivf` open, until a plan knows the reference's size.
+    pub parameters: Parameters,
+    /// How neighbours are to be sought.
+    pub search: Search,
+    /// Whether only the graph was asked for, so that transferring nothing is no surprise.
+    pub graph_only: bool,
+    /// The budget, bytes.
+    pub memory: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// Continue an interrupted run.
+    pub resume: bool,
+    /// Replace an earlier mapped store.
+    pub overwrite: bool,
+    /// Grid of the output.
+    pub layout: LayoutRequest,
+}
+
+/// Rows per inner chunk, inner chunks per unit and rows per part that `formats.md` fixes.
+pub const DEFAULT_LAYOUT: LayoutRequest = LayoutRequest { inner_rows: 65_536, inner_per_unit: 16, part_rows: 1 << 24 };

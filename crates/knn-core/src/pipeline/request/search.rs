@@ -1,0 +1,297 @@
+//! How neighbours are to be found: what was asked for, and what is chosen once the size of the reference is known.
+
+use std::path::PathBuf;
+
+use super::map::MapRequest;
+use super::resolved::IvfParameters;
+use super::values::{checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_seed, one_of};
+use crate::error::{Error, Result};
+use crate::pipeline::index::IndexDescription;
+
+/// Below this many reference cells, comparing every pair is quicker than building an index.
+const EXACT_BELOW: u64 = 50_000;
+/// Share of the true neighbours that an approximate search finds unless told otherwise.
+const DEFAULT_RECALL: f64 = 0.95;
+/// Rows of a list that cost least; fewer lists of more rows are slower at equal recall.
+const LIST_ROWS: u64 = 256;
+/// More lists than this are made only where they are asked for.
+const MOST_DEFAULT_LISTS: u64 = 1 << 18;
+/// Fewer rows for each list than this train it badly.
+const LEAST_TRAINING_ROWS: u64 = 39;
+
+/// The search options of a request, each valid by itself and none contradicting another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Search {
+    /// `auto`, `exact` or `ivf`.
+    pub method: String,
+    /// The recall asked for.
+    pub recall: Option<f64>,
+    /// Lists of the index to be built.
+    pub nlist: Option<u64>,
+    /// Lists visited for each query cell.
+    pub nprobe: Option<u64>,
+    /// Seed of all samples.
+    pub seed: u64,
+    /// Numbers in lists, where that was said.
+    pub list_dtype: Option<String>,
+    /// `pread` or `mmap`.
+    pub io: String,
+    /// The index to be used.
+    pub index: Option<PathBuf>,
+    /// Where intermediate files go; none is beside the output.
+    pub work_dir: Option<PathBuf>,
+}
+
+/// What a search will be, and one sentence that says why.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::pipeline) struct Chosen {
+    /// `exact` or `ivf`.
+    pub(in crate::pipeline) method: &'static str,
+    /// None for an exact search.
+    pub(in crate::pipeline) ivf: Option<IvfParameters>,
+    /// Why this method.
+    pub(in crate::pipeline) reason: String,
+}
+
+impl Search {
+    /// Checks the options alone and against each other.
+    pub(super) fn resolve(request: &MapRequest) -> Result<Self> {
+        let method = one_of("method", request.method.as_deref(), &["auto", "exact", "ivf"], &["ivfpq"])?;
+        let list_dtype = request.list_dtype.as_deref().map(|given| checked_list_dtype(Some(given))).transpose()?;
+        let index = request.index.as_deref().map(|path| checked_index_path("index", path)).transpose()?;
+        let search = Self {
+            method,
+            recall: checked_recall(request.recall)?,
+            nlist: checked_lists("nlist", request.nlist)?,
+            nprobe: checked_lists("nprobe", request.nprobe)?,
+            seed: checked_seed(request.seed)?,
+            list_dtype,
+            io: one_of("io", request.io.as_deref(), &["pread", "mmap"], &["direct"])?,
+            index: index.map(PathBuf::from),
+            work_dir: request.work_dir.as_ref().map(PathBuf::from),
+        };
+        search.refuse_contradictions()?;
+        if search.index.is_some() && request.reference.is_none() {
+            return Err(Error::Unsupported {
+                what: "an index without its reference in this version".into(),
+                remedy: "name the reference that the index was built from; for self-mapping, the query again".into(),
+            });
+        }
+        Ok(search)
+    }
+
+    fn refuse_contradictions(&self) -> Result<()> {
+        if self.method == "exact"
+            && let Some((name, value)) = self.of_lists()
+        {
+            let reason = "an exact search has no lists: leave it out, or ask for method ivf";
+            return Err(Error::param(name, value, reason));
+        }
+        if let (Some(recall), Some(_)) = (self.recall, self.nprobe) {
+            return Err(Error::param("recall", recall, "nprobe fixes what recall would choose: give one of them"));
+        }
+        if let (Some(nlist), Some(nprobe)) = (self.nlist, self.nprobe)
+            && nprobe > nlist
+        {
+            return Err(Error::param("nprobe", nprobe, format!("at most nlist, which is {nlist}")));
+        }
+        if self.index.is_some() {
+            let reason = "the index has its own: leave it out, or leave out index to have one built";
+            if let Some(nlist) = self.nlist {
+                return Err(Error::param("nlist", nlist, reason));
+            }
+            if let Some(dtype) = &self.list_dtype {
+                return Err(Error::param("listDtype", dtype, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first option that only a search by lists has.
+    fn of_lists(&self) -> Option<(&'static str, String)> {
+        let index = self.index.as_ref().map(|path| ("index", path.display().to_string()));
+        let nlist = self.nlist.map(|nlist| ("nlist", nlist.to_string()));
+        let nprobe = self.nprobe.map(|nprobe| ("nprobe", nprobe.to_string()));
+        let list_dtype = self.list_dtype.as_ref().map(|dtype| ("listDtype", dtype.clone()));
+        index.or(nlist).or(nprobe).or(list_dtype)
+    }
+
+    /// The method for `n_ref` reference cells, and its parameters. `index` describes the one that was given.
+    /// `ivf_runs` is whether an approximate search can be carried out; where not, `auto` stays exact.
+    pub(in crate::pipeline) fn choose(
+        &self,
+        n_ref: u64,
+        index: Option<&IndexDescription>,
+        ivf_runs: bool,
+    ) -> Result<Chosen> {
+        let (approximate, reason) = self.method_for(n_ref, ivf_runs);
+        if !approximate {
+            return Ok(Chosen { method: "exact", ivf: None, reason });
+        }
+        let nlist = index.map_or_else(|| self.nlist.unwrap_or_else(|| default_nlist(n_ref)), |index| index.nlist);
+        if index.is_none() {
+            check_nlist(nlist, n_ref)?;
+        }
+        if let Some(nprobe) = self.nprobe.filter(|&nprobe| nprobe > nlist) {
+            return Err(Error::param("nprobe", nprobe, format!("at most nlist, which is {nlist}")));
+        }
+        let list_dtype = index.map(|index| index.list_dtype.clone()).or_else(|| self.list_dtype.clone());
+        let ivf = IvfParameters {
+            recall: self.nprobe.is_none().then(|| self.recall.unwrap_or(DEFAULT_RECALL)),
+            nprobe: self.nprobe,
+            nlist,
+            list_dtype: list_dtype.unwrap_or_else(|| "f32".into()),
+            seed: self.seed,
+            index: index.map(|index| index.digest.clone()),
+        };
+        Ok(Chosen { method: "ivf", ivf: Some(ivf), reason })
+    }
+
+    fn method_for(&self, n_ref: u64, ivf_runs: bool) -> (bool, String) {
+        match self.method.as_str() {
+            "exact" => (false, "it was asked for".into()),
+            "ivf" => (true, "it was asked for".into()),
+            _ => match self.of_lists() {
+                Some((name, _)) => (true, format!("{name} was given, which only an index has")),
+                None if self.recall == Some(1.0) => (false, "only an exact search promises a recall of 1".into()),
+                None if n_ref < EXACT_BELOW => {
+                    (false, format!("{n_ref} reference cells are fewer than {EXACT_BELOW}, where an index would pay"))
+                }
+                None if !ivf_runs => (false, "this version has no approximate search yet".into()),
+                None => (true, format!("{n_ref} reference cells are at least {EXACT_BELOW}, where an index pays")),
+            },
+        }
+    }
+}
+
+/// Lists for `n` cells: a 256th of them, as the nearest power of two by ratio.
+pub(super) fn default_nlist(n: u64) -> u64 {
+    let below = 1u64 << (n / LIST_ROWS).max(1).ilog2();
+    let cells = u128::from(below * LIST_ROWS);
+    let nearer_to_more = u128::from(n) * u128::from(n) >= 2 * cells * cells;
+    (if nearer_to_more { 2 * below } else { below }).min(MOST_DEFAULT_LISTS)
+}
+
+/// Refuses more lists than cells.
+pub(super) fn check_nlist(nlist: u64, n: u64) -> Result<()> {
+    if nlist > n.max(1) {
+        return Err(Error::param("nlist", nlist, format!("at most one list for each of the {n} reference cells")));
+    }
+    Ok(())
+}
+
+/// What to say of an index that is going to be built with too few cells for each list.
+pub(in crate::pipeline) fn training_warning(nlist: u64, n: u64) -> Option<String> {
+    let few = nlist > 1 && n / nlist < LEAST_TRAINING_ROWS;
+    few.then(|| {
+        format!("nlist {nlist} leaves {} cells for each list: at least {LEAST_TRAINING_ROWS} train one well", n / nlist)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> MapRequest {
+        MapRequest { query: "q".into(), reference: Some("r".into()), ..MapRequest::default() }
+    }
+
+    fn search(request: &MapRequest) -> Search {
+        Search::resolve(request).unwrap()
+    }
+
+    #[test]
+    fn values_and_contradictions_are_refused_by_name() {
+        let ivf = |edit: fn(&mut MapRequest)| {
+            let mut request = request();
+            edit(&mut request);
+            request
+        };
+        let wrong = [
+            ("method", ivf(|r| r.method = Some("hnsw".into()))),
+            ("recall", ivf(|r| r.recall = Some(0.0))),
+            ("recall", ivf(|r| r.recall = Some(1.01))),
+            ("recall", ivf(|r| r.recall = Some(f64::NAN))),
+            ("nlist", ivf(|r| r.nlist = Some(0))),
+            ("nlist", ivf(|r| r.nlist = Some(1 << 25))),
+            ("nprobe", ivf(|r| r.nprobe = Some(-1))),
+            ("nprobe", ivf(|r| (r.nlist, r.nprobe) = (Some(8), Some(9)))),
+            ("seed", ivf(|r| r.seed = Some(-1))),
+            ("listDtype", ivf(|r| r.list_dtype = Some("f8".into()))),
+            ("io", ivf(|r| r.io = Some("uring".into()))),
+            ("index", ivf(|r| r.index = Some("index.faiss".into()))),
+            ("recall", ivf(|r| (r.recall, r.nprobe) = (Some(0.9), Some(8)))),
+            ("nprobe", ivf(|r| (r.method, r.nprobe) = (Some("exact".into()), Some(8)))),
+            ("nlist", ivf(|r| (r.method, r.nlist) = (Some("exact".into()), Some(8)))),
+            ("listDtype", ivf(|r| (r.method, r.list_dtype) = (Some("exact".into()), Some("f16".into())))),
+            ("index", ivf(|r| (r.method, r.index) = (Some("exact".into()), Some("a.gmx".into())))),
+            ("nlist", ivf(|r| (r.index, r.nlist) = (Some("a.gmx".into()), Some(8)))),
+            ("listDtype", ivf(|r| (r.index, r.list_dtype) = (Some("a.gmx".into()), Some("f32".into())))),
+        ];
+        for (name, request) in wrong {
+            let error = Search::resolve(&request).unwrap_err();
+            assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
+        }
+        for later in [ivf(|r| r.method = Some("ivfpq".into())), ivf(|r| r.io = Some("direct".into()))] {
+            assert_eq!(Search::resolve(&later).unwrap_err().code(), "GM_UNSUPPORTED");
+        }
+        let alone = MapRequest { index: Some("a.gmx".into()), reference: None, ..request() };
+        assert_eq!(Search::resolve(&alone).unwrap_err().code(), "GM_UNSUPPORTED");
+    }
+
+    #[test]
+    fn auto_follows_the_size_of_the_reference_and_what_was_given() {
+        let method = |request: MapRequest, n| search(&request).choose(n, None, true).unwrap().method;
+        assert_eq!(method(request(), 49_999), "exact");
+        assert_eq!(method(request(), 50_000), "ivf");
+        assert_eq!(method(MapRequest { recall: Some(1.0), ..request() }, 50_000), "exact");
+        assert_eq!(method(MapRequest { nprobe: Some(2), ..request() }, 10_000), "ivf");
+        assert_eq!(method(MapRequest { method: Some("exact".into()), ..request() }, 1 << 30), "exact");
+        let chosen = search(&request()).choose(50_000, None, false).unwrap();
+        assert_eq!((chosen.method, chosen.ivf), ("exact", None));
+    }
+
+    #[test]
+    fn equal_searches_have_equal_parameters() {
+        let ivf = |request: MapRequest| search(&request).choose(1_000_000, None, true).unwrap().ivf.unwrap();
+        let plain = ivf(request());
+        assert_eq!((plain.recall, plain.nprobe, plain.nlist, plain.seed), (Some(0.95), None, 4096, 0));
+        let said = MapRequest {
+            method: Some("ivf".into()),
+            recall: Some(0.95),
+            nlist: Some(4096),
+            seed: Some(0),
+            list_dtype: Some("f32".into()),
+            io: Some("mmap".into()),
+            work_dir: Some("elsewhere".into()),
+            ..request()
+        };
+        assert_eq!(ivf(said), plain);
+        let pinned = ivf(MapRequest { nprobe: Some(16), ..request() });
+        assert_eq!((pinned.recall, pinned.nprobe), (None, Some(16)));
+        let many = MapRequest { nprobe: Some(5000), ..request() };
+        assert_eq!(search(&many).choose(1_000_000, None, true).unwrap_err().code(), "GM_PARAM");
+        let more = MapRequest { nlist: Some(600), ..request() };
+        assert_eq!(search(&more).choose(500, None, true).unwrap_err().code(), "GM_PARAM");
+    }
+
+    #[test]
+    fn an_index_brings_its_own_lists() {
+        let given = MapRequest { index: Some("a.gmx".into()), ..request() };
+        let index =
+            IndexDescription { nlist: 77, list_dtype: "f16".into(), digest: "abc".into(), ..Default::default() };
+        let ivf = search(&given).choose(500, Some(&index), true).unwrap().ivf.unwrap();
+        assert_eq!((ivf.nlist, ivf.list_dtype.as_str(), ivf.index.as_deref()), (77, "f16", Some("abc")));
+    }
+
+    #[test]
+    fn lists_are_a_power_of_two_of_about_256_cells() {
+        for (n, nlist) in
+            [(0, 1), (255, 1), (500, 2), (50_000, 256), (1_000_000, 4096), (10_000_000, 32_768), (u64::MAX, 1 << 18)]
+        {
+            assert_eq!(default_nlist(n), nlist, "{n}");
+        }
+        assert!(training_warning(4096, 100_000).is_some());
+        assert!(training_warning(256, 100_000).is_none());
+    }
+}

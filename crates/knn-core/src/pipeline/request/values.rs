@@ -1,0 +1,123 @@
+//! Checks of single values, shared by the requests. Each refusal names the parameter, the value and what it may be.
+
+use std::path::Path;
+
+use super::map::LayoutRequest;
+use crate::budget;
+use crate::error::{Error, Result};
+
+/// More neighbours than anyone maps with; keeps row buffers small.
+pub(super) const MOST_NEIGHBORS: i64 = 10_000;
+/// More lists than a reference of four billion cells wants.
+const MOST_LISTS: i64 = 1 << 24;
+/// The largest whole number that JSON carries unchanged.
+const MOST_SEED: i64 = (1 << 53) - 1;
+
+/// Whether both paths lead to one store.
+pub(super) fn same_store(query: &Path, reference: &Path) -> bool {
+    query == reference
+        || matches!((query.canonicalize(), reference.canonicalize()), (Ok(left), Ok(right)) if left == right)
+}
+
+/// The given value if it is available (the first one if none is given); says which will come and which never existed.
+pub(super) fn one_of(name: &str, given: Option<&str>, available: &[&str], later: &[&str]) -> Result<String> {
+    match given {
+        None => Ok(available[0].to_owned()),
+        Some(value) if available.contains(&value) => Ok(value.to_owned()),
+        Some(value) if later.contains(&value) => Err(Error::Unsupported {
+            what: format!("{name} {value:?} in this version"),
+            remedy: format!("available now: {}", available.join(", ")),
+        }),
+        Some(value) => Err(Error::param(name, value, format!("one of {}", [available, later].concat().join(", ")))),
+    }
+}
+
+pub(super) fn postfix(name: &str, given: Option<&str>, default: &str) -> Result<String> {
+    let value = given.unwrap_or(default);
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if value.is_empty() || !value.chars().all(fine) {
+        return Err(Error::param(name, value, "letters, digits, '_', '-' and '.' only"));
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn distinct(name: &str, keys: Option<&[String]>) -> Result<Vec<String>> {
+    let keys = keys.unwrap_or_default();
+    for (i, key) in keys.iter().enumerate() {
+        if key.is_empty() || keys[..i].contains(key) {
+            return Err(Error::param(name, key, "every key once, and none empty"));
+        }
+    }
+    Ok(keys.to_vec())
+}
+
+pub(super) fn checked_layout(layout: LayoutRequest) -> Result<LayoutRequest> {
+    let LayoutRequest { inner_rows, inner_per_unit, part_rows } = layout;
+    let unit = inner_rows.checked_mul(inner_per_unit).unwrap_or(0);
+    if unit == 0 || unit > 1 << 20 || part_rows == 0 || part_rows % unit != 0 {
+        let reason = "a unit has 1 to 2^20 rows and a part is a whole number of units";
+        return Err(Error::param("layout", format!("{layout:?}"), reason));
+    }
+    Ok(layout)
+}
+
+/// A distance between cells.
+pub(super) fn checked_metric(given: Option<&str>) -> Result<String> {
+    one_of("metric", given, &["euclidean", "sqeuclidean", "cosine", "inner_product"], &[])
+}
+
+/// Numbers in lists.
+pub(super) fn checked_list_dtype(given: Option<&str>) -> Result<String> {
+    one_of("listDtype", given, &["f32", "f16"], &["pq"])
+}
+
+/// A number of lists.
+pub(super) fn checked_lists(name: &str, given: Option<i64>) -> Result<Option<u64>> {
+    match given {
+        None => Ok(None),
+        Some(n @ 1..=MOST_LISTS) => Ok(Some(n as u64)),
+        Some(n) => Err(Error::param(name, n, format!("between 1 and {MOST_LISTS}"))),
+    }
+}
+
+/// A share above 0.
+pub(super) fn checked_recall(given: Option<f64>) -> Result<Option<f64>> {
+    match given {
+        Some(recall) if !(recall > 0.0 && recall <= 1.0) => {
+            Err(Error::param("recall", recall, "above 0 and at most 1; leave it out for 0.95"))
+        }
+        given => Ok(given),
+    }
+}
+
+/// The seed, 0 unless given.
+pub(super) fn checked_seed(given: Option<i64>) -> Result<u64> {
+    match given {
+        None => Ok(0),
+        Some(seed @ 0..=MOST_SEED) => Ok(seed as u64),
+        Some(seed) => Err(Error::param("seed", seed, format!("between 0 and {MOST_SEED}"))),
+    }
+}
+
+/// The budget in bytes.
+pub(super) fn checked_memory(given: Option<&str>) -> Result<u64> {
+    given.map_or_else(|| Ok(budget::default_limit()), budget::parse_bytes)
+}
+
+/// The number of worker threads.
+pub(super) fn checked_threads(given: Option<i64>) -> Result<usize> {
+    match given {
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Some(n @ 1..=1024) => Ok(n as usize),
+        Some(n) => Err(Error::param("threads", n, "between 1 and 1024")),
+    }
+}
+
+/// The path of an index.
+pub(super) fn checked_index_path<'p>(name: &str, path: &'p str) -> Result<&'p Path> {
+    let given = Path::new(path);
+    if given.extension().is_none_or(|extension| extension != "gmx") || given.file_name().is_none() {
+        return Err(Error::param(name, path, "an index is a folder whose name ends in .gmx"));
+    }
+    Ok(given)
+}

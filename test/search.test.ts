@@ -1,0 +1,134 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Kernel, type MapOptions, map, plan, ReferenceIndex } from "gigamapper";
+import { describe, expect, it } from "vitest";
+import { query, reference, temporary } from "./folder.js";
+
+const parameter = (name: string, reason = "") =>
+  expect.objectContaining({
+    code: "GM_PARAM",
+    details: expect.objectContaining({ name, reason: expect.stringContaining(reason) }),
+  });
+
+describe("search options", () => {
+  const wrong: [string, MapOptions, string][] = [
+    ["method", { method: "annoy" }, "one of auto, exact, ivf"],
+    ["recall", { recall: 0 }, "above 0 and at most 1"],
+    ["recall", { recall: 95 }, "above 0 and at most 1"],
+    ["nlist", { nlist: 0 }, "between 1"],
+    ["nprobe", { nprobe: 0 }, "between 1"],
+    ["metric", { metric: "manhattan" }, "euclidean"],
+    ["seed", { seed: -1 }, "between 0"],
+    ["listDtype", { listDtype: "f64" }, "f32, f16"],
+    ["io", { io: "carrier pigeon" }, "pread, mmap"],
+    ["index", { index: "index.faiss" }, ".gmx"],
+    ["workDir", { workDir: "/nowhere/at/all" }, "exists"],
+  ];
+  it.each(wrong)("%s out of range is refused with its remedy: %o", async (name, options, remedy) => {
+    await expect(plan({ query, reference, ...options })).rejects.toEqual(parameter(name, remedy));
+  });
+
+  const contradictions: [string, MapOptions][] = [
+    ["nprobe", { method: "exact", nprobe: 8 }],
+    ["nlist", { method: "exact", nlist: 8 }],
+    ["listDtype", { method: "exact", listDtype: "f16" }],
+    ["index", { method: "exact", index: "a.gmx" }],
+    ["recall", { recall: 0.9, nprobe: 8 }],
+    ["nprobe", { nlist: 4, nprobe: 8 }],
+    ["nlist", { index: "a.gmx", nlist: 8 }],
+    ["nlist", { nlist: 501 }],
+    ["metric", { metric: "inner_product", obsKeys: ["louvain"] }],
+  ];
+  it.each(contradictions)("that contradict each other are refused: %s of %o", async (name, options) => {
+    await expect(plan({ query, reference, ...options })).rejects.toEqual(parameter(name));
+  });
+
+  it("of later versions say so", async () => {
+    for (const options of [{ method: "ivfpq" }, { io: "direct" }, { listDtype: "pq" }]) {
+      await expect(plan({ query, reference, ...options })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    }
+    await expect(plan({ query, index: "a.gmx" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+  });
+});
+
+describe("the plan of a search", () => {
+  it("says which method and why", async () => {
+    const exact = await plan({ query, reference });
+    expect(exact.parameters).toMatchObject({ method: "exact", metric: "euclidean", ivf: null });
+    expect(exact.methodReason).toContain("500 reference cells are fewer than 50000");
+    expect(exact.search).toEqual({ recall: null, nlist: null, nprobe: null, indexBytes: 0, runBytes: 0 });
+
+    const pinned = await plan({ query, reference, nlist: 8, nprobe: 2 });
+    expect(pinned.methodReason).toContain("nlist was given");
+    expect(pinned.parameters.ivf).toMatchObject({ nlist: 8, nprobe: 2, recall: null, seed: 0, listDtype: "f32" });
+    expect(pinned.search.indexBytes).toBeGreaterThan(500 * 50 * 4);
+    expect(pinned.search.runBytes).toBeGreaterThan(0);
+  });
+
+  it("is of the same run where only places and reading differ", async () => {
+    const searched = { query, reference, method: "ivf" };
+    const one = await plan(searched);
+    expect((await plan({ ...searched, io: "mmap", workDir: temporary(), recall: 0.95 })).run).toBe(one.run);
+    expect((await plan({ ...searched, recall: 0.9 })).run).not.toBe(one.run);
+    expect((await plan({ ...searched, seed: 1 })).run).not.toBe(one.run);
+    expect((await plan({ query, reference, method: "exact", seed: 1 })).run).toBe(
+      (await plan({ query, reference })).run,
+    );
+  });
+});
+
+describe("the report of an exact search", () => {
+  it("has a recall of 1, whatever was asked for", async () => {
+    const report = await map({ query, reference, recall: 0.9, output: join(temporary(), "mapped.zarr") });
+    expect(report.recall).toEqual({ measured: 1, low: 1, high: 1, target: null, nprobe: null, method: "exact" });
+  });
+});
+
+describe("a kernel", () => {
+  it("refuses graphs that there are not, and what a mapping transfers", async () => {
+    await using kernel = new Kernel(reference, query);
+    await expect(kernel.plan({ graphs: ["yz"] })).rejects.toEqual(parameter("graphs"));
+    await expect(kernel.plan({ graphs: ["xx"] })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    const mapping = { obsKeys: ["louvain"] } as object;
+    await expect(kernel.plan(mapping)).rejects.toMatchObject({
+      code: "GM_PARAM",
+      message: expect.stringContaining("obsKeys"),
+    });
+    await kernel.close();
+    await expect(kernel.plan()).rejects.toEqual(parameter("kernel"));
+  });
+});
+
+describe("an index", () => {
+  it("is planned without being written", async () => {
+    const planned = await ReferenceIndex.plan(reference, { nlist: 8 });
+    expect(planned).toMatchObject({
+      reference: { nObs: 500, dim: 50 },
+      parameters: { useRep: "X_pca", nlist: 8, seed: 0, listDtype: "f32", metric: "euclidean" },
+    });
+    expect(planned.diskBytes).toBeGreaterThan(500 * 50 * 4);
+    expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(2);
+    await expect(ReferenceIndex.plan(reference, { nlist: 501 })).rejects.toEqual(parameter("nlist"));
+    await expect(ReferenceIndex.plan(reference, { output: "index.zarr" })).rejects.toEqual(parameter("output", ".gmx"));
+  });
+
+  it("is refused before anything is written where it cannot be built", async () => {
+    const output = join(temporary(), "reference.gmx");
+    await expect(ReferenceIndex.build(reference, {})).rejects.toEqual(parameter("output"));
+    await expect(ReferenceIndex.build(reference, { output, useRep: "X_scvi" })).rejects.toMatchObject({
+      code: "GM_NOT_FOUND",
+    });
+    const signal = AbortSignal.abort("no");
+    await expect(ReferenceIndex.build(reference, { output, signal })).rejects.toMatchObject({ code: "GM_CANCELLED" });
+    expect(existsSync(output)).toBe(false);
+    mkdirSync(output);
+    await expect(ReferenceIndex.build(reference, { output })).rejects.toMatchObject({ code: "GM_EXISTS" });
+  });
+
+  it("that is none is not opened", async () => {
+    const path = join(temporary(), "nothing.gmx");
+    await expect(ReferenceIndex.open(path)).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
+    mkdirSync(path);
+    await expect(ReferenceIndex.open(path)).rejects.toMatchObject({ code: "GM_SCHEMA" });
+  });
+});

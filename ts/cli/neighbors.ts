@@ -1,0 +1,41 @@
+/** `gigamapper neighbors`: the graph alone. */
+
+import type { Command } from "commander";
+import type { NeighborsRequest } from "../generated.js";
+import { Kernel } from "../kernel.js";
+import { addManner, setAction } from "./command.js";
+import { display } from "./display.js";
+import { tellReport } from "./map.js";
+import { list } from "./options.js";
+import { addGraph, type Given, readRequest } from "./request.js";
+
+/** Adds the command. */
+export function registerNeighbors(program: Command): void {
+  const command = program
+    .command("neighbors")
+    .description("find the nearest reference cells of each query cell, and store nothing else")
+    .addHelpText(
+      "after",
+      "\nThe output is an AnnData with obsm/knn_indices (rows of the reference, -1 is padding) and obsm/knn_distances.\n" +
+        "\nExamples:\n" +
+        "  gigamapper neighbors --query query.zarr --reference atlas.zarr --output graph.zarr\n" +
+        "  gigamapper neighbors --query cells.zarr --n-neighbors 15 --output self.zarr       (one store, onto itself)\n" +
+        "  gigamapper neighbors --query query.zarr --reference atlas.zarr --recall 0.99 --output graph.zarr",
+    );
+  addGraph(command);
+  command.option("--graphs <names>", "yx: from query to reference; xx: within one store (default: yx, or xx)", list);
+  addManner(command);
+  setAction<Given<NeighborsRequest>>(command, async ({ terminal, signal }, options) => {
+    const { query = "", reference, ...rest } = await readRequest<NeighborsRequest>(options);
+    await using kernel = new Kernel(reference ?? query, query);
+    const shown = display(terminal);
+    try {
+      const report = await kernel.computeNeighbors({ ...rest, signal, onProgress: (event) => shown.update(event) });
+      shown.finish();
+      tellReport(terminal, report);
+      if (terminal.json) terminal.data(report, String);
+    } finally {
+      shown.finish();
+    }
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * The options that commands share, in the groups that their help shows. Names are the library's in kebab case. No defaults and no
+ * checks beyond spelling: those are the core's, and are told here.
+ */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { LayoutRequest } from "../generated.js";
+
+/** The two sides. */
+export function addSides(command: Command): Command {
+  return command
+    .optionsGroup("Cells:")
+    .option("--query <path>", "query cells: an AnnData zarr folder")
+    .option("--reference <path>", "reference cells; none is self-mapping")
+    .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
+    .option("--n-neighbors <n>", "neighbors per cell; in self-mapping with the cell itself (default: 30)", number);
+}
+
+/** What is transferred, and how neighbours are weighted. */
+export function addTransfer(command: Command): Command {
+  return command
+    .optionsGroup("Transfer:")
+    .option("--obs-keys <keys>", "obs columns to transfer, comma-separated", list)
+    .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
+    .option("--kernel-method <name>", "how distances become weights (default: gauss)")
+    .option("--bandwidth <sigma>", "pin the kernel's bandwidth (default: mean of all valid distances)", number)
+    .option("--symmetrize [how]", "max, mean or none (default: none)")
+    .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
+    .option("--no-self-edges", "do not")
+    .option("--probabilities <which>", "none, or all: store the weight of every category (default: none)")
+    .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
+    .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
+}
+
+/** How neighbours are sought. */
+export function addSearch(command: Command): Command {
+  return command
+    .optionsGroup("Search:")
+    .option("--method <name>", "auto, exact or ivf; auto is exact below 50 000 reference cells (default: auto)")
+    .option("--recall <share>", "share of the true neighbors to find, measured on this run (default: 0.95)", number)
+    .option("--nprobe <n>", "lists visited per cell, instead of what the recall needs", number)
+    .option("--index <path>", "search this index of the reference (.gmx) instead of building one")
+    .option("--io <mode>", "how lists are read: pread or mmap (default: pread)")
+    .option("--backend <name>", "auto or cpu (default: auto)");
+}
+
+/** What decides an index, built for one run or for many. */
+export function addLists(command: Command): Command {
+  return command
+    .option("--metric <name>", "euclidean, sqeuclidean, cosine or inner_product (default: euclidean)")
+    .option("--nlist <n>", "lists of the index (default: a 256th of the reference cells, as a power of two)", number)
+    .option("--list-dtype <type>", "numbers in the lists: f32, or f16 for half the bytes (default: f32)")
+    .option("--seed <n>", "seed of every sample (default: 0)", number);
+}
+
+/** Where things go, and what the process may take. */
+export function addRun(command: Command, output: string): Command {
+  return command
+    .optionsGroup("Run:")
+    .option("--output <path>", output)
+    .option("--memory <size>", "memory budget, such as 4GiB (default: a quarter of the machine's)")
+    .option("--threads <n>", "worker threads (default: all cores)", number)
+    .option("--work-dir <path>", "existing folder for intermediate files (default: beside the output)")
+    .option("--resume", "continue an interrupted run of the same request")
+    .option("--overwrite", "replace what an earlier run wrote there")
+    .option("--config <file>", "read options from a JSON file; those given here win");
+}
+
+/** The grid of the output, for tests. */
+export function addLayout(command: Command): Command {
+  const rows = new Option("--layout <rows>", "rows per inner chunk, chunks per unit, rows per part");
+  return command.addOption(rows.argParser(layout).hideHelp());
+}
+
+/** Names between commas. */
+export function list(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
+}
+
+function number(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
+  return value;
+}
+
+function layout(text: string): LayoutRequest {
+  const [innerRows, innerPerUnit, partRows, ...more] = text.split(",").map(number);
+  if (innerRows === undefined || innerPerUnit === undefined || partRows === undefined || more.length > 0) {
+    throw new InvalidArgumentError("It must be three numbers.");
+  }
+  return { innerRows, innerPerUnit, partRows };
+}

@@ -1,0 +1,77 @@
+/**
+ * The kernel of two stores, as far as neighbours go: x is the reference and y the query, as in CellMapper. Weights are the
+ * mapper's. It holds no data; the core streams from disk to disk.
+ */
+
+import type { Plan, RunReport } from "./generated.js";
+import { read, runTask } from "./job.js";
+import { Lifetime } from "./lifetime.js";
+import { LastNeighbors, type Neighbors } from "./neighbors.js";
+import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions } from "./request.js";
+
+/**
+ * Finds the neighbours of cells, without mapping anything onto them.
+ *
+ * @example
+ * await using kernel = new Kernel("atlas.zarr", "query.zarr");
+ * await kernel.computeNeighbors({ nNeighbors: 30, output: "graph.zarr" });
+ * for await (const block of kernel.neighbors.blocks()) { … }
+ */
+export class Kernel {
+  readonly #stores: { query: string; reference: string };
+  readonly #limits: Limits;
+  readonly #life = new Lifetime("kernel");
+  readonly #last = new LastNeighbors();
+
+  /**
+   * @param xrep path of the reference cells, an AnnData zarr folder
+   * @param yrep path of the query cells; none, or the reference itself, is the graph of one store
+   * @param limits memory and threads of every call; a call may set its own
+   */
+  constructor(xrep: string, yrep?: string | null, limits: Limits = {}) {
+    this.#stores = { query: yrep ?? xrep, reference: xrep };
+    this.#limits = limits;
+  }
+
+  /**
+   * Finds the `nNeighbors` (default 30) nearest x cells of each y cell in `obsm/<useRep>` (default `X_pca`) by `metric` (default
+   * `euclidean`), and stores `obsm/knn_indices` and `obsm/knn_distances` (n × k, ascending, padded with −1 and NaN) in a new
+   * AnnData at `output`. Within one store the cell itself is counted by `nNeighbors` and not stored.
+   *
+   * How many of the true neighbours were found is measured, and is `recall` of the report; an exact search finds all.
+   *
+   * Rejects as {@link CellMapper.map} does.
+   */
+  async computeNeighbors(options: NeighborsOptions): Promise<RunReport> {
+    const signals = this.#life.signals(options.signal);
+    const report = await this.#life.during(runTask<RunReport>("neighbors", this.#request(options), signals));
+    this.#last.found(report.output);
+    return report;
+  }
+
+  /** What {@link Kernel.computeNeighbors} would do and cost with these options. Writes nothing and needs no `output`. */
+  async plan(options: NeighborsPlanOptions = {}): Promise<Plan> {
+    this.#life.refuseClosed();
+    const text = encode(this.#request(options));
+    return await read<Plan>("plan", options.signal, (addon) => addon.planNeighbors(text));
+  }
+
+  /** The neighbours that the last `computeNeighbors` stored; `GM_PARAM` where none has finished. */
+  get neighbors(): Neighbors {
+    return this.#last.get();
+  }
+
+  /** Cancels running jobs and waits until they have stopped cleanly. Calling it again is harmless. */
+  async close(): Promise<void> {
+    await Promise.all([this.#life.close(), this.#last.close()]);
+  }
+
+  /** {@link Kernel.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #request<Options extends NeighborsPlanOptions>(options: Options): Options & { query: string; reference: string } {
+    return { ...this.#limits, ...options, ...this.#stores };
+  }
+}
