@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::{AtomicFile, Vfs, Written};
 
 /// Records are handed to the file in pieces of about this many bytes.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 18;
 
 /// Collects records of one shape; the same buffers serve run after run.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl RunBuffer {
 
     /// Bytes that `records` records take here until they are committed.
     pub fn bytes(shape: RunShape, records: u64) -> u64 {
-        records * (u64::from(shape.width) + 8) + u64::from(shape.keys) * 24 + 2 * PIECE as u64
+        records * (u64::from(shape.width) + 8) + u64::from(shape.keys) * 24 + PIECE as u64 + u64::from(shape.width)
     }
 
     /// Makes room for so many records, so that pushing them takes no more memory than [`Self::bytes`] says.
