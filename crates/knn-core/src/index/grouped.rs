@@ -132,7 +132,7 @@ impl Grouped for Spilled<'_> {
 
     fn row_bytes(&self) -> u64 {
         // Records, their order, and what they become.
-        u64::from(Self::shape(self.layout, 0).width) + 24 + self.layout.dim as u64 * 4 + 8
+        u64::from(Self::shape(self.layout, 0).width) + 4 + self.layout.dim as u64 * 4 + 8
     }
 
     fn cell(&self, cell: u32) -> Result<CellRows> {
@@ -140,27 +140,27 @@ impl Grouped for Spilled<'_> {
         self.runs.iter().try_for_each(|run| run.read(cell..cell + 1, &mut bytes))?;
         let width = Self::shape(self.layout, 0).width as usize;
         let lists = self.coarse.lists_of(cell);
-        let mut order: Vec<(u32, u64, u32)> = Vec::with_capacity(bytes.len() / width);
-        for (place, record) in bytes.chunks_exact(width).enumerate() {
-            let (list, row) = Self::label(record);
+        let record = |place: u32| &bytes[place as usize * width..(place as usize + 1) * width];
+        let mut order: Vec<u32> = (0..(bytes.len() / width) as u32).collect();
+        let mut starts = vec![0; lists.len() + 1];
+        for &place in &order {
+            let (list, _) = Self::label(record(place));
             if !lists.contains(&list) {
                 return Err(Error::internal(format!("list {list} in super-cell {cell}")));
             }
-            order.push((list - lists.start, row, place as u32));
+            starts[(list - lists.start) as usize + 1] += 1;
         }
-        order.sort_unstable();
-        let mut starts = vec![0; lists.len() + 1];
-        order.iter().for_each(|(list, ..)| starts[*list as usize + 1] += 1);
         (0..lists.len()).for_each(|list| starts[list + 1] += starts[list]);
+        order.sort_unstable_by_key(|&place| Self::label(record(place)));
         let mut values = Vec::with_capacity(order.len() * self.layout.dim);
-        for &(.., place) in &order {
-            let stored = &bytes[place as usize * width + LABEL..(place as usize + 1) * width];
+        for &place in &order {
+            let stored = &record(place)[LABEL..];
             match self.layout.dtype {
                 ListType::F32 => values.extend(stored.as_chunks().0.iter().map(|v| f32::from_le_bytes(*v))),
                 ListType::F16 => values.extend(stored.as_chunks().0.iter().map(|v| f16::from_le_bytes(*v).to_f32())),
             }
         }
-        Ok(CellRows { starts, ids: order.iter().map(|(_, row, _)| *row).collect(), values })
+        Ok(CellRows { starts, ids: order.iter().map(|&place| Self::label(record(place)).1).collect(), values })
     }
 
     fn excluded(&self) -> u64 {

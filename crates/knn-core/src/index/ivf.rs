@@ -46,12 +46,9 @@ impl IvfIndex {
         if coarse.nlist() != manifest.nlist || coarse.super_cells() != manifest.super_cells {
             return Err(corrupt(&coarse_file.display().to_string(), "header", "it has other lists than the manifest"));
         }
-        let lists_file = PositionedFile::open(&path.join(LISTS))?;
         let lists_length = record(&manifest, path, LISTS)?.length;
-        if lists_file.length() != lists_length {
-            let reason = format!("{} bytes instead of {lists_length}", lists_file.length());
-            return Err(lists_file.corrupt("file", reason));
-        }
+        check_length(&manifest, path, LISTS, Some(lists_length))?;
+        let lists_file = PositionedFile::open(&path.join(LISTS))?;
         let bytes = small_file(&manifest, path, OFFSETS, Some(Offsets::file_length(manifest.nlist)))?;
         let indexed = manifest.rows - manifest.excluded;
         let name = offsets_file.display().to_string();

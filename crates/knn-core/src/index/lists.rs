@@ -146,6 +146,10 @@ impl Lists {
 
     /// A list, checked.
     pub(super) fn list<'a>(&'a self, list: u32, place: Place, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
+        if place.rows == 0 {
+            // It has no bytes, and its offset may lie behind the end of the file.
+            return Ok(ListView { rows: &[], ids: ListIds::Narrow(&[]) });
+        }
         let overflow = || Error::internal(format!("list {list} was not checked"));
         let length = self.layout.list_bytes(place.rows).ok_or_else(overflow)? as usize;
         let ids_at = self.layout.ids_at(place.rows).ok_or_else(overflow)? as usize;
@@ -153,8 +157,6 @@ impl Lists {
         let start = place.offset as usize;
         let ListBuffer { words, widened } = buffer;
         let bytes: &[u8] = match &self.source {
-            // Its offset may lie behind the end of the file.
-            _ if place.rows == 0 => &[],
             Source::Resident(all) => &bytemuck::cast_slice(all)[start..start + length],
             Source::Mmap(map) => &map[start..start + length],
             Source::Pread => {

@@ -74,7 +74,9 @@ impl Sealer<'_> {
         let (most_rows, part_rows) = self.spec.split(indexed);
         let splitter =
             Splitter { tile: self.tile, progress: self.progress, dim: self.coarse.dim(), most_rows, part_rows };
-        let row_bytes = grouped.row_bytes() + self.spec.layout.list_bytes(1).unwrap_or(0);
+        // While a super-cell is handed out; or its rows, those of a list that is split, and their lists.
+        let made = self.spec.layout.dim as u64 * 8 + 8 + self.spec.layout.list_bytes(1).unwrap_or(0);
+        let row_bytes = grouped.row_bytes().max(made);
         let largest = (0..cells).map(|cell| grouped.rows(cell)).max().unwrap_or(0) * row_bytes;
         // As many at a time as keep all threads busy and fit; one must.
         let most = 2 * rayon::current_num_threads() as u64;

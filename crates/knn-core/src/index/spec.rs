@@ -19,7 +19,7 @@ const MOST_TRAINED: u32 = 1 << 18;
 const SAMPLE_PER_LIST: u32 = 64;
 const SAMPLE_PER_SUPER_CELL: u32 = 256;
 /// The super-cells' sample also tells the centre and the reach, so it is not smaller than this.
-const LEAST_SAMPLE: u64 = 4096;
+const LEAST_SAMPLE: u64 = 1024;
 /// Lists of more rows than this many times the mean are split, but none of at most `NEVER_SPLIT` rows.
 const SPLIT_ABOVE: u32 = 4;
 const NEVER_SPLIT: u64 = 64;

@@ -2,16 +2,16 @@
 
 use super::*;
 
-const DIM: usize = 40;
-const ROWS: usize = 6000;
+const DIM: usize = 16;
+const ROWS: usize = 32_768;
 
 /// Memory with which all rows stay in memory, with which they do not, and with which not even the sample does.
-const MEMORIES: [u64; 3] = [1 << 30, 4 << 20, 2 << 20];
+const MEMORIES: [u64; 3] = [1 << 30, 2_600_000, 1_460_000];
 
 #[test]
 fn threads_and_memory_change_no_byte() {
     for dtype in [ListType::F32, ListType::F16] {
-        let mut values = clumps(ROWS, DIM);
+        let mut values = even(ROWS, DIM);
         values[17 * DIM + 3] = f32::NAN;
         values[5000 * DIM] = f32::NEG_INFINITY;
         let spec = IndexSpec { nlist: Some(128), dtype, ..IndexSpec::default() };

@@ -40,6 +40,15 @@ fn clumps(rows: usize, dim: usize) -> Vec<f32> {
     values
 }
 
+/// Rows in clumps of equal size.
+fn even(rows: usize, dim: usize) -> Vec<f32> {
+    let mut values = clumps(rows, dim);
+    for (row, values) in values.chunks_exact_mut(dim).enumerate() {
+        values.iter_mut().enumerate().for_each(|(d, value)| *value = *value % 1.0 + ((row % 61) * (d + 3) % 23) as f32);
+    }
+    values
+}
+
 /// How an index is built.
 #[derive(Clone)]
 struct How {

@@ -5,39 +5,39 @@ use crate::progress::Cancel;
 use crate::store::FailingVfs;
 
 const DIM: usize = 40;
+/// Memory in which not all rows fit.
+const RUNS: u64 = 780_000;
 
 #[test]
 fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same_bytes() {
-    let values = clumps(3000, DIM);
+    let values = even(3000, DIM);
     let whole = tempfile::tempdir().unwrap();
-    How::default().build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
+    How::of_lists(32).build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
     let expected = files(&whole.path().join("x.gmx"));
     // In memory; with runs; and with runs, but in memory when it is resumed.
-    for (memory, then) in [(1 << 30, 1 << 30), (1_400_000, 1_400_000), (1_400_000, 1 << 30), (1_400_000, 1_200_000)] {
+    for (memory, then) in [(1 << 30, 1 << 30), (RUNS, RUNS), (RUNS, 1 << 30), (RUNS, RUNS - 30_000)] {
         let mut calls = 0;
-        let mut spilled = false;
-        loop {
+        let spilled = loop {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x.gmx");
-            let how = How { memory, ..How::default() };
+            let how = How { memory, ..How::of_lists(32) };
             match how.build_on(Arc::new(FailingVfs::after(calls)), &path, &values, DIM) {
                 Ok(report) => {
-                    spilled = report.spilled;
                     assert!(files(&path) == expected);
-                    break;
+                    break report.spilled;
                 }
                 Err(error) => assert_eq!(error.code(), "GM_IO", "after {calls} calls: {error}"),
             }
             // The lock of a process that could not write stays, and is its own: a resumed build is another process.
             let _ = std::fs::remove_file(folder.path().join("x.gmx.lock"));
-            let again = How { memory: then, start: Start::Resume, ..How::default() };
+            let again = How { memory: then, start: Start::Resume, ..How::of_lists(32) };
             let report = again.build(&path, &values, DIM).unwrap();
             assert!(files(&path) == expected, "after {calls} calls");
             assert_eq!(report.manifest, *open(&path, Io::Pread).unwrap().manifest());
             let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
             assert_eq!(left, ["x.gmx"], "after {calls} calls");
             calls += 1;
-        }
+        };
         assert_eq!(spilled, memory < 1 << 30);
         assert!(calls > 20, "{calls}");
     }
@@ -65,10 +65,10 @@ fn what_is_there_is_not_harmed_unless_that_was_said() {
 
 #[test]
 fn a_build_of_other_rows_is_not_continued() {
-    let values = clumps(3000, DIM);
+    let values = even(3000, DIM);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.gmx");
-    let how = How { memory: 1_400_000, ..How::default() };
+    let how = How { memory: RUNS, ..How::of_lists(32) };
     how.build_on(Arc::new(FailingVfs::after(40)), &path, &values, DIM).unwrap_err();
     let _ = std::fs::remove_file(folder.path().join("x.gmx.lock"));
     let before = files(&folder.path().join("x.gmx.journal"));
