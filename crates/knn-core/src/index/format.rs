@@ -4,7 +4,7 @@
 //! begin at multiples of 4 KiB, with zeros between them. Everything is little-endian.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
+use half::slice::HalfFloatSliceExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl ListLayout {
             ListType::F16 => {
                 let mut narrow = vec![f16::ZERO; values.len()];
                 narrow.convert_from_f32_slice(values);
-                narrow.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+                out.extend_from_slice(bytemuck::cast_slice(narrow.reinterpret_cast()));
             }
         }
         out.resize(first + (out.len() - first).next_multiple_of(8), 0);

@@ -61,8 +61,7 @@ impl KMeans<'_> {
                 askers.fill(rows, self.frame);
                 members.clear();
                 members.extend(0..askers.len() as u32);
-                askers
-                    .ask(members, targets, self.frame, self.tile, |row, scores| assigned[row] = best(scores).1 as u32);
+                askers.ask(members, targets, self.frame, self.tile, |row, scores| assigned[row] = best(scores));
             },
         );
         assigned

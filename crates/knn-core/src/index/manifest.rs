@@ -85,6 +85,13 @@ impl From<Written> for FileRecord {
     }
 }
 
+/// What every version's manifest says.
+#[derive(Deserialize)]
+struct Kind {
+    format: String,
+    version: u32,
+}
+
 /// What stands between the last member and the checksum of all before.
 const SEAL: &str = ",\n  \"xxh3\": \"";
 /// What stands behind the checksum.
@@ -120,11 +127,6 @@ impl Manifest {
         let (body, xxh3) = sealed.ok_or_else(|| wrong("it is cut short".into()))?;
         if hash_bytes(body.as_bytes()) != xxh3 {
             return Err(wrong("its checksum is wrong".into()));
-        }
-        #[derive(Deserialize)]
-        struct Kind {
-            format: String,
-            version: u32,
         }
         let kind: Kind = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
         if kind.format != FORMAT {

@@ -124,8 +124,19 @@ pub(super) fn is_finite(row: &[f32]) -> bool {
     row.iter().all(|value| value.is_finite())
 }
 
-/// The best score and its place; the lowest place on ties.
-pub(super) fn best(scores: &[Score]) -> (Score, usize) {
-    let most = scores.iter().fold(FARTHEST, |most, &score| if score > most { score } else { most });
-    (most, scores.iter().position(|&score| score == most).unwrap_or(0))
+/// The best of some scores. Lanes of it are independent, so that the compiler compares many at once.
+pub(super) fn most(scores: &[Score]) -> Score {
+    let better = |a: Score, b: Score| if b > a { b } else { a };
+    let (chunks, rest) = scores.as_chunks::<16>();
+    let mut lanes = [FARTHEST; 16];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &score)| *lane = better(*lane, score));
+    }
+    lanes.iter().chain(rest).copied().fold(FARTHEST, better)
+}
+
+/// The lowest place of the best score.
+pub(super) fn best(scores: &[Score]) -> u32 {
+    let most = most(scores);
+    scores.iter().position(|&score| score == most).unwrap_or(0) as u32
 }

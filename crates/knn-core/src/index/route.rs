@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::coarse::Coarse;
 use super::kmeans::Groups;
-use super::nearest::{Askers, FARTHEST, Frame, Score, Targets};
+use super::nearest::{Askers, FARTHEST, Frame, Score, Targets, best, most};
 use crate::distance::DistanceTile;
 
 /// Super-cells whose lists are looked at.
@@ -57,7 +57,7 @@ impl Router {
     }
 
     fn assign_chunk(&self, rows: &[f32], tile: &dyn DistanceTile, scratch: &mut Scratch, assigned: &mut [u32]) {
-        let Scratch { askers, members, probed, cells, ranked, best } = scratch;
+        let Scratch { askers, members, probed, cells, ranked, nearest } = scratch;
         askers.fill(rows, &self.frame);
         members.clear();
         members.extend((0..askers.len() as u32).filter(|&row| askers.is_valid(row as usize)));
@@ -76,17 +76,17 @@ impl Router {
                 cells.push(cell);
             }
         });
-        best.clear();
-        best.resize(askers.len(), FARTHEST);
+        nearest.clear();
+        nearest.resize(askers.len(), FARTHEST);
         let groups = Groups::new(cells, self.lists.len());
         for (cell, (first, lists)) in self.lists.iter().enumerate() {
             members.clear();
             members.extend(groups.members(cell).iter().map(|&pair| probed[pair as usize]));
             askers.ask(members, lists, &self.frame, tile, |row, scores| {
                 // Cells come in ascending order, so an equal score is of a higher list.
-                let (score, place) = super::nearest::best(scores);
-                if score > best[row] || assigned[row] == u32::MAX {
-                    (best[row], assigned[row]) = (score, first + place as u32);
+                let score = most(scores);
+                if score > nearest[row] || assigned[row] == u32::MAX {
+                    (nearest[row], assigned[row]) = (score, first + best(scores));
                 }
             });
         }
@@ -101,7 +101,7 @@ struct Scratch {
     probed: Vec<u32>,
     cells: Vec<u32>,
     ranked: Vec<(Score, u32)>,
-    best: Vec<Score>,
+    nearest: Vec<Score>,
 }
 
 #[cfg(test)]

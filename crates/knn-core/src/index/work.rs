@@ -264,8 +264,8 @@ fn is_file(name: &str) -> bool {
 
 /// Whether a file of that name is one of a build.
 fn is_work(name: &str) -> bool {
-    let is_run = name.ends_with(".run") && (name.starts_with("added-") || name.starts_with("sample-"));
-    is_run || [JOURNAL, COARSE].contains(&name) || is_temporary(name)
+    let is_run = |stem: &str| stem.starts_with("added-") || stem.starts_with("sample-");
+    name.strip_suffix(".run").is_some_and(is_run) || [JOURNAL, COARSE].contains(&name) || is_temporary(name)
 }
 
 /// `GM_EXISTS` if there is anything in a folder that is not ours.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::progress::Cancel;
-use crate::store::FailingVfs;
 
 const DIM: usize = 40;
 /// Memory in which not all rows fit.
@@ -94,7 +93,7 @@ fn a_cancelled_build_stops_and_is_resumed() {
         let progress = Progress::new(cancel, Some(Box::new(listener)));
         let lane = Lane::best();
         let builder = IndexBuilder {
-            vfs: Arc::new(OsVfs),
+            vfs: Arc::new(crate::store::OsVfs),
             spec: How::default().spec,
             start: Start::Resume,
             budget: MemoryBudget::new(1 << 30),

@@ -83,7 +83,7 @@ pub(super) fn decode_table(bytes: &[u8], records: u64, xxh3: u64) -> Result<Vec<
         last = entry.end;
         entries.push(entry);
     }
-    if last != records { Err("it does not cover all records") } else { Ok(entries) }
+    if last == records { Ok(entries) } else { Err("it does not cover all records") }
 }
 
 /// A fresh checksum.
