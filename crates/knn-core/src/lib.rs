@@ -11,6 +11,7 @@ pub mod store;
 pub mod distance;
 pub mod source;
 pub mod representation;
+pub mod index;
 pub mod join;
 pub mod graph;
 pub mod kernel;

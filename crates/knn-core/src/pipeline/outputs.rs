@@ -92,11 +92,7 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
             Kind::Column(Field::Strings) => ("string", vec![n_obs]),
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
         };
-        let stage = match array.stage {
-            Stage::Joined => "join",
-            Stage::Transferred => "transfer",
-        };
-        OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: stage.into() }
+        OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() }
     };
     arrays.iter().map(describe).collect()
 }

@@ -22,6 +22,10 @@ const MOST_BYTES: u64 = 1 << 28;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// The coarse levels of an index are trained.
+    Trained,
+    /// Rows are added to an index: they lie in a run.
+    Added,
     /// Neighbours of the rows are stored.
     Joined,
     /// Everything transferred to the rows is stored.
@@ -86,6 +90,18 @@ pub struct Journal {
     file: Box<dyn VfsFile>,
     path: PathBuf,
     broken: bool,
+}
+
+impl Stage {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trained => "train",
+            Self::Added => "add",
+            Self::Joined => "join",
+            Self::Transferred => "transfer",
+        }
+    }
 }
 
 impl Header {

@@ -1,0 +1,228 @@
+//! Building an index: train, add, seal.
+//!
+//! Where all rows fit the budget they are read once and stay in memory. Otherwise they are read to train, read again to be added
+//! to runs by super-cell, and the runs are sealed; each run is a step that an interrupted build does not repeat. The bytes of the
+//! sealed index are the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::coarse::Coarse;
+use super::grouped::{Grouped, Held, Spilled};
+use super::manifest::Manifest;
+use super::route::Router;
+use super::rows::PreparedRows;
+use super::seal::Sealer;
+use super::spec::{IndexSpec, Resolved};
+use super::train::Trainer;
+use super::work::{Begun, Start, Work};
+use crate::budget::MemoryBudget;
+use crate::distance::DistanceTile;
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::source::RowSource;
+use crate::store::{Run, RunBuffer, Vfs};
+use crate::types::{RowRange, Tile};
+
+/// Rows that are assigned at a time where all of them are in memory.
+const ASSIGNED_ROWS: usize = 1 << 17;
+/// Share of the free budget that a batch of rows may take, and the fewest rows of one.
+const BATCH_SHARE: u64 = 16;
+const LEAST_BATCH: u64 = 256;
+/// More rows than this in a batch keep no more threads busy, for each thread.
+const BATCH_PER_THREAD: u64 = 8192;
+
+/// Builds indexes.
+#[derive(Clone)]
+pub struct IndexBuilder<'a> {
+    /// Where the index goes.
+    pub vfs: Arc<dyn Vfs>,
+    /// What decides its bytes.
+    pub spec: IndexSpec,
+    /// What to do with what is there.
+    pub start: Start,
+    /// The memory of the build. It decides whether rows stay in memory, and nothing else.
+    pub budget: MemoryBudget,
+    /// The lane.
+    pub tile: &'a dyn DistanceTile,
+    /// Who listens, and may cancel.
+    pub progress: &'a Progress,
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildReport {
+    /// What is written down of the index.
+    pub manifest: Manifest,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Whether rows went through runs, because they did not fit the budget.
+    pub spilled: bool,
+    /// Whether the index was there already, finished.
+    pub found: bool,
+}
+
+/// One build.
+struct Build<'a> {
+    builder: &'a IndexBuilder<'a>,
+    source: &'a dyn RowSource,
+    spec: &'a Resolved,
+    batch: u64,
+    work: &'a Work,
+}
+
+impl IndexBuilder<'_> {
+    /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.
+    pub fn build(&self, path: &Path, source: &dyn RowSource) -> Result<BuildReport> {
+        self.progress.begin("preflight", 0, 0);
+        let spec = self.spec.resolve(source)?;
+        let work = match Work::begin(&self.vfs, path, self.start, &spec)? {
+            Begun::Sealed(manifest) => {
+                return Ok(BuildReport { manifest: *manifest, warnings: spec.warnings, spilled: false, found: true });
+            }
+            Begun::Work(work) => work,
+        };
+        source.preflight()?;
+        let (manifest, spilled) = Build { builder: self, source, spec: &spec, batch: 0, work: &work }.run()?;
+        work.end()?;
+        let mut warnings = spec.warnings;
+        if manifest.excluded > 0 {
+            warnings.push(format!("{} rows have NaN or infinite coordinates and are in no list", manifest.excluded));
+        }
+        Ok(BuildReport { manifest, warnings, spilled, found: false })
+    }
+}
+
+impl Build<'_> {
+    fn run(mut self) -> Result<(Manifest, bool)> {
+        let IndexBuilder { budget, .. } = self.builder;
+        let (rows, dim) = (self.spec.rows, self.spec.layout.dim as u64);
+        let (cells, lists) = (u64::from(self.spec.super_cells), u64::from(self.spec.lists));
+        let levels = 2 * Coarse::bytes(cells, lists, dim) + Router::bytes(cells, lists, dim);
+        let scratch = Router::scratch_bytes(dim, rayon::current_num_threads() as u64);
+        let _levels = budget.take("the levels of the index", levels + scratch)?;
+        let most_batch = BATCH_PER_THREAD * rayon::current_num_threads() as u64;
+        self.batch = (budget.available() / BATCH_SHARE / (dim * 4)).clamp(LEAST_BATCH, most_batch);
+        // Values, list and order of each row; a quarter more for what is trained on and written at a time.
+        let held_bytes = rows.saturating_mul(dim * 4 + 16);
+        let reading = PreparedRows::bytes(self.source, self.batch);
+        let room = held_bytes.saturating_add(held_bytes / 4).saturating_add(reading);
+        let fits = rows < u64::from(u32::MAX) && room <= budget.available();
+        if fits && self.work.added() == 0 {
+            let _lease = budget.take("all rows", held_bytes)?;
+            return Ok((self.build_held(reading)?, false));
+        }
+        Ok((self.build_spilled(reading)?, true))
+    }
+
+    /// All rows in memory: one pass.
+    fn build_held(&self, reading: u64) -> Result<Manifest> {
+        let IndexBuilder { budget, progress, tile, .. } = self.builder;
+        let lease = budget.take("reading rows", reading)?;
+        progress.begin("read", self.spec.rows, 0);
+        let mut values = Vec::with_capacity(self.spec.rows as usize * self.spec.layout.dim);
+        let mut reader = PreparedRows::new(self.source, RowRange::new(0, self.spec.rows), self.spec);
+        let mut batch = Tile::default();
+        loop {
+            reader.next(self.batch, &mut batch)?;
+            if batch.rows() == 0 {
+                break;
+            }
+            values.extend_from_slice(&batch.values);
+            progress.advance(batch.rows() as u64)?;
+        }
+        drop((reader, batch, lease));
+        let coarse = self.trained(Some(&values))?;
+        progress.begin("add", self.spec.rows, 0);
+        let router = Router::new(&coarse);
+        let mut assigned = Vec::with_capacity(self.spec.rows as usize);
+        for some in values.chunks(ASSIGNED_ROWS * self.spec.layout.dim) {
+            assigned.extend(router.assign(some, *tile));
+            progress.advance((some.len() / self.spec.layout.dim) as u64)?;
+        }
+        progress.end();
+        let held = Held::new(&coarse, &values, &assigned);
+        drop(assigned);
+        self.seal(&coarse, &held)
+    }
+
+    /// Rows through runs.
+    fn build_spilled(&self, reading: u64) -> Result<Manifest> {
+        let IndexBuilder { budget, progress, .. } = self.builder;
+        let coarse = self.trained(None)?;
+        let shape = Spilled::shape(self.spec.layout, self.spec.super_cells);
+        let lease = budget.take("reading rows", reading)?;
+        self.add(&coarse)?;
+        drop(lease);
+        let _runs = budget.take("tables of runs", Run::bytes(shape) * crate::store::FAN_IN as u64)?;
+        let runs = self.work.runs(shape, progress)?;
+        self.seal(&coarse, &Spilled::new(&coarse, self.spec.layout, runs))
+    }
+
+    /// Assigns rows that no run has yet, and commits a run whenever the budget is used.
+    fn add(&self, coarse: &Coarse) -> Result<()> {
+        let IndexBuilder { budget, progress, tile, .. } = self.builder;
+        let (rows, layout) = (self.spec.rows, self.spec.layout);
+        let shape = Spilled::shape(layout, self.spec.super_cells);
+        let fixed = RunBuffer::bytes(shape, 0);
+        // Half of what is left, because sealing and merging must find room when runs are as long as that.
+        let room = (budget.available() / 2).saturating_sub(fixed) / (RunBuffer::bytes(shape, 1) - fixed);
+        let run_rows = room.clamp(self.batch, rows.max(self.batch)).min(u64::from(u32::MAX));
+        let _lease = budget.take("sorting rows", RunBuffer::bytes(shape, run_rows))?;
+        let mut buffer = RunBuffer::new(shape);
+        buffer.reserve(run_rows as usize);
+        let router = Router::new(coarse);
+        let cells = cells_of_lists(coarse);
+        let begun = self.work.added();
+        progress.begin("add", rows, begun);
+        let mut reader = PreparedRows::new(self.source, RowRange::new(begun, rows), self.spec);
+        let (mut tile_rows, mut record, mut first) = (Tile::default(), Vec::new(), begun);
+        while first < rows {
+            reader.next(self.batch.min(run_rows - buffer.len() as u64), &mut tile_rows)?;
+            for (row, list) in router.assign(&tile_rows.values, *tile).into_iter().enumerate() {
+                let cell = cells.get(list as usize).copied().unwrap_or(self.spec.super_cells);
+                let number = tile_rows.first_row + row as u64;
+                Spilled::record(layout, list, number, tile_rows.row(row), &mut record);
+                buffer.push(cell, &record)?;
+            }
+            progress.advance(tile_rows.rows() as u64)?;
+            let end = tile_rows.first_row + tile_rows.rows() as u64;
+            if buffer.len() as u64 == run_rows || end == rows {
+                self.work.commit_added([first, end], &mut buffer)?;
+                first = end;
+            }
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// The levels: those of an earlier process, or trained now.
+    fn trained(&self, held: Option<&[f32]>) -> Result<Coarse> {
+        if let Some(coarse) = self.work.trained(self.spec.layout.dim)? {
+            return Ok(coarse);
+        }
+        let IndexBuilder { budget, tile, progress, .. } = self.builder;
+        let trainer = Trainer {
+            source: self.source,
+            spec: self.spec,
+            batch: self.batch,
+            work: self.work,
+            budget,
+            tile: *tile,
+            progress,
+        };
+        let coarse = trainer.train(held)?;
+        self.work.commit_trained(&coarse)?;
+        Ok(coarse)
+    }
+
+    fn seal(&self, coarse: &Coarse, grouped: &dyn Grouped) -> Result<Manifest> {
+        let IndexBuilder { budget, tile, progress, .. } = self.builder;
+        Sealer { work: self.work, spec: self.spec, coarse, budget, tile: *tile, progress }.seal(grouped)
+    }
+}
+
+/// The super-cell of every list.
+fn cells_of_lists(coarse: &Coarse) -> Vec<u32> {
+    (0..coarse.super_cells()).flat_map(|cell| coarse.lists_of(cell).map(move |_| cell)).collect()
+}

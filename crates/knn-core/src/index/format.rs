@@ -1,0 +1,160 @@
+//! The bytes of an index: names, alignments, how a list is laid out, and reading numbers that may not be what they should.
+//!
+//! A list is its rows, row-major, as f32 or f16; zeros up to a multiple of eight; its row ids, ascending, as u32 or u64. Lists
+//! begin at multiples of 4 KiB, with zeros between them. Everything is little-endian.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+const _: () = assert!(cfg!(target_endian = "little"), "lists are read as they lie in the file");
+
+/// Name and version of the format in the manifest.
+pub(super) const FORMAT: &str = "gigamapper-index";
+pub(super) const VERSION: u32 = 1;
+/// The files of an index.
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const COARSE: &str = "coarse.bin";
+pub(super) const LISTS: &str = "lists.bin";
+pub(super) const OFFSETS: &str = "offsets.bin";
+pub(super) const EXCLUDED: &str = "excluded.bin";
+/// Lists begin at multiples of this.
+pub(super) const ALIGNMENT: u64 = 4096;
+
+/// How rows are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListType {
+    /// As they come.
+    F32,
+    /// Rounded to half precision, when they are read: everything that is computed is computed with the rounded rows.
+    F16,
+}
+
+impl ListType {
+    /// Bytes of a value.
+    pub fn size(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+}
+
+/// How a list is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ListLayout {
+    pub(super) dim: usize,
+    pub(super) dtype: ListType,
+    /// Bytes of a row id: 4 or 8.
+    pub(super) id_width: u64,
+}
+
+impl ListLayout {
+    /// Bytes of an id among so many rows.
+    pub(super) fn id_width(rows: u64) -> u64 {
+        if rows <= 1 << 32 { 4 } else { 8 }
+    }
+
+    /// Bytes of the values of so many rows, without what fills up.
+    pub(super) fn value_bytes(self, rows: u64) -> Option<u64> {
+        rows.checked_mul(self.dim as u64)?.checked_mul(self.dtype.size())
+    }
+
+    /// Where the ids begin.
+    pub(super) fn ids_at(self, rows: u64) -> Option<u64> {
+        self.value_bytes(rows)?.checked_next_multiple_of(8)
+    }
+
+    /// Bytes of a list.
+    pub(super) fn list_bytes(self, rows: u64) -> Option<u64> {
+        self.ids_at(rows)?.checked_add(rows.checked_mul(self.id_width)?)
+    }
+
+    /// Appends a list of these rows.
+    pub(super) fn encode(self, values: &[f32], ids: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
+        let first = out.len();
+        match self.dtype {
+            ListType::F32 => out.extend_from_slice(bytemuck::cast_slice(values)),
+            ListType::F16 => {
+                let mut narrow = vec![f16::ZERO; values.len()];
+                narrow.convert_from_f32_slice(values);
+                out.extend_from_slice(bytemuck::cast_slice(narrow.reinterpret_cast()));
+            }
+        }
+        out.resize(first + (out.len() - first).next_multiple_of(8), 0);
+        for id in ids {
+            out.extend_from_slice(&id.to_le_bytes()[..self.id_width as usize]);
+        }
+    }
+}
+
+/// Rounds values to what half precision holds. The first that it does not hold, though it is finite, is returned.
+pub(super) fn round_to_half(values: &mut [f32], scratch: &mut Vec<f16>) -> Option<f32> {
+    scratch.resize(values.len(), f16::ZERO);
+    scratch.convert_from_f32_slice(values);
+    let lost = values.iter().zip(&*scratch).find(|(value, half)| value.is_finite() && !half.is_finite());
+    if let Some((&value, _)) = lost {
+        return Some(value);
+    }
+    scratch.convert_to_f32_slice(values);
+    None
+}
+
+/// `GM_CORRUPT` of a block of a file.
+pub(super) fn corrupt(file: &str, block: impl Into<String>, reason: impl Into<String>) -> Error {
+    Error::Corrupt { file: file.to_owned(), block: block.into(), reason: reason.into() }
+}
+
+/// Bytes of a file, read from their beginning; what is not there is `GM_CORRUPT`.
+pub(super) struct Bytes<'a> {
+    rest: &'a [u8],
+    file: &'a str,
+    block: &'a str,
+}
+
+impl<'a> Bytes<'a> {
+    pub(super) fn new(bytes: &'a [u8], file: &'a str, block: &'a str) -> Self {
+        Self { rest: bytes, file, block }
+    }
+
+    /// The next `count` bytes.
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let (taken, rest) =
+            self.rest.split_at_checked(count).ok_or_else(|| corrupt(self.file, self.block, "it is cut short"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32> {
+        Ok(self.u32s(1)?[0])
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64> {
+        Ok(self.u64s(1)?[0])
+    }
+
+    pub(super) fn u32s(&mut self, count: usize) -> Result<Vec<u32>> {
+        Ok(self.elements::<4>(count)?.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
+    }
+
+    pub(super) fn u64s(&mut self, count: usize) -> Result<Vec<u64>> {
+        Ok(self.elements::<8>(count)?.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+    }
+
+    pub(super) fn f32s(&mut self, count: usize) -> Result<Vec<f32>> {
+        Ok(self.elements::<4>(count)?.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// Checks that nothing is left.
+    pub(super) fn end(&self) -> Result<()> {
+        if self.rest.is_empty() { Ok(()) } else { Err(corrupt(self.file, self.block, "there is more than it says")) }
+    }
+
+    fn elements<const SIZE: usize>(&mut self, count: usize) -> Result<&'a [[u8; SIZE]]> {
+        let bytes = count.checked_mul(SIZE).ok_or_else(|| corrupt(self.file, self.block, "its length overflows"))?;
+        Ok(self.take(bytes)?.as_chunks().0)
+    }
+}

@@ -1,0 +1,188 @@
+//! A sealed index, open for reading.
+//!
+//! Opening compares every length with the files and every checksum of the small files with the manifest, and checks that offsets
+//! tile the file of lists exactly. Lists are checked when they are read. So whatever happened to the files, a list is either what
+//! was written or `GM_CORRUPT`.
+
+use std::path::{Path, PathBuf};
+
+use super::coarse::Coarse;
+use super::excluded;
+use super::format::{COARSE, EXCLUDED, LISTS, OFFSETS, corrupt};
+use super::lists::{Io, ListBuffer, ListView, Lists};
+use super::manifest::{FileRecord, Manifest};
+use super::offsets::Offsets;
+use crate::budget::{Lease, MemoryBudget};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::store::{OsVfs, PositionedFile, Vfs, hash_bytes, hash_file};
+
+/// Share of the free budget that resident lists may take when nobody asked for them.
+const RESIDENT_SHARE: u64 = 2;
+
+/// An inverted-file index. Threads share it; each brings a [`ListBuffer`].
+pub struct IvfIndex {
+    path: PathBuf,
+    manifest: Manifest,
+    coarse: Coarse,
+    offsets: Offsets,
+    lists: Lists,
+    _leases: Vec<Lease>,
+}
+
+impl IvfIndex {
+    /// Opens a sealed index and checks it. Its levels, and lists that are to be resident, are taken from `budget`.
+    pub fn open(path: &Path, io: Io, budget: &MemoryBudget) -> Result<Self> {
+        let manifest = Manifest::read(&OsVfs, path)?.ok_or_else(|| absent(path))?;
+        let layout = manifest.layout();
+        let (cells, nlist, dim) = (u64::from(manifest.super_cells), u64::from(manifest.nlist), u64::from(manifest.dim));
+        let levels = Coarse::bytes(cells, nlist, dim).saturating_add(nlist * 24);
+        // Twice, because the bytes of a file lie beside what is made of them.
+        let reading = budget.take("the levels of the index while they are read", levels)?;
+        let mut leases = vec![budget.take("the levels of the index", levels)?];
+        let (coarse_file, offsets_file) = (path.join(COARSE), path.join(OFFSETS));
+        let bytes = small_file(&manifest, path, COARSE, Coarse::file_length(cells, nlist, dim))?;
+        let coarse = Coarse::parse(&bytes, &coarse_file.display().to_string(), manifest.dim as usize)?;
+        if coarse.nlist() != manifest.nlist || coarse.super_cells() != manifest.super_cells {
+            return Err(corrupt(&coarse_file.display().to_string(), "header", "it has other lists than the manifest"));
+        }
+        let lists_length = record(&manifest, path, LISTS)?.length;
+        check_length(&manifest, path, LISTS, Some(lists_length))?;
+        let lists_file = PositionedFile::open(&path.join(LISTS))?;
+        let bytes = small_file(&manifest, path, OFFSETS, Some(Offsets::file_length(manifest.nlist)))?;
+        let indexed = manifest.rows - manifest.excluded;
+        let name = offsets_file.display().to_string();
+        let offsets = Offsets::parse(&bytes, &name, manifest.nlist, indexed, lists_length, layout)?;
+        drop((bytes, reading));
+        check_file(&manifest, path, EXCLUDED, excluded::file_length(manifest.excluded))?;
+        let io = match io {
+            Io::Auto if lists_length <= budget.available() / RESIDENT_SHARE => Io::Resident,
+            Io::Auto => Io::Pread,
+            chosen => chosen,
+        };
+        if io == Io::Resident {
+            leases.push(budget.take("the lists of the index", lists_length.saturating_add(8))?);
+        }
+        let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
+        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, _leases: leases })
+    }
+
+    /// What is written down of it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Its centroids.
+    pub fn coarse(&self) -> &Coarse {
+        &self.coarse
+    }
+
+    /// Number of lists.
+    pub fn nlist(&self) -> u32 {
+        self.manifest.nlist
+    }
+
+    /// Columns of a row.
+    pub fn dim(&self) -> usize {
+        self.coarse.dim()
+    }
+
+    /// Rows of the source, those in no list included.
+    pub fn rows(&self) -> u64 {
+        self.manifest.rows
+    }
+
+    /// How lists are read.
+    pub fn io(&self) -> Io {
+        self.lists.io()
+    }
+
+    /// Rows of a list, without reading it.
+    pub fn list_rows(&self, list: u32) -> u64 {
+        self.offsets.places[list as usize].rows
+    }
+
+    /// Rows of the longest list.
+    pub fn longest_list(&self) -> u64 {
+        self.offsets.places.iter().map(|place| place.rows).max().unwrap_or(0)
+    }
+
+    /// Bytes that a [`ListBuffer`] takes at most.
+    pub fn buffer_bytes(&self) -> u64 {
+        let rows = self.longest_list();
+        self.manifest.layout().list_bytes(rows).unwrap_or(u64::MAX).saturating_add(rows * self.dim() as u64 * 4)
+    }
+
+    /// A list, checked; its bytes lie in `buffer` unless they are in memory already.
+    pub fn list<'a>(&'a self, list: u32, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
+        let place = self.offsets.places.get(list as usize);
+        let place = place.ok_or_else(|| Error::internal(format!("list {list} of {}", self.nlist())))?;
+        self.lists.list(list, *place, buffer)
+    }
+
+    /// The rows in no list, ascending.
+    pub fn excluded(&self) -> Result<Vec<u64>> {
+        let bytes = small_file(&self.manifest, &self.path, EXCLUDED, excluded::file_length(self.manifest.excluded))?;
+        let file = self.path.join(EXCLUDED).display().to_string();
+        excluded::parse(&bytes, &file, self.manifest.excluded, self.manifest.rows)
+    }
+
+    /// Reads every list once, and so finds all damage there is.
+    pub fn verify(&self, progress: &Progress) -> Result<()> {
+        let mut buffer = ListBuffer::default();
+        progress.begin("verify", self.rows(), 0);
+        for list in 0..self.nlist() {
+            let rows = self.list(list, &mut buffer)?.len();
+            progress.advance(rows as u64)?;
+        }
+        self.excluded()?;
+        progress.end();
+        Ok(())
+    }
+}
+
+fn absent(path: &Path) -> Error {
+    let path = path.display().to_string();
+    Error::NotFound { store: path.clone(), kind: "finished index".into(), key: path, available: Vec::new() }
+}
+
+/// What the manifest says of a file.
+fn record<'m>(manifest: &'m Manifest, folder: &Path, name: &str) -> Result<&'m FileRecord> {
+    let path = folder.join(super::format::MANIFEST).display().to_string();
+    manifest.files.get(name).ok_or_else(|| corrupt(&path, "files", format!("{name} is missing")))
+}
+
+/// The bytes of a small file, checked against the manifest and against the length that it must have.
+fn small_file(manifest: &Manifest, folder: &Path, name: &str, length: Option<u64>) -> Result<Vec<u8>> {
+    let (path, record) = check_length(manifest, folder, name, length)?;
+    let bytes = OsVfs.read(&path, record.length)?;
+    if hash_bytes(&bytes) != record.xxh3 {
+        return Err(corrupt(&path.display().to_string(), "file", "its checksum is wrong"));
+    }
+    Ok(bytes)
+}
+
+/// The same check of a file that is not needed yet and may be large.
+fn check_file(manifest: &Manifest, folder: &Path, name: &str, length: Option<u64>) -> Result<()> {
+    let (path, record) = check_length(manifest, folder, name, length)?;
+    if hash_file(&OsVfs, &path)? != record.xxh3 {
+        return Err(corrupt(&path.display().to_string(), "file", "its checksum is wrong"));
+    }
+    Ok(())
+}
+
+fn check_length<'m>(
+    manifest: &'m Manifest,
+    folder: &Path,
+    name: &str,
+    length: Option<u64>,
+) -> Result<(PathBuf, &'m FileRecord)> {
+    let (path, record) = (folder.join(name), record(manifest, folder, name)?);
+    let found = OsVfs.len(&path)?;
+    if Some(record.length) != length || found != length {
+        let found = found.map_or("no".into(), |found| found.to_string());
+        let reason = format!("{found} bytes instead of {}", record.length);
+        return Err(corrupt(&path.display().to_string(), "file", reason));
+    }
+    Ok((path, record))
+}

@@ -1,0 +1,201 @@
+//! Where the bytes of lists come from: memory, a map of the file, or reads at offsets.
+//!
+//! A map is made only of the lists of a sealed index, after its length was checked. Whoever shortens the file under a running
+//! process ends that process (the system sends a signal); who cannot rule that out reads instead. A list's checksum is compared
+//! every time it is read from the file, and once where its bytes stay in memory.
+
+#![allow(unsafe_code, reason = "mapping a file needs it; the one block says why it is sound")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use memmap2::Mmap;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::format::{ListLayout, ListType};
+use super::offsets::Place;
+use crate::error::{Error, Result};
+use crate::store::PositionedFile;
+
+/// How lists are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Io {
+    /// All in memory if the budget allows, else read at every visit.
+    #[default]
+    Auto,
+    /// All in memory; `GM_BUDGET` if they do not fit.
+    Resident,
+    /// From a map of the file: the page cache decides what is in memory. The file must not be changed while it is open.
+    Mmap,
+    /// Read at every visit.
+    Pread,
+}
+
+/// The file of lists, open in one of the ways.
+pub(super) struct Lists {
+    source: Source,
+    file: PositionedFile,
+    layout: ListLayout,
+    /// One bit per list: whether its checksum was compared.
+    verified: Vec<AtomicU64>,
+}
+
+enum Source {
+    /// In words, so that rows and ids are aligned.
+    Resident(Vec<u64>),
+    Mmap(Mmap),
+    Pread,
+}
+
+/// Room for the list that a thread is visiting; one serves any number of visits.
+#[derive(Debug, Default)]
+pub struct ListBuffer {
+    words: Vec<u64>,
+    widened: Vec<f32>,
+}
+
+/// A list: its rows and their ids.
+#[derive(Debug, Clone, Copy)]
+pub struct ListView<'a> {
+    /// Row-major values, widened if they are stored as f16.
+    pub rows: &'a [f32],
+    /// The number of each row in the source, ascending.
+    pub ids: ListIds<'a>,
+}
+
+/// Row numbers as they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListIds<'a> {
+    /// Where all rows can be counted with 32 bits.
+    Narrow(&'a [u32]),
+    /// Otherwise.
+    Wide(&'a [u64]),
+}
+
+impl ListIds<'_> {
+    /// Number of rows.
+    pub fn len(self) -> usize {
+        match self {
+            Self::Narrow(ids) => ids.len(),
+            Self::Wide(ids) => ids.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of a row of the list.
+    #[inline]
+    pub fn get(self, row: usize) -> u64 {
+        match self {
+            Self::Narrow(ids) => u64::from(ids[row]),
+            Self::Wide(ids) => ids[row],
+        }
+    }
+}
+
+impl ListView<'_> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+impl Lists {
+    /// Opens lists of a file whose length is right. `io` is not `Auto` any more.
+    pub(super) fn open(file: PositionedFile, layout: ListLayout, lists: usize, io: Io) -> Result<Self> {
+        let source = match io {
+            Io::Resident => {
+                let mut words = vec![0; file.length().div_ceil(8) as usize];
+                let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+                file.read_exact_at(&mut bytes[..file.length() as usize], 0)?;
+                Source::Resident(words)
+            }
+            // An empty file cannot be mapped, and needs not be.
+            Io::Mmap if file.length() > 0 => {
+                // SAFETY: the map is read-only and of a file that its writer renamed into place and never changes again; that nobody
+                // else does is the condition of `Io::Mmap`.
+                let map = unsafe { Mmap::map(file.file()) }.map_err(|e| Error::io("map", file.path(), e))?;
+                if map.len() as u64 != file.length() {
+                    return Err(file.corrupt("end", "its length changed while it was opened"));
+                }
+                Source::Mmap(map)
+            }
+            Io::Auto | Io::Mmap | Io::Pread => Source::Pread,
+        };
+        let verified = (0..lists.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { source, file, layout, verified })
+    }
+
+    /// How it is read.
+    pub(super) fn io(&self) -> Io {
+        match self.source {
+            Source::Resident(_) => Io::Resident,
+            Source::Mmap(_) => Io::Mmap,
+            Source::Pread => Io::Pread,
+        }
+    }
+
+    /// A list, checked.
+    pub(super) fn list<'a>(&'a self, list: u32, place: Place, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
+        if place.rows == 0 {
+            // It has no bytes, and its offset may lie behind the end of the file.
+            return Ok(ListView { rows: &[], ids: ListIds::Narrow(&[]) });
+        }
+        let overflow = || Error::internal(format!("list {list} was not checked"));
+        let length = self.layout.list_bytes(place.rows).ok_or_else(overflow)? as usize;
+        let ids_at = self.layout.ids_at(place.rows).ok_or_else(overflow)? as usize;
+        let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
+        let start = place.offset as usize;
+        let ListBuffer { words, widened } = buffer;
+        let bytes: &[u8] = match &self.source {
+            Source::Resident(all) => &bytemuck::cast_slice(all)[start..start + length],
+            Source::Mmap(map) => &map[start..start + length],
+            Source::Pread => {
+                words.resize(length.div_ceil(8), 0);
+                let bytes = &mut bytemuck::cast_slice_mut(words)[..length];
+                self.file.read_exact_at(bytes, place.offset)?;
+                bytes
+            }
+        };
+        self.verify(list, bytes, place.xxh3)?;
+        let (values, ids) = (&bytes[..value_bytes], &bytes[ids_at..]);
+        let rows = match self.layout.dtype {
+            ListType::F32 => bytemuck::cast_slice(values),
+            ListType::F16 => {
+                let narrow: &[u16] = bytemuck::cast_slice(values);
+                widened.resize(narrow.len(), 0.0);
+                half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(widened);
+                widened
+            }
+        };
+        let ids = match self.layout.id_width {
+            4 => ListIds::Narrow(bytemuck::cast_slice(ids)),
+            _ => ListIds::Wide(bytemuck::cast_slice(ids)),
+        };
+        Ok(ListView { rows, ids })
+    }
+
+    fn verify(&self, list: u32, bytes: &[u8], xxh3: u64) -> Result<()> {
+        let (word, bit) = (&self.verified[list as usize / 64], 1 << (list % 64));
+        let stays = !matches!(self.source, Source::Pread);
+        if stays && word.load(Ordering::Relaxed) & bit != 0 {
+            return Ok(());
+        }
+        if xxh3_64(bytes) != xxh3 {
+            return Err(self.file.corrupt(format!("list {list}"), "its checksum is wrong"));
+        }
+        if stays {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

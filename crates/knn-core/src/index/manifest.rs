@@ -1,0 +1,221 @@
+//! What an index is: `manifest.json`, written last, so that an index without one is not finished.
+//!
+//! Its last member is the checksum of all bytes before it. That is checked before anything in it is believed, the version included,
+//! so a damaged manifest is never taken for that of a newer version.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::coarse::{MOST_DIM, MOST_LISTS};
+use super::format::{FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt};
+use crate::error::{Error, Result};
+use crate::store::{Vfs, Written, hash_bytes, write_atomic};
+
+/// Far above what a manifest has.
+const MOST_BYTES: u64 = 1 << 16;
+
+/// What is written down of an index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// What kind of folder this is.
+    pub format: String,
+    /// Version of the kind.
+    pub version: u32,
+    /// Columns of a row.
+    pub dim: u32,
+    /// The metric that the rows were prepared for.
+    pub metric: String,
+    /// Rows of the source, those in no list included.
+    pub rows: u64,
+    /// Rows in no list, because a coordinate is NaN or infinite.
+    pub excluded: u64,
+    /// How rows are stored.
+    pub dtype: ListType,
+    /// Bytes of a row id in a list.
+    pub id_width: u64,
+    /// Number of lists.
+    pub nlist: u32,
+    /// Number of super-cells.
+    pub super_cells: u32,
+    /// Levels of centroids.
+    pub levels: u32,
+    /// How it was trained.
+    pub training: Training,
+    /// Fingerprint of the source, 32 hexadecimal digits.
+    pub source: String,
+    /// Hash of the source and of everything that decides the bytes of the index.
+    pub run: String,
+    /// Length and checksum of every other file.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// The parameters of training.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Training {
+    /// Seed of every choice.
+    pub seed: u64,
+    /// Lists before the largest were split.
+    pub lists: u32,
+    /// Rows of the sample per list.
+    pub sample_per_list: u32,
+    /// Rows of the sample per super-cell.
+    pub sample_per_super_cell: u32,
+    /// Lists of more rows than this many times the mean are split.
+    pub split_above: u32,
+}
+
+/// A file of an index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// Bytes.
+    pub length: u64,
+    /// xxh3-64, 16 hexadecimal digits.
+    pub xxh3: String,
+}
+
+impl From<Written> for FileRecord {
+    fn from(written: Written) -> Self {
+        Self { length: written.length, xxh3: written.xxh3 }
+    }
+}
+
+/// What every version's manifest says.
+#[derive(Deserialize)]
+struct Kind {
+    format: String,
+    version: u32,
+}
+
+/// What stands between the last member and the checksum of all before.
+const SEAL: &str = ",\n  \"xxh3\": \"";
+/// What stands behind the checksum.
+const END: &str = "\"\n}\n";
+
+impl Manifest {
+    /// How lists are laid out.
+    pub(super) fn layout(&self) -> ListLayout {
+        ListLayout { dim: self.dim as usize, dtype: self.dtype, id_width: self.id_width }
+    }
+
+    /// Writes it: from here on the index is sealed.
+    pub(super) fn write(&self, vfs: &Arc<dyn Vfs>, folder: &Path, worker: &str) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
+        let body = text.trim_end_matches("\n}");
+        let sealed = format!("{body}{SEAL}{}{END}", hash_bytes(body.as_bytes()));
+        write_atomic(vfs, &folder.join(MANIFEST), worker, sealed.as_bytes()).map(|_| ())
+    }
+
+    /// Reads and checks the manifest of an index; `None` if there is none.
+    pub(super) fn read(vfs: &dyn Vfs, folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(MANIFEST);
+        if vfs.len(&path)?.is_none() {
+            return Ok(None);
+        }
+        Self::parse(&vfs.read(&path, MOST_BYTES)?, &path.display().to_string()).map(Some)
+    }
+
+    fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+        let wrong = |reason: String| corrupt(file, "manifest", reason);
+        let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is no text".into()))?;
+        let sealed = text.strip_suffix(END).and_then(|text| text.rsplit_once(SEAL));
+        let (body, xxh3) = sealed.ok_or_else(|| wrong("it is cut short".into()))?;
+        if hash_bytes(body.as_bytes()) != xxh3 {
+            return Err(wrong("its checksum is wrong".into()));
+        }
+        let kind: Kind = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        if kind.format != FORMAT {
+            return Err(wrong(format!("format {:?} is not {FORMAT:?}", kind.format)));
+        }
+        if kind.version != VERSION {
+            return Err(Error::Unsupported {
+                what: format!("version {} of the index {file}", kind.version),
+                remedy: "use a newer gigamapper, or build the index again".into(),
+            });
+        }
+        let manifest: Self = serde_json::from_str(&format!("{body}\n}}")).map_err(|e| wrong(e.to_string()))?;
+        manifest.check().map_err(|reason| wrong(reason.into()))?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.dim == 0 || self.dim > MOST_DIM {
+            return Err("its number of columns cannot be");
+        }
+        if self.excluded > self.rows {
+            return Err("it excludes more rows than there are");
+        }
+        if self.id_width != ListLayout::id_width(self.rows) {
+            return Err("its row ids do not have the width that they need");
+        }
+        if self.nlist == 0 || self.nlist > MOST_LISTS || self.super_cells == 0 || self.super_cells > self.nlist {
+            return Err("its numbers of lists and super-cells cannot be");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: FORMAT.into(),
+            version: VERSION,
+            dim: 3,
+            metric: "euclidean".into(),
+            rows: 10,
+            excluded: 1,
+            dtype: ListType::F16,
+            id_width: 4,
+            nlist: 4,
+            super_cells: 2,
+            levels: 2,
+            training: Training {
+                seed: u64::MAX,
+                lists: 4,
+                sample_per_list: 64,
+                sample_per_super_cell: 256,
+                split_above: 4,
+            },
+            source: "00".into(),
+            run: "11".into(),
+            files: BTreeMap::from([("lists.bin".into(), FileRecord { length: 5, xxh3: "22".into() })]),
+        }
+    }
+
+    #[test]
+    fn it_is_read_as_written_and_every_flipped_bit_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
+        assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap(), None);
+        manifest().write(&vfs, folder.path(), "w").unwrap();
+        assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap(), Some(manifest()));
+        let bytes = std::fs::read(folder.path().join(MANIFEST)).unwrap();
+        assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Manifest::parse(&flipped, "m").unwrap_err().code(), "GM_CORRUPT", "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert_eq!(Manifest::parse(&bytes[..length], "m").unwrap_err().code(), "GM_CORRUPT");
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
+        Manifest { version: 2, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
+        Manifest { dim: 0, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_CORRUPT");
+    }
+}

@@ -1,0 +1,39 @@
+//! The inverted-file index: rows of a reference in short lists of neighbours, on disk, found again through two levels of centroids.
+//!
+//! An index is a folder that is written once (`train → add → seal`) and read by any number of threads. Its bytes depend on the
+//! rows, the parameters and the seed alone: not on threads, memory, chunks, or where a build was interrupted. Everything that is
+//! read from it is checked against its manifest, so a list is either what was written or `GM_CORRUPT`.
+//!
+//! Not here: searching, which is the join's, and what the distance between two rows is.
+
+mod builder;
+mod coarse;
+mod excluded;
+mod format;
+mod grouped;
+mod ivf;
+mod kmeans;
+mod lists;
+mod manifest;
+mod nearest;
+mod offsets;
+mod route;
+mod rows;
+mod sample;
+mod seal;
+mod spec;
+mod split;
+mod train;
+mod work;
+#[cfg(test)]
+mod tests;
+
+pub use builder::{BuildReport, IndexBuilder};
+pub use coarse::Coarse;
+pub use format::ListType;
+pub use ivf::IvfIndex;
+pub use lists::{Io, ListBuffer, ListIds, ListView};
+pub use manifest::{FileRecord, Manifest, Training};
+pub use route::Router;
+pub use spec::IndexSpec;
+pub use work::Start;

@@ -1,0 +1,210 @@
+//! What decides the bytes of an index, and what follows from it before a row is read.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::coarse::Coarse;
+use super::format::{FORMAT, ListLayout, ListType, VERSION};
+use super::manifest::{Manifest, Training};
+use crate::error::{Error, Result};
+use crate::source::RowSource;
+use crate::store::hash_bytes;
+
+/// Rows of a list, about.
+const ROWS_PER_LIST: u64 = 256;
+/// Two levels of centroids route among so many lists.
+const MOST_TRAINED: u32 = 1 << 18;
+/// Rows of the sample per list, and per super-cell.
+const SAMPLE_PER_LIST: u32 = 64;
+const SAMPLE_PER_SUPER_CELL: u32 = 256;
+/// The super-cells' sample also tells the centre and the reach, so it is not smaller than this.
+const LEAST_SAMPLE: u64 = 1024;
+/// Lists of more rows than this many times the mean are split, but none of at most `NEVER_SPLIT` rows.
+const SPLIT_ABOVE: u32 = 4;
+const NEVER_SPLIT: u64 = 64;
+/// Fewer rows per list than this train poor centroids.
+const ROWS_TO_TRAIN_A_LIST: u64 = 39;
+
+/// What a caller says of the index to be built. Everything here, the rows, and nothing else decides its bytes.
+#[derive(Debug, Clone)]
+pub struct IndexSpec {
+    /// Number of lists; a 256th of the rows, rounded to a power of two, if it is not said.
+    pub nlist: Option<u32>,
+    /// How rows are stored.
+    pub dtype: ListType,
+    /// Name of the metric that the rows are prepared for.
+    pub metric: String,
+    /// What is done to every row when it is read: for cosine, its normalisation. Its name in the manifest is the metric's.
+    pub prepare: Option<fn(&mut [f32])>,
+    /// Seed of every choice.
+    pub seed: u64,
+}
+
+impl Default for IndexSpec {
+    fn default() -> Self {
+        Self { nlist: None, dtype: ListType::F32, metric: "euclidean".into(), prepare: None, seed: 0 }
+    }
+}
+
+/// The spec, resolved for a source.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved {
+    pub(super) rows: u64,
+    pub(super) layout: ListLayout,
+    pub(super) seed: u64,
+    pub(super) prepare: Option<fn(&mut [f32])>,
+    pub(super) lists: u32,
+    pub(super) super_cells: u32,
+    pub(super) warnings: Vec<String>,
+    source: String,
+    metric: String,
+    pub(super) run: String,
+}
+
+impl IndexSpec {
+    /// Checks the spec and resolves it for a source.
+    pub(super) fn resolve(&self, source: &dyn RowSource) -> Result<Resolved> {
+        let (rows, dim) = (source.rows(), source.dim());
+        if dim == 0 || dim > super::coarse::MOST_DIM as usize {
+            return Err(Error::param("dim", dim, "an index is of rows of 1 to 1048576 columns"));
+        }
+        let mut warnings = source.warnings()?;
+        let lists = self.lists(rows, &mut warnings)?;
+        let fingerprint = format!("{:032x}", source.fingerprint(self.seed)?);
+        let mut resolved = Resolved {
+            rows,
+            layout: ListLayout { dim, dtype: self.dtype, id_width: ListLayout::id_width(rows) },
+            seed: self.seed,
+            prepare: self.prepare,
+            lists,
+            super_cells: lists.isqrt(),
+            warnings,
+            source: fingerprint,
+            metric: self.metric.clone(),
+            run: String::new(),
+        };
+        let identity = json!({
+            "format": FORMAT, "version": VERSION, "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
+            "source": resolved.source, "training": resolved.training(), "superCells": resolved.super_cells,
+        });
+        resolved.run = hash_bytes(identity.to_string().as_bytes());
+        Ok(resolved)
+    }
+
+    fn lists(&self, rows: u64, warnings: &mut Vec<String>) -> Result<u32> {
+        let Some(lists) = self.nlist else {
+            let wanted = (rows as f64 / ROWS_PER_LIST as f64).max(1.0).log2().round().exp2() as u64;
+            if wanted > u64::from(MOST_TRAINED) {
+                warnings.push(format!("{wanted} lists would be best, but {MOST_TRAINED} are made: lists are long"));
+            }
+            return Ok(wanted.min(u64::from(MOST_TRAINED)) as u32);
+        };
+        if lists == 0 {
+            return Err(Error::param("nlist", lists, "at least 1"));
+        }
+        if lists > MOST_TRAINED {
+            return Err(Error::Unsupported {
+                what: format!("an index of {lists} lists"),
+                remedy: format!("ask for at most {MOST_TRAINED}"),
+            });
+        }
+        if u64::from(lists) > rows {
+            warnings.push(format!("nlist = {lists} is more than the {rows} rows: some lists are empty"));
+        } else if rows < ROWS_TO_TRAIN_A_LIST * u64::from(lists) {
+            warnings.push(format!(
+                "{rows} rows are few for nlist = {lists}: with less than {ROWS_TO_TRAIN_A_LIST} a list, recall suffers"
+            ));
+        }
+        Ok(lists)
+    }
+}
+
+impl Resolved {
+    /// Rows of the sample, about.
+    pub(super) fn sample(&self) -> u64 {
+        u64::from(self.lists) * u64::from(SAMPLE_PER_LIST)
+    }
+
+    /// Rows of that part of the sample which trains the super-cells.
+    pub(super) fn top_sample(&self) -> u64 {
+        (u64::from(self.super_cells) * u64::from(SAMPLE_PER_SUPER_CELL)).max(LEAST_SAMPLE).min(self.sample())
+    }
+
+    /// Rows of a list that is not split yet, and rows of the lists that a longer one is split into, if `rows` are in lists.
+    pub(super) fn split(&self, rows: u64) -> (u64, u64) {
+        let mean = rows.div_ceil(u64::from(self.lists)).max(1);
+        ((mean * u64::from(SPLIT_ABOVE)).max(NEVER_SPLIT), mean)
+    }
+
+    fn training(&self) -> Training {
+        Training {
+            seed: self.seed,
+            lists: self.lists,
+            sample_per_list: SAMPLE_PER_LIST,
+            sample_per_super_cell: SAMPLE_PER_SUPER_CELL,
+            split_above: SPLIT_ABOVE,
+        }
+    }
+
+    /// The manifest of the index, but for its files.
+    pub(super) fn manifest(&self, coarse: &Coarse, excluded: u64) -> Manifest {
+        Manifest {
+            format: FORMAT.into(),
+            version: VERSION,
+            dim: self.layout.dim as u32,
+            metric: self.metric.clone(),
+            rows: self.rows,
+            excluded,
+            dtype: self.layout.dtype,
+            id_width: self.layout.id_width,
+            nlist: coarse.nlist(),
+            super_cells: coarse.super_cells(),
+            levels: 2,
+            training: self.training(),
+            source: self.source.clone(),
+            run: self.run.clone(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemoryRows;
+
+    #[test]
+    fn the_number_of_lists_follows_from_the_rows() {
+        let lists = |nlist, rows| {
+            let mut warnings = Vec::new();
+            let lists = IndexSpec { nlist, ..IndexSpec::default() }.lists(rows, &mut warnings);
+            (lists.map_err(|error| error.code()), warnings.len())
+        };
+        assert_eq!(lists(None, 0), (Ok(1), 0));
+        assert_eq!(lists(None, 100), (Ok(1), 0));
+        assert_eq!(lists(None, 1_000_000), (Ok(4096), 0));
+        assert_eq!(lists(None, 1_000_000_000), (Ok(1 << 18), 1));
+        assert_eq!(lists(Some(100), 3899), (Ok(100), 1));
+        assert_eq!(lists(Some(100), 3900), (Ok(100), 0));
+        assert_eq!(lists(Some(100), 99), (Ok(100), 1));
+        assert_eq!(lists(Some(0), 9), (Err("GM_PARAM"), 0));
+        assert_eq!(lists(Some(1 << 19), 9), (Err("GM_UNSUPPORTED"), 0));
+    }
+
+    #[test]
+    fn the_run_is_of_rows_and_parameters() {
+        let run = |spec: IndexSpec, values: Vec<f32>| spec.resolve(&MemoryRows::new(values, 2).unwrap()).unwrap().run;
+        let first = run(IndexSpec::default(), vec![0.0; 8]);
+        assert_eq!(first, run(IndexSpec::default(), vec![0.0; 8]));
+        assert_ne!(first, run(IndexSpec::default(), vec![1.0; 8]));
+        for other in [
+            IndexSpec { nlist: Some(2), ..IndexSpec::default() },
+            IndexSpec { dtype: ListType::F16, ..IndexSpec::default() },
+            IndexSpec { metric: "cosine".into(), ..IndexSpec::default() },
+            IndexSpec { seed: 1, ..IndexSpec::default() },
+        ] {
+            assert_ne!(first, run(other, vec![0.0; 8]));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One index, whatever the threads, the memory and the way in which it is read.
+
+use super::*;
+
+const DIM: usize = 16;
+const ROWS: usize = 32_768;
+
+/// Memory with which all rows stay in memory, with which they do not, and with which not even the sample does.
+const MEMORIES: [u64; 3] = [1 << 30, 2_600_000, 1_460_000];
+
+#[test]
+fn threads_and_memory_change_no_byte() {
+    for dtype in [ListType::F32, ListType::F16] {
+        let mut values = even(ROWS, DIM);
+        values[17 * DIM + 3] = f32::NAN;
+        values[5000 * DIM] = f32::NEG_INFINITY;
+        let spec = IndexSpec { nlist: Some(128), dtype, ..IndexSpec::default() };
+        let mut first: Option<BTreeMap<String, Vec<u8>>> = None;
+        for (threads, memory) in [(1, MEMORIES[0]), (2, MEMORIES[0]), (8, MEMORIES[0])].into_iter().chain([
+            (1, MEMORIES[1]),
+            (2, MEMORIES[1]),
+            (8, MEMORIES[1]),
+            (1, MEMORIES[2]),
+            (8, MEMORIES[2]),
+        ]) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.gmx");
+            let how = How { spec: spec.clone(), memory, threads, ..How::default() };
+            let report = how.build(&path, &values, DIM).unwrap();
+            assert_eq!(report.spilled, memory != MEMORIES[0], "{memory}");
+            let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(names, ["x.gmx"], "what was needed for the build is gone");
+            let built = files(&path);
+            assert!(*first.get_or_insert_with(|| built.clone()) == built, "{threads} threads, {memory} bytes");
+            check_rows(&path, &values, DIM);
+        }
+    }
+}
+
+#[test]
+fn seed_and_parameters_change_the_index() {
+    let values = clumps(2000, 4);
+    let folder = tempfile::tempdir().unwrap();
+    let lists = |name: &str, spec: IndexSpec| {
+        let path = folder.path().join(name);
+        How { spec, ..How::default() }.build(&path, &values, 4).unwrap();
+        files(&path).remove("lists.bin").unwrap()
+    };
+    let spec = IndexSpec { nlist: Some(64), ..IndexSpec::default() };
+    let first = lists("a", spec.clone());
+    assert!(first == lists("b", spec.clone()));
+    assert!(first != lists("c", IndexSpec { seed: 1, ..spec.clone() }));
+    assert!(first != lists("d", IndexSpec { nlist: Some(32), ..spec }));
+}
+
+#[test]
+fn every_way_to_read_gives_the_same_lists() {
+    for dtype in [ListType::F32, ListType::F16] {
+        let values = clumps(3000, 7);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.gmx");
+        let how = How { spec: IndexSpec { nlist: Some(64), dtype, ..IndexSpec::default() }, ..How::default() };
+        how.build(&path, &values, 7).unwrap();
+        let expected = read(&path, Io::Pread).unwrap();
+        for io in [Io::Resident, Io::Mmap, Io::Auto] {
+            assert_eq!(read(&path, io).unwrap(), expected, "{io:?}");
+        }
+        let index = open(&path, Io::Auto).unwrap();
+        assert_eq!(index.io(), Io::Resident);
+        index.verify(&Progress::silent()).unwrap();
+        assert_eq!((0..index.nlist()).map(|list| index.list_rows(list)).sum::<u64>(), 3000);
+        let small = MemoryBudget::new(2 * index.nlist() as u64 * (7 * 4 + 24) + 20_000);
+        assert_eq!(IvfIndex::open(&path, Io::Auto, &small).unwrap().io(), Io::Pread);
+        let error = IvfIndex::open(&path, Io::Resident, &small).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "GM_BUDGET");
+    }
+}
+
+#[test]
+fn threads_share_an_index() {
+    use rayon::prelude::*;
+    let values = clumps(3000, 7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gmx");
+    How::default().build(&path, &values, 7).unwrap();
+    for io in [Io::Pread, Io::Mmap, Io::Resident] {
+        let index = open(&path, io).unwrap();
+        let ids: u64 = (0..index.nlist() * 8)
+            .into_par_iter()
+            .map_init(ListBuffer::default, |buffer, list| {
+                let view = index.list(list % index.nlist(), buffer).unwrap();
+                (0..view.len()).map(|row| view.ids.get(row)).sum::<u64>()
+            })
+            .sum();
+        assert_eq!(ids, 8 * (0..3000).sum::<u64>());
+    }
+}
+
+#[test]
+fn rows_are_prepared_before_anything_else() {
+    let values = clumps(500, 3);
+    let folder = tempfile::tempdir().unwrap();
+    let doubled: fn(&mut [f32]) = |row| row.iter_mut().for_each(|value| *value *= 2.0);
+    let spec = IndexSpec { nlist: Some(4), prepare: Some(doubled), metric: "doubled".into(), ..IndexSpec::default() };
+    How { spec, ..How::default() }.build(&folder.path().join("x"), &values, 3).unwrap();
+    let expected: Vec<f32> = values.iter().map(|value| value * 2.0).collect();
+    check_rows(&folder.path().join("x"), &expected, 3);
+    assert_eq!(open(&folder.path().join("x"), Io::Pread).unwrap().manifest().metric, "doubled");
+}

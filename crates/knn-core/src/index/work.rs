@@ -1,0 +1,301 @@
+//! The build under way: a folder `<index>.journal/` beside the index, with a journal, the trained levels and the runs.
+//!
+//! A step counts when a line of the journal says so. The names of files follow from what they hold, never from the journal, and a
+//! file that no line speaks of is removed. When the index is sealed the folder goes.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::coarse::Coarse;
+use super::format::{COARSE, EXCLUDED, LISTS, MANIFEST, OFFSETS};
+use super::manifest::Manifest;
+use super::spec::Resolved;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::store::{
+    FAN_IN, Header, Journal, Lock, ObjectRecord, Record, Run, RunBuffer, RunShape, Stage, Vfs, Written, is_temporary,
+    make_dirs, merge, remove_temporaries,
+};
+
+/// One process builds an index, so its temporary files need no other name.
+pub(super) const WORKER: &str = "build";
+const JOURNAL: &str = "build.ndjson";
+
+/// What to do with what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing may be there.
+    New,
+    /// A build that was interrupted goes on; a finished one is left as it is; where there is nothing, one is begun.
+    Resume,
+    /// An index that is there, finished or not, is replaced.
+    Overwrite,
+}
+
+/// A build that this process carries on.
+pub(super) struct Work {
+    pub(super) vfs: Arc<dyn Vfs>,
+    /// The index.
+    pub(super) path: PathBuf,
+    folder: PathBuf,
+    journal: Mutex<Journal>,
+    records: Mutex<Vec<Record>>,
+    _lock: Lock,
+}
+
+/// How a build begins.
+pub(super) enum Begun {
+    /// There is work to do.
+    Work(Box<Work>),
+    /// It was done before.
+    Sealed(Box<Manifest>),
+}
+
+impl Work {
+    /// Begins or resumes the build of `path`.
+    pub(super) fn begin(vfs: &Arc<dyn Vfs>, path: &Path, start: Start, spec: &Resolved) -> Result<Begun> {
+        let folder = beside(path, ".journal")?;
+        let lock = Lock::take(vfs, &beside(path, ".lock")?)?;
+        let stale = |reason: &str| Err(Error::Stale { path: path.to_path_buf(), reason: reason.into() });
+        match start {
+            Start::New => {
+                for taken in [path, &folder] {
+                    if vfs.exists(taken)? {
+                        return Err(Error::Exists {
+                            path: taken.to_path_buf(),
+                            reason: "the index, or the journal of its build, is already there".into(),
+                            remedy: "say resume to go on, overwrite to replace it, or choose another".into(),
+                        });
+                    }
+                }
+            }
+            Start::Overwrite => clear(&**vfs, path, &folder)?,
+            Start::Resume => {
+                if let Some(manifest) = Manifest::read(&**vfs, path)? {
+                    if manifest.run != spec.run {
+                        return stale("the index is of other rows or parameters");
+                    }
+                    clear_folder(&**vfs, &folder, is_work)?;
+                    return Ok(Begun::Sealed(Box::new(manifest)));
+                }
+                check_ours(&**vfs, path, is_file)?;
+                check_ours(&**vfs, &folder, is_work)?;
+            }
+        }
+        make_dirs(&**vfs, &folder)?;
+        let journal = folder.join(JOURNAL);
+        let records = match Journal::read(&**vfs, &journal)? {
+            Some(contents) if contents.header.run != spec.run => {
+                return stale("its build was begun with other rows or parameters");
+            }
+            Some(contents) => contents.records,
+            None => Vec::new(),
+        };
+        let header = Header::new(&spec.run, json!({}), json!({ "rows": spec.rows, "lists": spec.lists }));
+        let journal = Journal::open(vfs, &journal, WORKER, &header)?;
+        let work = Self {
+            vfs: Arc::clone(vfs),
+            path: path.to_path_buf(),
+            folder,
+            journal: Mutex::new(journal),
+            records: Mutex::default(),
+            _lock: lock,
+        };
+        work.recover(records)?;
+        Ok(Begun::Work(Box::new(work)))
+    }
+
+    /// Keeps the records whose files are there, as long as their rows follow each other, and removes all other files.
+    fn recover(&self, records: Vec<Record>) -> Result<()> {
+        let mut kept: Vec<Record> = Vec::new();
+        for record in records {
+            // A merged run stands for those it was made of.
+            kept.retain(|other| {
+                other.stage != record.stage || other.rows[0] < record.rows[0] || other.rows[1] > record.rows[1]
+            });
+            kept.push(record);
+        }
+        kept.sort_by_key(|record| (record.stage, record.rows[0]));
+        let mut whole = Vec::new();
+        let mut next = 0;
+        for record in kept {
+            let name = name_of(&record);
+            let length = self.vfs.len(&self.folder.join(&name))?;
+            let present = record.objects.first().is_some_and(|object| length == Some(object.length));
+            let follows = match record.stage {
+                Stage::Trained => true,
+                Stage::Added => record.rows[0] == next && record.rows[1] >= next,
+                Stage::Joined | Stage::Transferred => false,
+            };
+            if !present || !follows {
+                break;
+            }
+            next = if record.stage == Stage::Added { record.rows[1] } else { next };
+            whole.push(record);
+        }
+        let names: BTreeSet<String> = whole.iter().map(name_of).collect();
+        remove_temporaries(&*self.vfs, &self.folder)?;
+        for (name, is_folder) in self.vfs.list(&self.folder)? {
+            if !is_folder && name != JOURNAL && !names.contains(&name) {
+                self.vfs.remove_file(&self.folder.join(name))?;
+            }
+        }
+        if self.vfs.exists(&self.path)? {
+            remove_temporaries(&*self.vfs, &self.path)?;
+        }
+        *self.records.lock().unwrap_or_else(PoisonError::into_inner) = whole;
+        Ok(())
+    }
+
+    fn enter(&self, stage: Stage, rows: [u64; 2], written: Written) -> Result<()> {
+        let mut record = Record { stage, unit: rows[0], rows, objects: Vec::new(), extra: json!(null) };
+        let name = name_of(&record);
+        record.objects.push(ObjectRecord { name, length: written.length, xxh3: written.xxh3 });
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(&record)?;
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        Ok(())
+    }
+
+    fn of(&self, stage: Stage) -> Vec<Record> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().filter(|record| record.stage == stage).cloned().collect()
+    }
+
+    /// The levels, if an earlier process trained them.
+    pub(super) fn trained(&self, dim: usize) -> Result<Option<Coarse>> {
+        let Some(record) = self.of(Stage::Trained).pop() else { return Ok(None) };
+        let object = &record.objects[0];
+        let path = self.folder.join(COARSE);
+        let bytes = self.vfs.read(&path, object.length)?;
+        let file = path.display().to_string();
+        if crate::store::hash_bytes(&bytes) != object.xxh3 {
+            return Err(super::format::corrupt(&file, "file", "its checksum is wrong"));
+        }
+        Coarse::parse(&bytes, &file, dim).map(Some)
+    }
+
+    /// Commits trained levels. Runs of the sample are not needed any more.
+    pub(super) fn commit_trained(&self, coarse: &Coarse) -> Result<()> {
+        let written = coarse.write(&self.vfs, &self.folder.join(COARSE), WORKER)?;
+        self.enter(Stage::Trained, [0, 0], written)?;
+        for (name, _) in self.vfs.list(&self.folder)? {
+            if name.starts_with("sample-") {
+                self.vfs.remove_file(&self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a run of the sample. It is not in the journal: training is one step.
+    pub(super) fn commit_sample(&self, number: usize, buffer: &mut RunBuffer, shape: RunShape) -> Result<Run> {
+        let path = self.folder.join(format!("sample-{number}.run"));
+        buffer.commit(&self.vfs, &path, WORKER)?;
+        Run::open(&path, shape)
+    }
+
+    /// Rows that are in runs already: all below this one.
+    pub(super) fn added(&self) -> u64 {
+        self.of(Stage::Added).last().map_or(0, |record| record.rows[1])
+    }
+
+    /// Commits the run of some rows.
+    pub(super) fn commit_added(&self, rows: [u64; 2], buffer: &mut RunBuffer) -> Result<()> {
+        let written = buffer.commit(&self.vfs, &self.folder.join(run_name(rows)), WORKER)?;
+        self.enter(Stage::Added, rows, written)
+    }
+
+    /// The runs of all rows, in their order, merged until there are few enough to read side by side.
+    pub(super) fn runs(&self, shape: RunShape, progress: &Progress) -> Result<Vec<Run>> {
+        let path = |rows: [u64; 2]| self.folder.join(run_name(rows));
+        let open = |rows: &[u64; 2]| Run::open(&path(*rows), shape);
+        let mut runs: Vec<[u64; 2]> = self.of(Stage::Added).iter().map(|record| record.rows).collect();
+        while runs.len() > FAN_IN {
+            let mut merged = Vec::new();
+            for some in runs.chunks(FAN_IN) {
+                let rows = [some[0][0], some[some.len() - 1][1]];
+                merged.push(rows);
+                if some.len() == 1 {
+                    continue;
+                }
+                let opened = some.iter().map(open).collect::<Result<Vec<_>>>()?;
+                let written = merge(&self.vfs, &opened, shape, &path(rows), WORKER, progress)?;
+                drop(opened);
+                self.enter(Stage::Added, rows, written)?;
+                some.iter().try_for_each(|rows| self.vfs.remove_file(&path(*rows)))?;
+            }
+            runs = merged;
+        }
+        runs.iter().map(open).collect()
+    }
+
+    /// The index is sealed: what was needed to build it goes.
+    pub(super) fn end(self) -> Result<()> {
+        clear_folder(&*self.vfs, &self.folder, is_work)
+    }
+}
+
+fn run_name(rows: [u64; 2]) -> String {
+    format!("added-{}-{}.run", rows[0], rows[1])
+}
+
+/// The file that a record speaks of.
+fn name_of(record: &Record) -> String {
+    match record.stage {
+        Stage::Trained => COARSE.into(),
+        _ => run_name(record.rows),
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| Error::param("output", path.display(), "name a folder to be made"))?;
+    let mut name: OsString = name.to_owned();
+    name.push(ending);
+    Ok(path.with_file_name(name))
+}
+
+/// Whether a file of that name is one of an index.
+fn is_file(name: &str) -> bool {
+    [MANIFEST, COARSE, LISTS, OFFSETS, EXCLUDED].contains(&name) || is_temporary(name)
+}
+
+/// Whether a file of that name is one of a build.
+fn is_work(name: &str) -> bool {
+    let is_run = |stem: &str| stem.starts_with("added-") || stem.starts_with("sample-");
+    name.strip_suffix(".run").is_some_and(is_run) || [JOURNAL, COARSE].contains(&name) || is_temporary(name)
+}
+
+/// `GM_EXISTS` if there is anything in a folder that is not ours.
+fn check_ours(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<()> {
+    if !vfs.exists(folder)? {
+        return Ok(());
+    }
+    if vfs.len(folder)?.is_some() || vfs.list(folder)?.iter().any(|(name, is_folder)| *is_folder || !ours(name)) {
+        return Err(Error::Exists {
+            path: folder.to_path_buf(),
+            reason: "it is not an index that gigamapper wrote".into(),
+            remedy: "choose another output, or remove it yourself".into(),
+        });
+    }
+    Ok(())
+}
+
+fn clear_folder(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<()> {
+    check_ours(vfs, folder, ours)?;
+    vfs.remove_dir_all(folder)
+}
+
+/// Removes an index and the work on it, its manifest first: what a kill leaves is no index.
+fn clear(vfs: &dyn Vfs, path: &Path, folder: &Path) -> Result<()> {
+    check_ours(vfs, path, is_file)?;
+    check_ours(vfs, folder, is_work)?;
+    if vfs.exists(path)? {
+        vfs.remove_file(&path.join(MANIFEST))?;
+        vfs.sync_dir(path)?;
+    }
+    vfs.remove_dir_all(path)?;
+    vfs.remove_dir_all(folder)
+}
