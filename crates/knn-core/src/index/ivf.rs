@@ -120,6 +120,13 @@ impl IvfIndex {
         self.lists.list(list, *place, buffer)
     }
 
+    /// Copies a row of a list that was visited before, and returns its number. Only where lists stay in memory, as [`Self::io`] tells:
+    /// there a visit has checked them.
+    #[inline]
+    pub fn visited_row(&self, list: u32, row: usize, values: &mut [f32]) -> u64 {
+        self.lists.visited_row(self.offsets.places[list as usize], row, values)
+    }
+
     /// The rows in no list, ascending.
     pub fn excluded(&self) -> Result<Vec<u64>> {
         let bytes = small_file(&self.manifest, &self.path, EXCLUDED, excluded::file_length(self.manifest.excluded))?;

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::nearest::{Askers, Frame, Targets, best};
+use super::nearest::{Askers, Frame, Targets};
 use super::sample::mix;
 use crate::distance::DistanceTile;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Rounds of assigning and averaging, fewer if nothing moves.
 const ITERATIONS: usize = 10;
 /// Rows that a thread assigns at a time.
-const ASSIGNED_ROWS: usize = 2048;
+const ASSIGNED_ROWS: usize = 384;
 
 /// What every k-means of one build shares.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ impl KMeans<'_> {
         let mut assigned = Vec::new();
         for round in 0..ITERATIONS {
             self.progress.check()?;
-            targets.repack(&centroids, self.frame);
+            targets.repack(&centroids, self.frame, self.tile);
             let before = std::mem::take(&mut assigned);
             assigned = self.assign(rows, &targets);
             if assigned == before {
@@ -55,15 +55,10 @@ impl KMeans<'_> {
         let dim = self.frame.dim();
         let mut assigned = vec![0; rows.len() / dim];
         let jobs = assigned.par_chunks_mut(ASSIGNED_ROWS).zip(rows.par_chunks(ASSIGNED_ROWS * dim));
-        jobs.for_each_init(
-            || (Askers::default(), Vec::new()),
-            |(askers, members), (assigned, rows)| {
-                askers.fill(rows, self.frame);
-                members.clear();
-                members.extend(0..askers.len() as u32);
-                askers.ask(members, targets, self.frame, self.tile, |row, scores| assigned[row] = best(scores));
-            },
-        );
+        jobs.for_each_init(Askers::default, |askers, (assigned, rows)| {
+            askers.fill(rows, self.frame, self.tile);
+            askers.nearest(targets, self.tile, assigned);
+        });
         assigned
     }
 

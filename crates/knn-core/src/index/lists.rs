@@ -184,6 +184,31 @@ impl Lists {
         Ok(ListView { rows, ids })
     }
 
+    /// A row of a list that stays in memory and was checked before, and its number.
+    #[inline]
+    pub(super) fn visited_row(&self, place: Place, row: usize, values: &mut [f32]) -> u64 {
+        let all: &[u8] = match &self.source {
+            Source::Resident(all) => bytemuck::cast_slice(all),
+            Source::Mmap(map) => map,
+            Source::Pread => &[],
+        };
+        let width = self.layout.dim * self.layout.dtype.size() as usize;
+        let start = place.offset as usize;
+        let stored = &all[start + row * width..start + (row + 1) * width];
+        match self.layout.dtype {
+            ListType::F32 => values.copy_from_slice(bytemuck::cast_slice(stored)),
+            ListType::F16 => {
+                let narrow: &[u16] = bytemuck::cast_slice(stored);
+                half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
+            }
+        }
+        let ids = start + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
+        match self.layout.id_width {
+            4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
+            _ => bytemuck::cast_slice::<_, u64>(&all[ids + row * 8..ids + (row + 1) * 8])[0],
+        }
+    }
+
     fn verify(&self, list: u32, bytes: &[u8], xxh3: u64) -> Result<()> {
         let (word, bit) = (&self.verified[list as usize / 64], 1 << (list % 64));
         let stays = !matches!(self.source, Source::Pread);

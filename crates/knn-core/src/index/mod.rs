@@ -17,6 +17,7 @@ mod lists;
 mod manifest;
 mod nearest;
 mod offsets;
+mod probes;
 mod route;
 mod rows;
 mod sample;

@@ -4,9 +4,9 @@
 //! fine as they need. Rows that clustering cannot tell apart, as duplicates, are cut by row id.
 
 use super::kmeans::{Groups, KMeans};
-use super::nearest::{Frame, Targets};
+use super::nearest::{Frame, Targets, norm};
 use super::sample::mix;
-use super::train::{gather, norm};
+use super::train::gather;
 use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -75,7 +75,7 @@ impl Splitter<'_> {
         let sampled = held.min(count * SAMPLE_PER_PART);
         let sample: Vec<u32> = (0..sampled).map(|i| (i as u64 * held as u64 / sampled as u64) as u32).collect();
         let centroids = kmeans.train(&gather(&rows, &sample, self.dim), count, seed, &part.centroid)?;
-        let groups = Groups::new(&kmeans.assign(&rows, &Targets::new(&centroids, &frame)), count);
+        let groups = Groups::new(&kmeans.assign(&rows, &Targets::new(&centroids, &frame, self.tile)), count);
         let filled = (0..count).filter(|&group| !groups.members(group).is_empty());
         Ok(filled
             .map(|group| Part {

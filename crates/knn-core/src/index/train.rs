@@ -10,13 +10,13 @@ use rayon::prelude::*;
 
 use super::coarse::Coarse;
 use super::kmeans::{Groups, KMeans};
-use super::nearest::{Frame, Targets, is_finite};
+use super::nearest::{Frame, Targets, is_finite, norm};
 use super::rows::PreparedRows;
 use super::sample::{Sampler, mix};
 use super::spec::Resolved;
 use super::work::Work;
 use crate::budget::MemoryBudget;
-use crate::distance::DistanceTile;
+use crate::distance::{DistanceTile, Grid};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::source::RowSource;
@@ -77,7 +77,7 @@ impl Trainer<'_> {
         let kmeans = KMeans { frame: &frame, tile: self.tile, progress: self.progress };
         let centroids = kmeans.train(&top, super_cells, mix(self.spec.seed, 0), &centre)?;
         drop(top);
-        let targets = Targets::new(&centroids, &frame);
+        let targets = Targets::new(&centroids, &frame, self.tile);
         let cells = if fits {
             let mut assigned = Vec::with_capacity(sample.all.len());
             for some in sample.all.chunks(GATHERED_ROWS) {
@@ -225,15 +225,8 @@ fn centre_and_reach(rows: &[f32], dim: usize) -> (Vec<f32>, f64) {
     let count = (rows.len() / dim).max(1) as f64;
     let centre: Vec<f32> = sums.iter().map(|sum| (sum / count) as f32).collect();
     let mut norms: Vec<f64> = rows.chunks_exact(dim).map(|row| norm(row, &centre)).collect();
-    norms.sort_unstable_by(f64::total_cmp);
-    let most = norms.last().copied().unwrap_or(0.0);
-    let usual = norms.get(norms.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(0.0);
-    (centre, if usual > 0.0 { most.min(2.0 * usual) } else { most })
-}
-
-/// Distance of a row from a centre.
-pub(super) fn norm(row: &[f32], centre: &[f32]) -> f64 {
-    row.iter().zip(centre).map(|(&value, &mean)| (f64::from(value) - f64::from(mean)).powi(2)).sum::<f64>().sqrt()
+    let reach = Grid::reach(&mut norms);
+    (centre, reach)
 }
 
 /// Shares out `lists` in proportion to counts, at least one each: the largest remainders get what is left, the first of equals.

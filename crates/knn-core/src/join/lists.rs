@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::exact::Ordered;
+use super::order::Ordered;
 use super::slice::Slice;
 use crate::distance::{DistanceTile, Grid};
 use crate::error::Result;
@@ -31,7 +31,7 @@ impl<'a> ListJoin<'a> {
     pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile) -> Self {
         let coarse = index.coarse();
         let grid = Grid::new(coarse.centre().to_vec(), coarse.reach());
-        Self { index, router: Router::new(coarse), grid, tile }
+        Self { index, router: Router::new(coarse, tile), grid, tile }
     }
 
     /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as

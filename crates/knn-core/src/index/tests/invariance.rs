@@ -1,6 +1,7 @@
 //! One index, whatever the threads, the memory and the way in which it is read.
 
 use super::*;
+use crate::distance::DistanceTile as _;
 
 const DIM: usize = 16;
 const ROWS: usize = 32_768;
@@ -9,29 +10,29 @@ const ROWS: usize = 32_768;
 const MEMORIES: [u64; 3] = [1 << 30, 2_600_000, 1_460_000];
 
 #[test]
-fn threads_and_memory_change_no_byte() {
+fn threads_memory_and_lane_change_no_byte() {
     for dtype in [ListType::F32, ListType::F16] {
         let mut values = even(ROWS, DIM);
         values[17 * DIM + 3] = f32::NAN;
         values[5000 * DIM] = f32::NEG_INFINITY;
         let spec = IndexSpec { nlist: Some(128), dtype, ..IndexSpec::default() };
         let mut first: Option<BTreeMap<String, Vec<u8>>> = None;
-        for (threads, memory) in [(1, MEMORIES[0]), (2, MEMORIES[0]), (8, MEMORIES[0])].into_iter().chain([
-            (1, MEMORIES[1]),
-            (2, MEMORIES[1]),
-            (8, MEMORIES[1]),
-            (1, MEMORIES[2]),
-            (8, MEMORIES[2]),
-        ]) {
+        let ways = [1, 2, 8].into_iter().flat_map(|threads| MEMORIES.map(|memory| (threads, memory, Lane::best())));
+        let lanes = Lane::available().into_iter().map(|lane| (2, MEMORIES[0], lane));
+        for (threads, memory, lane) in ways.chain(lanes) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x.gmx");
-            let how = How { spec: spec.clone(), memory, threads, ..How::default() };
+            let how = How { spec: spec.clone(), memory, threads, lane, ..How::default() };
             let report = how.build(&path, &values, DIM).unwrap();
             assert_eq!(report.spilled, memory != MEMORIES[0], "{memory}");
             let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
             assert_eq!(names, ["x.gmx"], "what was needed for the build is gone");
             let built = files(&path);
-            assert!(*first.get_or_insert_with(|| built.clone()) == built, "{threads} threads, {memory} bytes");
+            assert!(
+                *first.get_or_insert_with(|| built.clone()) == built,
+                "{threads} threads, {memory} bytes, {}",
+                lane.name()
+            );
             check_rows(&path, &values, DIM);
         }
     }

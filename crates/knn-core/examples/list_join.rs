@@ -1,0 +1,70 @@
+//! The join by lists as a peer of a benchmark: reads raw f32 rows once, builds or opens their index, then joins the rows with
+//! themselves whenever a line with a number of probes arrives on stdin.
+//!
+//! `list_join ROWS.f32 DIM K THREADS INDEX`: each line answers with the probes, the seconds of the join, and the recall of 500 rows
+//! against all lists.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use gigamapper_core::budget::MemoryBudget;
+use gigamapper_core::distance::Lane;
+use gigamapper_core::index::{IndexBuilder, IndexSpec, Io, IvfIndex, Start};
+use gigamapper_core::join::{ListJoin, Ordered};
+use gigamapper_core::progress::Progress;
+use gigamapper_core::source::MemoryRows;
+use gigamapper_core::store::OsVfs;
+use gigamapper_core::types::{NeighborBlock, Tile};
+
+const SAMPLED: usize = 500;
+
+fn empty(rows: usize, k: usize) -> NeighborBlock {
+    NeighborBlock { first_row: 0, k, ids: vec![-1; rows * k], distances: vec![f32::NAN; rows * k] }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [path, dim, k, threads, index] = arguments.as_slice() else {
+        return Err("list_join ROWS.f32 DIM K THREADS INDEX".into());
+    };
+    let (dim, k): (usize, usize) = (dim.parse()?, k.parse()?);
+    let values: Vec<f32> = std::fs::read(path)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
+    let (budget, progress, index) = (MemoryBudget::new(1 << 34), Progress::silent(), Path::new(index));
+    if !index.exists() {
+        let builder = IndexBuilder {
+            vfs: Arc::new(OsVfs),
+            spec: IndexSpec::default(),
+            start: Start::New,
+            budget: budget.clone(),
+            tile: &Lane::best(),
+            progress: &progress,
+        };
+        let source = MemoryRows::new(values.clone(), dim)?.with_natural_tile_rows(4096);
+        pool.install(|| builder.build(index, &source))?;
+    }
+    let index = IvfIndex::open(index, Io::Resident, &budget)?;
+    let queries = Tile { first_row: 0, dim, values };
+    let few = Tile { first_row: 0, dim, values: queries.values[..SAMPLED * dim].to_vec() };
+    let lane = Lane::best();
+    let search = ListJoin::new(&index, &lane);
+    let mut ordered = Ordered::default();
+    let mut truth = empty(SAMPLED, k);
+    pool.install(|| search.join(&few, usize::MAX, true, &mut truth, &mut ordered, &progress))?;
+    let mut out = std::io::stdout();
+    for line in std::io::stdin().lock().lines() {
+        let probes: usize = line?.trim().parse()?;
+        let mut nearest = empty(queries.rows(), k);
+        let began = Instant::now();
+        pool.install(|| search.join(&queries, probes, true, &mut nearest, &mut ordered, &progress))?;
+        let seconds = began.elapsed().as_secs_f64();
+        let found: usize = (0..SAMPLED)
+            .map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count())
+            .sum();
+        writeln!(out, "{probes} {seconds:.3} {:.5}", found as f64 / (SAMPLED * k) as f64)?;
+        out.flush()?;
+    }
+    Ok(())
+}
