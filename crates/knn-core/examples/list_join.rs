@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let queries = Tile { first_row: 0, dim, values };
     let few = Tile { first_row: 0, dim, values: queries.values[..SAMPLED * dim].to_vec() };
     let lane = Lane::best();
-    let search = ListJoin::new(&index, &lane);
+    let search = ListJoin::new(&index, &lane, &budget);
     let mut ordered = Ordered::default();
     let mut truth = empty(SAMPLED, k);
     pool.install(|| search.join(&few, usize::MAX, true, &mut truth, &mut ordered, &progress))?;

@@ -99,23 +99,27 @@ impl Grid {
     /// The row in pairs of integers, and its squared norm. It must fit.
     #[inline(always)]
     fn round(&self, row: &[f32], scale: f32, mut put: impl FnMut(usize, i32)) -> i32 {
-        let mut norm = 0;
+        const AT_ONCE: usize = 16;
         let whole = |value: f32, mean: f32| {
             (((value - mean) * scale + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
         };
-        let (rows, rest) = row.as_chunks::<2>();
-        let (centres, centre_rest) = self.centre.as_chunks::<2>();
-        for (pair, (row, centre)) in rows.iter().zip(centres).enumerate() {
-            let (low, high) = (whole(row[0], centre[0]), whole(row[1], centre[1]));
-            norm += low * low + high * high;
-            put(pair, (low & 0xffff) | (high << 16));
+        let mut norms = [0; AT_ONCE];
+        for (first, (row, centre)) in row.chunks(AT_ONCE).zip(self.centre.chunks(AT_ONCE)).enumerate() {
+            // What is behind the end of the row is at the centre.
+            let (mut values, mut means) = ([0f32; AT_ONCE], [0f32; AT_ONCE]);
+            values[..row.len()].copy_from_slice(row);
+            means[..row.len()].copy_from_slice(centre);
+            let whole: [i32; AT_ONCE] = std::array::from_fn(|lane| whole(values[lane], means[lane]));
+            for lane in 0..AT_ONCE {
+                norms[lane] += whole[lane] * whole[lane];
+            }
+            let pairs: [i32; AT_ONCE / 2] =
+                std::array::from_fn(|pair| (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16));
+            for (pair, &both) in pairs[..row.len().div_ceil(2)].iter().enumerate() {
+                put(first * AT_ONCE / 2 + pair, both);
+            }
         }
-        if let ([value], [mean]) = (rest, centre_rest) {
-            let low = whole(*value, *mean);
-            norm += low * low;
-            put(rows.len(), low & 0xffff);
-        }
-        norm
+        norms.iter().sum()
     }
 
     /// Puts a reference on the grid: pair by pair into `put`. Its squared norm, or why it has none.

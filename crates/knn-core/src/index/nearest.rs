@@ -4,7 +4,9 @@
 //! for the grid is moved towards the centre until it fits: the grid is made for all but a few rows, and those few lie in its
 //! direction still.
 
-use crate::distance::{BLOCK_ROWS, DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows};
+use crate::distance::{
+    BLOCK_ROWS, DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
+};
 
 /// Queries that meet a set of centroids at a time.
 const SLICE: usize = 96;
@@ -98,6 +100,7 @@ impl Targets {
 pub(super) struct Askers {
     rows: QueryRows,
     panels: QueryPanels,
+    chosen: Vec<u32>,
     values: Vec<i32>,
 }
 
@@ -126,6 +129,35 @@ impl Askers {
     pub(super) fn nearest(&mut self, targets: &Targets, tile: &dyn DistanceTile, nearest: &mut [u32]) {
         self.panels.all(&self.rows);
         tile.nearest(&self.panels, &targets.packed, &mut self.values, nearest);
+    }
+
+    /// Passes some rows over all targets, numbered from `first`: what may be among a row's nearest ends in `survivors` or with `resolve`.
+    pub(super) fn top(
+        &mut self,
+        members: &[u32],
+        first: u32,
+        targets: &Targets,
+        tile: &dyn DistanceTile,
+        survivors: &mut Survivors,
+        resolve: &mut dyn Resolve,
+    ) {
+        self.panels.gather(&self.rows, members.iter().copied());
+        self.chosen.clear();
+        self.chosen.extend(0..self.panels.panels() as u32);
+        let visit = Visit {
+            rows: &self.rows,
+            panels: &self.panels,
+            chosen: &self.chosen,
+            first_block: 0,
+            end_block: targets.packed.blocks(),
+            first_slot: first,
+        };
+        tile.top_k(&targets.packed, visit, survivors, resolve);
+    }
+
+    /// Settles every row at the end.
+    pub(super) fn finish(&self, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
+        (0..self.len()).for_each(|row| survivors.finish(row, &self.rows, resolve));
     }
 
     /// The scores of some rows with all targets: `found(row, scores)` for each of `members`.

@@ -5,11 +5,14 @@
 //! file, each once for all queries of the slice that probe it. What survives is decided by exact distances: at the end of the slice
 //! where lists stay in memory, at the end of each visit where they do not. Both give the same neighbours.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::order::Ordered;
 use super::slice::Slice;
-use crate::distance::{DistanceTile, Grid};
+use crate::budget::{Lease, MemoryBudget};
+use crate::distance::{DistanceTile, Grid, PackedReferences};
 use crate::error::Result;
 use crate::index::{IvfIndex, Router};
 use crate::progress::Progress;
@@ -24,14 +27,37 @@ pub struct ListJoin<'a> {
     pub(super) router: Router,
     pub(super) grid: Grid,
     pub(super) tile: &'a dyn DistanceTile,
+    /// Lists as the tile reads them, once they were visited; none where they would not fit.
+    packed: Option<Vec<OnceLock<PackedReferences>>>,
+    _lease: Option<Lease>,
 }
 
 impl<'a> ListJoin<'a> {
-    /// Packs the centroids of the index.
-    pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile) -> Self {
+    /// Packs the centroids of the index. Where half of what `budget` has left is enough for all packed lists, they are kept from one visit to
+    /// the next.
+    pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile, budget: &MemoryBudget) -> Self {
         let coarse = index.coarse();
         let grid = Grid::new(coarse.centre().to_vec(), coarse.reach());
-        Self { index, router: Router::new(coarse, tile), grid, tile }
+        let lists = 0..index.nlist();
+        let bytes: u64 = lists.clone().map(|list| PackedReferences::bytes(index.list_rows(list), index.dim() as u64) + 192).sum();
+        let lease = (bytes <= budget.available() / 2).then(|| budget.take("the packed lists", bytes).ok()).flatten();
+        let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
+        Self { index, router: Router::new(coarse, tile), grid, tile, packed, _lease: lease }
+    }
+
+    /// A list as the tile reads it: kept, or made in `scratch`.
+    pub(super) fn packed<'s>(&'s self, list: u32, rows: &[f32], scratch: &'s mut PackedReferences) -> &'s PackedReferences {
+        match &self.packed {
+            Some(kept) => kept[list as usize].get_or_init(|| {
+                let mut packed = PackedReferences::default();
+                self.tile.pack(&mut packed, rows, &self.grid);
+                packed
+            }),
+            None => {
+                self.tile.pack(scratch, rows, &self.grid);
+                scratch
+            }
+        }
     }
 
     /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as

@@ -97,7 +97,7 @@ impl<'a> Slice<'a> {
                     continue;
                 }
                 let members = visits.members(list);
-                tile.pack(packed, view.rows, grid);
+                let packed = search.packed(list, view.rows, packed);
                 panels.gather(queries, members.iter().copied());
                 chosen.clear();
                 chosen.extend(0..panels.panels() as u32);
