@@ -51,14 +51,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lane = Lane::best();
     let search = ListJoin::new(&index, &lane, &budget);
     let mut ordered = Ordered::default();
+    let own: Vec<i64> = (0..queries.rows() as i64).collect();
     let mut truth = empty(SAMPLED, k);
-    pool.install(|| search.join(&few, usize::MAX, true, &mut truth, &mut ordered, &progress))?;
+    pool.install(|| search.join_all(&few, Some(&own[..SAMPLED]), &mut truth, &progress))?;
     let mut out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let probes: usize = line?.trim().parse()?;
         let mut nearest = empty(queries.rows(), k);
         let began = Instant::now();
-        pool.install(|| search.join(&queries, probes, true, &mut nearest, &mut ordered, &progress))?;
+        pool.install(|| search.join(&queries, probes, Some(&own), &mut nearest, &mut ordered, &progress))?;
         let seconds = began.elapsed().as_secs_f64();
         let found: usize = (0..SAMPLED)
             .map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count())

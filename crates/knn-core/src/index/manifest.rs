@@ -112,7 +112,7 @@ impl Manifest {
     }
 
     /// Reads and checks the manifest of an index; `None` if there is none.
-    pub(super) fn read(vfs: &dyn Vfs, folder: &Path) -> Result<Option<Self>> {
+    pub fn read(vfs: &dyn Vfs, folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
         if vfs.len(&path)?.is_none() {
             return Ok(None);

@@ -36,5 +36,6 @@ pub use ivf::IvfIndex;
 pub use lists::{Io, ListBuffer, ListIds, ListView};
 pub use manifest::{FileRecord, Manifest, Training};
 pub use route::Router;
+pub use sample::Sampler;
 pub use spec::IndexSpec;
 pub use work::Start;

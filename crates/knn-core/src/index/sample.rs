@@ -5,7 +5,7 @@
 
 /// Chooses rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sampler {
+pub struct Sampler {
     seed: u64,
     /// Rows with a hash below this are taken; `None` takes all.
     below: Option<u64>,
@@ -13,13 +13,13 @@ pub(super) struct Sampler {
 
 impl Sampler {
     /// Chooses about `wanted` of `rows` rows, all if there are no more.
-    pub(super) fn new(seed: u64, wanted: u64, rows: u64) -> Self {
+    pub fn new(seed: u64, wanted: u64, rows: u64) -> Self {
         let share = (u128::from(wanted) << 64).checked_div(u128::from(rows));
         Self { seed, below: share.and_then(|share| u64::try_from(share).ok()) }
     }
 
     /// Whether a row is taken.
-    pub(super) fn takes(self, row: u64) -> bool {
+    pub fn takes(self, row: u64) -> bool {
         self.below.is_none_or(|below| mix(self.seed, row) < below)
     }
 }

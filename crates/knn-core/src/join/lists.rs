@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::order::Ordered;
-use super::slice::Slice;
+use super::slice::{Looks, Slice};
 use crate::budget::{Lease, MemoryBudget};
 use crate::distance::{DistanceTile, Grid, PackedReferences};
 use crate::error::Result;
@@ -20,6 +20,10 @@ use crate::types::{NeighborBlock, Tile};
 
 /// Queries of a slice: enough that a list is packed for many of them, few enough that their buffers stay in a near cache.
 pub const SLICE_ROWS: usize = 4096;
+/// Lists that queries with too few neighbours look in, each time: as many times more.
+const WIDER: usize = 4;
+/// Entries of the routes of such queries that are in memory at a time.
+const WIDE_ROUTES: usize = 1 << 20;
 
 /// An index, ready to be joined.
 pub struct ListJoin<'a> {
@@ -33,20 +37,31 @@ pub struct ListJoin<'a> {
 }
 
 impl<'a> ListJoin<'a> {
-    /// Packs the centroids of the index. Where half of what `budget` has left is enough for all packed lists, they are kept from one visit to
+    /// Packs the centroids of the index. Where most of what `budget` has left is enough for all packed lists, they are kept from one visit to
     /// the next.
     pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile, budget: &MemoryBudget) -> Self {
         let coarse = index.coarse();
         let grid = Grid::new(coarse.centre().to_vec(), coarse.reach());
         let lists = 0..index.nlist();
-        let bytes: u64 = lists.clone().map(|list| PackedReferences::bytes(index.list_rows(list), index.dim() as u64) + 192).sum();
-        let lease = (bytes <= budget.available() / 2).then(|| budget.take("the packed lists", bytes).ok()).flatten();
+        let one = |list| PackedReferences::bytes(index.list_rows(list), index.dim() as u64) + 192;
+        let bytes: u64 = lists.clone().map(one).sum();
+        let lease = (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
         Self { index, router: Router::new(coarse, tile), grid, tile, packed, _lease: lease }
     }
 
+    /// Number of lists.
+    pub fn nlist(&self) -> usize {
+        self.index.nlist() as usize
+    }
+
     /// A list as the tile reads it: kept, or made in `scratch`.
-    pub(super) fn packed<'s>(&'s self, list: u32, rows: &[f32], scratch: &'s mut PackedReferences) -> &'s PackedReferences {
+    pub(super) fn packed<'s>(
+        &'s self,
+        list: u32,
+        rows: &[f32],
+        scratch: &'s mut PackedReferences,
+    ) -> &'s PackedReferences {
         match &self.packed {
             Some(kept) => kept[list as usize].get_or_init(|| {
                 let mut packed = PackedReferences::default();
@@ -63,19 +78,19 @@ impl<'a> ListJoin<'a> {
     /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as
     /// it takes. `nearest` comes empty and leaves ascending by (f32 distance, id).
     ///
-    /// With `self_mapping` the queries are rows of the index, and no row becomes its own neighbour. A cancelled run stops within a list
-    /// and leaves `nearest` incomplete.
+    /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a
+    /// list and leaves `nearest` incomplete.
     pub fn join(
         &self,
         queries: &Tile,
         probes: usize,
-        self_mapping: bool,
+        own: Option<&[i64]>,
         nearest: &mut NeighborBlock,
         ordered: &mut Ordered,
         progress: &Progress,
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
-        let probes = probes.clamp(1, self.index.nlist() as usize);
+        let probes = probes.clamp(1, self.nlist());
         let routes = self.router.route(&queries.values, probes, self.tile);
         ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
         ordered.gather(&queries.values, dim, nearest);
@@ -83,17 +98,45 @@ impl<'a> ListJoin<'a> {
         let results = ids.par_chunks_mut(SLICE_ROWS * k).zip(distances.par_chunks_mut(SLICE_ROWS * k));
         let jobs = results.zip(rows.par_chunks(SLICE_ROWS * dim)).zip(order.par_chunks(SLICE_ROWS));
         jobs.try_for_each_init(
-            || Slice::new(self),
-            |slice, (((ids, distances), rows), order)| {
-                let own_rows = self_mapping.then_some((queries.first_row, order));
-                let lists = slice.take_lists(&routes, probes, order);
-                slice.join(rows, &lists, probes, own_rows, k, ids, distances, progress)?;
-                slice.give_back(lists);
-                self.widen(slice, rows, probes, own_rows, k, ids, distances, progress)
+            || (Slice::new(self), Vec::new(), Vec::new()),
+            |(slice, lists, own_ids), (((ids, distances), rows), order)| {
+                lists.clear();
+                own_ids.clear();
+                for &row in order {
+                    let row = row as usize;
+                    lists.extend_from_slice(&routes[row * probes..(row + 1) * probes]);
+                    own_ids.extend(own.map(|own| own[row]));
+                }
+                let own = own.map(|_| own_ids.as_slice());
+                slice.join(rows, Looks::In { lists, probes }, own, k, ids, distances, progress)?;
+                self.widen(slice, rows, probes, own, k, ids, distances, progress)
             },
         )?;
         ordered.scatter(nearest);
         Ok(())
+    }
+
+    /// Finds the true k nearest of each query, in all lists: what an approximate join is measured by. Otherwise as [`Self::join`].
+    pub fn join_all(
+        &self,
+        queries: &Tile,
+        own: Option<&[i64]>,
+        nearest: &mut NeighborBlock,
+        progress: &Progress,
+    ) -> Result<()> {
+        let (dim, k) = (queries.dim, nearest.k);
+        let routes = self.router.route(&queries.values, 1, self.tile);
+        // All threads take part, also where there are few queries.
+        let each = queries.rows().div_ceil(rayon::current_num_threads()).clamp(1, SLICE_ROWS);
+        let results = nearest.ids.par_chunks_mut(each * k).zip(nearest.distances.par_chunks_mut(each * k));
+        let jobs = results.zip(queries.values.par_chunks(each * dim)).zip(routes.par_chunks(each)).enumerate();
+        jobs.try_for_each_init(
+            || Slice::new(self),
+            |slice, (chunk, (((ids, distances), rows), nearest))| {
+                let own = own.map(|own| &own[chunk * each..chunk * each + nearest.len()]);
+                slice.join(rows, Looks::Everywhere { nearest }, own, k, ids, distances, progress)
+            },
+        )
     }
 
     /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists.
@@ -103,7 +146,7 @@ impl<'a> ListJoin<'a> {
         slice: &mut Slice,
         rows: &[f32],
         probes: usize,
-        own_rows: Option<(u64, &[u32])>,
+        own: Option<&[i64]>,
         k: usize,
         ids: &mut [i64],
         distances: &mut [f32],
@@ -111,23 +154,22 @@ impl<'a> ListJoin<'a> {
     ) -> Result<()> {
         let dim = self.index.dim();
         let mut probes = probes;
-        while probes < self.index.nlist() as usize {
-            let is_short = |query: &usize| {
-                ids[(query + 1) * k - 1] < 0 && rows[query * dim..(query + 1) * dim].iter().all(|value| value.is_finite())
-            };
-            let short: Vec<usize> = (0..rows.len() / dim).filter(is_short).collect();
+        while probes < self.nlist() {
+            let is_finite = |query: usize| rows[query * dim..(query + 1) * dim].iter().all(|value| value.is_finite());
+            let short: Vec<usize> =
+                (0..rows.len() / dim).filter(|&query| ids[(query + 1) * k - 1] < 0 && is_finite(query)).collect();
             if short.is_empty() {
                 break;
             }
-            probes = (probes * 4).min(self.index.nlist() as usize);
-            // A few at a time: with all lists of a large index each, routes of many would fill the memory.
-            for few in short.chunks((1 << 20) / probes.next_power_of_two().min(1 << 20)) {
-                let few_rows: Vec<f32> = few.iter().flat_map(|&q| rows[q * dim..(q + 1) * dim].iter().copied()).collect();
-                let few_order: Vec<u32> = few.iter().map(|&q| own_rows.map_or(0, |(_, order)| order[q])).collect();
-                let own_rows = own_rows.map(|(first_row, _)| (first_row, few_order.as_slice()));
+            probes = probes.saturating_mul(WIDER).min(self.nlist());
+            for few in short.chunks((WIDE_ROUTES / probes).max(1)) {
+                let few_rows: Vec<f32> =
+                    few.iter().flat_map(|&q| rows[q * dim..(q + 1) * dim].iter().copied()).collect();
+                let few_own: Option<Vec<i64>> = own.map(|own| few.iter().map(|&query| own[query]).collect());
                 let (mut few_ids, mut few_distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
-                let lists = self.router.route(&few_rows, probes, self.tile);
-                slice.join(&few_rows, &lists, probes, own_rows, k, &mut few_ids, &mut few_distances, progress)?;
+                let lists = &self.router.route(&few_rows, probes, self.tile);
+                let (looks, few_own) = (Looks::In { lists, probes }, few_own.as_deref());
+                slice.join(&few_rows, looks, few_own, k, &mut few_ids, &mut few_distances, progress)?;
                 for (&query, (found, at)) in few.iter().zip(few_ids.chunks(k).zip(few_distances.chunks(k))) {
                     ids[query * k..(query + 1) * k].copy_from_slice(found);
                     distances[query * k..(query + 1) * k].copy_from_slice(at);

@@ -13,7 +13,6 @@ use crate::progress::Progress;
 /// Buffers that serve slice after slice.
 pub(super) struct Slice<'a> {
     search: &'a ListJoin<'a>,
-    lists: Vec<u32>,
     queries: QueryRows,
     panels: QueryPanels,
     survivors: Survivors,
@@ -25,22 +24,39 @@ pub(super) struct Slice<'a> {
     decided: Decided,
 }
 
+/// The size of a search, as far as it decides what a thread takes.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceSize {
+    /// Neighbours sought.
+    pub k: usize,
+    /// Columns of a row.
+    pub dim: u64,
+    /// Lists probed.
+    pub probes: u64,
+    /// Lists of the index.
+    pub nlist: u64,
+    /// Rows of the index, and of its longest list.
+    pub rows: u64,
+    /// Rows of its longest list.
+    pub longest: u64,
+}
+
 /// Bytes that one thread takes for its slices.
-pub fn slice_bytes(k: usize, probes: usize, index: &IvfIndex) -> u64 {
-    let (rows, dim, longest) = (SLICE_ROWS as u64, index.dim() as u64, index.longest_list());
-    let queries = QueryRows::bytes(rows, dim) + QueryPanels::bytes(rows, dim) + Survivors::bytes(SLICE_ROWS, k + 1);
-    let visits = Visits::bytes(SLICE_ROWS, probes, index.nlist() as usize) + rows * probes as u64 * 4;
+pub fn slice_bytes(size: SliceSize) -> u64 {
+    let SliceSize { k, dim, probes, nlist, rows, longest } = size;
+    let slice = SLICE_ROWS as u64;
+    let queries = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim) + Survivors::bytes(SLICE_ROWS, k + 1);
+    let visits = Visits::bytes(SLICE_ROWS, probes as usize, nlist as usize) + slice * (probes * 4 + 8);
     let found = Survivors::slots(k + 1);
-    let places = index.rows() / BLOCK_ROWS as u64 * 8 + u64::from(index.nlist()) * 8;
     let decided = found * (dim as usize * 4 + 24) + Ranking::bytes(found, k);
-    queries + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + index.buffer_bytes()
+    let places = (rows / BLOCK_ROWS as u64 + nlist) * 8;
+    queries + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
 }
 
 impl<'a> Slice<'a> {
     pub(super) fn new(search: &'a ListJoin<'a>) -> Self {
         Self {
             search,
-            lists: Vec::new(),
             queries: QueryRows::default(),
             panels: QueryPanels::default(),
             survivors: Survivors::default(),
@@ -53,29 +69,13 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// The routes of some rows of a block, in their order; [`Self::give_back`] keeps the buffer.
-    pub(super) fn take_lists(&mut self, routes: &[u32], probes: usize, order: &[u32]) -> Vec<u32> {
-        let mut lists = std::mem::take(&mut self.lists);
-        lists.clear();
-        for &row in order {
-            lists.extend_from_slice(&routes[row as usize * probes..(row as usize + 1) * probes]);
-        }
-        lists
-    }
-
-    /// Takes the buffer back.
-    pub(super) fn give_back(&mut self, lists: Vec<u32>) {
-        self.lists = lists;
-    }
-
-    /// Finds the k nearest of each row among its lists.
+    /// Finds the k nearest of each row where it looks; `own` has the id of each, where rows are references themselves.
     #[expect(clippy::too_many_arguments, reason = "a slice is its rows, its results and whose they are")]
     pub(super) fn join(
         &mut self,
         rows: &[f32],
-        lists: &[u32],
-        probes: usize,
-        own_rows: Option<(u64, &[u32])>,
+        looks: Looks,
+        own: Option<&[i64]>,
         k: usize,
         ids: &mut [i64],
         distances: &mut [f32],
@@ -86,10 +86,17 @@ impl<'a> Slice<'a> {
         tile.fill(queries, rows, grid);
         places.clear();
         let stays = index.io() != Io::Pread;
-        let mut results = Results { own_rows, rows, queries, tile: *tile, k, ids, distances, decided };
+        let mut results = Results { own, rows, queries, tile: *tile, k, ids, distances, decided };
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query));
-        for ranks in [0..1, 1..probes] {
-            visits.sort(lists, probes, ranks, index.nlist() as usize);
+        for nearest in [true, false] {
+            match looks {
+                Looks::In { lists, probes } => {
+                    let ranks = if nearest { 0..1 } else { 1..probes };
+                    visits.sort(lists, probes, ranks, index.nlist() as usize);
+                }
+                Looks::Everywhere { nearest: first } if nearest => visits.sort(first, 1, 0..1, index.nlist() as usize),
+                Looks::Everywhere { nearest: first } => visits.everywhere_else(first, index.nlist()),
+            }
             for &list in &visits.lists {
                 progress.check()?;
                 let view = index.list(list, buffer)?;
@@ -125,9 +132,18 @@ impl<'a> Slice<'a> {
     }
 }
 
+/// Where the rows of a slice look.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Looks<'a> {
+    /// In these lists, `probes` for each row, nearest first.
+    In { lists: &'a [u32], probes: usize },
+    /// In all lists, this one of each row first.
+    Everywhere { nearest: &'a [u32] },
+}
+
 /// The neighbours of a slice, and what deciding them takes.
 struct Results<'a> {
-    own_rows: Option<(u64, &'a [u32])>,
+    own: Option<&'a [i64]>,
     rows: &'a [f32],
     queries: &'a QueryRows,
     tile: &'a dyn DistanceTile,
@@ -153,7 +169,7 @@ impl Results<'_> {
 
     /// Neighbours that a query's buffer must be able to bound: in self-mapping, one of them may be the query itself.
     fn sought(&self) -> usize {
-        self.k + usize::from(self.own_rows.is_some())
+        self.k + usize::from(self.own.is_some())
     }
 }
 
@@ -188,7 +204,7 @@ impl Resolve for Decide<'_, '_> {
         }
         let dim = results.rows.len() / results.queries.rows();
         let row = &results.rows[query * dim..(query + 1) * dim];
-        let own = results.own_rows.map_or(-1, |(first_row, rows)| (first_row + u64::from(rows[query])) as i64);
+        let own = results.own.map_or(-1, |own| own[query]);
         let Decided { rows, ids, chosen, squared, ranking } = &mut *results.decided;
         ids.clear();
         chosen.clear();

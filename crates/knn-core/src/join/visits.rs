@@ -41,6 +41,19 @@ impl Visits {
         }
     }
 
+    /// All pairs but those of each query with its list in `nearest`.
+    pub(super) fn everywhere_else(&mut self, nearest: &[u32], nlist: u32) {
+        let Self { ends, members, lists } = self;
+        (ends.clear(), members.clear(), lists.clear());
+        // A query without a nearest list is not finite and finds nothing anywhere.
+        let queries = || nearest.iter().zip(0u32..).filter(|(list, _)| **list != u32::MAX);
+        for list in 0..nlist {
+            members.extend(queries().filter(|(own, _)| **own != list).map(|(_, query)| query));
+            ends.push(members.len() as u32);
+            lists.push(list);
+        }
+    }
+
     /// The queries that visit a list, ascending.
     pub(super) fn members(&self, list: u32) -> &[u32] {
         let start = if list == 0 { 0 } else { self.ends[list as usize - 1] };

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
@@ -10,17 +12,20 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost;
 use super::inputs::FINGERPRINT_SEED;
-use super::later;
 use super::memory::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
 use super::report::{MemoryPlan, Side, StageReport};
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
-use crate::budget::MIB;
+use super::search_stage::list_type;
+use crate::budget::{self, MIB, MemoryBudget};
+use crate::distance::Lane;
 use crate::error::{Error, Result};
+use crate::index::{IndexBuilder, IndexSpec, ListType, Manifest, Start};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
+use crate::store::OsVfs;
 
 /// Version of the format of the index: part of the build's identity.
 const INDEX_VERSION: u32 = 1;
@@ -80,7 +85,7 @@ pub struct IndexReport {
     /// Bytes of the index on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
-    /// Seconds and bytes by stage: `preflight`, `train`, `add`, `seal`.
+    /// Seconds and bytes by stage: `build`.
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,
@@ -128,7 +133,6 @@ pub struct IndexDescription {
 }
 
 /// A build that may start.
-#[expect(dead_code, reason = "the index stage, which reads them, is not called yet")]
 pub(super) struct PreparedIndex {
     /// The reference's rows.
     pub(super) rows: ZarrRows,
@@ -152,7 +156,47 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     let (resolved, plan, rows, pool) = check(request.resolve()?)?;
     let output = resolved.output.clone().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     let prepared = PreparedIndex { rows, output, resolved, plan };
-    pool.install(|| later::build_index(&prepared, progress))
+    pool.install(|| build(prepared, progress))
+}
+
+fn build(prepared: PreparedIndex, progress: &Progress) -> Result<IndexReport> {
+    let PreparedIndex { rows, output, resolved, plan } = prepared;
+    let began = Instant::now();
+    let nlist = u32::try_from(plan.parameters.nlist);
+    let spec = IndexSpec {
+        nlist: Some(nlist.map_err(|_| Error::param("nlist", plan.parameters.nlist, "at most 2^28"))?),
+        dtype: list_type(&resolved.list_dtype),
+        metric: resolved.metric.clone(),
+        prepare: None,
+        seed: resolved.seed,
+    };
+    let start = match (resolved.resume, resolved.overwrite) {
+        (true, _) => Start::Resume,
+        (false, true) => Start::Overwrite,
+        (false, false) => Start::New,
+    };
+    let budget = MemoryBudget::new(resolved.memory.saturating_sub(PROCESS));
+    let builder = IndexBuilder { vfs: Arc::new(OsVfs), spec, start, budget, tile: &Lane::best(), progress };
+    let built = builder.build(&output, &rows)?;
+    progress.end();
+    let manifest = &built.manifest;
+    let bytes = manifest.files.values().map(|file| file.length).sum();
+    let seconds = began.elapsed().as_secs_f64();
+    let mut warnings = plan.warnings.clone();
+    warnings.extend(built.warnings.into_iter().filter(|warning| !plan.warnings.contains(warning)));
+    Ok(IndexReport {
+        output: output.display().to_string(),
+        rows: manifest.rows,
+        dim: u64::from(manifest.dim),
+        nlist: u64::from(manifest.nlist),
+        excluded_rows: manifest.excluded,
+        bytes,
+        stages: vec![StageReport { stage: "build".into(), seconds, bytes_written: bytes }],
+        seconds,
+        peak_memory: budget::resident().1,
+        warnings,
+        plan,
+    })
 }
 
 /// What the index at `path` holds: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
@@ -164,7 +208,21 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
     if !path.join("manifest.json").is_file() {
         return Err(Error::schema(store, "", "manifest.json", "is not there, so this is not an index of gigamapper"));
     }
-    later::describe_index(path)
+    let manifest = Manifest::read(&OsVfs, path)?;
+    let manifest = manifest.ok_or_else(|| Error::schema(store, "", "manifest.json", "is not there"))?;
+    Ok(IndexDescription {
+        path: path.display().to_string(),
+        format_version: u64::from(manifest.version),
+        rows: manifest.rows,
+        dim: u64::from(manifest.dim),
+        nlist: u64::from(manifest.nlist),
+        list_dtype: if manifest.dtype == ListType::F16 { "f16" } else { "f32" }.into(),
+        metric: manifest.metric,
+        seed: manifest.training.seed,
+        excluded_rows: manifest.excluded,
+        bytes: manifest.files.values().map(|file| file.length).sum(),
+        digest: manifest.run,
+    })
 }
 
 /// Everything up to the first write, in the pool that would build.

@@ -9,7 +9,7 @@ use super::reference::Reference;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
-use crate::join::{Ordered, join_slab};
+use crate::join::{ListJoin, Ordered, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
@@ -39,6 +39,7 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     tile: &dyn DistanceTile,
+    lists: Option<Lists>,
     progress: &Progress,
 ) -> Result<Joined> {
     let layout = prepared.spec.layout;
@@ -58,7 +59,7 @@ pub(super) fn run(
         }
         let pass = match &mut pass {
             Some(pass) => pass,
-            none => none.insert(Pass::start(prepared, tile, progress, range.rows.start)?),
+            none => none.insert(Pass::start(prepared, tile, lists, progress, range.rows.start)?),
         };
         let before = joined.statuses;
         let mut writer = store.begin(Stage::Joined, unit)?;
@@ -70,12 +71,29 @@ pub(super) fn run(
     Ok(joined)
 }
 
+/// The lists of an index, and how many of them each query probes.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) search: &'a ListJoin<'a>,
+    pub(super) probes: usize,
+    /// Rows in no list.
+    pub(super) excluded: u64,
+}
+
+/// Where neighbours are found.
+enum Finder<'a> {
+    /// Among all reference rows.
+    All(Reference<'a>),
+    /// In lists; with the ids of the queries at hand.
+    Lists(Lists<'a>, Vec<i64>),
+}
+
 /// A pass over consecutive units: readers and buffers stay from one to the next.
 struct Pass<'a> {
     prepared: &'a Prepared,
     tile: &'a dyn DistanceTile,
     progress: &'a Progress,
-    reference: Reference<'a>,
+    finder: Finder<'a>,
     reader: TileReader<'a>,
     queries: Tile,
     ahead: Tile,
@@ -89,18 +107,22 @@ impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         tile: &'a dyn DistanceTile,
+        lists: Option<Lists<'a>>,
         progress: &'a Progress,
         first_row: u64,
     ) -> Result<Self> {
         let inputs = &prepared.inputs;
-        let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?;
+        let finder = match lists {
+            Some(lists) => Finder::Lists(lists, Vec::new()),
+            None => Finder::All(Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?),
+        };
         let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
         let nearest = NeighborBlock { k: prepared.spec.k as usize, ..NeighborBlock::default() };
         Ok(Self {
             prepared,
             tile,
             progress,
-            reference,
+            finder,
             reader,
             queries: Tile::default(),
             ahead: Tile::default(),
@@ -135,10 +157,20 @@ impl<'a> Pass<'a> {
         self.nearest.distances.clear();
         self.nearest.distances.resize(slots, f32::NAN);
         let left = unit_end - self.reader.position();
-        let Self { prepared, tile, progress, reference, reader, queries, ahead, nearest, ordered, .. } = self;
+        let Self { prepared, tile, progress, finder, reader, queries, ahead, nearest, ordered, .. } = self;
         let self_mapping = prepared.resolved.self_mapping;
-        let visit =
-            || reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress));
+        let visit = || match finder {
+            Finder::All(reference) => {
+                reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress))
+            }
+            Finder::Lists(Lists { search, probes, excluded }, own) => {
+                let first = queries.first_row as i64;
+                own.clear();
+                own.extend(first..first + queries.rows() as i64);
+                let own = self_mapping.then_some(own.as_slice());
+                search.join(queries, *probes, own, nearest, ordered, progress).map(|()| *excluded)
+            }
+        };
         let (excluded, read) = rayon::join(visit, || reader.next(block_rows.min(left), ahead));
         joined.excluded = excluded?;
         read

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::inputs::Inputs;
 use super::report::MemoryPlan;
-use super::request::Resolved;
+use super::request::{IvfParameters, Resolved};
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::join::{QUERY_CHUNK, Slab, ordered_bytes, scratch_bytes};
+use crate::index::Router;
+use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
 use crate::sink::{StoreSpec, writer_bytes};
@@ -20,6 +21,14 @@ pub(super) const PROCESS: u64 = 72 * MIB;
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// A reference that must be streamed is not cut finer than this.
 const LEAST_SLAB_ROWS: u64 = 4096;
+/// Lists that are probed, where the recall has yet to say how many: more than it usually asks for.
+const USUAL_PROBES: u64 = 128;
+/// A list is at most so many times as long as the mean, about.
+const LONGEST_LIST: u64 = 8;
+/// Centroids are in memory as they are, beside their bytes when they are read, and packed.
+const LEVEL_COPIES: u64 = 4;
+/// Fewer queries in flight would visit too many lists for too few of them.
+const LEAST_LIST_BLOCK: u64 = 4096;
 /// Rows that transfer works on at a time.
 pub(super) const TRANSFER_ROWS: u64 = 4096;
 
@@ -29,6 +38,8 @@ pub(super) struct Sizes {
     pub(super) block_rows: u64,
     pub(super) slab_rows: u64,
     pub(super) reference_passes: u64,
+    /// What is taken from the budget when the run starts.
+    pub(super) leased: u64,
     pub(super) memory: MemoryPlan,
 }
 
@@ -43,6 +54,9 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     common.insert("process", PROCESS);
     common.insert("writer", writer_bytes(spec));
 
+    if let Some(ivf) = &resolved.parameters.ivf {
+        return share_lists(resolved, inputs, spec, &common, ivf);
+    }
     let mut join = common.clone();
     join.insert("threads", threads * scratch_bytes(k as usize, dim as usize));
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
@@ -88,7 +102,52 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
-    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, memory })
+    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, leased: planned, memory })
+}
+
+/// Shares out the memory of a search by lists: a third of what is free for queries in flight, the rest for lists.
+fn share_lists(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    spec: &StoreSpec,
+    common: &BTreeMap<&'static str, u64>,
+    ivf: &IvfParameters,
+) -> Result<Sizes> {
+    let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
+    let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
+    let probes = ivf.nprobe.unwrap_or(USUAL_PROBES).min(ivf.nlist);
+    // Longer lists are cut when an index is built; what fills up lists of few rows is small.
+    let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
+    let slice = slice_bytes(SliceSize { k: k as usize, dim, probes, nlist: ivf.nlist, rows: n_ref, longest });
+    let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
+    let mut join = common.clone();
+    join.insert("threads", threads * slice + Router::route_bytes(threads, dim, probes));
+    join.insert("index levels", levels);
+    join.insert("query reading", TileReader::bytes(&inputs.query_rows));
+    let names = inputs.names.natural_tile_rows().min(n_query);
+    join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+    let per_row = block_row_bytes(dim, k) + probes * 4 + 16;
+    let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
+    let fixed: u64 = join.values().sum();
+    let least_join = fixed + least_block * per_row;
+    let transfer = transfer_parts(common, inputs, spec, threads);
+    let least_transfer = transfer.values().sum();
+    if least_transfer > least_join {
+        fits(resolved, "transfer", least_transfer, &transfer)?;
+    } else {
+        fits(resolved, "neighbors", least_join, &join)?;
+    }
+    let share = (resolved.memory - fixed) / 3 / per_row;
+    let most = n_query.clamp(1, spec.layout.unit_rows().max(1));
+    let block_rows = share.clamp(least_block, most.max(least_block));
+    join.insert("queries in flight", block_rows * per_row);
+    let planned: u64 = join.values().sum();
+    let (highest, planned) = if least_transfer > planned { (transfer, least_transfer) } else { (join, planned) };
+    let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
+    let memory = MemoryPlan { limit: resolved.memory, planned, parts };
+    // The index takes its levels itself, and its lists if there is room.
+    let leased = planned.min(resolved.memory - levels);
+    Ok(Sizes { block_rows, slab_rows: n_ref.max(1), reference_passes: 1, leased, memory })
 }
 
 /// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, their stored form, and what

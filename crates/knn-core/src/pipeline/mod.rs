@@ -19,6 +19,7 @@ mod reference;
 mod report;
 mod request;
 mod run;
+mod search_stage;
 mod transfer_stage;
 #[cfg(test)]
 mod typescript;

@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::join_stage::{self, Joined};
+use super::join_stage::{self, Joined, Lists};
 use super::later;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
+use super::search_stage;
 use super::transfer_stage::{self, Transferred};
 use crate::budget::{self, MemoryBudget};
 use crate::distance::Lane;
 use crate::error::{Error, Result};
+use crate::join::ListJoin;
 use crate::operator::LabelStatus;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
@@ -61,7 +63,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
     sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
     let budget = MemoryBudget::new(prepared.resolved.memory);
-    let _lease = budget.take("the plan", prepared.plan.memory.planned)?;
+    let _lease = budget.take("the plan", prepared.sizes.leased)?;
+    let vfs = Arc::clone(&seams.vfs);
     let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
@@ -71,13 +74,28 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     clock.lap("preflight", &store);
 
     let n_obs = prepared.spec.layout.n_obs();
+    let index = pool.install(|| search_stage::index(&prepared, &vfs, &budget, &seams.lane, progress))?;
+    let search = index.as_ref().map(|found| pool.install(|| ListJoin::new(&found.index, &seams.lane, &budget)));
+    if index.is_some() {
+        clock.lap("index", &store);
+    }
+    let calibrated = search.as_ref().map(|search| pool.install(|| search_stage::calibrate(&prepared, search, progress)));
+    let (probes, recall) = calibrated.transpose()?.unwrap_or_else(|| (0, RecallReport::exact()));
+    if index.is_some() {
+        clock.lap("calibrate", &store);
+    }
+    let lists = search.as_ref().zip(index.as_ref());
+    let lists =
+        lists.map(|(search, found)| Lists { search, probes, excluded: found.index.manifest().excluded });
     progress.begin("join", n_obs, resumed_rows(&joined_before));
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, progress))?;
+    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, progress))?;
     progress.end();
+    drop(search);
     clock.lap("join", &store);
 
     let sigma = sigma(&prepared, &joined);
     let mut warnings = prepared.plan.warnings.clone();
+    warnings.extend(index.iter().flat_map(|found| found.warnings.iter().cloned()));
     if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
         warnings.extend(sigma_warning(sigma, n_obs));
     }
@@ -96,8 +114,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.begin("finalise", 0, 0);
     progress.check()?;
     let output = store.path().display().to_string();
-    let recall = RecallReport::exact();
     store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
+    index.map_or(Ok(()), |found| found.end(&*vfs))?;
     progress.end();
     clock.lap("finalise", &store);
     Ok(RunReport {

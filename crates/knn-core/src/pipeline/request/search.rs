@@ -34,7 +34,7 @@ pub struct Search {
     pub seed: u64,
     /// Numbers in lists, where that was said.
     pub list_dtype: Option<String>,
-    /// `pread` or `mmap`.
+    /// `auto`, `pread` or `mmap`.
     pub io: String,
     /// The index to be used.
     pub index: Option<PathBuf>,
@@ -66,7 +66,7 @@ impl Search {
             nprobe: checked_lists("nprobe", request.nprobe)?,
             seed: checked_seed(request.seed)?,
             list_dtype,
-            io: one_of("io", request.io.as_deref(), &["pread", "mmap"], &["direct"])?,
+            io: one_of("io", request.io.as_deref(), &["auto", "pread", "mmap"], &["direct"])?,
             index: index.map(PathBuf::from),
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };

@@ -1,0 +1,112 @@
+//! The recall contract: how many lists to probe so that a share of the true neighbours is found, and how many are found then.
+//!
+//! A sample of the run's own queries is joined with all lists. One half of it chooses the number of probes: the smallest whose mean
+//! recall is what was asked for. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
+//! row numbers, and all values are exact, so a resumed run chooses the same.
+
+use super::lists::ListJoin;
+use super::order::Ordered;
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::types::{NeighborBlock, Tile};
+
+/// Of a normal distribution, 95 % lie within so many standard deviations.
+const DEVIATIONS: f64 = 1.96;
+
+/// How many of the true neighbours a search finds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recall {
+    /// Lists probed.
+    pub probes: usize,
+    /// Mean share of the k true neighbours that are found, of the queries that did not choose.
+    pub measured: f64,
+    /// Half the width of the 95 % interval of that mean.
+    pub within: f64,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// The smallest number of probes that finds this share.
+    Recall(f64),
+    /// This number of probes, whatever it finds.
+    Probes(usize),
+}
+
+/// The queries that measure, and their true neighbours.
+pub struct Calibration<'a> {
+    search: &'a ListJoin<'a>,
+    /// First the queries that choose, then those that report.
+    queries: Tile,
+    own: Option<Vec<i64>>,
+    truth: NeighborBlock,
+}
+
+impl<'a> Calibration<'a> {
+    /// Finds the true neighbours of a sample of queries, in any order that has nothing to do with them.
+    pub fn new(
+        search: &'a ListJoin<'a>,
+        queries: Tile,
+        own: Option<Vec<i64>>,
+        k: usize,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut truth = empty(queries.rows(), k);
+        search.join_all(&queries, own.as_deref(), &mut truth, progress)?;
+        Ok(Self { search, queries, own, truth })
+    }
+
+    /// Chooses the number of probes, and measures.
+    pub fn measure(&self, target: Target, progress: &Progress) -> Result<Recall> {
+        let half = self.queries.rows() / 2;
+        let probes = match target {
+            Target::Probes(probes) => probes.clamp(1, self.search.nlist()),
+            Target::Recall(wanted) => self.choose(wanted, half, progress)?,
+        };
+        let shares = self.shares(half..self.queries.rows(), probes, progress)?;
+        let measured = mean(&shares);
+        let variance = shares.iter().map(|share| (share - measured).powi(2)).sum::<f64>() / shares.len().max(2) as f64;
+        let within = DEVIATIONS * (variance / shares.len().max(1) as f64).sqrt();
+        Ok(Recall { probes, measured, within })
+    }
+
+    /// The smallest number of probes at which the first `half` queries find the wanted share.
+    fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
+        let enough = |probes| Ok::<_, crate::error::Error>(mean(&self.shares(0..half, probes, progress)?) >= wanted);
+        let most = self.search.nlist();
+        let (mut few, mut many) = (0, 1);
+        while many < most && !enough(many)? {
+            (few, many) = (many, (many * 2).min(most));
+        }
+        while many - few > 1 {
+            let middle = usize::midpoint(few, many);
+            if enough(middle)? { many = middle } else { few = middle }
+        }
+        Ok(many)
+    }
+
+    /// The share of its true neighbours that each query finds. Queries without any are left out.
+    fn shares(&self, rows: std::ops::Range<usize>, probes: usize, progress: &Progress) -> Result<Vec<f64>> {
+        let (dim, k) = (self.queries.dim, self.truth.k);
+        let queries =
+            Tile { first_row: 0, dim, values: self.queries.values[rows.start * dim..rows.end * dim].to_vec() };
+        let own = self.own.as_ref().map(|own| &own[rows.clone()]);
+        let mut found = empty(queries.rows(), k);
+        self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
+        let shares = rows.enumerate().filter_map(|(at, row)| {
+            let (truth, found) = (self.truth.row(row).0, found.row(at).0);
+            let shared = truth.iter().filter(|id| found.contains(id)).count();
+            (!truth.is_empty()).then(|| shared as f64 / truth.len() as f64)
+        });
+        Ok(shares.collect())
+    }
+}
+
+fn empty(rows: usize, k: usize) -> NeighborBlock {
+    NeighborBlock { first_row: 0, k, ids: vec![-1; rows * k], distances: vec![f32::NAN; rows * k] }
+}
+
+/// 1 where nobody has a neighbour to miss.
+fn mean(shares: &[f64]) -> f64 {
+    if shares.is_empty() { 1.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
+}
