@@ -2,14 +2,14 @@
 
 use core::arch::x86_64::{
     __m256i, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpgt_epi32,
-    _mm256_cvtepu8_epi32, _mm256_load_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_movemask_ps, _mm256_or_si256,
+    _mm256_cvtepu8_epi32, _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_movemask_ps, _mm256_or_si256,
     _mm256_permutevar8x32_epi32, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sra_epi32, _mm256_store_si256,
     _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
 };
 
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
-use super::survivors::kth_or_a_little_less;
+use super::survivors::{keep_greater, kth_or_a_little_less};
 use super::vector::Vector;
 
 /// The lanes of each mask, one after the other.
@@ -135,6 +135,19 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self {
+        let start = values.as_ptr();
+        // SAFETY: see above; `values` are sixteen, wherever they lie.
+        unsafe { Self(_mm256_loadu_si256(start.cast()), _mm256_loadu_si256(start.add(8).cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
+        // SAFETY: see above.
+        unsafe { keep_avx2(values, references, length, limit) }
+    }
+
+    #[inline(always)]
     unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_avx2(values, k) }
@@ -144,4 +157,10 @@ impl Vector for Avx2 {
 #[target_feature(enable = "avx2")]
 unsafe fn kth_avx2(values: &[i32], k: usize) -> Option<i32> {
     kth_or_a_little_less(values, k)
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn keep_avx2(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
+    // SAFETY: the instructions are enabled here.
+    unsafe { keep_greater::<Avx2>(values, references, length, limit) }
 }

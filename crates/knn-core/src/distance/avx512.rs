@@ -1,14 +1,14 @@
 //! AVX-512 with VNNI: sixteen lanes in one register, and two products and their sum in one instruction.
 
 use core::arch::x86_64::{
-    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512,
+    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512, _mm512_loadu_si512,
     _mm512_maskz_compress_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32, _mm512_store_si512,
     _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
-use super::survivors::kth_or_a_little_less;
+use super::survivors::{keep_greater, kth_or_a_little_less};
 use super::vector::Vector;
 
 /// Sixteen i32 in one register.
@@ -77,6 +77,18 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self {
+        // SAFETY: see above; `values` are sixteen, wherever they lie.
+        Self(unsafe { _mm512_loadu_si512(values.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
+        // SAFETY: see above.
+        unsafe { keep_avx512(values, references, length, limit) }
+    }
+
+    #[inline(always)]
     unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_avx512(values, k) }
@@ -86,4 +98,10 @@ impl Vector for Avx512 {
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn kth_avx512(values: &[i32], k: usize) -> Option<i32> {
     kth_or_a_little_less(values, k)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn keep_avx512(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
+    // SAFETY: the instructions are enabled here.
+    unsafe { keep_greater::<Avx512>(values, references, length, limit) }
 }

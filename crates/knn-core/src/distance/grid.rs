@@ -104,20 +104,29 @@ impl Grid {
             (((value - mean) * scale + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
         };
         let mut norms = [0; AT_ONCE];
-        for (first, (row, centre)) in row.chunks(AT_ONCE).zip(self.centre.chunks(AT_ONCE)).enumerate() {
-            // What is behind the end of the row is at the centre.
-            let (mut values, mut means) = ([0f32; AT_ONCE], [0f32; AT_ONCE]);
-            values[..row.len()].copy_from_slice(row);
-            means[..row.len()].copy_from_slice(centre);
-            let whole: [i32; AT_ONCE] = std::array::from_fn(|lane| whole(values[lane], means[lane]));
+        let mut some = |first: usize, row: &[f32; AT_ONCE], centre: &[f32; AT_ONCE], pairs: usize| {
+            let whole: [i32; AT_ONCE] = std::array::from_fn(|lane| whole(row[lane], centre[lane]));
             for lane in 0..AT_ONCE {
                 norms[lane] += whole[lane] * whole[lane];
             }
-            let pairs: [i32; AT_ONCE / 2] =
+            let both: [i32; AT_ONCE / 2] =
                 std::array::from_fn(|pair| (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16));
-            for (pair, &both) in pairs[..row.len().div_ceil(2)].iter().enumerate() {
-                put(first * AT_ONCE / 2 + pair, both);
+            for (pair, &both) in both[..pairs].iter().enumerate() {
+                put(first + pair, both);
             }
+        };
+        let (rows, rest) = row.as_chunks::<AT_ONCE>();
+        let (centres, centre_rest) = self.centre.as_chunks::<AT_ONCE>();
+        for (at, (row, centre)) in rows.iter().zip(centres).enumerate() {
+            some(at * AT_ONCE / 2, row, centre, AT_ONCE / 2);
+        }
+        if !rest.is_empty() {
+            // What is behind the end of the row is at the centre.
+            let (mut values, mut means) = ([0f32; AT_ONCE], [0f32; AT_ONCE]);
+            for (lane, (&value, &mean)) in rest.iter().zip(centre_rest).enumerate() {
+                (values[lane], means[lane]) = (value, mean);
+            }
+            some(rows.len() * AT_ONCE / 2, &values, &means, rest.len().div_ceil(2));
         }
         norms.iter().sum()
     }

@@ -19,6 +19,8 @@ pub trait DistanceTile: Send + Sync {
     /// Passes the queries over the references of `visit`; whatever may be among a query's k nearest ends in its buffer or with
     /// `resolve`.
     fn top_k(&self, references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve);
+    /// Settles every query at the end, after a last cut of its buffer.
+    fn finish(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve);
     /// The tile's value of every query (a row each, in their order) with every reference, padding included; larger is nearer,
     /// and values compare within a row only.
     fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
@@ -125,6 +127,15 @@ impl DistanceTile for Lane {
             // SAFETY: called only in the lane's own function.
             |V| unsafe { scan::<V>(references, visit, survivors, resolve) },
             (references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve) -> ()
+        );
+    }
+
+    fn finish(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { survivors.finish::<V>(rows, resolve) },
+            (rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve) -> ()
         );
     }
 

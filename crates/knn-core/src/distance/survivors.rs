@@ -45,7 +45,7 @@ pub struct Survivors {
 impl Survivors {
     /// Slots of a buffer for `k` neighbours: it is full when a block of references might not fit behind what is there.
     pub fn slots(k: usize) -> usize {
-        (3 * k).max(96) + BLOCK_ROWS
+        (3 * k).max(96).next_multiple_of(BLOCK_ROWS) + BLOCK_ROWS
     }
 
     /// Bytes of the buffers of `queries` queries.
@@ -104,8 +104,7 @@ impl Survivors {
         self.lengths[query] = length as u32;
         if length > self.slots - BLOCK_ROWS {
             // SAFETY: as above.
-            let kth = unsafe { V::kth(&self.values[base..base + length], self.k) };
-            self.compact(query, kth, rows, resolve);
+            unsafe { self.compact::<V>(query, rows, resolve) };
         }
     }
 
@@ -125,25 +124,34 @@ impl Survivors {
         self.spill = candidates;
     }
 
-    /// Makes room in a full buffer, given its k-th value.
+    /// Makes room in a full buffer.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
     #[inline(never)]
-    fn compact(&mut self, query: usize, kth: Option<i32>, rows: &QueryRows, resolve: &mut dyn Resolve) {
-        if let Some(kth) = kth {
-            self.raise(query, kth, rows);
-            let limit = self.limits[query];
-            let base = query * self.slots;
-            let mut kept = base;
-            for at in base..base + self.lengths[query] as usize {
-                let (value, reference) = (self.values[at], self.references[at]);
-                self.values[kept] = value;
-                self.references[kept] = reference;
-                kept += usize::from(value > limit);
-            }
-            self.lengths[query] = (kept - base) as u32;
-        }
+    unsafe fn compact<V: Vector>(&mut self, query: usize, rows: &QueryRows, resolve: &mut dyn Resolve) {
+        // SAFETY: the caller vouches for the instructions of `V`.
+        unsafe { self.cut::<V>(query, rows) };
         if self.lengths[query] as usize > (self.slots - BLOCK_ROWS) * 3 / 4 {
             self.settle(query, resolve);
         }
+    }
+
+    /// Raises the limit by what is in the buffer, and drops what is not above it.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
+    #[inline(always)]
+    unsafe fn cut<V: Vector>(&mut self, query: usize, rows: &QueryRows) {
+        let (base, length) = (query * self.slots, self.lengths[query] as usize);
+        let buffer = base..base + self.slots;
+        // SAFETY: the caller vouches for the instructions of `V`.
+        if let Some(kth) = unsafe { V::kth(&self.values[base..base + length], self.k) } {
+            self.raise(query, kth, rows);
+        }
+        let (values, references) = (&mut self.values[buffer.clone()], &mut self.references[buffer]);
+        // SAFETY: as above.
+        self.lengths[query] = unsafe { V::keep(values, references, length, self.limits[query]) } as u32;
     }
 
     /// Nothing that is farther than the k-th value may be is among the k nearest.
@@ -170,17 +178,51 @@ impl Survivors {
         self.spill = candidates;
     }
 
-    /// Settles a query at the end of a scan, after a last cut at its k-th value.
-    pub fn finish(&mut self, query: usize, rows: &QueryRows, resolve: &mut dyn Resolve) {
-        let base = query * self.slots;
-        let length = self.lengths[query] as usize;
-        if length > self.k
-            && let Some(kth) = kth_or_a_little_less(&self.values[base..base + length], self.k)
-        {
-            self.raise(query, kth, rows);
+    /// Settles every query at the end of a scan, after a last cut.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn finish<V: Vector>(&mut self, rows: &QueryRows, resolve: &mut dyn Resolve) {
+        for query in 0..self.lengths.len() {
+            if self.lengths[query] as usize > self.k {
+                // SAFETY: the caller vouches for the instructions of `V`.
+                unsafe { self.cut::<V>(query, rows) };
+            }
+            self.settle(query, resolve);
         }
-        self.settle(query, resolve);
     }
+}
+
+/// Moves the entries that are greater than `limit` to the front, of the first `length`; returns how many they are. What lies behind them is
+/// overwritten with anything.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn keep_greater<V: Vector>(
+    values: &mut [i32],
+    references: &mut [i32],
+    length: usize,
+    limit: i32,
+) -> usize {
+    let mut kept = 0;
+    for at in (0..length).step_by(BLOCK_ROWS) {
+        let block = |entries: &[i32]| *entries[at..].first_chunk().expect("a buffer ends with room for a block");
+        // SAFETY: the caller vouches for the instructions of `V`.
+        let (some, whose) = unsafe { (V::read(&block(values)), V::read(&block(references))) };
+        let inside = u16::MAX >> BLOCK_ROWS.saturating_sub(length - at);
+        // SAFETY: as above.
+        let mask = unsafe { some.greater(limit) } & inside;
+        let room = "what is kept lies before what was read";
+        // SAFETY: as above.
+        unsafe {
+            some.pick(mask, values[kept..].first_chunk_mut().expect(room));
+            whose.pick(mask, references[kept..].first_chunk_mut().expect(room));
+        }
+        kept += mask.count_ones() as usize;
+    }
+    kept
 }
 
 /// A value that at least `k` and, where ties allow, at most `k + 6` of the values reach; none if there are fewer than `k`.

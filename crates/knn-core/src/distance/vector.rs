@@ -25,8 +25,12 @@ pub(super) trait Vector: Copy {
     unsafe fn greater(self, limit: i32) -> u16;
     /// Whether any lane of any of the six is greater than its limit: what decides most tiles.
     unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool;
-    /// The value that is not below the k-th largest, nor far below it: see `survivors`.
+    /// Sixteen values from anywhere.
+    unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self;
+    /// A value that at least k and not many more values reach: see `survivors`. A function of its own, so that it is compiled once.
     unsafe fn kth(values: &[i32], k: usize) -> Option<i32>;
+    /// Drops what is not greater than `limit` from the first `length` entries, and returns how many are left: see `survivors`.
+    unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize;
 }
 
 /// How many values are greater than `limit`: inlined into each lane's [`Vector::kth`], so that its instructions are used.
@@ -96,7 +100,17 @@ impl Vector for Scalar {
         six.iter().zip(limits).any(|(one, limit)| unsafe { one.greater(*limit) } != 0)
     }
 
+    #[inline(always)]
+    unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self {
+        Self(*values)
+    }
+
     unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
         super::survivors::kth_or_a_little_less(values, k)
+    }
+
+    unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
+        // SAFETY: plain Rust.
+        unsafe { super::survivors::keep_greater::<Self>(values, references, length, limit) }
     }
 }

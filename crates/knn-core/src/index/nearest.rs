@@ -156,8 +156,8 @@ impl Askers {
     }
 
     /// Settles every row at the end.
-    pub(super) fn finish(&self, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
-        (0..self.len()).for_each(|row| survivors.finish(row, &self.rows, resolve));
+    pub(super) fn finish(&self, tile: &dyn DistanceTile, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
+        tile.finish(&self.rows, survivors, resolve);
     }
 
     /// The scores of some rows with all targets: `found(row, scores)` for each of `members`.

@@ -113,7 +113,7 @@ impl Asking<'_> {
         for (first, targets, members) in targets.filter(|(_, _, members)| !members.is_empty()) {
             askers.top(members, first, targets, *tile, survivors, &mut keep);
         }
-        askers.finish(survivors, &mut keep);
+        askers.finish(*tile, survivors, &mut keep);
     }
 }
 

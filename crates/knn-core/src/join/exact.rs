@@ -66,9 +66,7 @@ pub fn join_slab(
             let visit = Visit { rows: on_grid, panels, chosen: &bounds.chosen, first_block, end_block, first_slot: 0 };
             tile.top_k(slab.packed(), visit, survivors, &mut decide);
         }
-        for query in 0..on_grid.rows() {
-            survivors.finish(query, on_grid, &mut decide);
-        }
+        tile.finish(on_grid, survivors, &mut decide);
         Ok(())
     })?;
     ordered.scatter(nearest);

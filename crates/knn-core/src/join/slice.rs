@@ -124,9 +124,7 @@ impl<'a> Slice<'a> {
         }
         if stays {
             let mut decide = Decide { results: &mut results, lists: Found::Among(index, places) };
-            for query in 0..queries.rows() {
-                survivors.finish(query, queries, &mut decide);
-            }
+            tile.finish(queries, survivors, &mut decide);
         }
         Ok(())
     }
