@@ -29,15 +29,15 @@ import zarr
 from rows import DIM, open_rows, take
 
 PIECE, CLUSTERS, LATENT = 65_536, 120, 12
-NOISE = {10: (0.3, 0.5), 20: (2.2, 0.25)}
+NOISE = {10: (0.4, 0.5), 20: (2.8, 0.25)}
 FLOODED, LID_NEIGHBOURS = 3, 100
 
 fixed = np.random.default_rng(7)
 axes = 1 + np.arange(DIM)
-centres = (fixed.normal(0, 3, (CLUSTERS, DIM)) / np.sqrt(axes)).astype(np.float32)
+centres = (fixed.normal(0, 4, (CLUSTERS, DIM)) / axes**0.25).astype(np.float32)
 bases = (fixed.normal(0, 2, (CLUSTERS, LATENT, DIM)) / np.sqrt(LATENT)).astype(np.float32)
 latent_dims = fixed.integers(10, LATENT, CLUSTERS, endpoint=True)
-share = fixed.pareto(1.2, CLUSTERS) + 0.05
+share = fixed.lognormal(0, 0.7, CLUSTERS)
 share /= share.sum()
 rare_offsets = fixed.normal(0, 2, (CLUSTERS, DIM)).astype(np.float32) / np.sqrt(axes, dtype=np.float32)
 
