@@ -36,7 +36,8 @@ if (positionals.length === 0) throw new Error("name a store, or for map a refere
 function inputs(store) {
   const rows = ["--use-rep", "X_pca"];
   if (values.command === "index") return ["--reference", store, ...rows];
-  if (values.command === "neighbors") return ["--query", store, ...(reference ? ["--reference", reference] : []), ...rows];
+  if (values.command === "neighbors")
+    return ["--query", store, ...(reference ? ["--reference", reference] : []), ...rows];
   if (values.command !== "map") throw new Error(`no measurement of ${values.command}`);
   return ["--query", store, "--reference", reference, "--obs-keys", "cell_type,score", "--obsm-keys", "X_umap"];
 }
