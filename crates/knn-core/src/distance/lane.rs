@@ -34,6 +34,8 @@ pub trait DistanceTile: Send + Sync {
     fn pack(&self, references: &mut PackedReferences, rows: &[f32], grid: &Grid);
     /// [`exact_squared`] of a query with some of `rows` (row-major, as wide as the query): the same bits on every lane.
     fn squared(&self, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>);
+    /// The same of rows that begin at these places of `numbers`.
+    fn squared_at(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
 }
 
 /// A CPU lane that this machine can run: there is no other way to get one than [`Lane::best`] and [`Lane::available`].
@@ -188,6 +190,23 @@ impl DistanceTile for Lane {
             |_V| squared_of(query, rows, chosen, out),
             (query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) -> ()
         );
+    }
+
+    fn squared_at(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
+        in_lane!(
+            self,
+            |_V| squared_from(query, numbers, starts, out),
+            (query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) -> ()
+        );
+    }
+}
+
+/// [`DistanceTile::squared_at`], inlined into each lane.
+#[inline(always)]
+fn squared_from(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
+    out.resize(starts.len(), 0.0);
+    for (out, &start) in out.iter_mut().zip(starts) {
+        *out = exact_squared(query, &numbers[start..start + query.len()]);
     }
 }
 

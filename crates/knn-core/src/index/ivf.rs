@@ -120,11 +120,24 @@ impl IvfIndex {
         self.lists.list(list, *place, buffer)
     }
 
-    /// Copies a row of a list that was visited before, and returns its number. Only where lists stay in memory, as [`Self::io`] tells:
-    /// there a visit has checked them.
+    /// Copies a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has checked
+    /// them.
     #[inline]
-    pub fn visited_row(&self, list: u32, row: usize, values: &mut [f32]) -> u64 {
-        self.lists.visited_row(self.offsets.places[list as usize], row, values)
+    pub fn visited_row(&self, list: u32, row: usize, values: &mut [f32]) {
+        self.lists.visited_row(self.offsets.places[list as usize], row, values);
+    }
+
+    /// The number of such a row.
+    #[inline]
+    pub fn visited_id(&self, list: u32, row: usize) -> u64 {
+        self.lists.visited_id(self.offsets.places[list as usize], row)
+    }
+
+    /// All numbers of the lists, where they stay in memory as f32, and where the rows of one list begin among them: what is not a row
+    /// means nothing.
+    #[inline]
+    pub fn numbers(&self, list: u32) -> Option<(&[f32], usize)> {
+        self.lists.numbers(self.offsets.places[list as usize])
     }
 
     /// The rows in no list, ascending.

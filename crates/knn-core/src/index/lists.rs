@@ -184,9 +184,37 @@ impl Lists {
         Ok(ListView { rows, ids })
     }
 
-    /// A row of a list that stays in memory and was checked before, and its number.
+    /// All numbers of the file, where they stay in memory and are f32, and where the rows of a list begin among them.
     #[inline]
-    pub(super) fn visited_row(&self, place: Place, row: usize, values: &mut [f32]) -> u64 {
+    pub(super) fn numbers(&self, place: Place) -> Option<(&[f32], usize)> {
+        let bytes: &[u8] = match &self.source {
+            Source::Resident(all) => bytemuck::cast_slice(all),
+            Source::Mmap(map) => map,
+            Source::Pread => return None,
+        };
+        let whole = bytes.len() / size_of::<f32>() * size_of::<f32>();
+        (self.layout.dtype == ListType::F32)
+            .then(|| (bytemuck::cast_slice(&bytes[..whole]), place.offset as usize / size_of::<f32>()))
+    }
+
+    /// The number of a row of a list that stays in memory and was checked before.
+    #[inline]
+    pub(super) fn visited_id(&self, place: Place, row: usize) -> u64 {
+        let all: &[u8] = match &self.source {
+            Source::Resident(all) => bytemuck::cast_slice(all),
+            Source::Mmap(map) => map,
+            Source::Pread => &[],
+        };
+        let ids = place.offset as usize + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
+        match self.layout.id_width {
+            4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
+            _ => bytemuck::cast_slice::<_, u64>(&all[ids + row * 8..ids + (row + 1) * 8])[0],
+        }
+    }
+
+    /// A row of a list that stays in memory and was checked before.
+    #[inline]
+    pub(super) fn visited_row(&self, place: Place, row: usize, values: &mut [f32]) {
         let all: &[u8] = match &self.source {
             Source::Resident(all) => bytemuck::cast_slice(all),
             Source::Mmap(map) => map,
@@ -201,11 +229,6 @@ impl Lists {
                 let narrow: &[u16] = bytemuck::cast_slice(stored);
                 half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
             }
-        }
-        let ids = start + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
-        match self.layout.id_width {
-            4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
-            _ => bytemuck::cast_slice::<_, u64>(&all[ids + row * 8..ids + (row + 1) * 8])[0],
         }
     }
 

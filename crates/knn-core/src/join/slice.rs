@@ -48,7 +48,7 @@ pub fn slice_bytes(size: SliceSize) -> u64 {
     let queries = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim) + Survivors::bytes(SLICE_ROWS, k + 1);
     let visits = Visits::bytes(SLICE_ROWS, probes as usize, nlist as usize) + slice * (probes * 4 + 8);
     let found = Survivors::slots(k + 1);
-    let decided = found * (dim as usize * 4 + 24) + Ranking::bytes(found, k);
+    let decided = found * (dim as usize * 4 + 32) + Ranking::bytes(found, k);
     let places = (rows / BLOCK_ROWS as u64 + nlist) * 8;
     queries + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
 }
@@ -177,6 +177,7 @@ struct Decided {
     rows: Vec<f32>,
     ids: Vec<i64>,
     chosen: Vec<u32>,
+    starts: Vec<usize>,
     squared: Vec<f64>,
     ranking: Ranking,
 }
@@ -203,7 +204,7 @@ impl Resolve for Decide<'_, '_> {
         let dim = results.rows.len() / results.queries.rows();
         let row = &results.rows[query * dim..(query + 1) * dim];
         let own = results.own.map_or(-1, |own| own[query]);
-        let Decided { rows, ids, chosen, squared, ranking } = &mut *results.decided;
+        let Decided { rows, ids, chosen, starts, squared, ranking } = &mut *results.decided;
         ids.clear();
         chosen.clear();
         match &self.lists {
@@ -213,13 +214,20 @@ impl Resolve for Decide<'_, '_> {
                 results.tile.squared(row, view.rows, chosen, squared);
             }
             Found::Among(index, places) => {
-                rows.resize(candidates.len() * dim, 0.0);
-                for (candidate, values) in candidates.iter().zip(rows.chunks_exact_mut(dim)) {
-                    let (list, at) = places.find(candidate.slot, BLOCK_ROWS);
-                    ids.push(index.visited_row(list, at, values) as i64);
+                let at = candidates.iter().map(|candidate| places.find(candidate.slot, BLOCK_ROWS));
+                ids.extend(at.clone().map(|(list, row)| index.visited_id(list, row) as i64));
+                if let Some((numbers, _)) = index.numbers(0) {
+                    let start = |list| index.numbers(list).map_or(0, |(_, start)| start);
+                    starts.clear();
+                    starts.extend(at.map(|(list, row)| start(list) + row * dim));
+                    results.tile.squared_at(row, numbers, starts, squared);
+                } else {
+                    rows.resize(candidates.len() * dim, 0.0);
+                    let copies = at.zip(rows.chunks_exact_mut(dim));
+                    copies.for_each(|((list, row), values)| index.visited_row(list, row, values));
+                    chosen.extend(0..candidates.len() as u32);
+                    results.tile.squared(row, rows, chosen, squared);
                 }
-                chosen.extend(0..candidates.len() as u32);
-                results.tile.squared(row, rows, chosen, squared);
             }
         }
         let slots = query * results.k..(query + 1) * results.k;
