@@ -186,14 +186,15 @@ pub(super) fn is_finite(row: &[f32]) -> bool {
 
 /// The best of some scores. Lanes of it are independent, so that the compiler compares many at once.
 pub(super) fn most(scores: &[Score]) -> Score {
-    // The largest is that of centroids which not even moving could put on the grid.
-    let better = |a: Score, b: Score| a.max(if b == i32::MAX { FARTHEST } else { b });
+    // The largest score is that of centroids which not even moving could put on the grid. One more, it is the smallest.
+    let better = |a: Score, b: Score| a.max(b.wrapping_add(1));
     let (chunks, rest) = scores.as_chunks::<16>();
     let mut lanes = [FARTHEST; 16];
     for chunk in chunks {
         lanes.iter_mut().zip(chunk).for_each(|(lane, &score)| *lane = better(*lane, score));
     }
-    lanes.iter().chain(rest).copied().fold(FARTHEST, better)
+    let most = lanes.into_iter().fold(FARTHEST, Score::max);
+    rest.iter().copied().fold(most, better).saturating_sub(1)
 }
 
 /// The lowest place of the best score.
