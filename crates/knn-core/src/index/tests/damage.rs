@@ -73,7 +73,9 @@ fn a_list_that_changes_while_it_is_open_is_refused() {
     let mut buffer = ListBuffer::default();
     let list = (0..index.nlist()).find(|&list| index.list_rows(list) > 0).unwrap();
     index.list(list, &mut buffer).unwrap();
-    bytes.iter_mut().for_each(|byte| *byte ^= 1);
+    for byte in &mut bytes {
+        *byte ^= 1;
+    }
     std::fs::write(path.join("lists.bin"), &bytes).unwrap();
     let error = index.list(list, &mut buffer).unwrap_err();
     assert!(

@@ -74,7 +74,9 @@ fn long_lists_are_split() {
 #[test]
 fn rows_far_out_and_far_from_the_origin() {
     let mut values = clumps(3000, 5);
-    values.iter_mut().for_each(|value| *value += 1e5);
+    for value in &mut values {
+        *value += 1e5;
+    }
     values[10] = 1e30;
     values[500] = -3e38;
     let (folder, _) = built(&How::default(), &values, 5);

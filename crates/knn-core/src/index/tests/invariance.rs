@@ -70,7 +70,7 @@ fn every_way_to_read_gives_the_same_lists() {
         assert_eq!(index.io(), Io::Resident);
         index.verify(&Progress::silent()).unwrap();
         assert_eq!((0..index.nlist()).map(|list| index.list_rows(list)).sum::<u64>(), 3000);
-        let small = MemoryBudget::new(2 * index.nlist() as u64 * (7 * 4 + 24) + 20_000);
+        let small = MemoryBudget::new(2 * u64::from(index.nlist()) * (7 * 4 + 24) + 20_000);
         assert_eq!(IvfIndex::open(&path, Io::Auto, &small).unwrap().io(), Io::Pread);
         let error = IvfIndex::open(&path, Io::Resident, &small).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), "GM_BUDGET");
