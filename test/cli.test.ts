@@ -105,6 +105,18 @@ describe("index", () => {
     expect((await gigamapper(["plan", "index", "--reference", reference, "--obs-keys", "louvain"])).code).toBe(2);
   });
 
+  it("is built and described", async () => {
+    const path = join(temporary(), "reference.gmx");
+    const built = await gigamapper(["index", path, "--reference", reference, "--nlist", "8"]);
+    expect(built.code).toBe(0);
+    expect(built.stdout).toMatch(/^stored .*reference\.gmx \(500 cells × 50 in \d+ lists, [\d.]+ KiB\) in [\d.]+ s$/m);
+    const described = await gigamapper(["index", path]);
+    expect(described.stdout).toMatch(/^cells +500 × 50, 0 left out$/m);
+    const json = await gigamapper(["index", "--json", "--output", path]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ rows: 500, dim: 50, seed: 0 });
+    expect((await gigamapper(["index", path, "--reference", reference])).code).toBe(6);
+  });
+
   it("describes what is there, and does not append yet", async () => {
     const path = join(temporary(), "nothing.gmx");
     expect((await gigamapper(["index", path])).code).toBe(3);
@@ -152,11 +164,11 @@ describe("doctor", () => {
     const { code, stdout, stderr } = await gigamapper(["doctor", "--json"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(JSON.parse(stdout)).toMatchObject({
-      cpu: { arch: expect.any(String), tile: expect.stringMatching(/^(avx2|scalar)$/) },
+      cpu: { arch: expect.any(String), tile: expect.stringMatching(/^(avx512.*|avx2|neon|scalar)$/) },
       memory: { machine: expect.any(Number), default: expect.any(Number) },
       backends: expect.arrayContaining([{ name: "cpu", available: true, reason: null }]),
     });
-    expect((await gigamapper(["doctor"])).stdout).toMatch(/distance tile +(avx2|scalar)/);
+    expect((await gigamapper(["doctor"])).stdout).toMatch(/distance tile +(avx512|avx2|neon|scalar)/);
   });
 });
 

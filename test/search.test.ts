@@ -112,6 +112,26 @@ describe("an index", () => {
     await expect(ReferenceIndex.plan(reference, { output: "index.zarr" })).rejects.toEqual(parameter("output", ".gmx"));
   });
 
+  it("is built, described and opened again", async () => {
+    const output = join(temporary(), "reference.gmx");
+    const stages = new Set<string>();
+    const built = await ReferenceIndex.build(reference, {
+      output,
+      nlist: 8,
+      onProgress: ({ stage }) => stages.add(stage),
+    });
+    expect(built.report).toMatchObject({ output, rows: 500, dim: 50, excludedRows: 0 });
+    expect(stages).toContain("seal");
+    await using opened = await ReferenceIndex.open(output);
+    expect(opened.report).toBeNull();
+    const described = await opened.describe();
+    expect(described).toEqual(await built.describe());
+    expect(described).toMatchObject({ path: output, rows: 500, dim: 50, listDtype: "f32", metric: "euclidean" });
+    expect(described.bytes).toBe(built.report?.bytes);
+    await built.close();
+    await expect(built.describe()).rejects.toEqual(parameter("index"));
+  });
+
   it("is refused before anything is written where it cannot be built", async () => {
     const output = join(temporary(), "reference.gmx");
     await expect(ReferenceIndex.build(reference, {})).rejects.toEqual(parameter("output"));

@@ -774,7 +774,7 @@ output: string,
  */
 plan: IndexPlan, 
 /**
- * Rows in it.
+ * Rows of the reference, those that were left out included.
  */
 rows: number, 
 /**
@@ -823,7 +823,7 @@ path: string,
  */
 formatVersion: number, 
 /**
- * Rows in it.
+ * Rows of the reference, those that were left out included.
  */
 rows: number, 
 /**
@@ -855,7 +855,7 @@ excludedRows: number,
  */
 bytes: number, 
 /**
- * Digest of its sealed files: the same for the same index.
+ * Hash of the reference and of everything that decides the bytes of the index: the same for the same index.
  */
 digest: string, };
 

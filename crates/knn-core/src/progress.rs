@@ -59,6 +59,7 @@ pub struct Progress {
     listener: Option<Listener>,
     done: AtomicU64,
     stage: Mutex<Stage>,
+    laps: Mutex<Vec<(&'static str, Duration)>>,
 }
 
 struct Stage {
@@ -66,6 +67,7 @@ struct Stage {
     total: u64,
     resumed: u64,
     began: Instant,
+    lapped: Instant,
     told: Option<Instant>,
 }
 
@@ -77,14 +79,17 @@ impl Progress {
 
     /// Reports to `listener` and obeys `cancel`.
     pub fn new(cancel: Cancel, listener: Option<Listener>) -> Self {
-        let stage = Stage { name: "preflight", total: 0, resumed: 0, began: Instant::now(), told: None };
-        Self { cancel, listener, done: AtomicU64::new(0), stage: Mutex::new(stage) }
+        let now = Instant::now();
+        let stage = Stage { name: "preflight", total: 0, resumed: 0, began: now, lapped: now, told: None };
+        Self { cancel, listener, done: AtomicU64::new(0), stage: Mutex::new(stage), laps: Mutex::default() }
     }
 
     /// Starts a stage of `total` rows, of which `resumed` were done in an earlier run.
     pub fn begin(&self, name: &'static str, total: u64, resumed: u64) {
         self.done.store(resumed, Ordering::Relaxed);
-        *self.lock() = Stage { name, total, resumed, began: Instant::now(), told: None };
+        self.lap();
+        let now = Instant::now();
+        *self.lock() = Stage { name, total, resumed, began: now, lapped: now, told: None };
         self.tell(true);
     }
 
@@ -98,6 +103,24 @@ impl Progress {
     /// Ends the stage with a last event.
     pub fn end(&self) {
         self.tell(true);
+    }
+
+    /// Every stage so far in the order of their begins, and how long it took; the one at work until now.
+    pub fn laps(&self) -> Vec<(&'static str, Duration)> {
+        self.lap();
+        self.laps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Adds the time since the stage began, or since the last lap.
+    fn lap(&self) {
+        let mut stage = self.lock();
+        let now = Instant::now();
+        let passed = now - std::mem::replace(&mut stage.lapped, now);
+        let mut laps = self.laps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match laps.iter_mut().find(|(name, _)| *name == stage.name) {
+            Some((_, time)) => *time += passed,
+            None => laps.push((stage.name, passed)),
+        }
     }
 
     /// Fails with `GM_CANCELLED` if the run was cancelled.

@@ -68,10 +68,12 @@ impl GraphReader {
         job::promise(env, read, NeighborRows::from)
     }
 
-    /// Lets go of the store.
+    /// Lets go of the store. A read under way is not waited for, as this is JavaScript's thread: what it reads goes with it.
     #[napi(catch_unwind)]
     pub fn close(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Ok(mut open) = self.open.try_lock() {
+            *open = None;
+        }
     }
 }
 

@@ -71,7 +71,19 @@ struct Build<'a> {
     work: &'a Work,
 }
 
+/// The levels twice while they are trained, and what finds the list of a row.
+fn levels_bytes(super_cells: u64, lists: u64, dim: u64, threads: u64) -> u64 {
+    2 * Coarse::bytes(super_cells, lists, dim)
+        + Router::bytes(super_cells, lists, dim)
+        + Router::scratch_bytes(dim, threads)
+}
+
 impl IndexBuilder<'_> {
+    /// Bytes that building `lists` lists takes whatever the rows are.
+    pub fn least_bytes(lists: u64, dim: u64, threads: u64) -> u64 {
+        levels_bytes(lists.isqrt(), lists, dim, threads)
+    }
+
     /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.
     pub fn build(&self, path: &Path, source: &dyn RowSource) -> Result<BuildReport> {
         self.progress.begin("preflight", 0, 0);
@@ -98,9 +110,8 @@ impl Build<'_> {
         let IndexBuilder { budget, .. } = self.builder;
         let (rows, dim) = (self.spec.rows, self.spec.layout.dim as u64);
         let (cells, lists) = (u64::from(self.spec.super_cells), u64::from(self.spec.lists));
-        let levels = 2 * Coarse::bytes(cells, lists, dim) + Router::bytes(cells, lists, dim);
-        let scratch = Router::scratch_bytes(dim, rayon::current_num_threads() as u64);
-        let _levels = budget.take("the levels of the index", levels + scratch)?;
+        let threads = rayon::current_num_threads() as u64;
+        let _levels = budget.take("the levels of the index", levels_bytes(cells, lists, dim, threads))?;
         let most_batch = BATCH_PER_THREAD * rayon::current_num_threads() as u64;
         self.batch = (budget.available() / BATCH_SHARE / (dim * 4)).clamp(LEAST_BATCH, most_batch);
         // Values, list and order of each row; a quarter more for what is trained on and written at a time.

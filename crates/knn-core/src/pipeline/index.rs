@@ -2,21 +2,22 @@
 //! building is the index stage's.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use rayon::ThreadPool;
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost;
+use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
+use super::later;
 use super::memory::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
-use super::report::{MemoryPlan, Side, StageReport};
-use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
+use super::report::{MemoryPlan, StageReport};
+use super::request::{IndexParameters, IndexRequest, ResolvedIndex, training_warning};
 use super::search_stage::list_type;
 use crate::budget::{self, MIB, MemoryBudget};
 use crate::distance::Lane;
@@ -30,120 +31,6 @@ use crate::store::OsVfs;
 /// Version of the format of the index: part of the build's identity.
 const INDEX_VERSION: u32 = 1;
 
-/// A build before it starts: nothing has been written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct IndexPlan {
-    /// The reference.
-    pub reference: Side,
-    /// What decides the bytes of the index.
-    pub parameters: IndexParameters,
-    /// Worker threads.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub threads: u64,
-    /// Bytes of memory: the limit and what takes them at least.
-    pub memory: MemoryPlan,
-    /// Bytes the index will take at most.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub disk_bytes: u64,
-    /// Bytes of intermediate files, which are gone at the end.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub run_bytes: u64,
-    /// Bytes read from the reference.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub read_bytes: u64,
-    /// Rough seconds, from fixed constants per pair and byte.
-    pub estimated_seconds: f64,
-    /// What the user should know before starting.
-    pub warnings: Vec<String>,
-    /// Hash of input, parameters and format: the same for the same index.
-    pub run: String,
-}
-
-/// What a finished build did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct IndexReport {
-    /// The index.
-    pub output: String,
-    /// The plan that was carried out.
-    pub plan: IndexPlan,
-    /// Rows of the reference, those that were left out included.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub rows: u64,
-    /// Columns of each.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub dim: u64,
-    /// Lists, those that were split included.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub nlist: u64,
-    /// Rows left out because a coordinate is NaN or infinite.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub excluded_rows: u64,
-    /// Bytes of the index on disk.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub bytes: u64,
-    /// Seconds and bytes by stage: `build`.
-    pub stages: Vec<StageReport>,
-    /// Seconds in all.
-    pub seconds: f64,
-    /// Peak memory of the process, bytes.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub peak_memory: u64,
-    /// What the user should know.
-    pub warnings: Vec<String>,
-}
-
-/// What a sealed index holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct IndexDescription {
-    /// The index.
-    pub path: String,
-    /// Version of its format.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub format_version: u64,
-    /// Rows of the reference, those that were left out included.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub rows: u64,
-    /// Columns of each.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub dim: u64,
-    /// Lists.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub nlist: u64,
-    /// Numbers in the lists: `f32` or `f16`.
-    pub list_dtype: String,
-    /// The metric that they are made for.
-    pub metric: String,
-    /// Seed of the training sample.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub seed: u64,
-    /// Rows of the reference that were left out because a coordinate is NaN or infinite.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub excluded_rows: u64,
-    /// Bytes on disk.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub bytes: u64,
-    /// Hash of the reference and of everything that decides the bytes of the index: the same for the same index.
-    pub digest: String,
-}
-
-/// A build that may start.
-pub(super) struct PreparedIndex {
-    /// The reference's rows.
-    pub(super) rows: ZarrRows,
-    /// Where the index goes.
-    pub(super) output: PathBuf,
-    /// Limits, places and what to do with what is there.
-    pub(super) resolved: ResolvedIndex,
-    /// What was promised.
-    pub(super) plan: IndexPlan,
-}
-
 /// What [`build_index`] would do and cost. Writes nothing; fails where the build would refuse to start.
 pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
     check(request.resolve()?).map(|(_, plan, ..)| plan)
@@ -154,47 +41,35 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let (resolved, plan, rows, pool) = check(request.resolve()?)?;
-    let output = resolved.output.clone().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
-    let prepared = PreparedIndex { rows, output, resolved, plan };
-    pool.install(|| build(prepared, progress))
-}
-
-fn build(prepared: PreparedIndex, progress: &Progress) -> Result<IndexReport> {
-    let PreparedIndex { rows, output, resolved, plan } = prepared;
-    let began = Instant::now();
-    let nlist = u32::try_from(plan.parameters.nlist);
-    let spec = IndexSpec {
-        nlist: Some(nlist.map_err(|_| Error::param("nlist", plan.parameters.nlist, "at most 2^28"))?),
-        dtype: list_type(&resolved.list_dtype),
-        metric: resolved.metric.clone(),
-        prepare: None,
-        seed: resolved.seed,
+    let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
+    later::index(&plan.parameters, resolved.work_dir.as_deref())?;
+    let builder = IndexBuilder {
+        vfs: Arc::new(OsVfs),
+        spec: spec(&plan.parameters)?,
+        start: match (resolved.resume, resolved.overwrite) {
+            (true, _) => Start::Resume,
+            (_, true) => Start::Overwrite,
+            _ => Start::New,
+        },
+        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
+        tile: &Lane::best(),
+        progress,
     };
-    let start = match (resolved.resume, resolved.overwrite) {
-        (true, _) => Start::Resume,
-        (false, true) => Start::Overwrite,
-        (false, false) => Start::New,
-    };
-    let budget = MemoryBudget::new(resolved.memory.saturating_sub(PROCESS));
-    let builder = IndexBuilder { vfs: Arc::new(OsVfs), spec, start, budget, tile: &Lane::best(), progress };
-    let built = builder.build(&output, &rows)?;
+    let built = pool.install(|| builder.build(output, &rows))?;
     progress.end();
-    let manifest = &built.manifest;
-    let bytes = manifest.files.values().map(|file| file.length).sum();
-    let seconds = began.elapsed().as_secs_f64();
-    let mut warnings = plan.warnings.clone();
-    warnings.extend(built.warnings.into_iter().filter(|warning| !plan.warnings.contains(warning)));
+    let bytes = bytes(&built.manifest);
+    let stages: Vec<_> = progress.laps().into_iter().map(|(stage, time)| stage_report(stage, time, bytes)).collect();
     Ok(IndexReport {
         output: output.display().to_string(),
-        rows: manifest.rows,
-        dim: u64::from(manifest.dim),
-        nlist: u64::from(manifest.nlist),
-        excluded_rows: manifest.excluded,
+        rows: built.manifest.rows,
+        dim: u64::from(built.manifest.dim),
+        nlist: u64::from(built.manifest.nlist),
+        excluded_rows: built.manifest.excluded,
         bytes,
-        stages: vec![StageReport { stage: "build".into(), seconds, bytes_written: bytes }],
-        seconds,
+        seconds: stages.iter().map(|stage| stage.seconds).sum(),
+        stages,
         peak_memory: budget::resident().1,
-        warnings,
+        warnings: built.warnings,
         plan,
     })
 }
@@ -209,20 +84,41 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         return Err(Error::schema(store, "", "manifest.json", "is not there, so this is not an index of gigamapper"));
     }
     let manifest = Manifest::read(&OsVfs, path)?;
-    let manifest = manifest.ok_or_else(|| Error::schema(store, "", "manifest.json", "is not there"))?;
+    let manifest = manifest.ok_or_else(|| Error::schema(&*store, "", "manifest.json", "is not there any more"))?;
     Ok(IndexDescription {
-        path: path.display().to_string(),
+        path: store,
         format_version: u64::from(manifest.version),
         rows: manifest.rows,
         dim: u64::from(manifest.dim),
         nlist: u64::from(manifest.nlist),
         list_dtype: if manifest.dtype == ListType::F16 { "f16" } else { "f32" }.into(),
-        metric: manifest.metric,
+        metric: manifest.metric.clone(),
         seed: manifest.training.seed,
         excluded_rows: manifest.excluded,
-        bytes: manifest.files.values().map(|file| file.length).sum(),
-        digest: manifest.run,
+        bytes: bytes(&manifest),
+        digest: manifest.run.clone(),
     })
+}
+
+fn spec(parameters: &IndexParameters) -> Result<IndexSpec> {
+    let nlist = u32::try_from(parameters.nlist).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(IndexSpec {
+        nlist: Some(nlist),
+        dtype: list_type(&parameters.list_dtype),
+        metric: parameters.metric.clone(),
+        prepare: None,
+        seed: parameters.seed,
+    })
+}
+
+/// The index is written when it is sealed; until then there are intermediate files only.
+fn stage_report(stage: &str, time: Duration, bytes: u64) -> StageReport {
+    let bytes_written = if stage == "seal" { bytes } else { 0 };
+    StageReport { stage: stage.into(), seconds: time.as_secs_f64(), bytes_written }
+}
+
+fn bytes(manifest: &Manifest) -> u64 {
+    manifest.files.values().map(|file| file.length).sum()
 }
 
 /// Everything up to the first write, in the pool that would build.
@@ -252,7 +148,10 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     let identity = serde_json::to_vec(&(INDEX_VERSION, &parameters, fingerprint));
     let identity = identity.map_err(|error| Error::internal(error.to_string()))?;
     let mut warnings = rows.warnings()?;
-    warnings.extend(super::training_warning(parameters.nlist, n));
+    warnings.extend(training_warning(parameters.nlist, n));
+    if let Err(refusal) = later::index(&parameters, resolved.work_dir.as_deref()) {
+        warnings.push(format!("{refusal}: it can be planned but not built"));
+    }
     let disk_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype);
     let run_bytes = cost::build_run_bytes(n, dim);
     let threads = resolved.threads as u64;
@@ -275,12 +174,12 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     Ok((plan, rows))
 }
 
-/// What a build takes at least: the centroids stay, and a tile of rows is read at a time.
+/// What a build takes at least: the levels stay, and a tile of rows is read at a time.
 fn memory(resolved: &ResolvedIndex, rows: &ZarrRows, nlist: u64) -> Result<MemoryPlan> {
-    let centroids = nlist.saturating_mul(rows.dim() as u64 * 4);
+    let levels = IndexBuilder::least_bytes(nlist, rows.dim() as u64, resolved.threads as u64);
     let parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
-        ("centroids".to_owned(), centroids),
+        ("levels of the index".to_owned(), levels),
         ("reference reading".to_owned(), TileReader::bytes(rows)),
     ]);
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));

@@ -1,7 +1,9 @@
-//! What can be asked for and planned, and is not carried out yet. Each function is the one place where its stage is called: it
-//! refuses now, before anything is written, and loses the refusal when the stage arrives.
+//! What can be asked for and planned, and is not carried out yet. It is refused here, before anything is written, and nowhere else;
+//! a refusal goes when its stage arrives.
 
-use super::request::Parameters;
+use std::path::Path;
+
+use super::request::{IndexParameters, Parameters};
 use crate::error::{Error, Result};
 
 /// Whether the join can search by inverted lists, so that `auto` may choose to.
@@ -9,8 +11,20 @@ pub(super) const IVF_RUNS: bool = true;
 
 /// Refuses a search that the join cannot do.
 pub(super) fn search(parameters: &Parameters) -> Result<()> {
-    if parameters.metric != "euclidean" {
-        return unsupported(&format!("metric {:?}", parameters.metric), "available now: euclidean");
+    metric(&parameters.metric)
+}
+
+/// Refuses an index that cannot be built.
+pub(super) fn index(parameters: &IndexParameters, work_dir: Option<&Path>) -> Result<()> {
+    if work_dir.is_some() {
+        return unsupported("workDir of an index", "leave it out: intermediate files lie beside the index");
+    }
+    metric(&parameters.metric)
+}
+
+fn metric(metric: &str) -> Result<()> {
+    if metric != "euclidean" {
+        return unsupported(&format!("metric {metric:?}"), "available now: euclidean");
     }
     Ok(())
 }

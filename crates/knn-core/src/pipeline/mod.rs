@@ -7,6 +7,7 @@
 mod cost;
 mod doctor;
 mod index;
+mod index_report;
 mod inputs;
 mod join_stage;
 mod later;
@@ -25,7 +26,8 @@ mod transfer_stage;
 mod typescript;
 
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
-pub use index::{IndexDescription, IndexPlan, IndexReport, build_index, describe_index, plan_index};
+pub use index::{build_index, describe_index, plan_index};
+pub use index_report::{IndexDescription, IndexPlan, IndexReport};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
@@ -34,5 +36,3 @@ pub use request::{
     Parameters, Resolved, ResolvedIndex, Search,
 };
 pub use run::{Seams, run, run_with};
-
-use request::training_warning;

@@ -1,5 +1,7 @@
 //! Searches by lists and indexes as far as they are planned, and how they are refused before anything is written.
 
+use std::path::Path;
+
 use gigamapper_core::pipeline::{IndexRequest, MapRequest, build_index, describe_index, plan, plan_index};
 use gigamapper_core::progress::Progress;
 
@@ -49,31 +51,65 @@ fn intermediate_files_stay_out_of_stores() {
     }
 }
 
-#[test]
-fn an_index_is_planned_and_refused_before_anything_is_written() {
-    let place = Place::new();
-    let reference = sample(&place, "reference", 90);
-    let output = place.outputs().join("reference.gmx");
-    let request = IndexRequest {
-        reference: reference.path(),
-        output: Some(output.to_str().unwrap().into()),
+fn index_request(place: &Place) -> IndexRequest {
+    IndexRequest {
+        reference: sample(place, "reference", 90).path(),
+        output: Some(place.outputs().join("reference.gmx").to_str().unwrap().into()),
         nlist: Some(4),
         memory: Some("256MiB".into()),
         ..IndexRequest::default()
-    };
+    }
+}
+
+#[test]
+fn an_index_is_built_described_and_found_again() {
+    let place = Place::new();
+    let request = index_request(&place);
+    let output = place.outputs().join("reference.gmx");
     let planned = plan_index(&request).unwrap();
     assert_eq!((planned.parameters.nlist, planned.reference.n_obs, planned.reference.dim), (4, 90, 5));
-    assert!(planned.disk_bytes > 90 * 5 * 4);
-    let build = |request: &IndexRequest| build_index(request, &Progress::silent()).unwrap_err().code();
-    assert_eq!(build(&request), "GM_UNSUPPORTED");
     assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+
+    let report = build_index(&request, &Progress::silent()).unwrap();
+    assert_eq!((report.rows, report.dim, report.excluded_rows), (90, 5, 2));
+    assert!(report.nlist >= 4 && report.bytes > 88 * 5 * 4 && report.bytes <= planned.disk_bytes, "{report:?}");
+    let stages: Vec<_> = report.stages.iter().map(|stage| stage.stage.as_str()).collect();
+    assert!(stages.starts_with(&["preflight"]) && stages.ends_with(&["seal"]), "{stages:?}");
+
+    let described = describe_index(&output).unwrap();
+    assert_eq!((described.rows, described.dim, described.nlist, described.seed), (90, 5, report.nlist, 0));
+    assert_eq!((described.bytes, described.list_dtype.as_str(), described.excluded_rows), (report.bytes, "f32", 2));
+    let resumed = build_index(&IndexRequest { resume: Some(true), ..request.clone() }, &Progress::silent()).unwrap();
+    assert_eq!(resumed.bytes, report.bytes);
+    let half = IndexRequest { overwrite: Some(true), list_dtype: Some("f16".into()), ..request.clone() };
+    assert!(build_index(&half, &Progress::silent()).unwrap().bytes <= report.bytes);
+    assert_eq!(describe_index(&output).unwrap().list_dtype, "f16");
+    let stale = build_index(&IndexRequest { resume: Some(true), ..request }, &Progress::silent()).unwrap_err();
+    assert_eq!(stale.code(), "GM_STALE");
+}
+
+#[test]
+fn an_index_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    let request = index_request(&place);
+    let build = |request: &IndexRequest| build_index(request, &Progress::silent()).unwrap_err().code();
     assert_eq!(build(&IndexRequest { output: None, ..request.clone() }), "GM_PARAM");
     assert_eq!(build(&IndexRequest { nlist: Some(91), ..request.clone() }), "GM_PARAM");
     assert_eq!(build(&IndexRequest { memory: Some("1MiB".into()), ..request.clone() }), "GM_BUDGET");
     assert_eq!(build(&IndexRequest { use_rep: Some("X_scvi".into()), ..request.clone() }), "GM_NOT_FOUND");
+    let inputs = place.inputs().to_str().unwrap().to_owned();
+    for later in [
+        IndexRequest { metric: Some("cosine".into()), ..request.clone() },
+        IndexRequest { work_dir: Some(inputs), ..request.clone() },
+    ] {
+        assert_eq!(plan_index(&later).unwrap().warnings.len(), 2, "few cells for each list, and what is not done yet");
+        assert_eq!(build(&later), "GM_UNSUPPORTED");
+    }
+    assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+    let output = place.outputs().join("reference.gmx");
+    let described = |path: &Path| describe_index(path).unwrap_err().code();
+    assert_eq!(described(&output), "GM_NOT_FOUND");
     std::fs::create_dir(&output).unwrap();
-    assert_eq!(build(&request), "GM_EXISTS");
-    let described = |path| describe_index(path).unwrap_err().code();
     assert_eq!(described(&output), "GM_SCHEMA");
-    assert_eq!(described(&place.outputs().join("other.gmx")), "GM_NOT_FOUND");
+    assert_eq!(build(&request), "GM_EXISTS");
 }

@@ -6,7 +6,7 @@ use super::map::MapRequest;
 use super::resolved::IvfParameters;
 use super::values::{checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_seed, one_of};
 use crate::error::{Error, Result};
-use crate::pipeline::index::IndexDescription;
+use crate::pipeline::index_report::IndexDescription;
 
 /// Below this many reference cells, comparing every pair is quicker than building an index.
 const EXACT_BELOW: u64 = 50_000;

@@ -1,0 +1,108 @@
+//! What building an index promises and did, and what a sealed one holds, as data for people and programs.
+
+use serde::{Deserialize, Serialize};
+
+use super::report::{MemoryPlan, Side, StageReport};
+use super::request::IndexParameters;
+
+/// A build before it starts: nothing has been written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct IndexPlan {
+    /// The reference.
+    pub reference: Side,
+    /// What decides the bytes of the index.
+    pub parameters: IndexParameters,
+    /// Worker threads.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub threads: u64,
+    /// Bytes of memory: the limit and what takes them at least.
+    pub memory: MemoryPlan,
+    /// Bytes the index will take at most.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub disk_bytes: u64,
+    /// Bytes of intermediate files, which are gone at the end.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub run_bytes: u64,
+    /// Bytes read from the reference.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub read_bytes: u64,
+    /// Rough seconds, from fixed constants per pair and byte.
+    pub estimated_seconds: f64,
+    /// What the user should know before starting.
+    pub warnings: Vec<String>,
+    /// Hash of input, parameters and format: the same for the same index.
+    pub run: String,
+}
+
+/// What a finished build did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct IndexReport {
+    /// The index.
+    pub output: String,
+    /// The plan that was carried out.
+    pub plan: IndexPlan,
+    /// Rows of the reference, those that were left out included.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub rows: u64,
+    /// Columns of each.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub dim: u64,
+    /// Lists, those that were split included.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub nlist: u64,
+    /// Rows left out because a coordinate is NaN or infinite.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub excluded_rows: u64,
+    /// Bytes of the index on disk.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes: u64,
+    /// Seconds and bytes by stage: `preflight`, `train`, `add`, `seal`.
+    pub stages: Vec<StageReport>,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Peak memory of the process, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub peak_memory: u64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What a sealed index holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct IndexDescription {
+    /// The index.
+    pub path: String,
+    /// Version of its format.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub format_version: u64,
+    /// Rows of the reference, those that were left out included.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub rows: u64,
+    /// Columns of each.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub dim: u64,
+    /// Lists.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub nlist: u64,
+    /// Numbers in the lists: `f32` or `f16`.
+    pub list_dtype: String,
+    /// The metric that they are made for.
+    pub metric: String,
+    /// Seed of the training sample.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seed: u64,
+    /// Rows of the reference that were left out because a coordinate is NaN or infinite.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub excluded_rows: u64,
+    /// Bytes on disk.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes: u64,
+    /// Hash of the reference and of everything that decides the bytes of the index: the same for the same index.
+    pub digest: String,
+}
