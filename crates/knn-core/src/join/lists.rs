@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
 /// Queries of a slice: enough that a list is packed for many of them, few enough that their buffers stay in a near cache.
-pub const SLICE_ROWS: usize = 4096;
+pub const SLICE_ROWS: usize = 8192;
 /// Lists that queries with too few neighbours look in, each time: as many times more.
 const WIDER: usize = 4;
 /// Entries of the routes of such queries that are in memory at a time.
