@@ -125,16 +125,11 @@ pub fn default_limit() -> u64 {
     (machine_memory() / 4).max(SMALLEST_DEFAULT)
 }
 
-/// Anonymous memory of this process now and at its highest, in bytes; zeros where the system does not tell.
-pub fn resident() -> (u64, u64) {
-    let Ok(text) = std::fs::read_to_string("/proc/self/status") else { return (0, 0) };
-    let field = |name: &str| {
-        text.lines()
-            .find(|line| line.starts_with(name))
-            .and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
-            .map_or(0, |kib| kib * 1024)
-    };
-    (field("RssAnon:"), field("VmHWM:"))
+/// Anonymous memory of this process, bytes; 0 where the system does not tell. Mapped files and the page cache are not in it.
+pub fn resident() -> u64 {
+    let Ok(text) = std::fs::read_to_string("/proc/self/status") else { return 0 };
+    let line = text.lines().find(|line| line.starts_with("RssAnon:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub struct Progress {
     cancel: Cancel,
     listener: Option<Listener>,
     done: AtomicU64,
+    most_memory: AtomicU64,
     stage: Mutex<Stage>,
     laps: Mutex<Vec<(&'static str, Duration)>>,
 }
@@ -81,7 +82,7 @@ impl Progress {
     pub fn new(cancel: Cancel, listener: Option<Listener>) -> Self {
         let now = Instant::now();
         let stage = Stage { name: "preflight", total: 0, resumed: 0, began: now, lapped: now, told: None };
-        Self { cancel, listener, done: AtomicU64::new(0), stage: Mutex::new(stage), laps: Mutex::default() }
+        Self { cancel, listener, done: AtomicU64::new(0), most_memory: AtomicU64::new(0), stage: Mutex::new(stage), laps: Mutex::default() }
     }
 
     /// Starts a stage of `total` rows, of which `resumed` were done in an earlier run.
@@ -111,6 +112,12 @@ impl Progress {
         self.laps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// The most anonymous memory that the process was seen to have, at the beginnings and ends of stages and ten times a second, bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.most_memory.fetch_max(budget::resident(), Ordering::Relaxed);
+        self.most_memory.load(Ordering::Relaxed)
+    }
+
     /// Adds the time since the stage began, or since the last lap.
     fn lap(&self) {
         let mut stage = self.lock();
@@ -136,7 +143,6 @@ impl Progress {
     }
 
     fn tell(&self, always: bool) {
-        let Some(listener) = &self.listener else { return };
         let event = {
             let mut stage = self.lock();
             let now = Instant::now();
@@ -144,6 +150,8 @@ impl Progress {
                 return;
             }
             stage.told = Some(now);
+            let memory = budget::resident();
+            self.most_memory.fetch_max(memory, Ordering::Relaxed);
             let done = self.done.load(Ordering::Relaxed);
             let seconds = (now - stage.began).as_secs_f64();
             let rate = if seconds > 0.0 { (done - stage.resumed.min(done)) as f64 / seconds } else { 0.0 };
@@ -153,10 +161,12 @@ impl Progress {
                 total: stage.total,
                 rows_per_second: rate,
                 eta: (rate > 0.0).then(|| stage.total.saturating_sub(done) as f64 / rate),
-                memory: budget::resident().0,
+                memory,
             }
         };
-        listener(event);
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
     }
 }
 

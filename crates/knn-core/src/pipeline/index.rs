@@ -19,7 +19,7 @@ use super::plan::{pool, side};
 use super::report::{MemoryPlan, StageReport};
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex, training_warning};
 use super::search_stage::list_type;
-use crate::budget::{self, MIB, MemoryBudget};
+use crate::budget::{MIB, MemoryBudget};
 use crate::distance::Lane;
 use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, IndexSpec, ListType, Manifest, Start};
@@ -68,7 +68,7 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
         bytes,
         seconds: stages.iter().map(|stage| stage.seconds).sum(),
         stages,
-        peak_memory: budget::resident().1,
+        peak_memory: progress.peak_memory(),
         warnings: built.warnings,
         plan,
     })

@@ -64,7 +64,7 @@ pub struct IndexReport {
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,
-    /// Peak memory of the process, bytes.
+    /// Most anonymous memory of the process seen, bytes: mapped files are not in it.
     #[cfg_attr(test, ts(type = "number"))]
     pub peak_memory: u64,
     /// What the user should know.

@@ -183,7 +183,7 @@ pub struct RunReport {
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,
-    /// Peak memory of the process, bytes.
+    /// Most anonymous memory of the process seen, bytes: mapped files are not in it.
     #[cfg_attr(test, ts(type = "number"))]
     pub peak_memory: u64,
     /// Units that an earlier, interrupted run had committed.

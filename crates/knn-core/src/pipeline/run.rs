@@ -14,7 +14,7 @@ use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
 use super::search_stage;
 use super::transfer_stage::{self, Transferred};
-use crate::budget::{self, MemoryBudget};
+use crate::budget::MemoryBudget;
 use crate::distance::Lane;
 use crate::error::{Error, Result};
 use crate::join::ListJoin;
@@ -128,7 +128,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,
-        peak_memory: budget::resident().1,
+        peak_memory: progress.peak_memory(),
         resumed_units,
         warnings,
         plan: prepared.plan,
