@@ -11,7 +11,7 @@ use super::route::{Router, SUPER_CELLS};
 use crate::distance::{Candidate, DistanceTile, Resolve, Survivors};
 
 /// Lists that are looked at for each one that is probed: what lies in a super-cell that is not looked at cannot be probed.
-const LOOKED_AT: usize = 4;
+const LOOKED_AT: usize = 64;
 /// Rows that a thread routes at a time at most, and bytes of their buffers.
 const ROUTED_ROWS: usize = 1024;
 const BUFFER_BYTES: u64 = 4 << 20;
