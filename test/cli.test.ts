@@ -68,12 +68,16 @@ describe("options of later versions", () => {
 });
 
 describe("a search by lists", () => {
-  it("is planned, and refused by what would run it", async () => {
+  it("is planned, and says the recall that it measured", async () => {
     const planned = await gigamapper(["plan", ...stores, "--method", "ivf", "--nlist", "8", "--recall", "0.9"]);
     expect(planned.code).toBe(0);
     expect(planned.stdout).toContain("8 lists of f32, as many visited as recall 0.9 needs");
     const output = join(temporary(), "mapped.zarr");
-    expect((await gigamapper(["map", ...stores, "--method", "ivf", "--output", output])).code).toBe(3);
+    const mapped = await gigamapper(["map", ...stores, "--nlist", "8", "--nprobe", "3", "--output", output]);
+    expect(mapped.code).toBe(0);
+    expect(mapped.stdout).toMatch(/^recall [01]\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\) with nprobe 3$/m);
+    const metric = ["map", ...stores, "--metric", "cosine", "--output", join(temporary(), "mapped.zarr")];
+    expect((await gigamapper(metric)).code).toBe(3);
   });
 });
 

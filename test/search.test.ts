@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Kernel, type MapOptions, map, plan, ReferenceIndex } from "gigamapper";
+import { Kernel, type MapOptions, map, Neighbors, plan, ReferenceIndex } from "gigamapper";
 import { describe, expect, it } from "vitest";
 import { query, reference, temporary } from "./folder.js";
 
@@ -81,6 +81,32 @@ describe("the report of an exact search", () => {
   it("has a recall of 1, whatever was asked for", async () => {
     const report = await map({ query, reference, recall: 0.9, output: join(temporary(), "mapped.zarr") });
     expect(report.recall).toEqual({ measured: 1, low: 1, high: 1, target: null, nprobe: null, method: "exact" });
+  });
+});
+
+describe("the report of a search by lists", () => {
+  it("has the recall that was measured, its interval and the lists visited", async () => {
+    const searched = { query, reference, method: "ivf", nlist: 8, output: join(temporary(), "mapped.zarr") };
+    const { recall, warnings } = await map({ ...searched, recall: 0.9 });
+    expect(recall).toMatchObject({ method: "ivf", target: 0.9, nprobe: expect.any(Number) });
+    expect(recall.measured).toBeGreaterThan(0.8);
+    expect(recall.low).toBeLessThanOrEqual(recall.measured);
+    expect(recall.high).toBeGreaterThanOrEqual(recall.measured);
+    expect(warnings.filter((warning) => warning.includes("not run"))).toEqual([]);
+    const pinned = await map({ ...searched, nprobe: 2, overwrite: true });
+    expect(pinned.recall).toMatchObject({ target: null, nprobe: 2 });
+  });
+
+  it("is the same for an index that was built before", async () => {
+    const folder = temporary();
+    await using index = await ReferenceIndex.build(reference, { output: join(folder, "reference.gmx"), nlist: 8 });
+    const own = await map({ query, reference, nlist: 8, nprobe: 3, output: join(folder, "own.zarr") });
+    const given = await map({ query, reference, index: index.path, nprobe: 3, output: join(folder, "given.zarr") });
+    expect(given.recall).toEqual(own.recall);
+    await using neighbors = new Neighbors(own.output);
+    await using others = new Neighbors(given.output);
+    const [one, other] = await Promise.all([neighbors.blocks().next(), others.blocks().next()]);
+    expect(other.value).toEqual(one.value);
   });
 });
 

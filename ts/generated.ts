@@ -96,7 +96,8 @@ seed?: number,
  */
 listDtype?: string, 
 /**
- * How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+ * How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
+ * `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
  */
 io?: string, 
 /**
@@ -195,7 +196,8 @@ seed?: number,
  */
 listDtype?: string, 
 /**
- * How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+ * How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
+ * `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
  */
 io?: string, 
 /**
@@ -625,7 +627,7 @@ method: string, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `join`, `transfer`, `finalise`.
+ * `preflight`, `index`, `calibrate`, `join`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
  */
 stage: string, 
 /**
@@ -794,7 +796,7 @@ excludedRows: number,
  */
 bytes: number, 
 /**
- * Seconds and bytes by stage: `preflight`, `train`, `add`, `seal`.
+ * Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`.
  */
 stages: Array<StageReport>, 
 /**
@@ -893,7 +895,8 @@ blockRows: number, };
  */
 export type ProgressEvent = { 
 /**
- * The stage: `preflight`, `join`, `transfer`, `finalise`.
+ * The stage: `preflight`, `join`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`; of a recall
+ * `calibrate`.
  */
 stage: string, 
 /**

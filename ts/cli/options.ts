@@ -40,7 +40,7 @@ export function addSearch(command: Command): Command {
     .option("--recall <share>", "share of the true neighbors to find, measured on this run (default: 0.95)", number)
     .option("--nprobe <n>", "lists visited per cell, instead of what the recall needs", number)
     .option("--index <path>", "search this index of the reference (.gmx) instead of building one")
-    .option("--io <mode>", "how lists are read: pread or mmap (default: pread)")
+    .option("--io <mode>", "how lists are read: auto, pread or mmap (default: auto)")
     .option("--backend <name>", "auto or cpu (default: auto)");
 }
 

@@ -60,7 +60,7 @@ pub struct IndexReport {
     /// Bytes of the index on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
-    /// Seconds and bytes by stage: `preflight`, `train`, `add`, `seal`.
+    /// Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`.
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,

@@ -226,7 +226,7 @@ impl RecallReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
-    /// `preflight`, `join`, `transfer`, `finalise`.
+    /// `preflight`, `index`, `calibrate`, `join`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

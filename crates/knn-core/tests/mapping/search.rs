@@ -5,10 +5,11 @@ use std::path::Path;
 use gigamapper_core::pipeline::{IndexRequest, MapRequest, build_index, describe_index, plan, plan_index};
 use gigamapper_core::progress::Progress;
 
-use super::sample::{Place, map, sample};
+use super::mapped::Mapped;
+use super::sample::{Place, map, output, sample};
 
 #[test]
-fn a_search_by_lists_is_planned_and_refused_before_anything_is_written() {
+fn a_search_by_lists_is_planned_carried_out_and_leaves_no_index() {
     let place = Place::new();
     let (query, reference) = (sample(&place, "query", 150), sample(&place, "reference", 90));
     let exact = place.request(&query, Some(&reference));
@@ -20,10 +21,38 @@ fn a_search_by_lists_is_planned_and_refused_before_anything_is_written() {
     assert_ne!(planned.run, other.run);
     assert_eq!(other.parameters.ivf, None);
     assert!(other.method_reason.contains("fewer than 50000"), "{}", other.method_reason);
-    for request in [ivf, MapRequest { metric: Some("cosine".into()), ..exact }] {
-        assert_eq!(map(&request).unwrap_err().code(), "GM_UNSUPPORTED");
-    }
     assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+
+    let cosine = MapRequest { metric: Some("cosine".into()), ..exact };
+    assert_eq!(map(&cosine).unwrap_err().code(), "GM_UNSUPPORTED");
+    assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+
+    let recall = map(&ivf).unwrap().recall;
+    assert_eq!((recall.method.as_str(), recall.target), ("ivf", Some(0.9)));
+    assert!(recall.low <= recall.measured && recall.measured <= recall.high && recall.high <= 1.0, "{recall:?}");
+    assert!(recall.nprobe.is_some_and(|nprobe| nprobe >= 1), "{recall:?}");
+    let left = std::fs::read_dir(place.outputs()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_str().unwrap().contains(".gmx")), "the run's own index stays");
+}
+
+#[test]
+fn all_lists_hold_all_neighbors() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 150), sample(&place, "reference", 90));
+    let exact = place.request(&query, Some(&reference));
+    map(&exact).unwrap();
+    let truth = Mapped::open(output(&exact)).neighbors();
+    let built = build_index(&index_request(&place), &Progress::silent()).unwrap();
+    let all = |name: &str, nprobe: u64, nlist, index| {
+        let to = place.outputs().join(name).to_str().unwrap().to_owned();
+        let nprobe = Some(nprobe as i64);
+        let request = MapRequest { nprobe, nlist, index, output: Some(to), ..exact.clone() };
+        let recall = map(&request).unwrap().recall;
+        assert_eq!((recall.measured, recall.target), (1.0, None), "{name}");
+        assert_eq!(Mapped::open(output(&request)).neighbors().ids, truth.ids, "{name}");
+    };
+    all("given.zarr", built.nlist, None, Some(built.output.clone()));
+    all("one.zarr", 1, Some(1), None);
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub struct MapRequest {
     /// rounded to 5e-4 of their size.
     #[serde(alias = "list_dtype")]
     pub list_dtype: Option<String>,
-    /// How lists are read: `pread` (default), or `mmap` of a sealed index. Changes no result.
+    /// How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
+    /// `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
     pub io: Option<String>,
     /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
     pub index: Option<String>,
