@@ -124,6 +124,7 @@ class Ours:
         report, wall = gigamapper("neighbors", *where, *self.more, "--output", out, "--method", "ivf", *words, *self.extra)
         measured = recall(known, stored(out, known.sample), open_rows(self.reference))
         shutil.rmtree(out)
+        shutil.rmtree(f"{out}.journal")
         return {
             "whole": wall, "search": seconds_of(report, self.stages), "recall": measured, "recall_claimed": report.get("recall"),
             "stages": {stage["stage"]: round(stage["seconds"], 3) for stage in report["stages"]},
