@@ -14,6 +14,8 @@ mod reach;
 mod recall;
 mod slab;
 mod slice;
+#[cfg(test)]
+mod tests;
 mod visits;
 
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};

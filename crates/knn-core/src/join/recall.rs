@@ -58,16 +58,16 @@ impl<'a> Calibration<'a> {
 
     /// Chooses the number of probes, and measures.
     pub fn measure(&self, target: Target, progress: &Progress) -> Result<Recall> {
-        let half = self.queries.rows() / 2;
+        let rows = self.queries.rows();
+        let half = rows.div_ceil(2);
         let probes = match target {
             Target::Probes(probes) => probes.clamp(1, self.search.nlist()),
             Target::Recall(wanted) => self.choose(wanted, half, progress)?,
         };
-        let shares = self.shares(half..self.queries.rows(), probes, progress)?;
+        // A single query does both.
+        let shares = self.shares(half.min(rows.saturating_sub(1))..rows, probes, progress)?;
         let measured = mean(&shares);
-        let variance = shares.iter().map(|share| (share - measured).powi(2)).sum::<f64>() / shares.len().max(2) as f64;
-        let within = DEVIATIONS * (variance / shares.len().max(1) as f64).sqrt();
-        Ok(Recall { probes, measured, within })
+        Ok(Recall { probes, measured, within: within(&shares, measured) })
     }
 
     /// The smallest number of probes at which the first `half` queries find the wanted share.
@@ -104,6 +104,16 @@ impl<'a> Calibration<'a> {
 
 fn empty(rows: usize, k: usize) -> NeighborBlock {
     NeighborBlock { first_row: 0, k, ids: vec![-1; rows * k], distances: vec![f32::NAN; rows * k] }
+}
+
+/// Half the width of the 95 % interval of a mean. One share alone says nothing of the others; where there is none, none is missed.
+fn within(shares: &[f64], mean: f64) -> f64 {
+    if shares.len() < 2 {
+        return shares.len() as f64;
+    }
+    let count = shares.len() as f64;
+    let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    DEVIATIONS * (variance / count).sqrt()
 }
 
 /// 1 where nobody has a neighbour to miss.

@@ -3,9 +3,11 @@
 /// Pairs of list and query, sorted by list.
 #[derive(Debug, Default)]
 pub(super) struct Visits {
-    /// Queries before each list's, then after.
+    /// Where the queries of each list end among the members.
     ends: Vec<u32>,
     members: Vec<u32>,
+    /// Where a list is visited by all but its own: how many there are. They stand there twice.
+    others: usize,
     /// Lists that are visited, ascending.
     pub(super) lists: Vec<u32>,
 }
@@ -13,7 +15,8 @@ pub(super) struct Visits {
 impl Visits {
     /// Sorts the pairs: `lists` has `probes` entries a query, nearest first, of which those in `ranks` count; no list is `u32::MAX`.
     pub(super) fn sort(&mut self, lists: &[u32], probes: usize, ranks: std::ops::Range<usize>, nlist: usize) {
-        let Self { ends, members, lists: visited } = self;
+        let Self { ends, members, others, lists: visited } = self;
+        *others = 0;
         ends.clear();
         ends.resize(nlist + 1, 0);
         for row in lists.chunks_exact(probes) {
@@ -41,23 +44,22 @@ impl Visits {
         }
     }
 
-    /// All pairs but those of each query with its list in `nearest`.
+    /// All pairs but those of each query with its list in `nearest`. A query without a nearest list is not finite and finds nothing
+    /// anywhere.
     pub(super) fn everywhere_else(&mut self, nearest: &[u32], nlist: u32) {
-        let Self { ends, members, lists } = self;
-        (ends.clear(), members.clear(), lists.clear());
-        // A query without a nearest list is not finite and finds nothing anywhere.
-        let queries = || nearest.iter().zip(0u32..).filter(|(list, _)| **list != u32::MAX);
-        for list in 0..nlist {
-            members.extend(queries().filter(|(own, _)| **own != list).map(|(_, query)| query));
-            ends.push(members.len() as u32);
-            lists.push(list);
-        }
+        self.sort(nearest, 1, 0..1, nlist as usize);
+        // Twice, so that what is before and what is behind a list's own lies side by side: pairs would take lists times the room.
+        self.others = self.members.len();
+        self.members.extend_from_within(..);
+        self.lists.clear();
+        self.lists.extend(0..nlist);
     }
 
-    /// The queries that visit a list, ascending.
+    /// The queries that visit a list.
     pub(super) fn members(&self, list: u32) -> &[u32] {
-        let start = if list == 0 { 0 } else { self.ends[list as usize - 1] };
-        &self.members[start as usize..self.ends[list as usize] as usize]
+        let start = if list == 0 { 0 } else { self.ends[list as usize - 1] } as usize;
+        let end = self.ends[list as usize] as usize;
+        if self.others == 0 { &self.members[start..end] } else { &self.members[end..self.others + start] }
     }
 
     /// Bytes for `queries` queries of `probes` lists each, of `nlist`.
@@ -107,6 +109,23 @@ mod tests {
         assert_eq!(visits.members(5), [2]);
         visits.sort(&[2, 0, u32::MAX, 2, 5, 0], 2, 1..2, 6);
         assert_eq!((visits.lists.as_slice(), visits.members(2), visits.members(5)), (&[0, 2][..], &[1][..], &[0; 0][..]));
+    }
+
+    #[test]
+    fn every_list_but_its_own_is_visited_by_a_query() {
+        let mut visits = Visits::default();
+        visits.everywhere_else(&[2, 0, u32::MAX, 2, 3], 4);
+        assert_eq!(visits.lists, [0, 1, 2, 3]);
+        let expected = [&[0, 3, 4][..], &[0, 1, 3, 4], &[1, 4], &[0, 1, 3]];
+        for (list, expected) in (0..).zip(expected) {
+            let mut members = visits.members(list).to_vec();
+            members.sort_unstable();
+            assert_eq!(members, expected, "{list}");
+        }
+        visits.everywhere_else(&[u32::MAX; 3], 2);
+        assert_eq!((visits.members(0), visits.members(1)), (&[][..], &[][..]));
+        visits.sort(&[1], 1, 0..1, 2);
+        assert_eq!((visits.members(0), visits.members(1)), (&[][..], &[0][..]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::outputs::{DISTANCES, INDICES, NAMES, STATUS, ids_dtype};
 use super::plan::Prepared;
 use super::reference::Reference;
+use super::report::RecallReport;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
@@ -14,6 +15,7 @@ use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
 use crate::source::{RowSource, StringBlock};
+use crate::store::Record;
 use crate::types::{DType, MappingStatus, NeighborBlock, RowRange, Tile};
 
 /// What the pass learned; each unit's journal record holds its share, so that a resumed run learns the same.
@@ -24,6 +26,8 @@ pub(super) struct Joined {
     pub(super) statuses: [u64; MappingStatus::NAMES.len()],
     /// Reference rows that are not finite.
     pub(super) excluded: u64,
+    /// Recall of the search, measured before its first unit.
+    pub(super) recall: Option<RecallReport>,
 }
 
 impl Joined {
@@ -34,26 +38,36 @@ impl Joined {
     }
 }
 
+/// The recall that was measured before the first unit, if one is committed.
+pub(super) fn measured(store: &MappingStore) -> Result<Option<RecallReport>> {
+    let record = (0..store.spec().layout.units()).find_map(|unit| store.committed(Stage::Joined, unit));
+    Ok(record.map(|record| recorded(store, &record)).transpose()?.and_then(|joined| joined.recall))
+}
+
+fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
+    serde_json::from_value(record.extra.clone()).map_err(|error| Error::Corrupt {
+        file: store.path().display().to_string(),
+        block: format!("journal record of unit {}", record.unit),
+        reason: error.to_string(),
+    })
+}
+
 /// Joins every unit that is not committed yet.
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     tile: &dyn DistanceTile,
     lists: Option<Lists>,
+    recall: &RecallReport,
     progress: &Progress,
 ) -> Result<Joined> {
     let layout = prepared.spec.layout;
-    let mut joined = Joined::default();
+    let mut joined = Joined { recall: Some(recall.clone()), ..Joined::default() };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
         let range = layout.unit(unit);
         if let Some(record) = store.committed(Stage::Joined, unit) {
-            let recorded: Joined = serde_json::from_value(record.extra.clone()).map_err(|error| Error::Corrupt {
-                file: store.path().display().to_string(),
-                block: format!("journal record of unit {unit}"),
-                reason: error.to_string(),
-            })?;
-            joined.restore(&recorded);
+            joined.restore(&recorded(store, &record)?);
             pass = None;
             continue;
         }
@@ -65,8 +79,8 @@ pub(super) fn run(
         let mut writer = store.begin(Stage::Joined, unit)?;
         pass.unit(range.rows, &mut writer, &mut joined)?;
         let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
-        let sums = joined.sums.since(range.rows.start);
-        writer.commit(json!({ "sums": sums, "statuses": statuses, "excluded": joined.excluded }))?;
+        let (sums, excluded) = (joined.sums.since(range.rows.start), joined.excluded);
+        writer.commit(json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall }))?;
     }
     Ok(joined)
 }

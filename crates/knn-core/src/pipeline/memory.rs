@@ -8,7 +8,7 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::Router;
+use crate::index::{IndexBuilder, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -131,8 +131,13 @@ fn share_lists(
     let fixed: u64 = join.values().sum();
     let least_join = fixed + least_block * per_row;
     let transfer = transfer_parts(common, inputs, spec, threads);
-    let least_transfer = transfer.values().sum();
-    if least_transfer > least_join {
+    let least_transfer: u64 = transfer.values().sum();
+    let build = build_parts(resolved, inputs, ivf, threads);
+    let least_build: u64 = build.values().sum();
+    // The stage that needs most is the one to complain.
+    if least_build > least_transfer.max(least_join) {
+        fits(resolved, "the index", least_build, &build)?;
+    } else if least_transfer > least_join {
         fits(resolved, "transfer", least_transfer, &transfer)?;
     } else {
         fits(resolved, "neighbors", least_join, &join)?;
@@ -148,6 +153,22 @@ fn share_lists(
     // The index takes its levels itself, and its lists if there is room.
     let leased = planned.min(resolved.memory - levels);
     Ok(Sizes { block_rows, slab_rows: n_ref.max(1), reference_passes: 1, leased, memory })
+}
+
+/// What building the run's own index takes at least, before anything else is in memory.
+fn build_parts(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    ivf: &IvfParameters,
+    threads: u64,
+) -> BTreeMap<&'static str, u64> {
+    let mut parts = BTreeMap::from([("process", PROCESS)]);
+    if ivf.index.is_none() && resolved.search.index.is_none() {
+        let dim = inputs.reference_rows.dim() as u64;
+        parts.insert("levels of the index", IndexBuilder::least_bytes(ivf.nlist, dim, threads));
+        parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
+    }
+    parts
 }
 
 /// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, their stored form, and what

@@ -14,6 +14,7 @@ use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
 use super::request::{LayoutRequest, MapRequest, Parameters, Resolved, training_warning};
+use super::search_stage;
 use crate::error::{Error, Result};
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
@@ -77,6 +78,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight()?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
+    search_stage::check(&resolved, &inputs.reference_rows)?;
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);

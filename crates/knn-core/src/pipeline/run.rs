@@ -65,6 +65,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
+    let given = pool.install(|| search_stage::given(&prepared, &budget))?;
     let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
@@ -74,28 +75,42 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     clock.lap("preflight", &store);
 
     let n_obs = prepared.spec.layout.n_obs();
-    let index = pool.install(|| search_stage::index(&prepared, &vfs, &budget, &seams.lane, progress))?;
+    // Once the last unit is joined nobody looks at an index any more.
+    let index = match given {
+        _ if joined_before.len() as u64 == units => None,
+        Some(given) => Some(given),
+        None => pool.install(|| search_stage::built(&prepared, &vfs, &budget, &seams.lane, progress))?,
+    };
     let search = index.as_ref().map(|found| pool.install(|| ListJoin::new(&found.index, &seams.lane, &budget)));
     if index.is_some() {
         clock.lap("index", &store);
     }
-    let calibrated = search.as_ref().map(|search| pool.install(|| search_stage::calibrate(&prepared, search, progress)));
-    let (probes, recall) = calibrated.transpose()?.unwrap_or_else(|| (0, RecallReport::exact()));
-    if index.is_some() {
-        clock.lap("calibrate", &store);
-    }
+    let recall = match (&prepared.resolved.parameters.ivf, join_stage::measured(&store)?, &search) {
+        (None, ..) => RecallReport::exact(),
+        (_, Some(measured), _) => measured,
+        (_, None, Some(search)) => {
+            let measured = pool.install(|| search_stage::calibrate(&prepared, search, progress))?;
+            clock.lap("calibrate", &store);
+            measured
+        }
+        (Some(ivf), None, None) => search_stage::unmeasured(ivf),
+    };
+    let probes = recall.nprobe.unwrap_or(0) as usize;
     let lists = search.as_ref().zip(index.as_ref());
-    let lists =
-        lists.map(|(search, found)| Lists { search, probes, excluded: found.index.manifest().excluded });
+    let lists = lists.map(|(search, found)| Lists { search, probes, excluded: found.index.manifest().excluded });
     progress.begin("join", n_obs, resumed_rows(&joined_before));
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, progress))?;
+    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
     progress.end();
     drop(search);
+    match index {
+        Some(index) => index.end(&*vfs)?,
+        None if !store.is_complete() => search_stage::end(&prepared, &*vfs)?,
+        None => {}
+    }
     clock.lap("join", &store);
 
     let sigma = sigma(&prepared, &joined);
     let mut warnings = prepared.plan.warnings.clone();
-    warnings.extend(index.iter().flat_map(|found| found.warnings.iter().cloned()));
     if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
         warnings.extend(sigma_warning(sigma, n_obs));
     }
@@ -115,7 +130,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.check()?;
     let output = store.path().display().to_string();
     store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
-    index.map_or(Ok(()), |found| found.end(&*vfs))?;
     progress.end();
     clock.lap("finalise", &store);
     Ok(RunReport {

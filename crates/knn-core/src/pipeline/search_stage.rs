@@ -10,29 +10,36 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Sampler, Start};
+use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Sampler, Start};
 use crate::join::{Calibration, ListJoin, Target};
 use crate::progress::Progress;
 use crate::representation::TileReader;
-use crate::source::RowSource;
-use crate::store::Vfs;
+use crate::source::{RowSource, ZarrRows};
+use crate::store::{OsVfs, Vfs};
 use crate::types::{RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
 const MEASURED_QUERIES: u64 = 2000;
-/// Rows read at a time while they are chosen.
+/// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
 
 /// The index of a run, open.
 pub(super) struct RunIndex {
     pub(super) index: IvfIndex,
-    pub(super) warnings: Vec<String>,
-    /// The folder to be removed when the run is complete, if the run built it.
+    /// The folder to be removed when the last query is joined, if the run built it.
     built: Option<PathBuf>,
 }
 
-/// Opens the index that was given, or builds the run's own. None for an exact search.
-pub(super) fn index(
+/// Opens the index that was given, if one was, and so finds out whether it is whole.
+pub(super) fn given(prepared: &Prepared, budget: &MemoryBudget) -> Result<Option<RunIndex>> {
+    let resolved = &prepared.resolved;
+    let path = resolved.parameters.ivf.as_ref().and(resolved.search.index.as_deref());
+    let index = path.map(|path| open(path, resolved, Io::Pread, budget)).transpose()?;
+    Ok(index.map(|index| RunIndex { index, built: None }))
+}
+
+/// Builds the run's own index, or goes on with it, and opens it. None for an exact search.
+pub(super) fn built(
     prepared: &Prepared,
     vfs: &Arc<dyn Vfs>,
     budget: &MemoryBudget,
@@ -41,11 +48,6 @@ pub(super) fn index(
 ) -> Result<Option<RunIndex>> {
     let resolved = &prepared.resolved;
     let Some(ivf) = &resolved.parameters.ivf else { return Ok(None) };
-    if let Some(path) = &resolved.search.index {
-        let index = open(path, resolved, Io::Pread, budget)?;
-        check(&index, prepared)?;
-        return Ok(Some(RunIndex { index, warnings: Vec::new(), built: None }));
-    }
     let path = place(resolved)?;
     let builder = IndexBuilder {
         vfs: Arc::clone(vfs),
@@ -56,17 +58,29 @@ pub(super) fn index(
         tile,
         progress,
     };
-    let report = builder.build(&path, &prepared.inputs.reference_rows)?;
+    builder.build(&path, &prepared.inputs.reference_rows)?;
     // Nobody else knows of this index, so a map of it is safe.
     let index = open(&path, resolved, Io::Mmap, budget)?;
-    Ok(Some(RunIndex { index, warnings: report.warnings, built: Some(path) }))
+    Ok(Some(RunIndex { index, built: Some(path) }))
 }
 
 impl RunIndex {
-    /// Removes the index, if it was the run's own.
+    /// Closes the index, and removes it if it was the run's own.
     pub(super) fn end(self, vfs: &dyn Vfs) -> Result<()> {
-        self.built.map_or(Ok(()), |path| vfs.remove_dir_all(&path))
+        let Self { index, built } = self;
+        drop(index);
+        built.map_or(Ok(()), |path| vfs.remove_dir_all(&path))
     }
+}
+
+/// Removes the run's own index where an interrupted run joined its last query and went no further.
+pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
+    let resolved = &prepared.resolved;
+    if resolved.parameters.ivf.is_none() || resolved.search.index.is_some() {
+        return Ok(());
+    }
+    let path = place(resolved)?;
+    if vfs.exists(&path)? { vfs.remove_dir_all(&path) } else { Ok(()) }
 }
 
 /// What decides the bytes of an index.
@@ -105,41 +119,46 @@ fn open(path: &Path, resolved: &Resolved, safe: Io, budget: &MemoryBudget) -> Re
 }
 
 /// An index of other rows than the reference's cannot be searched for it.
-fn check(index: &IvfIndex, prepared: &Prepared) -> Result<()> {
-    let reference = &prepared.inputs.reference_rows;
-    let store = prepared.resolved.search.index.as_ref().map_or(String::new(), |path| path.display().to_string());
-    if index.dim() != reference.dim() || index.rows() != reference.rows() {
+pub(super) fn check(resolved: &Resolved, reference: &ZarrRows) -> Result<()> {
+    let path = resolved.parameters.ivf.as_ref().and(resolved.search.index.as_deref());
+    let Some((path, manifest)) = path.zip(path.map(|path| Manifest::read(&OsVfs, path)).transpose()?.flatten()) else {
+        return Ok(());
+    };
+    if manifest.dim as usize != reference.dim() || manifest.rows != reference.rows() {
         return Err(Error::Shape {
-            left: store,
-            left_shape: vec![index.rows(), index.dim() as u64],
+            left: path.display().to_string(),
+            left_shape: vec![manifest.rows, u64::from(manifest.dim)],
             right: reference.array().name(),
             right_shape: vec![reference.rows(), reference.dim() as u64],
             reason: "the index must be of the reference's own rows".into(),
         });
     }
-    let manifest = index.manifest();
     if manifest.source != format!("{:032x}", reference.fingerprint(manifest.training.seed)?) {
         let reason = "the index was built from other rows than the reference has now".into();
-        return Err(Error::Stale { path: PathBuf::from(store), reason });
+        return Err(Error::Stale { path: path.to_path_buf(), reason });
     }
-    let metric = &prepared.resolved.parameters.metric;
-    if index.manifest().metric != *metric {
-        let reason = format!("the index is made for {:?}", index.manifest().metric);
-        return Err(Error::param("metric", metric, reason));
+    let metric = &resolved.parameters.metric;
+    if manifest.metric != *metric {
+        return Err(Error::param("metric", metric, format!("the index is made for {:?}", manifest.metric)));
     }
     Ok(())
 }
 
+/// What is said of a search without queries: there was nothing to miss.
+pub(super) fn unmeasured(ivf: &IvfParameters) -> RecallReport {
+    RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method: "ivf".into(), ..RecallReport::exact() }
+}
+
 /// Chooses the number of lists to probe, and measures the recall, on a sample of the run's own queries.
-pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<(usize, RecallReport)> {
-    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok((0, RecallReport::exact())) };
+pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<RecallReport> {
+    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(RecallReport::exact()) };
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed, MEASURED_QUERIES, source.rows());
     let (mut sample, mut own) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
     let (mut reader, mut tile) = (TileReader::new(source, RowRange::new(0, source.rows())), Tile::default());
     progress.begin("calibrate", source.rows(), 0);
     loop {
-        reader.next(SAMPLED_ROWS, &mut tile)?;
+        reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut tile)?;
         if tile.rows() == 0 {
             break;
         }
@@ -158,13 +177,12 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
     let target = ivf.nprobe.map_or(Target::Recall(ivf.recall.unwrap_or(1.0)), |probes| Target::Probes(probes as usize));
     let recall = calibration.measure(target, progress)?;
     progress.end();
-    let report = RecallReport {
+    Ok(RecallReport {
         measured: recall.measured,
         low: (recall.measured - recall.within).max(0.0),
         high: (recall.measured + recall.within).min(1.0),
         target: ivf.recall,
         nprobe: Some(recall.probes as u64),
         method: "ivf".into(),
-    };
-    Ok((recall.probes, report))
+    })
 }
