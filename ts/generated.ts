@@ -580,7 +580,7 @@ stages: Array<StageReport>,
  */
 seconds: number, 
 /**
- * Peak memory of the process, bytes.
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
  */
 peakMemory: number, 
 /**
@@ -804,7 +804,7 @@ stages: Array<StageReport>,
  */
 seconds: number, 
 /**
- * Peak memory of the process, bytes.
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
  */
 peakMemory: number, 
 /**

@@ -61,9 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let began = Instant::now();
         pool.install(|| search.join(&queries, probes, Some(&own), &mut nearest, &mut ordered, &progress))?;
         let seconds = began.elapsed().as_secs_f64();
-        let found: usize = (0..SAMPLED)
-            .map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count())
-            .sum();
+        let found: usize =
+            (0..SAMPLED).map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count()).sum();
         writeln!(out, "{probes} {seconds:.3} {:.5}", found as f64 / (SAMPLED * k) as f64)?;
         out.flush()?;
     }

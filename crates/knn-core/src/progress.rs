@@ -83,7 +83,14 @@ impl Progress {
     pub fn new(cancel: Cancel, listener: Option<Listener>) -> Self {
         let now = Instant::now();
         let stage = Stage { name: "preflight", total: 0, resumed: 0, began: now, lapped: now, told: None };
-        Self { cancel, listener, done: AtomicU64::new(0), most_memory: AtomicU64::new(0), stage: Mutex::new(stage), laps: Mutex::default() }
+        Self {
+            cancel,
+            listener,
+            done: AtomicU64::new(0),
+            most_memory: AtomicU64::new(0),
+            stage: Mutex::new(stage),
+            laps: Mutex::default(),
+        }
     }
 
     /// Starts a stage of `total` rows, of which `resumed` were done in an earlier run.

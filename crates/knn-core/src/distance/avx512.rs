@@ -1,9 +1,9 @@
 //! AVX-512 with VNNI: sixteen lanes in one register, and two products and their sum in one instruction.
 
 use core::arch::x86_64::{
-    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512, _mm512_loadu_si512,
-    _mm512_maskz_compress_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32, _mm512_store_si512,
-    _mm512_storeu_si512, _mm512_sub_epi32,
+    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512,
+    _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32,
+    _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
 use super::pack::{BLOCK_ROWS, Sixteen};

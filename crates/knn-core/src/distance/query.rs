@@ -77,12 +77,14 @@ impl QueryRows {
         ((least - least.abs() * 1e-12 - 2.0) as i32).min(i32::MAX - 1)
     }
 
-    /// No reference of at least this value is farther away than this.
+    /// No reference of at least this value is farther away than this, nor is one that rounds to the same f32 distance; infinite beyond
+    /// f32.
     #[inline(always)]
     pub fn farthest(&self, row: usize, value: i32) -> f64 {
         let Known { exponent, error, norm } = self.known[row];
         let squared = norm - power(exponent + 1) * (f64::from(value) - 1.0);
-        squared.max(0.0).sqrt() / self.scale * (1.0 + 1e-12) + error
+        let distance = squared.max(0.0).sqrt() / self.scale * (1.0 + 1e-12) + error;
+        f64::from((distance as f32).next_up())
     }
 
     fn values(&self, row: usize) -> &[i32] {

@@ -45,7 +45,8 @@ impl<'a> ListJoin<'a> {
         let lists = 0..index.nlist();
         let one = |list| PackedReferences::bytes(index.list_rows(list), index.dim() as u64) + 192;
         let bytes: u64 = lists.clone().map(one).sum();
-        let lease = (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
+        let lease =
+            (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
         Self { index, router: Router::new(coarse, tile), grid, tile, packed, _lease: lease }
     }

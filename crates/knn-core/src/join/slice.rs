@@ -110,8 +110,7 @@ impl<'a> Slice<'a> {
                 chosen.extend(0..panels.panels() as u32);
                 let blocks = packed.blocks();
                 let first_slot = if stays { places.begin(list, blocks, BLOCK_ROWS) } else { 0 };
-                let visit =
-                    Visit { rows: queries, panels, chosen, first_block: 0, end_block: blocks, first_slot };
+                let visit = Visit { rows: queries, panels, chosen, first_block: 0, end_block: blocks, first_slot };
                 let lists = if stays { Found::Among(index, places) } else { Found::In(view) };
                 let mut decide = Decide { results: &mut results, lists };
                 tile.top_k(packed, visit, survivors, &mut decide);

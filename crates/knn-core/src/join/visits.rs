@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(visits.members(2), [0, 1]);
         assert_eq!(visits.members(5), [2]);
         visits.sort(&[2, 0, u32::MAX, 2, 5, 0], 2, 1..2, 6);
-        assert_eq!((visits.lists.as_slice(), visits.members(2), visits.members(5)), (&[0, 2][..], &[1][..], &[0; 0][..]));
+        assert_eq!(
+            (visits.lists.as_slice(), visits.members(2), visits.members(5)),
+            (&[0, 2][..], &[1][..], &[0; 0][..])
+        );
     }
 
     #[test]

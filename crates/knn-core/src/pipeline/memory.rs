@@ -156,12 +156,7 @@ fn share_lists(
 }
 
 /// What building the run's own index takes at least, before anything else is in memory.
-fn build_parts(
-    resolved: &Resolved,
-    inputs: &Inputs,
-    ivf: &IvfParameters,
-    threads: u64,
-) -> BTreeMap<&'static str, u64> {
+fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, threads: u64) -> BTreeMap<&'static str, u64> {
     let mut parts = BTreeMap::from([("process", PROCESS)]);
     if ivf.index.is_none() && resolved.search.index.is_none() {
         let dim = inputs.reference_rows.dim() as u64;

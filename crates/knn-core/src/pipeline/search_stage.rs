@@ -86,7 +86,13 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
 /// What decides the bytes of an index.
 pub(super) fn spec(ivf: &IvfParameters, metric: &str) -> Result<IndexSpec> {
     let nlist = u32::try_from(ivf.nlist).map_err(|_| Error::param("nlist", ivf.nlist, "at most 2^28"))?;
-    Ok(IndexSpec { nlist: Some(nlist), dtype: list_type(&ivf.list_dtype), metric: metric.into(), seed: ivf.seed, prepare: None })
+    Ok(IndexSpec {
+        nlist: Some(nlist),
+        dtype: list_type(&ivf.list_dtype),
+        metric: metric.into(),
+        seed: ivf.seed,
+        prepare: None,
+    })
 }
 
 /// The numbers in lists, by their name.

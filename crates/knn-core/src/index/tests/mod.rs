@@ -31,7 +31,7 @@ fn clumps(rows: usize, dim: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(rows * dim);
     for row in 0..rows {
         // Half of the rows lie in the first clump, a quarter in the second, and so on.
-        let clump = ((row as u32 * 2_654_435_761) | 1 << 20).trailing_zeros();
+        let clump = ((row as u32).wrapping_mul(2_654_435_761) | 1 << 20).trailing_zeros();
         for d in 0..dim as u32 {
             let middle = ((clump * 7 + d * 3) % 11) as f32;
             values.push(middle + uniform() + uniform() - 1.0);
