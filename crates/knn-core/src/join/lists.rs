@@ -63,17 +63,15 @@ impl<'a> ListJoin<'a> {
         rows: &[f32],
         scratch: &'s mut PackedReferences,
     ) -> &'s PackedReferences {
-        match &self.packed {
-            Some(kept) => kept[list as usize].get_or_init(|| {
+        if let Some(kept) = &self.packed {
+            return kept[list as usize].get_or_init(|| {
                 let mut packed = PackedReferences::default();
                 self.tile.pack(&mut packed, rows, &self.grid);
                 packed
-            }),
-            None => {
-                self.tile.pack(scratch, rows, &self.grid);
-                scratch
-            }
+            });
         }
+        self.tile.pack(scratch, rows, &self.grid);
+        scratch
     }
 
     /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as

@@ -97,7 +97,7 @@ pub(super) struct Lists<'a> {
 /// Where neighbours are found.
 enum Finder<'a> {
     /// Among all reference rows.
-    All(Reference<'a>),
+    All(Box<Reference<'a>>),
     /// In lists; with the ids of the queries at hand.
     Lists(Lists<'a>, Vec<i64>),
 }
@@ -126,9 +126,11 @@ impl<'a> Pass<'a> {
         first_row: u64,
     ) -> Result<Self> {
         let inputs = &prepared.inputs;
-        let finder = match lists {
-            Some(lists) => Finder::Lists(lists, Vec::new()),
-            None => Finder::All(Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?),
+        let finder = if let Some(lists) = lists {
+            Finder::Lists(lists, Vec::new())
+        } else {
+            let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?;
+            Finder::All(Box::new(reference))
         };
         let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
         let nearest = NeighborBlock { k: prepared.spec.k as usize, ..NeighborBlock::default() };

@@ -30,7 +30,9 @@ fn uniform(seed: u64) -> impl FnMut() -> f32 {
 /// Rows around `clumps` places, which are the same whatever the seed.
 fn clumps(seed: u64, rows: usize, dim: usize, clumps: usize) -> Vec<f32> {
     let (mut uniform, mut places) = (uniform(seed), uniform_places(clumps * dim));
-    places.iter_mut().for_each(|place| *place *= 8.0);
+    for place in &mut places {
+        *place *= 8.0;
+    }
     let mut values = Vec::with_capacity(rows * dim);
     for _ in 0..rows {
         let clump = (uniform() * clumps as f32) as usize;

@@ -17,7 +17,7 @@ fn more_neighbours_than_rows_in_the_nearest_lists() {
             for own in [false, true] {
                 let found = way.join(&indexed, &indexed.block(), k, Some(1), own);
                 assert!(found.ids.iter().all(|id| *id >= 0), "k {k}, {way:?}");
-                assert!(found.distances.chunks(k).all(|row| row.is_sorted()));
+                assert!(found.distances.chunks(k).all(<[f32]>::is_sorted));
                 let first = if own { 1.0 } else { 0.0 };
                 assert!(found.distances.chunks(k).all(|row| row[0] <= first), "k {k}, {way:?}");
             }
