@@ -66,6 +66,14 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
+    // Measuring reads every list, so what is damaged is found before anything is written.
+    let early = match &given {
+        Some(given) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => Some(pool.install(|| {
+            let search = ListJoin::new(&given.index, &seams.lane, &budget);
+            search_stage::calibrate(&prepared, &search, progress)
+        })?),
+        _ => None,
+    };
     let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
@@ -85,7 +93,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     if index.is_some() {
         clock.lap("index", &store);
     }
-    let recall = match (&prepared.resolved.parameters.ivf, join_stage::measured(&store)?, &search) {
+    let measured = join_stage::measured(&store)?.or(early);
+    let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
         (None, ..) => RecallReport::exact(),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
