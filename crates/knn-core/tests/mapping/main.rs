@@ -3,13 +3,18 @@
 //! One binary of several modules, because every test binary links the core anew, and with link-time optimisation that takes
 //! longer than the tests.
 
+mod agreement;
 mod cells;
+mod clusters;
 mod disk;
 mod edges;
 mod golden;
 mod graph;
 mod interruption;
 mod invariance;
+mod ivf;
+mod ivf_interruption;
+mod ivf_refusals;
 mod mapped;
 mod npy;
 mod refusals;

@@ -1,0 +1,200 @@
+//! Searches by lists that are cancelled, run out of disk and are resumed: the store they end in is always the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gigamapper_core::distance::Lane;
+use gigamapper_core::error::Error;
+use gigamapper_core::pipeline::{MapRequest, RunReport, Seams, run_with};
+use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
+
+use super::clusters::{by_lists, index_of, with_gaps};
+use super::disk::{Disk, assert_same, files, listed};
+use super::sample::{Place, map, output, quick};
+
+/// A run of three units, with its own index.
+fn small(place: &Place) -> MapRequest {
+    let (query, reference) = (with_gaps(place, "query", 600, 6, 1), with_gaps(place, "reference", 900, 6, 2));
+    by_lists(place, &query, Some(&reference), 12)
+}
+
+fn to(place: &Place, request: &MapRequest, name: &str) -> MapRequest {
+    MapRequest { output: Some(place.outputs().join(name).to_str().unwrap().into()), ..request.clone() }
+}
+
+/// Resumes with other sizes, or starts again where not even the store's folder was made.
+fn again(request: &MapRequest) -> RunReport {
+    let other =
+        MapRequest { threads: Some(1), memory: Some("1GiB".into()), io: Some("pread".into()), ..request.clone() };
+    let seams = || Seams { block_rows: Some(90), lane: Lane::SCALAR, ..quick() };
+    let resumed = MapRequest { resume: Some(true), ..other.clone() };
+    match run_with(&resumed, &Progress::silent(), seams()) {
+        Err(Error::NotFound { .. }) => run_with(&other, &Progress::silent(), seams()).unwrap(),
+        ended => ended.unwrap(),
+    }
+}
+
+/// What a disk that can no longer remove anything leaves; a process that has ended would lose its locks by itself.
+fn unlock(place: &Place) {
+    for name in listed(&place.outputs()).iter().filter(|name| Path::new(name).extension().is_some_and(|e| e == "lock"))
+    {
+        std::fs::remove_file(place.outputs().join(name)).unwrap();
+    }
+}
+
+fn clear(place: &Place, request: &MapRequest) {
+    std::fs::remove_dir_all(output(request)).unwrap();
+    std::fs::remove_dir_all(output(request).with_added_extension("journal")).unwrap();
+    assert_eq!(listed(&place.outputs()), ["mapped.zarr", "mapped.zarr.journal"]);
+}
+
+/// Disturbs runs at `points` of all their calls that change something, and resumes each.
+fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
+    let disk = Disk::failing(i64::MAX);
+    let seams = Seams { vfs: Arc::new(disk.clone()), ..quick() };
+    let first = run_with(request, &Progress::silent(), seams).unwrap();
+    let calls = i64::MAX - disk.left();
+    let expected = files(output(request));
+    let (mut cancelled, mut failed) = (0, 0);
+    for point in 0..points {
+        let at = calls * point / points;
+        let request = to(place, request, "again.zarr");
+        let cancel = Cancel::default();
+        let seams = Seams { vfs: Arc::new(Disk::cancelling(at, cancel.clone())), ..quick() };
+        if let Err(error) = run_with(&request, &Progress::new(cancel, None), seams) {
+            assert_eq!(error.code(), "GM_CANCELLED", "{error}");
+            cancelled += 1;
+        }
+        assert_eq!(again(&request).recall, first.recall, "cancelled after {at} of {calls} calls");
+        assert_same(&files(output(&request)), &expected, &format!("cancelled after {at} of {calls} calls"));
+        clear(place, &request);
+
+        let seams = Seams { vfs: Arc::new(Disk::failing(at)), ..quick() };
+        if let Err(error) = run_with(&request, &Progress::silent(), seams) {
+            assert_eq!(error.code(), "GM_IO", "{error}");
+            failed += 1;
+        }
+        unlock(place);
+        assert_eq!(again(&request).recall, first.recall, "failed after {at} of {calls} calls");
+        assert_same(&files(output(&request)), &expected, &format!("failed after {at} of {calls} calls"));
+        clear(place, &request);
+    }
+    assert!(cancelled > points / 2 && failed == points, "{cancelled} cancelled, {failed} failed");
+}
+
+#[test]
+fn a_run_with_its_own_index_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    disturbed_anywhere(&place, &small(&place), 23);
+}
+
+#[test]
+fn a_run_with_a_given_index_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let request = small(&place);
+    let reference = place.inputs().join("reference.zarr");
+    assert_eq!(request.reference.as_deref().map(Path::new), Some(reference.as_path()));
+    let index = Some(index_of(&place, &with_gaps(&place, "reference", 900, 6, 2), "reference.gmx", 12));
+    disturbed_anywhere(&place, &MapRequest { index, nlist: None, ..request }, 9);
+}
+
+#[test]
+fn a_run_that_fails_again_and_again_still_ends() {
+    let place = Place::new();
+    let request = small(&place);
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    let request = to(&place, &request, "again.zarr");
+    let mut attempts = 0;
+    loop {
+        let attempt = MapRequest { resume: Some(output(&request).exists()), ..request.clone() };
+        let seams = Seams { vfs: Arc::new(Disk::failing(60 * attempts)), ..quick() };
+        let ended = run_with(&attempt, &Progress::silent(), seams);
+        unlock(&place);
+        match ended {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.code(), "GM_IO", "{error}"),
+        }
+        attempts += 1;
+    }
+    assert!(attempts > 3, "{attempts}");
+    assert_same(&files(output(&request)), &expected, "at last");
+    clear(&place, &request);
+}
+
+#[test]
+fn a_listener_can_cancel_at_every_stage() {
+    let place = Place::new();
+    let request = small(&place);
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    for stage in ["train", "add", "seal", "calibrate", "join", "transfer", "finalise"] {
+        let request = to(&place, &request, "again.zarr");
+        let cancel = Cancel::default();
+        let asked = cancel.clone();
+        let listener = Box::new(move |event: ProgressEvent| {
+            if event.stage == stage {
+                asked.cancel();
+            }
+        });
+        let error = run_with(&request, &Progress::new(cancel, Some(listener)), quick()).unwrap_err();
+        assert!(matches!(&error, Error::Cancelled { stage: at } if at == stage), "{stage}: {error}");
+        let joined = ["transfer", "finalise"].contains(&stage);
+        let left = listed(&place.outputs()).iter().any(|name| name.contains(".gmx"));
+        assert!(joined != left, "{stage}: an index is of use until the last unit is joined");
+        let report = again(&request);
+        assert_eq!(report.stages.iter().any(|stage| stage.stage == "index"), !joined, "{stage}");
+        assert_same(&files(output(&request)), &expected, stage);
+        clear(&place, &request);
+    }
+}
+
+#[test]
+fn resuming_a_complete_store_reports_it_and_writes_nothing() {
+    let place = Place::new();
+    let request = small(&place);
+    let first = map(&request).unwrap();
+    let before = files(&place.outputs());
+    // What has its name now is not the run's own any more.
+    let foreign = place.outputs().join("mapped.zarr.index.gmx");
+    std::fs::create_dir(&foreign).unwrap();
+    let second = map(&MapRequest { resume: Some(true), ..request.clone() }).unwrap();
+    assert_eq!((second.recall, second.resumed_units), (first.recall, 2 * first.plan.layout.units));
+    assert!(
+        second.stages.iter().all(|stage| stage.bytes_written == 0 && stage.stage != "index"),
+        "{:?}",
+        second.stages
+    );
+    assert_same(&files(&place.outputs()), &before, "resumed");
+    assert!(foreign.exists());
+}
+
+#[test]
+fn another_search_is_stale() {
+    let place = Place::new();
+    let request = small(&place);
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    let listener = Box::new(move |event: ProgressEvent| {
+        if event.stage == "join" {
+            asked.cancel();
+        }
+    });
+    run_with(&request, &Progress::new(cancel, Some(listener)), quick()).unwrap_err();
+    let before = files(&place.outputs());
+    for other in [
+        MapRequest { recall: Some(0.9), ..request.clone() },
+        MapRequest { nprobe: Some(3), ..request.clone() },
+        MapRequest { nlist: Some(13), ..request.clone() },
+        MapRequest { seed: Some(1), ..request.clone() },
+        MapRequest { list_dtype: Some("f16".into()), ..request.clone() },
+        MapRequest { method: Some("exact".into()), nlist: None, ..request.clone() },
+    ] {
+        let error = map(&MapRequest { resume: Some(true), ..other }).unwrap_err();
+        assert_eq!(error.code(), "GM_STALE", "{error}");
+        assert_same(&files(&place.outputs()), &before, "stale");
+    }
+    // Overwriting takes the place of the store and of the index that was begun beside it.
+    map(&MapRequest { overwrite: Some(true), seed: Some(1), ..request }).unwrap();
+    assert_eq!(listed(&place.outputs()), ["mapped.zarr", "mapped.zarr.journal"]);
+}
