@@ -20,6 +20,9 @@ use crate::types::{RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
 const MEASURED_QUERIES: u64 = 2000;
+/// Set apart from the seed that trains an index: samples of one seed are nested, and rows that trained the centroids lie nearer to
+/// them than others do.
+const MEASURING: u64 = 0x5bd1_e995_7f4a_7c15;
 /// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
 
@@ -159,7 +162,7 @@ pub(super) fn unmeasured(ivf: &IvfParameters) -> RecallReport {
 pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<RecallReport> {
     let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(RecallReport::exact()) };
     let source = &prepared.inputs.query_rows;
-    let sampler = Sampler::new(ivf.seed, MEASURED_QUERIES, source.rows());
+    let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
     let (mut sample, mut own) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
     let (mut reader, mut tile) = (TileReader::new(source, RowRange::new(0, source.rows())), Tile::default());
     progress.begin("calibrate", source.rows(), 0);
@@ -191,4 +194,22 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
         nprobe: Some(recall.probes as u64),
         method: "ivf".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_measure_are_no_more_often_rows_that_train_than_others() {
+        const ROWS: u64 = 200_000;
+        for seed in [0, 1, u64::MAX] {
+            let trains = Sampler::new(seed, ROWS / 4, ROWS);
+            let measures = Sampler::new(seed ^ MEASURING, MEASURED_QUERIES, ROWS);
+            let measuring: Vec<u64> = (0..ROWS).filter(|&row| measures.takes(row)).collect();
+            let both = measuring.iter().filter(|&&row| trains.takes(row)).count();
+            let share = both as f64 / measuring.len() as f64;
+            assert!((0.2..0.3).contains(&share), "{share} of the rows that measure train, of all rows a quarter does");
+        }
+    }
 }
