@@ -8,7 +8,7 @@ use super::pack::PackedReferences;
 use super::query::{QueryPanels, QueryRows};
 use super::scan::{Visit, nearest, scan, values};
 use super::survivors::{Resolve, Survivors};
-use super::vector::{Scalar, Vector};
+use super::vector::Scalar;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 
@@ -26,16 +26,12 @@ pub trait DistanceTile: Send + Sync {
     fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
     /// The reference of the largest value for each query, the lowest of equal ones.
     fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]);
-    /// A value that at least `k` and, where ties allow, at most `k + 6` of the values reach; none if there are fewer than `k`.
-    fn kth(&self, values: &[i32], k: usize) -> Option<i32>;
     /// [`QueryRows::fill`]: the same integers on every lane.
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid);
     /// [`PackedReferences::repack`] of rows one after the other: the same integers on every lane.
     fn pack(&self, references: &mut PackedReferences, rows: &[f32], grid: &Grid);
-    /// [`exact_squared`] of a query with some of `rows` (row-major, as wide as the query): the same bits on every lane.
-    fn squared(&self, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>);
-    /// The same of rows that begin at these places of `numbers`.
-    fn squared_at(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
+    /// [`exact_squared`] of a query with the rows that begin at these places of `numbers`: the same bits on every lane.
+    fn squared(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
 }
 
 /// A CPU lane that this machine can run: there is no other way to get one than [`Lane::best`] and [`Lane::available`].
@@ -159,15 +155,6 @@ impl DistanceTile for Lane {
         );
     }
 
-    fn kth(&self, values: &[i32], k: usize) -> Option<i32> {
-        in_lane!(
-            self,
-            // SAFETY: called only in the lane's own function.
-            |V| unsafe { V::kth(values, k) },
-            (values: &[i32], k: usize) -> Option<i32>
-        )
-    }
-
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid) {
         in_lane!(
             self,
@@ -184,40 +171,22 @@ impl DistanceTile for Lane {
         );
     }
 
-    fn squared(&self, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) {
+    fn squared(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
         in_lane!(
             self,
-            |_V| squared_of(query, rows, chosen, out),
-            (query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) -> ()
-        );
-    }
-
-    fn squared_at(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
-        in_lane!(
-            self,
-            |_V| squared_from(query, numbers, starts, out),
+            |_V| squared(query, numbers, starts, out),
             (query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) -> ()
         );
     }
 }
 
-/// [`DistanceTile::squared_at`], inlined into each lane.
-#[inline(always)]
-fn squared_from(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
-    out.resize(starts.len(), 0.0);
-    for (out, &start) in out.iter_mut().zip(starts) {
-        *out = exact_squared(query, &numbers[start..start + query.len()]);
-    }
-}
-
 /// [`DistanceTile::squared`], inlined into each lane.
 #[inline(always)]
-fn squared_of(query: &[f32], rows: &[f32], chosen: &[u32], out: &mut Vec<f64>) {
-    let dim = query.len();
-    out.resize(chosen.len(), 0.0);
+fn squared(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
+    out.resize(starts.len(), 0.0);
     // A plain loop: an iterator's own functions would be compiled without the lane's instructions.
-    for (out, &row) in out.iter_mut().zip(chosen) {
-        *out = exact_squared(query, &rows[row as usize * dim..(row as usize + 1) * dim]);
+    for (out, &start) in out.iter_mut().zip(starts) {
+        *out = exact_squared(query, &numbers[start..start + query.len()]);
     }
 }
 

@@ -16,7 +16,7 @@ use super::seal::Sealer;
 use super::spec::{IndexSpec, Resolved};
 use super::train::Trainer;
 use super::work::{Begun, Start, Work};
-use crate::budget::{Lease, MemoryBudget};
+use crate::budget::MemoryBudget;
 use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -145,7 +145,7 @@ impl Build<'_> {
         drop((reader, batch, lease));
         let coarse = self.trained(Some(&values))?;
         progress.begin("add", self.spec.rows, 0);
-        let (router, _lease) = self.router(&coarse)?;
+        let router = Router::new(&coarse, *tile);
         let mut assigned = Vec::with_capacity(self.spec.rows as usize);
         for some in values.chunks(ASSIGNED_ROWS * self.spec.layout.dim) {
             assigned.extend(router.assign(some, *tile));
@@ -182,7 +182,7 @@ impl Build<'_> {
         let _lease = budget.take("sorting rows", RunBuffer::bytes(shape, run_rows))?;
         let mut buffer = RunBuffer::new(shape);
         buffer.reserve(run_rows as usize);
-        let (router, _more) = self.router(coarse)?;
+        let router = Router::new(coarse, self.builder.tile);
         let cells = cells_of_lists(coarse);
         let begun = self.work.added();
         progress.begin("add", rows, begun);
@@ -225,13 +225,6 @@ impl Build<'_> {
         let coarse = trainer.train(held)?;
         self.work.commit_trained(&coarse)?;
         Ok(coarse)
-    }
-
-    fn router(&self, coarse: &Coarse) -> Result<(Router, Lease)> {
-        let router = Router::new(coarse, self.builder.tile);
-        let threads = rayon::current_num_threads() as u64;
-        let lease = self.builder.budget.take("routing to crowded super-cells", router.more_scratch_bytes(threads))?;
-        Ok((router, lease))
     }
 
     fn seal(&self, coarse: &Coarse, grouped: &dyn Grouped) -> Result<Manifest> {

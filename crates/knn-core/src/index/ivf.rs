@@ -120,24 +120,30 @@ impl IvfIndex {
         self.lists.list(list, *place, buffer)
     }
 
-    /// Copies a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has checked
-    /// them.
-    #[inline]
-    pub fn visited_row(&self, list: u32, row: usize, values: &mut [f32]) {
-        self.lists.visited_row(self.offsets.places[list as usize], row, values);
-    }
-
-    /// The number of such a row.
+    /// The number of a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has
+    /// checked them.
     #[inline]
     pub fn visited_id(&self, list: u32, row: usize) -> u64 {
         self.lists.visited_id(self.offsets.places[list as usize], row)
     }
 
-    /// All numbers of the lists, where they stay in memory as f32, and where the rows of one list begin among them: what is not a row
-    /// means nothing.
+    /// Widens such a row, where lists are of f16.
     #[inline]
-    pub fn numbers(&self, list: u32) -> Option<(&[f32], usize)> {
-        self.lists.numbers(self.offsets.places[list as usize])
+    pub fn visited_half(&self, list: u32, row: usize, values: &mut [f32]) {
+        self.lists.visited_half(self.offsets.places[list as usize], row, values);
+    }
+
+    /// All numbers of the lists, where they stay in memory as f32; the rows of a list begin at [`Self::first_number`], and what is not a
+    /// row means nothing.
+    #[inline]
+    pub fn numbers(&self) -> Option<&[f32]> {
+        self.lists.numbers()
+    }
+
+    /// Where the rows of a list begin among [`Self::numbers`].
+    #[inline]
+    pub fn first_number(&self, list: u32) -> usize {
+        Lists::first_number(self.offsets.places[list as usize])
     }
 
     /// The rows in no list, ascending.

@@ -156,15 +156,13 @@ impl Lists {
         let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
         let start = place.offset as usize;
         let ListBuffer { words, widened } = buffer;
-        let bytes: &[u8] = match &self.source {
-            Source::Resident(all) => &bytemuck::cast_slice(all)[start..start + length],
-            Source::Mmap(map) => &map[start..start + length],
-            Source::Pread => {
-                words.resize(length.div_ceil(8), 0);
-                let bytes = &mut bytemuck::cast_slice_mut(words)[..length];
-                self.file.read_exact_at(bytes, place.offset)?;
-                bytes
-            }
+        let bytes: &[u8] = if let Some(all) = self.held() {
+            &all[start..start + length]
+        } else {
+            words.resize(length.div_ceil(8), 0);
+            let bytes = &mut bytemuck::cast_slice_mut(words)[..length];
+            self.file.read_exact_at(bytes, place.offset)?;
+            bytes
         };
         self.verify(list, bytes, place.xxh3)?;
         let (values, ids) = (&bytes[..value_bytes], &bytes[ids_at..]);
@@ -184,27 +182,32 @@ impl Lists {
         Ok(ListView { rows, ids })
     }
 
-    /// All numbers of the file, where they stay in memory and are f32, and where the rows of a list begin among them.
+    /// The bytes of the file, where they stay in memory.
+    fn held(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Resident(all) => Some(bytemuck::cast_slice(all)),
+            Source::Mmap(map) => Some(map),
+            Source::Pread => None,
+        }
+    }
+
+    /// All numbers of the file, where they stay in memory and are f32; the rows of a list begin at [`Self::first_number`].
     #[inline]
-    pub(super) fn numbers(&self, place: Place) -> Option<(&[f32], usize)> {
-        let bytes: &[u8] = match &self.source {
-            Source::Resident(all) => bytemuck::cast_slice(all),
-            Source::Mmap(map) => map,
-            Source::Pread => return None,
-        };
-        let whole = bytes.len() / size_of::<f32>() * size_of::<f32>();
-        (self.layout.dtype == ListType::F32)
-            .then(|| (bytemuck::cast_slice(&bytes[..whole]), place.offset as usize / size_of::<f32>()))
+    pub(super) fn numbers(&self) -> Option<&[f32]> {
+        let bytes = self.held().filter(|_| self.layout.dtype == ListType::F32)?;
+        Some(bytemuck::cast_slice(&bytes[..bytes.len() / size_of::<f32>() * size_of::<f32>()]))
+    }
+
+    /// Where the rows of a list begin among the numbers of the file.
+    #[inline]
+    pub(super) fn first_number(place: Place) -> usize {
+        place.offset as usize / size_of::<f32>()
     }
 
     /// The number of a row of a list that stays in memory and was checked before.
     #[inline]
     pub(super) fn visited_id(&self, place: Place, row: usize) -> u64 {
-        let all: &[u8] = match &self.source {
-            Source::Resident(all) => bytemuck::cast_slice(all),
-            Source::Mmap(map) => map,
-            Source::Pread => &[],
-        };
+        let all = self.held().unwrap_or_default();
         let ids = place.offset as usize + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
         match self.layout.id_width {
             4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
@@ -212,24 +215,13 @@ impl Lists {
         }
     }
 
-    /// A row of a list that stays in memory and was checked before.
+    /// A row of a list of f16 that stays in memory and was checked before.
     #[inline]
-    pub(super) fn visited_row(&self, place: Place, row: usize, values: &mut [f32]) {
-        let all: &[u8] = match &self.source {
-            Source::Resident(all) => bytemuck::cast_slice(all),
-            Source::Mmap(map) => map,
-            Source::Pread => &[],
-        };
-        let width = self.layout.dim * self.layout.dtype.size() as usize;
-        let start = place.offset as usize;
-        let stored = &all[start + row * width..start + (row + 1) * width];
-        match self.layout.dtype {
-            ListType::F32 => values.copy_from_slice(bytemuck::cast_slice(stored)),
-            ListType::F16 => {
-                let narrow: &[u16] = bytemuck::cast_slice(stored);
-                half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
-            }
-        }
+    pub(super) fn visited_half(&self, place: Place, row: usize, values: &mut [f32]) {
+        let width = self.layout.dim * size_of::<f16>();
+        let start = place.offset as usize + row * width;
+        let narrow: &[u16] = bytemuck::cast_slice(&self.held().unwrap_or_default()[start..start + width]);
+        half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
     }
 
     fn verify(&self, list: u32, bytes: &[u8], xxh3: u64) -> Result<()> {

@@ -5,17 +5,8 @@
 //! direction still.
 
 use crate::distance::{
-    BLOCK_ROWS, DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
+    DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit, exact_squared,
 };
-
-/// Queries that meet a set of centroids at a time.
-const SLICE: usize = 96;
-
-/// How near a centroid is: larger is nearer, comparable for one row only.
-pub(super) type Score = i32;
-
-/// The score of what is farther than everything.
-pub(super) const FARTHEST: Score = i32::MIN;
 
 /// The space in which rows and centroids are compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +41,7 @@ impl Frame {
 
 /// Distance of a row from a centre.
 pub(super) fn norm(row: &[f32], centre: &[f32]) -> f64 {
-    row.iter().zip(centre).map(|(&value, &mean)| (f64::from(value) - f64::from(mean)).powi(2)).sum::<f64>().sqrt()
+    exact_squared(row, centre).sqrt()
 }
 
 /// Centroids as the tile reads them.
@@ -58,7 +49,6 @@ pub(super) fn norm(row: &[f32], centre: &[f32]) -> f64 {
 pub(super) struct Targets {
     packed: PackedReferences,
     held: Vec<f32>,
-    count: usize,
 }
 
 impl Targets {
@@ -75,23 +65,12 @@ impl Targets {
         self.held.clear();
         self.held.extend_from_slice(centroids);
         self.held.chunks_exact_mut(frame.dim()).for_each(|centroid| frame.hold(centroid));
-        self.count = centroids.len() / frame.dim();
         tile.pack(&mut self.packed, &self.held, &frame.grid);
     }
 
     /// Bytes that so many centroids take.
     pub(super) fn bytes(count: u64, dim: u64) -> u64 {
         PackedReferences::bytes(count, dim)
-    }
-
-    /// Number of centroids.
-    pub(super) fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Values of one row with all centroids, what fills up the last block included.
-    pub(super) fn width(&self) -> usize {
-        self.packed.blocks() * BLOCK_ROWS
     }
 }
 
@@ -112,7 +91,7 @@ impl Askers {
 
     /// Bytes that so many rows take, without their values.
     pub(super) fn bytes(rows: u64, dim: u64) -> u64 {
-        QueryRows::bytes(rows, dim) + QueryPanels::bytes(SLICE as u64, dim)
+        QueryRows::bytes(rows, dim) + QueryPanels::bytes(rows, dim)
     }
 
     /// Number of rows.
@@ -159,48 +138,11 @@ impl Askers {
     pub(super) fn finish(&self, tile: &dyn DistanceTile, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
         tile.finish(&self.rows, survivors, resolve);
     }
-
-    /// The scores of some rows with all targets: `found(row, scores)` for each of `members`.
-    pub(super) fn ask(
-        &mut self,
-        members: &[u32],
-        targets: &Targets,
-        tile: &dyn DistanceTile,
-        mut found: impl FnMut(usize, &[Score]),
-    ) {
-        let width = targets.width();
-        for slice in members.chunks(SLICE) {
-            self.panels.gather(&self.rows, slice.iter().copied());
-            tile.values(&self.panels, &targets.packed, &mut self.values);
-            for &member in slice {
-                found(member as usize, &self.values[member as usize * width..][..targets.count]);
-            }
-        }
-    }
 }
 
 /// Whether all coordinates are finite.
 pub(super) fn is_finite(row: &[f32]) -> bool {
     row.iter().all(|value| value.is_finite())
-}
-
-/// The best of some scores. Lanes of it are independent, so that the compiler compares many at once.
-pub(super) fn most(scores: &[Score]) -> Score {
-    // The largest score is that of centroids which not even moving could put on the grid. One more, it is the smallest.
-    let better = |a: Score, b: Score| a.max(b.wrapping_add(1));
-    let (chunks, rest) = scores.as_chunks::<16>();
-    let mut lanes = [FARTHEST; 16];
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &score)| *lane = better(*lane, score));
-    }
-    let most = lanes.into_iter().fold(FARTHEST, Score::max);
-    rest.iter().copied().fold(most, better).saturating_sub(1)
-}
-
-/// The lowest place of the best score.
-pub(super) fn best(scores: &[Score]) -> u32 {
-    let most = most(scores);
-    scores.iter().position(|&score| score == most).unwrap_or(0) as u32
 }
 
 #[cfg(test)]
@@ -218,16 +160,6 @@ mod tests {
             let mut nearest = [9; 5];
             askers.nearest(&targets, &lane, &mut nearest);
             assert_eq!(nearest[..3], [0, 2, 1], "{}", lane.name());
-            let mut asked = [9; 5];
-            askers.ask(&[0, 1, 2, 3, 4], &targets, &lane, |row, scores| asked[row] = best(scores));
-            assert_eq!(asked, nearest);
         }
-    }
-
-    #[test]
-    fn the_best_is_the_lowest_of_the_largest() {
-        let scores: Vec<Score> = (0..70).map(|i| i * 31 % 17).collect();
-        assert_eq!((most(&scores), best(&scores)), (16, scores.iter().position(|&s| s == 16).unwrap() as u32));
-        assert_eq!((best(&[i32::MAX, 3, 5, 5]), best(&[i32::MAX]), best(&[])), (2, 0, 0));
     }
 }

@@ -1,20 +1,22 @@
-//! The nearest list of a row: among the lists of the super-cells that are nearest to it.
+//! The lists nearest to a row, in order: where a row belongs, and where a search looks.
+//!
+//! The nearest super-cells of a row are found first, then the nearest lists in them, both by the same fused tile that finds
+//! neighbours, and both decided by its integers alone: no distance is computed.
 
 use rayon::prelude::*;
 
 use super::coarse::Coarse;
 use super::kmeans::Groups;
-use super::nearest::{Askers, FARTHEST, Frame, Score, Targets, best, most};
-use crate::distance::DistanceTile;
+use super::nearest::{Askers, Frame, Targets};
+use crate::distance::{Candidate, DistanceTile, Resolve, Survivors};
 
-/// Super-cells whose lists are looked at.
-pub(super) const SUPER_CELLS: usize = 12;
-/// Rows that a thread assigns at a time at most: enough that the rows of a super-cell fill panels.
-const MOST_ROWS: usize = 2048;
-/// And at least.
-const LEAST_ROWS: usize = 96;
-/// Values of these rows that a thread holds, about: what stays in a near cache.
-const VALUES: usize = 1 << 18;
+/// Super-cells whose lists are looked at, at least.
+const SUPER_CELLS: usize = 12;
+/// Lists that are looked at for each one that is probed: what lies in a super-cell that is not looked at cannot be probed.
+const LOOKED_AT: usize = 64;
+/// Rows that a thread routes at a time at most, and bytes of their buffers.
+const ROUTED_ROWS: usize = 1024;
+const BUFFER_BYTES: u64 = 4 << 20;
 
 /// The levels as the tile reads them.
 pub struct Router {
@@ -22,8 +24,7 @@ pub struct Router {
     super_cells: Targets,
     /// The lists of each super-cell, and the first of them.
     lists: Vec<(u32, Targets)>,
-    rows_at_a_time: usize,
-    widest: usize,
+    nlist: usize,
 }
 
 impl Router {
@@ -34,25 +35,8 @@ impl Router {
             let lists = coarse.lists_of(cell);
             (lists.start, Targets::new(coarse.centroids(lists), &frame, tile))
         });
-        let lists: Vec<_> = lists.collect();
-        let super_cells = Targets::new(coarse.super_centroids(), &frame, tile);
-        let widest = lists.iter().map(|(_, lists)| lists.width()).max().unwrap_or(0).max(super_cells.width());
-        Self { frame, super_cells, lists, rows_at_a_time: (VALUES / widest).clamp(LEAST_ROWS, MOST_ROWS), widest }
-    }
-
-    /// The space in which rows and centroids are compared.
-    pub(super) fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    /// The centroids of the super-cells.
-    pub(super) fn super_cells(&self) -> &Targets {
-        &self.super_cells
-    }
-
-    /// The first list of each super-cell, and the centroids of its lists.
-    pub(super) fn lists(&self) -> &[(u32, Targets)] {
-        &self.lists
+        let (lists, nlist) = (lists.collect(), coarse.nlist() as usize);
+        Self { super_cells: Targets::new(coarse.super_centroids(), &frame, tile), lists, nlist, frame }
     }
 
     /// Bytes that the packed levels take.
@@ -61,63 +45,133 @@ impl Router {
         Targets::bytes(super_cells, dim) + Targets::bytes(lists + super_cells * 16, dim)
     }
 
-    /// Bytes that `threads` threads take while they assign, where no super-cell has very many lists.
-    pub(super) fn scratch_bytes(dim: u64, threads: u64) -> u64 {
-        let pairs = MOST_ROWS as u64 * (16 * SUPER_CELLS as u64 + 16);
-        threads * (Askers::bytes(MOST_ROWS as u64, dim) + pairs + VALUES as u64 * 4)
+    /// Bytes that `threads` threads take while they route: buffers, and not more than as much for what is kept of them.
+    pub fn scratch_bytes(dim: u64, threads: u64) -> u64 {
+        threads * (2 * BUFFER_BYTES + Askers::bytes(ROUTED_ROWS as u64, dim))
     }
 
-    /// Bytes that they take beyond that where one has.
-    pub(super) fn more_scratch_bytes(&self, threads: u64) -> u64 {
-        threads * 4 * (self.rows_at_a_time * self.widest).saturating_sub(VALUES) as u64
-    }
-
-    /// The nearest list of each row (row-major); `u32::MAX` where a coordinate is not finite. Ties go to the lower list.
+    /// The nearest list of each row (row-major), as [`Self::route`] has it first.
     pub fn assign(&self, rows: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
-        let dim = self.frame.dim();
-        let mut assigned = vec![u32::MAX; rows.len() / dim];
-        let each = assigned.len().div_ceil(rayon::current_num_threads()).clamp(LEAST_ROWS, self.rows_at_a_time);
-        let jobs = assigned.par_chunks_mut(each).zip(rows.par_chunks(each * dim));
-        jobs.for_each_init(Scratch::default, |scratch, (assigned, rows)| {
-            self.assign_chunk(rows, tile, scratch, assigned);
-        });
-        assigned
+        self.route(rows, 1, tile)
     }
 
-    fn assign_chunk(&self, rows: &[f32], tile: &dyn DistanceTile, scratch: &mut Scratch, assigned: &mut [u32]) {
-        let Scratch { askers, members, probed, cells, ranked, nearest } = scratch;
+    /// The `probes` lists nearest to each row (row-major), nearest first, ties to the lower list; `u32::MAX` behind them where there are
+    /// fewer, and throughout for rows with a coordinate that is not finite.
+    pub fn route(&self, rows: &[f32], probes: usize, tile: &dyn DistanceTile) -> Vec<u32> {
+        let dim = self.frame.dim();
+        let mut routes = vec![u32::MAX; rows.len() / dim * probes];
+        let cells = self.cells_for(probes);
+        let each = (BUFFER_BYTES / Survivors::bytes(1, probes.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
+        let jobs = routes.par_chunks_mut(each * probes).zip(rows.par_chunks(each * dim));
+        jobs.for_each_init(Scratch::default, |scratch, (routes, rows)| {
+            self.route_chunk(rows, probes, cells, tile, scratch, routes);
+        });
+        routes
+    }
+
+    /// Super-cells that are looked at where so many lists are probed.
+    fn cells_for(&self, probes: usize) -> usize {
+        let cells = self.lists.len();
+        let looked_at = probes.saturating_mul(LOOKED_AT).saturating_mul(cells).div_ceil(self.nlist.max(1));
+        looked_at.max(SUPER_CELLS).min(cells)
+    }
+
+    fn route_chunk(
+        &self,
+        rows: &[f32],
+        probes: usize,
+        cells: usize,
+        tile: &dyn DistanceTile,
+        scratch: &mut Scratch,
+        routes: &mut [u32],
+    ) {
+        let Scratch { askers, survivors, members, chosen, sought, values, keys } = scratch;
         askers.fill(rows, &self.frame, tile);
+        chosen.clear();
+        chosen.resize(askers.len() * cells, u32::MAX);
         members.clear();
         members.extend((0..askers.len() as u32).filter(|&row| askers.is_valid(row as usize)));
-        let probes = SUPER_CELLS.min(self.super_cells.len());
-        probed.clear();
-        cells.clear();
-        askers.ask(members, &self.super_cells, tile, |row, scores| {
-            ranked.clear();
-            ranked.extend(scores.iter().copied().zip(0..));
-            if probes < ranked.len() {
-                // Nearest first, the lower cell on ties: a total order, so the set is the same however it is selected.
-                ranked.select_nth_unstable_by(probes - 1, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            }
-            for &(_, cell) in &ranked[..probes] {
-                probed.push(row as u32);
-                cells.push(cell);
-            }
-        });
-        nearest.clear();
-        nearest.resize(askers.len(), FARTHEST);
-        let groups = Groups::new(cells, self.lists.len());
-        for (cell, (first, lists)) in self.lists.iter().enumerate() {
-            members.clear();
-            members.extend(groups.members(cell).iter().map(|&pair| probed[pair as usize]));
-            askers.ask(members, lists, tile, |row, scores| {
-                // Cells come in ascending order, so an equal score is of a higher list.
-                let score = most(scores);
-                if score > nearest[row] || assigned[row] == u32::MAX {
-                    (nearest[row], assigned[row]) = (score, first + best(scores));
+        let mut asking = Asking::begin(askers, survivors, Keep::new(cells, values, chosen, keys), tile);
+        asking.meet(0, &self.super_cells, members);
+        asking.end();
+        let mut asking = Asking::begin(askers, survivors, Keep::new(probes, values, routes, keys), tile);
+        // A row's own super-cell first: its lists bound what is still to be found.
+        for own in [true, false] {
+            sought.clear();
+            sought.extend(chosen.iter().enumerate().map(
+                |(at, &cell)| {
+                    if (at % cells == 0) == own { cell } else { u32::MAX }
+                },
+            ));
+            let groups = Groups::new(sought, self.lists.len());
+            for (cell, (first, lists)) in self.lists.iter().enumerate() {
+                members.clear();
+                members.extend(groups.members(cell).iter().map(|&at| at / cells as u32));
+                if !members.is_empty() {
+                    asking.meet(*first, lists, members);
                 }
-            });
+            }
         }
+        asking.end();
+    }
+}
+
+/// One thread's rows while they ask for the nearest of all targets that they meet.
+struct Asking<'a> {
+    askers: &'a mut Askers,
+    survivors: &'a mut Survivors,
+    keep: Keep<'a>,
+    tile: &'a dyn DistanceTile,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(askers: &'a mut Askers, survivors: &'a mut Survivors, keep: Keep<'a>, tile: &'a dyn DistanceTile) -> Self {
+        survivors.reset(askers.len(), keep.count, |row| if askers.is_valid(row) { i32::MIN } else { i32::MAX });
+        Self { askers, survivors, keep, tile }
+    }
+
+    /// Shows some rows some targets, numbered from `first`.
+    fn meet(&mut self, first: u32, targets: &Targets, members: &[u32]) {
+        self.askers.top(members, first, targets, self.tile, self.survivors, &mut self.keep);
+    }
+
+    fn end(mut self) {
+        self.askers.finish(self.tile, self.survivors, &mut self.keep);
+    }
+}
+
+/// Keeps the best by value, the lowest on ties.
+struct Keep<'a> {
+    count: usize,
+    values: &'a mut [i32],
+    nearest: &'a mut [u32],
+    keys: &'a mut Vec<u64>,
+}
+
+impl<'a> Keep<'a> {
+    fn new(count: usize, values: &'a mut Vec<i32>, nearest: &'a mut [u32], keys: &'a mut Vec<u64>) -> Self {
+        values.clear();
+        values.resize(nearest.len(), i32::MIN);
+        Self { count, values, nearest, keys }
+    }
+}
+
+impl Resolve for Keep<'_> {
+    fn resolve(&mut self, row: usize, candidates: &mut Vec<Candidate>) -> i32 {
+        let range = row * self.count..(row + 1) * self.count;
+        let (values, nearest) = (&mut self.values[range.clone()], &mut self.nearest[range]);
+        // Ascending keys are descending values, then ascending places. What is loose could not even be moved onto the grid.
+        let key = |value: i32, place: u32| u64::from(!(value as u32 ^ (1 << 31))) << 32 | u64::from(place);
+        self.keys.clear();
+        let known = values.iter().zip(&*nearest).filter(|(_, place)| **place != u32::MAX);
+        self.keys.extend(known.map(|(&value, &place)| key(value, place)));
+        let found = candidates.iter().map(|found| if found.value == i32::MAX { i32::MIN } else { found.value });
+        self.keys.extend(found.zip(&*candidates).map(|(value, found)| key(value, found.slot)));
+        self.keys.sort_unstable();
+        for ((value, place), &key) in values.iter_mut().zip(nearest).zip(self.keys.iter()) {
+            (*value, *place) = (!((key >> 32) as u32) as i32 ^ i32::MIN, key as u32);
+        }
+        if self.keys.len() < self.count { i32::MIN } else { values[self.count - 1].saturating_sub(1) }
     }
 }
 
@@ -125,11 +179,12 @@ impl Router {
 #[derive(Default)]
 struct Scratch {
     askers: Askers,
+    survivors: Survivors,
     members: Vec<u32>,
-    probed: Vec<u32>,
-    cells: Vec<u32>,
-    ranked: Vec<(Score, u32)>,
-    nearest: Vec<Score>,
+    chosen: Vec<u32>,
+    sought: Vec<u32>,
+    values: Vec<i32>,
+    keys: Vec<u64>,
 }
 
 #[cfg(test)]
@@ -153,6 +208,28 @@ mod tests {
             let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
             let nearest = (0..40).map(to).fold(f64::INFINITY, f64::min);
             assert!(to(list) <= nearest + 0.1, "{row:?} {list}");
+        }
+    }
+
+    #[test]
+    fn lists_come_nearest_first_and_all_where_all_are_asked_for() {
+        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
+        let coarse = Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists);
+        let mut rows: Vec<f32> = (0u16..200).map(|i| f32::from(i * 31 % 397) / 10.0 + 0.013).collect();
+        rows[3] = f32::NAN;
+        for lane in Lane::available() {
+            let router = Router::new(&coarse, &lane);
+            let routes = router.route(&rows, 40, &lane);
+            assert_eq!(routes[40..80], [u32::MAX; 40]);
+            for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)).filter(|(row, _)| !row[1].is_nan()) {
+                let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
+                assert!(route.windows(2).all(|pair| to(pair[0]) <= to(pair[1]) + 0.1));
+                let mut sorted = route.to_vec();
+                sorted.sort_unstable();
+                assert!(sorted.into_iter().eq(0..40));
+            }
+            let few = router.route(&rows, 3, &lane);
+            assert!(few.chunks_exact(3).zip(routes.chunks_exact(40)).all(|(few, all)| few == &all[..3]));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::store::hash_bytes;
 /// Rows of a list, about.
 const ROWS_PER_LIST: u64 = 256;
 /// Two levels of centroids route among so many lists.
-const MOST_TRAINED: u32 = 1 << 18;
+pub const MOST_TRAINED: u32 = 1 << 18;
 /// Rows of the sample per list, and per super-cell.
 const SAMPLE_PER_LIST: u32 = 64;
 const SAMPLE_PER_SUPER_CELL: u32 = 256;
@@ -94,11 +94,10 @@ impl IndexSpec {
 
     fn lists(&self, rows: u64, warnings: &mut Vec<String>) -> Result<u32> {
         let Some(lists) = self.nlist else {
-            let wanted = (rows as f64 / ROWS_PER_LIST as f64).max(1.0).log2().round().exp2() as u64;
-            if wanted > u64::from(MOST_TRAINED) {
-                warnings.push(format!("{wanted} lists would be best, but {MOST_TRAINED} are made: lists are long"));
+            if rows / ROWS_PER_LIST > u64::from(MOST_TRAINED) {
+                warnings.push(format!("{MOST_TRAINED} lists are made, which is few for {rows} rows: lists are long"));
             }
-            return Ok(wanted.min(u64::from(MOST_TRAINED)) as u32);
+            return Ok(default_lists(rows));
         };
         if lists == 0 {
             return Err(Error::param("nlist", lists, "at least 1"));
@@ -109,15 +108,26 @@ impl IndexSpec {
                 remedy: format!("ask for at most {MOST_TRAINED}"),
             });
         }
-        if u64::from(lists) > rows {
-            warnings.push(format!("nlist = {lists} is more than the {rows} rows: some lists are empty"));
-        } else if rows < ROWS_TO_TRAIN_A_LIST * u64::from(lists) {
-            warnings.push(format!(
-                "{rows} rows are few for nlist = {lists}: with less than {ROWS_TO_TRAIN_A_LIST} a list, recall suffers"
-            ));
-        }
+        warnings.extend(training_warning(u64::from(lists), rows));
         Ok(lists)
     }
+}
+
+/// Lists for so many rows, if it is not said: a 256th of them, as the nearest power of two by ratio, and no more than can be trained.
+pub fn default_lists(rows: u64) -> u32 {
+    let below = 1u64 << (rows / ROWS_PER_LIST).max(1).ilog2();
+    let held = u128::from(below * ROWS_PER_LIST);
+    let nearer_to_more = u128::from(rows) * u128::from(rows) >= 2 * held * held;
+    (if nearer_to_more { 2 * below } else { below }).min(u64::from(MOST_TRAINED)) as u32
+}
+
+/// What to say of an index that has too few rows for each list.
+pub fn training_warning(lists: u64, rows: u64) -> Option<String> {
+    let few = lists > 1 && rows / lists < ROWS_TO_TRAIN_A_LIST;
+    let rows = rows / lists.max(1);
+    few.then(|| {
+        format!("nlist {lists} leaves {rows} cells for each list: at least {ROWS_TO_TRAIN_A_LIST} train one well")
+    })
 }
 
 impl Resolved {
@@ -188,6 +198,9 @@ mod tests {
         assert_eq!(lists(Some(100), 3899), (Ok(100), 1));
         assert_eq!(lists(Some(100), 3900), (Ok(100), 0));
         assert_eq!(lists(Some(100), 99), (Ok(100), 1));
+        for (rows, lists) in [(255, 1), (500, 2), (50_000, 256), (10_000_000, 32_768), (u64::MAX, 1 << 18)] {
+            assert_eq!(default_lists(rows), lists, "{rows}");
+        }
         assert_eq!(lists(Some(0), 9), (Err("GM_PARAM"), 0));
         assert_eq!(lists(Some(1 << 19), 9), (Err("GM_UNSUPPORTED"), 0));
     }

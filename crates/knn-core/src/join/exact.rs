@@ -9,6 +9,7 @@ use super::clusters::MOST_CLUSTERS;
 use super::decide::{Decide, Decided};
 use super::order::Ordered;
 use super::reach::Bounds;
+use super::results::Results;
 use super::slab::{Group, Slab};
 use crate::distance::{DistanceTile, QueryPanels, QueryRows, Survivors, Visit};
 use crate::error::Result;
@@ -20,7 +21,7 @@ pub const QUERY_CHUNK: usize = 192;
 
 /// Bytes of scratch that one thread of a join takes.
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
-    let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 24) + 12 * MOST_CLUSTERS;
+    let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 32) + 12 * MOST_CLUSTERS;
     let queries = QueryRows::bytes(QUERY_CHUNK as u64, dim as u64) + QueryPanels::bytes(QUERY_CHUNK as u64, dim as u64);
     Survivors::bytes(QUERY_CHUNK, k + 1) + queries + (centroids + Decided::bytes(Survivors::slots(k + 1), k)) as u64
 }
@@ -49,13 +50,16 @@ pub fn join_slab(
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
         progress.check()?;
-        let Scratch { queries: on_grid, panels, survivors, decided, bounds } = scratch;
+        let Scratch { queries: on_grid, panels, survivors, decided, bounds, own } = scratch;
         tile.fill(on_grid, rows, slab.grid());
         panels.all(on_grid);
         bounds.fill(on_grid, panels, slab, tile);
-        let own_rows = self_mapping.then_some((queries.first_row, order));
-        let mut decide = Decide { own_rows, rows, queries: on_grid, slab, tile, k, ids, distances, scratch: decided };
-        survivors.reset(on_grid.rows(), decide.sought(), |query| decide.limit(query));
+        own.clear();
+        own.extend(order.iter().map(|&row| queries.first_row as i64 + i64::from(row)));
+        let own = self_mapping.then_some(own.as_slice());
+        let results = Results { rows, dim, own, k, ids, distances };
+        survivors.reset(on_grid.rows(), results.sought(), |query| results.limit(query, on_grid));
+        let mut decide = Decide { results, queries: on_grid, slab, tile, scratch: decided };
         for at in 0..bounds.order.len() {
             let group = slab.groups[bounds.order[at] as usize];
             bounds.choose(group, on_grid, panels, survivors);
@@ -80,6 +84,7 @@ struct Scratch {
     survivors: Survivors,
     decided: Decided,
     bounds: Bounds,
+    own: Vec<i64>,
 }
 
 #[cfg(test)]

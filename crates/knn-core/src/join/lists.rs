@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::order::Ordered;
+use super::results::Results;
 use super::slice::{Looks, Slice};
 use crate::budget::{Lease, MemoryBudget};
 use crate::distance::{DistanceTile, Grid, PackedReferences};
@@ -19,11 +20,11 @@ use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
 /// Queries of a slice: enough that a list is packed for many of them, few enough that their buffers stay in a near cache.
-pub const SLICE_ROWS: usize = 8192;
+pub(super) const SLICE_ROWS: usize = 8192;
+/// Routes of a slice, however many lists its queries probe: where they are many, a slice has fewer queries.
+pub(super) const SLICE_ROUTES: usize = 128 * SLICE_ROWS;
 /// Lists that queries with too few neighbours look in, each time: as many times more.
 const WIDER: usize = 4;
-/// Entries of the routes of such queries that are in memory at a time.
-const WIDE_ROUTES: usize = 1 << 20;
 
 /// An index, ready to be joined.
 pub struct ListJoin<'a> {
@@ -54,6 +55,11 @@ impl<'a> ListJoin<'a> {
     /// Number of lists.
     pub fn nlist(&self) -> usize {
         self.index.nlist() as usize
+    }
+
+    /// Rows of the reference that are in no list.
+    pub fn excluded(&self) -> u64 {
+        self.index.manifest().excluded
     }
 
     /// A list as the tile reads it: kept, or made in `scratch`.
@@ -90,12 +96,13 @@ impl<'a> ListJoin<'a> {
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
         let probes = probes.clamp(1, self.nlist());
+        let each = rows_at_a_time(probes);
         let routes = self.router.route(&queries.values, probes, self.tile);
         ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
         ordered.gather(&queries.values, dim, nearest);
         let Ordered { order, rows, ids, distances } = ordered;
-        let results = ids.par_chunks_mut(SLICE_ROWS * k).zip(distances.par_chunks_mut(SLICE_ROWS * k));
-        let jobs = results.zip(rows.par_chunks(SLICE_ROWS * dim)).zip(order.par_chunks(SLICE_ROWS));
+        let results = ids.par_chunks_mut(each * k).zip(distances.par_chunks_mut(each * k));
+        let jobs = results.zip(rows.par_chunks(each * dim)).zip(order.par_chunks(each));
         jobs.try_for_each_init(
             || (Slice::new(self), Vec::new(), Vec::new()),
             |(slice, lists, own_ids), (((ids, distances), rows), order)| {
@@ -107,8 +114,9 @@ impl<'a> ListJoin<'a> {
                     own_ids.extend(own.map(|own| own[row]));
                 }
                 let own = own.map(|_| own_ids.as_slice());
-                slice.join(rows, Looks::In { lists, probes }, own, k, ids, distances, progress)?;
-                self.widen(slice, rows, probes, own, k, ids, distances, progress)
+                let mut results = Results { rows, dim, own, k, ids, distances };
+                slice.join(&mut results, Looks::In { lists, probes }, progress)?;
+                self.widen(slice, &mut results, probes, progress)
             },
         )?;
         ordered.scatter(nearest);
@@ -133,48 +141,41 @@ impl<'a> ListJoin<'a> {
             || Slice::new(self),
             |slice, (chunk, (((ids, distances), rows), nearest))| {
                 let own = own.map(|own| &own[chunk * each..chunk * each + nearest.len()]);
-                slice.join(rows, Looks::Everywhere { nearest }, own, k, ids, distances, progress)
+                slice.join(&mut Results { rows, dim, own, k, ids, distances }, Looks::Everywhere { nearest }, progress)
             },
         )
     }
 
     /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists.
-    #[expect(clippy::too_many_arguments, reason = "a slice is its rows, its results and whose they are")]
-    fn widen(
-        &self,
-        slice: &mut Slice,
-        rows: &[f32],
-        probes: usize,
-        own: Option<&[i64]>,
-        k: usize,
-        ids: &mut [i64],
-        distances: &mut [f32],
-        progress: &Progress,
-    ) -> Result<()> {
-        let dim = self.index.dim();
-        let mut probes = probes;
+    fn widen(&self, slice: &mut Slice, results: &mut Results, probes: usize, progress: &Progress) -> Result<()> {
+        let (dim, k, mut probes) = (results.dim, results.k, probes);
         while probes < self.nlist() {
-            let is_finite = |query: usize| rows[query * dim..(query + 1) * dim].iter().all(|value| value.is_finite());
-            let short: Vec<usize> =
-                (0..rows.len() / dim).filter(|&query| ids[(query + 1) * k - 1] < 0 && is_finite(query)).collect();
+            let is_finite = |query: usize| results.row(query).iter().all(|value| value.is_finite());
+            let queries = 0..results.rows.len() / dim;
+            let short: Vec<usize> = queries.filter(|&query| results.is_short(query) && is_finite(query)).collect();
             if short.is_empty() {
                 break;
             }
             probes = probes.saturating_mul(WIDER).min(self.nlist());
-            for few in short.chunks((WIDE_ROUTES / probes).max(1)) {
-                let few_rows: Vec<f32> =
-                    few.iter().flat_map(|&q| rows[q * dim..(q + 1) * dim].iter().copied()).collect();
-                let few_own: Option<Vec<i64>> = own.map(|own| few.iter().map(|&query| own[query]).collect());
-                let (mut few_ids, mut few_distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
-                let lists = &self.router.route(&few_rows, probes, self.tile);
-                let (looks, few_own) = (Looks::In { lists, probes }, few_own.as_deref());
-                slice.join(&few_rows, looks, few_own, k, &mut few_ids, &mut few_distances, progress)?;
-                for (&query, (found, at)) in few.iter().zip(few_ids.chunks(k).zip(few_distances.chunks(k))) {
-                    ids[query * k..(query + 1) * k].copy_from_slice(found);
-                    distances[query * k..(query + 1) * k].copy_from_slice(at);
+            for few in short.chunks(rows_at_a_time(probes)) {
+                let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
+                let own: Option<Vec<i64>> = results.own.map(|own| few.iter().map(|&query| own[query]).collect());
+                let (mut ids, mut distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
+                let lists = &self.router.route(&rows, probes, self.tile);
+                let (rows, own) = (rows.as_slice(), own.as_deref());
+                let mut wider = Results { rows, dim, own, k, ids: &mut ids, distances: &mut distances };
+                slice.join(&mut wider, Looks::In { lists, probes }, progress)?;
+                for (&query, (found, at)) in few.iter().zip(ids.chunks(k).zip(distances.chunks(k))) {
+                    results.ids[query * k..(query + 1) * k].copy_from_slice(found);
+                    results.distances[query * k..(query + 1) * k].copy_from_slice(at);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Queries whose routes fill a slice.
+pub(super) fn rows_at_a_time(probes: usize) -> usize {
+    (SLICE_ROUTES / probes).clamp(1, SLICE_ROWS)
 }

@@ -12,6 +12,7 @@ mod order;
 mod rank;
 mod reach;
 mod recall;
+mod results;
 mod slab;
 mod slice;
 #[cfg(test)]
@@ -19,7 +20,7 @@ mod tests;
 mod visits;
 
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
-pub use lists::{ListJoin, SLICE_ROWS};
+pub use lists::ListJoin;
 pub use order::{Ordered, ordered_bytes};
 pub use recall::{Calibration, Recall, Target};
 pub use slab::Slab;

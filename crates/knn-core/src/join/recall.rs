@@ -4,7 +4,7 @@
 //! recall is what was asked for. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
 //! row numbers, and all values are exact, so a resumed run chooses the same.
 
-use super::lists::ListJoin;
+use super::lists::{ListJoin, rows_at_a_time};
 use super::order::Ordered;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -88,17 +88,22 @@ impl<'a> Calibration<'a> {
     /// The share of its true neighbours that each query finds. Queries without any are left out.
     fn shares(&self, rows: std::ops::Range<usize>, probes: usize, progress: &Progress) -> Result<Vec<f64>> {
         let (dim, k) = (self.queries.dim, self.truth.k);
-        let queries =
-            Tile { first_row: 0, dim, values: self.queries.values[rows.start * dim..rows.end * dim].to_vec() };
-        let own = self.own.as_ref().map(|own| &own[rows.clone()]);
-        let mut found = empty(queries.rows(), k);
-        self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
-        let shares = rows.enumerate().filter_map(|(at, row)| {
-            let (truth, found) = (self.truth.row(row).0, found.row(at).0);
-            let shared = truth.iter().filter(|id| found.contains(id)).count();
-            (!truth.is_empty()).then(|| shared as f64 / truth.len() as f64)
-        });
-        Ok(shares.collect())
+        let mut shares = Vec::with_capacity(rows.len());
+        // With many probes a few at a time, because the routes of all would be large.
+        for first in rows.clone().step_by(rows_at_a_time(probes)) {
+            let some = first..(first + rows_at_a_time(probes)).min(rows.end);
+            let values = self.queries.values[some.start * dim..some.end * dim].to_vec();
+            let own = self.own.as_ref().map(|own| &own[some.clone()]);
+            let mut found = empty(some.len(), k);
+            let queries = Tile { first_row: 0, dim, values };
+            self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
+            shares.extend(some.enumerate().filter_map(|(at, row)| {
+                let (truth, found) = (self.truth.row(row).0, found.row(at).0);
+                let shared = truth.iter().filter(|id| found.contains(id)).count();
+                (!truth.is_empty()).then(|| shared as f64 / truth.len() as f64)
+            }));
+        }
+        Ok(shares)
     }
 }
 

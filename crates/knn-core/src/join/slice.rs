@@ -1,7 +1,8 @@
 //! One thread's share of a join by lists: its queries, their buffers, and the list at hand.
 
-use super::lists::{ListJoin, SLICE_ROWS};
+use super::lists::{ListJoin, SLICE_ROUTES, SLICE_ROWS};
 use super::rank::Ranking;
+use super::results::Results;
 use super::visits::{Places, Visits};
 use crate::distance::{
     BLOCK_ROWS, Candidate, DistanceTile, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
@@ -27,30 +28,32 @@ pub(super) struct Slice<'a> {
 /// The size of a search, as far as it decides what a thread takes.
 #[derive(Debug, Clone, Copy)]
 pub struct SliceSize {
+    /// Queries that there are.
+    pub queries: u64,
     /// Neighbours sought.
     pub k: usize,
     /// Columns of a row.
     pub dim: u64,
-    /// Lists probed.
-    pub probes: u64,
     /// Lists of the index.
     pub nlist: u64,
-    /// Rows of the index, and of its longest list.
+    /// Rows of the index.
     pub rows: u64,
     /// Rows of its longest list.
     pub longest: u64,
 }
 
-/// Bytes that one thread takes for its slices.
+/// Bytes that one thread takes for its slices, however many lists are probed.
 pub fn slice_bytes(size: SliceSize) -> u64 {
-    let SliceSize { k, dim, probes, nlist, rows, longest } = size;
-    let slice = SLICE_ROWS as u64;
-    let queries = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim) + Survivors::bytes(SLICE_ROWS, k + 1);
-    let visits = Visits::bytes(SLICE_ROWS, probes as usize, nlist as usize) + slice * (probes * 4 + 8);
+    let SliceSize { queries, k, dim, nlist, rows, longest } = size;
+    let slice = queries.min(SLICE_ROWS as u64);
+    let routes = slice.saturating_mul(nlist).min(SLICE_ROUTES as u64);
+    let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim);
+    let buffers = buffers + Survivors::bytes(slice as usize, k + 1) + slice * 8;
+    let visits = Visits::bytes(routes, nlist) + routes * 4;
     let found = Survivors::slots(k + 1);
-    let decided = found * (dim as usize * 4 + 32) + Ranking::bytes(found, k);
+    let decided = found * (dim as usize * 4 + 28) + Ranking::bytes(found, k);
     let places = (rows / BLOCK_ROWS as u64 + nlist) * 8;
-    queries + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
+    buffers + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
 }
 
 impl<'a> Slice<'a> {
@@ -69,25 +72,14 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// Finds the k nearest of each row where it looks; `own` has the id of each, where rows are references themselves.
-    #[expect(clippy::too_many_arguments, reason = "a slice is its rows, its results and whose they are")]
-    pub(super) fn join(
-        &mut self,
-        rows: &[f32],
-        looks: Looks,
-        own: Option<&[i64]>,
-        k: usize,
-        ids: &mut [i64],
-        distances: &mut [f32],
-        progress: &Progress,
-    ) -> Result<()> {
-        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided, .. } = self;
+    /// Finds the k nearest of each query where it looks.
+    pub(super) fn join(&mut self, results: &mut Results, looks: Looks, progress: &Progress) -> Result<()> {
+        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided } = self;
         let ListJoin { index, grid, tile, .. } = search;
-        tile.fill(queries, rows, grid);
+        tile.fill(queries, results.rows, grid);
         places.clear();
         let stays = index.io() != Io::Pread;
-        let mut results = Results { own, rows, queries, tile: *tile, k, ids, distances, decided };
-        survivors.reset(queries.rows(), results.sought(), |query| results.limit(query));
+        survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
         for nearest in [true, false] {
             match looks {
                 Looks::In { lists, probes } => {
@@ -112,7 +104,7 @@ impl<'a> Slice<'a> {
                 let first_slot = if stays { places.begin(list, blocks, BLOCK_ROWS) } else { 0 };
                 let visit = Visit { rows: queries, panels, chosen, first_block: 0, end_block: blocks, first_slot };
                 let lists = if stays { Found::Among(index, places) } else { Found::In(view) };
-                let mut decide = Decide { results: &mut results, lists };
+                let mut decide = Decide { results, queries, tile: *tile, lists, decided };
                 tile.top_k(packed, visit, survivors, &mut decide);
                 if !stays {
                     for &query in members {
@@ -122,7 +114,8 @@ impl<'a> Slice<'a> {
             }
         }
         if stays {
-            let mut decide = Decide { results: &mut results, lists: Found::Among(index, places) };
+            let lists = Found::Among(index, places);
+            let mut decide = Decide { results, queries, tile: *tile, lists, decided };
             tile.finish(queries, survivors, &mut decide);
         }
         Ok(())
@@ -138,44 +131,11 @@ pub(super) enum Looks<'a> {
     Everywhere { nearest: &'a [u32] },
 }
 
-/// The neighbours of a slice, and what deciding them takes.
-struct Results<'a> {
-    own: Option<&'a [i64]>,
-    rows: &'a [f32],
-    queries: &'a QueryRows,
-    tile: &'a dyn DistanceTile,
-    k: usize,
-    ids: &'a mut [i64],
-    distances: &'a mut [f32],
-    decided: &'a mut Decided,
-}
-
-impl Results<'_> {
-    /// The limit of a query by what is known of it; nothing is above that of a query that is not finite.
-    fn limit(&self, query: usize) -> i32 {
-        if !self.queries.is_valid(query) {
-            return i32::MAX;
-        }
-        let last = (query + 1) * self.k - 1;
-        if self.ids[last] < 0 {
-            return i32::MIN;
-        }
-        // Whatever rounds to the same f32 may be a tie.
-        self.queries.limit(query, f64::from(self.distances[last].next_up()))
-    }
-
-    /// Neighbours that a query's buffer must be able to bound: in self-mapping, one of them may be the query itself.
-    fn sought(&self) -> usize {
-        self.k + usize::from(self.own.is_some())
-    }
-}
-
 /// Scratch of a decision.
 #[derive(Debug, Default)]
 struct Decided {
-    rows: Vec<f32>,
+    widened: Vec<f32>,
     ids: Vec<i64>,
-    chosen: Vec<u32>,
     starts: Vec<usize>,
     squared: Vec<f64>,
     ranking: Ranking,
@@ -189,49 +149,48 @@ enum Found<'a> {
     Among(&'a IvfIndex, &'a Places),
 }
 
+/// Exact distances for the queries of a slice.
 struct Decide<'a, 'r> {
     results: &'a mut Results<'r>,
+    queries: &'a QueryRows,
+    tile: &'a dyn DistanceTile,
     lists: Found<'a>,
+    decided: &'a mut Decided,
 }
 
 impl Resolve for Decide<'_, '_> {
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
-        let results = &mut *self.results;
-        if candidates.is_empty() {
-            return results.limit(query);
-        }
-        let dim = results.rows.len() / results.queries.rows();
-        let row = &results.rows[query * dim..(query + 1) * dim];
-        let own = results.own.map_or(-1, |own| own[query]);
-        let Decided { rows, ids, chosen, starts, squared, ranking } = &mut *results.decided;
-        ids.clear();
-        chosen.clear();
-        match &self.lists {
-            Found::In(view) => {
-                chosen.extend(candidates.iter().map(|candidate| candidate.slot));
-                ids.extend(candidates.iter().map(|candidate| view.ids.get(candidate.slot as usize) as i64));
-                results.tile.squared(row, view.rows, chosen, squared);
-            }
-            Found::Among(index, places) => {
-                let at = candidates.iter().map(|candidate| places.find(candidate.slot, BLOCK_ROWS));
-                ids.extend(at.clone().map(|(list, row)| index.visited_id(list, row) as i64));
-                if let Some((numbers, _)) = index.numbers(0) {
-                    let start = |list| index.numbers(list).map_or(0, |(_, start)| start);
-                    starts.clear();
-                    starts.extend(at.map(|(list, row)| start(list) + row * dim));
-                    results.tile.squared_at(row, numbers, starts, squared);
-                } else {
-                    rows.resize(candidates.len() * dim, 0.0);
-                    let copies = at.zip(rows.chunks_exact_mut(dim));
-                    copies.for_each(|((list, row), values)| index.visited_row(list, row, values));
-                    chosen.extend(0..candidates.len() as u32);
-                    results.tile.squared(row, rows, chosen, squared);
+        let Self { results, queries, tile, lists, decided } = self;
+        if !candidates.is_empty() {
+            let Decided { widened, ids, starts, squared, ranking } = &mut **decided;
+            let dim = results.dim;
+            ids.clear();
+            starts.clear();
+            let numbers = match lists {
+                Found::In(view) => {
+                    let rows = candidates.iter().map(|candidate| candidate.slot as usize);
+                    ids.extend(rows.clone().map(|row| view.ids.get(row) as i64));
+                    starts.extend(rows.map(|row| row * dim));
+                    view.rows
                 }
-            }
+                Found::Among(index, places) => {
+                    let at = candidates.iter().map(|candidate| places.find(candidate.slot, BLOCK_ROWS));
+                    ids.extend(at.clone().map(|(list, row)| index.visited_id(list, row) as i64));
+                    if let Some(numbers) = index.numbers() {
+                        starts.extend(at.map(|(list, row)| index.first_number(list) + row * dim));
+                        numbers
+                    } else {
+                        widened.resize(candidates.len() * dim, 0.0);
+                        let copies = at.zip(widened.chunks_exact_mut(dim));
+                        copies.for_each(|((list, row), values)| index.visited_half(list, row, values));
+                        starts.extend((0..candidates.len()).map(|row| row * dim));
+                        widened
+                    }
+                }
+            };
+            tile.squared(results.row(query), numbers, starts, squared);
+            results.merge(query, ids.iter().copied().zip(squared.iter().copied()), ranking);
         }
-        let slots = query * results.k..(query + 1) * results.k;
-        let found = ids.iter().copied().zip(squared.iter().copied());
-        ranking.merge(&mut results.ids[slots.clone()], &mut results.distances[slots], own, found);
-        results.limit(query)
+        results.limit(query, queries)
     }
 }

@@ -62,9 +62,9 @@ impl Visits {
         if self.others == 0 { &self.members[start..end] } else { &self.members[end..self.others + start] }
     }
 
-    /// Bytes for `queries` queries of `probes` lists each, of `nlist`.
-    pub(super) fn bytes(queries: usize, probes: usize, nlist: usize) -> u64 {
-        (queries * probes * 8 + (nlist + 1) * 8) as u64
+    /// Bytes for so many pairs, of `nlist` lists.
+    pub(super) fn bytes(pairs: u64, nlist: u64) -> u64 {
+        pairs * 4 + (nlist + 1) * 8
     }
 }
 

@@ -17,12 +17,12 @@ use super::memory::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
 use super::report::{MemoryPlan, StageReport};
-use super::request::{IndexParameters, IndexRequest, ResolvedIndex, training_warning};
-use super::search_stage::list_type;
+use super::request::{IndexRequest, ResolvedIndex};
+use super::search_stage::spec;
 use crate::budget::{MIB, MemoryBudget};
 use crate::distance::Lane;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, ListType, Manifest, Start};
+use crate::index::{IndexBuilder, ListType, Manifest, Start, training_warning};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
@@ -43,9 +43,10 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     let (resolved, plan, rows, pool) = check(request.resolve()?)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(&plan.parameters, resolved.work_dir.as_deref())?;
+    let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::new(OsVfs),
-        spec: spec(&plan.parameters)?,
+        spec: spec(parameters.nlist, &parameters.list_dtype, &parameters.metric, parameters.seed)?,
         start: match (resolved.resume, resolved.overwrite) {
             (true, _) => Start::Resume,
             (_, true) => Start::Overwrite,
@@ -97,17 +98,6 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         excluded_rows: manifest.excluded,
         bytes: bytes(&manifest),
         digest: manifest.run.clone(),
-    })
-}
-
-fn spec(parameters: &IndexParameters) -> Result<IndexSpec> {
-    let nlist = u32::try_from(parameters.nlist).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(IndexSpec {
-        nlist: Some(nlist),
-        dtype: list_type(&parameters.list_dtype),
-        metric: parameters.metric.clone(),
-        prepare: None,
-        seed: parameters.seed,
     })
 }
 

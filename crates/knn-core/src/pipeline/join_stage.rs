@@ -90,8 +90,6 @@ pub(super) fn run(
 pub(super) struct Lists<'a> {
     pub(super) search: &'a ListJoin<'a>,
     pub(super) probes: usize,
-    /// Rows in no list.
-    pub(super) excluded: u64,
 }
 
 /// Where neighbours are found.
@@ -179,12 +177,12 @@ impl<'a> Pass<'a> {
             Finder::All(reference) => {
                 reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress))
             }
-            Finder::Lists(Lists { search, probes, excluded }, own) => {
+            Finder::Lists(Lists { search, probes }, own) => {
                 let first = queries.first_row as i64;
                 own.clear();
                 own.extend(first..first + queries.rows() as i64);
                 let own = self_mapping.then_some(own.as_slice());
-                search.join(queries, *probes, own, nearest, ordered, progress).map(|()| *excluded)
+                search.join(queries, *probes, own, nearest, ordered, progress).map(|()| search.excluded())
             }
         };
         let (excluded, read) = rayon::join(visit, || reader.next(block_rows.min(left), ahead));

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::request::{IndexParameters, Parameters};
 use crate::error::{Error, Result};
-
-/// Whether the join can search by inverted lists, so that `auto` may choose to.
-pub(super) const IVF_RUNS: bool = true;
+use crate::index::MOST_TRAINED;
 
 /// Refuses a search that the join cannot do.
 pub(super) fn search(parameters: &Parameters) -> Result<()> {
+    if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
+        nlist(ivf.nlist)?;
+    }
     metric(&parameters.metric)
 }
 
@@ -19,7 +20,15 @@ pub(super) fn index(parameters: &IndexParameters, work_dir: Option<&Path>) -> Re
     if work_dir.is_some() {
         return unsupported("workDir of an index", "leave it out: intermediate files lie beside the index");
     }
+    nlist(parameters.nlist)?;
     metric(&parameters.metric)
+}
+
+fn nlist(nlist: u64) -> Result<()> {
+    if nlist > u64::from(MOST_TRAINED) {
+        return unsupported(&format!("nlist {nlist}"), &format!("ask for at most {MOST_TRAINED} lists"));
+    }
+    Ok(())
 }
 
 fn metric(metric: &str) -> Result<()> {

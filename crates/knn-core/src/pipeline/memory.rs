@@ -40,6 +40,8 @@ pub(super) struct Sizes {
     pub(super) reference_passes: u64,
     /// What is taken from the budget when the run starts.
     pub(super) leased: u64,
+    /// Lists that the queries in flight may probe in all; without lists there is no end to them.
+    pub(super) routes: u64,
     pub(super) memory: MemoryPlan,
 }
 
@@ -102,7 +104,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
-    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, leased: planned, memory })
+    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, leased: planned, routes: u64::MAX, memory })
 }
 
 /// Shares out the memory of a search by lists: a third of what is free for queries in flight, the rest for lists.
@@ -118,10 +120,10 @@ fn share_lists(
     let probes = ivf.nprobe.unwrap_or(USUAL_PROBES).min(ivf.nlist);
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
-    let slice = slice_bytes(SliceSize { k: k as usize, dim, probes, nlist: ivf.nlist, rows: n_ref, longest });
+    let slice = slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest });
     let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
     let mut join = common.clone();
-    join.insert("threads", threads * slice + Router::route_bytes(threads, dim, probes));
+    join.insert("threads", threads * slice + Router::scratch_bytes(dim, threads));
     join.insert("index levels", levels);
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
     let names = inputs.names.natural_tile_rows().min(n_query);
@@ -152,7 +154,14 @@ fn share_lists(
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
     // The index takes its levels itself, and its lists if there is room.
     let leased = planned.min(resolved.memory - levels);
-    Ok(Sizes { block_rows, slab_rows: n_ref.max(1), reference_passes: 1, leased, memory })
+    Ok(Sizes { block_rows, slab_rows: n_ref.max(1), reference_passes: 1, leased, routes: block_rows * probes, memory })
+}
+
+impl Sizes {
+    /// Fewer queries in flight where each probes more lists than was planned.
+    pub(super) fn probe(&mut self, probes: u64) {
+        self.block_rows = self.block_rows.min(self.routes / probes.max(1)).max(1);
+    }
 }
 
 /// What building the run's own index takes at least, before anything else is in memory.

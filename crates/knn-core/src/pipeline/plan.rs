@@ -13,9 +13,10 @@ use super::memory::{self, Sizes};
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
-use super::request::{LayoutRequest, MapRequest, Parameters, Resolved, training_warning};
+use super::request::{LayoutRequest, MapRequest, Parameters, Resolved};
 use super::search_stage;
 use crate::error::{Error, Result};
+use crate::index::training_warning;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
 
@@ -157,7 +158,7 @@ fn check_places(resolved: &Resolved) -> Result<()> {
 /// Settles the search, now that the reference's size is known. Returns why this method.
 fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     let index = resolved.search.index.as_deref().map(describe_index).transpose()?;
-    let chosen = resolved.search.choose(n_ref, index.as_ref(), later::IVF_RUNS)?;
+    let chosen = resolved.search.choose(n_ref, index.as_ref())?;
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
     Ok(chosen.reason)

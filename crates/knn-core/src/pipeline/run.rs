@@ -65,58 +65,62 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
+    let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
+    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
+    clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
+    let given = given.as_ref().map(search_in);
     // Measuring reads every list, so what is damaged is found before anything is written.
     let early = match &given {
-        Some(given) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => Some(pool.install(|| {
-            let search = ListJoin::new(&given.index, &seams.lane, &budget);
-            search_stage::calibrate(&prepared, &search, progress)
-        })?),
+        Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => Some(calibrate(search)?),
         _ => None,
     };
+    if early.is_some() {
+        clock.lap("calibrate", 0);
+    }
     let store = open_store(&prepared, seams.vfs)?;
     let units = prepared.spec.layout.units();
     let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
     let resumed_rows = |units: &[u64]| units.iter().map(|&u| prepared.spec.layout.unit(u).rows.len() as u64).sum();
     let (joined_before, transferred_before) = (resumed(Stage::Joined), resumed(Stage::Transferred));
     let resumed_units = (joined_before.len() + transferred_before.len()) as u64;
-    clock.lap("preflight", &store);
 
-    let n_obs = prepared.spec.layout.n_obs();
     // Once the last unit is joined nobody looks at an index any more.
-    let index = match given {
-        _ if joined_before.len() as u64 == units => None,
-        Some(given) => Some(given),
-        None => pool.install(|| search_stage::built(&prepared, &vfs, &budget, &seams.lane, progress))?,
+    let is_joined = joined_before.len() as u64 == units;
+    let built = if is_joined || given.is_some() {
+        None
+    } else {
+        pool.install(|| search_stage::built(&prepared, &vfs, &budget, &seams.lane, progress))?
     };
-    let search = index.as_ref().map(|found| pool.install(|| ListJoin::new(&found.index, &seams.lane, &budget)));
-    if index.is_some() {
-        clock.lap("index", &store);
+    let search = given.or_else(|| built.as_ref().map(search_in)).filter(|_| !is_joined);
+    if built.is_some() {
+        clock.lap("index", store.bytes_written());
     }
     let measured = join_stage::measured(&store)?.or(early);
     let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
         (None, ..) => RecallReport::exact(),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
-            let measured = pool.install(|| search_stage::calibrate(&prepared, search, progress))?;
-            clock.lap("calibrate", &store);
+            let measured = calibrate(search)?;
+            clock.lap("calibrate", store.bytes_written());
             measured
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
-    let probes = recall.nprobe.unwrap_or(0) as usize;
-    let lists = search.as_ref().zip(index.as_ref());
-    let lists = lists.map(|(search, found)| Lists { search, probes, excluded: found.index.manifest().excluded });
-    progress.begin("join", n_obs, resumed_rows(&joined_before));
+    let (n_obs, resumed_rows) =
+        (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
+    let probes = recall.nprobe.unwrap_or(0);
+    prepared.sizes.probe(probes);
+    let lists = search.as_ref().map(|search| Lists { search, probes: probes as usize });
+    progress.begin("join", n_obs, resumed_rows.0);
     let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
     progress.end();
     drop(search);
-    match index {
-        Some(index) => index.end(&*vfs)?,
-        None if !store.is_complete() => search_stage::end(&prepared, &*vfs)?,
-        None => {}
+    drop(built);
+    if !store.is_complete() {
+        search_stage::end(&prepared, &*vfs)?;
     }
-    clock.lap("join", &store);
+    clock.lap("join", store.bytes_written());
 
     let sigma = sigma(&prepared, &joined);
     let mut warnings = prepared.plan.warnings.clone();
@@ -124,12 +128,12 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         warnings.extend(sigma_warning(sigma, n_obs));
     }
     let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
-        progress.begin("transfer", n_obs, resumed_rows(&transferred_before));
+        progress.begin("transfer", n_obs, resumed_rows.1);
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
         let bandwidth = sigma.unwrap_or(1.0);
         let transferred = pool.install(|| transfer_stage::run(&prepared, &store, bandwidth, progress))?;
         progress.end();
-        clock.lap("transfer", &store);
+        clock.lap("transfer", store.bytes_written());
         transferred
     } else {
         Transferred::default()
@@ -140,7 +144,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let output = store.path().display().to_string();
     store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
     progress.end();
-    clock.lap("finalise", &store);
+    clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
         output,
         status_counts: named(&MappingStatus::NAMES, &joined.statuses),
@@ -238,8 +242,9 @@ impl Clock {
         Self { began: now, lapped: now, bytes: 0, stages: Vec::new() }
     }
 
-    fn lap(&mut self, stage: &str, store: &MappingStore) {
-        let (now, bytes) = (Instant::now(), store.bytes_written());
+    /// Ends a stage, at the end of which so many bytes of the store are written.
+    fn lap(&mut self, stage: &str, bytes: u64) {
+        let now = Instant::now();
         let seconds = (now - self.lapped).as_secs_f64();
         self.stages.push(StageReport { stage: stage.into(), seconds, bytes_written: bytes - self.bytes });
         (self.lapped, self.bytes) = (now, bytes);

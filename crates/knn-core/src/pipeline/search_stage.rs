@@ -26,19 +26,11 @@ const MEASURING: u64 = 0x5bd1_e995_7f4a_7c15;
 /// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
 
-/// The index of a run, open.
-pub(super) struct RunIndex {
-    pub(super) index: IvfIndex,
-    /// The folder to be removed when the last query is joined, if the run built it.
-    built: Option<PathBuf>,
-}
-
 /// Opens the index that was given, if one was, and so finds out whether it is whole.
-pub(super) fn given(prepared: &Prepared, budget: &MemoryBudget) -> Result<Option<RunIndex>> {
+pub(super) fn given(prepared: &Prepared, budget: &MemoryBudget) -> Result<Option<IvfIndex>> {
     let resolved = &prepared.resolved;
     let path = resolved.parameters.ivf.as_ref().and(resolved.search.index.as_deref());
-    let index = path.map(|path| open(path, resolved, Io::Pread, budget)).transpose()?;
-    Ok(index.map(|index| RunIndex { index, built: None }))
+    path.map(|path| open(path, resolved, Io::Pread, budget)).transpose()
 }
 
 /// Builds the run's own index, or goes on with it, and opens it. None for an exact search.
@@ -48,13 +40,13 @@ pub(super) fn built(
     budget: &MemoryBudget,
     tile: &dyn DistanceTile,
     progress: &Progress,
-) -> Result<Option<RunIndex>> {
+) -> Result<Option<IvfIndex>> {
     let resolved = &prepared.resolved;
     let Some(ivf) = &resolved.parameters.ivf else { return Ok(None) };
     let path = place(resolved)?;
     let builder = IndexBuilder {
         vfs: Arc::clone(vfs),
-        spec: spec(ivf, &resolved.parameters.metric)?,
+        spec: spec(ivf.nlist, &ivf.list_dtype, &resolved.parameters.metric, ivf.seed)?,
         start: if resolved.resume { Start::Resume } else { Start::Overwrite },
         // The build has the memory to itself: what the join takes is not there yet.
         budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
@@ -63,20 +55,10 @@ pub(super) fn built(
     };
     builder.build(&path, &prepared.inputs.reference_rows)?;
     // Nobody else knows of this index, so a map of it is safe.
-    let index = open(&path, resolved, Io::Mmap, budget)?;
-    Ok(Some(RunIndex { index, built: Some(path) }))
+    open(&path, resolved, Io::Mmap, budget).map(Some)
 }
 
-impl RunIndex {
-    /// Closes the index, and removes it if it was the run's own.
-    pub(super) fn end(self, vfs: &dyn Vfs) -> Result<()> {
-        let Self { index, built } = self;
-        drop(index);
-        built.map_or(Ok(()), |path| vfs.remove_dir_all(&path))
-    }
-}
-
-/// Removes the run's own index where an interrupted run joined its last query and went no further.
+/// Removes the run's own index, which nobody looks at once the last query is joined.
 pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     let resolved = &prepared.resolved;
     if resolved.parameters.ivf.is_none() || resolved.search.index.is_some() {
@@ -87,20 +69,10 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
 }
 
 /// What decides the bytes of an index.
-pub(super) fn spec(ivf: &IvfParameters, metric: &str) -> Result<IndexSpec> {
-    let nlist = u32::try_from(ivf.nlist).map_err(|_| Error::param("nlist", ivf.nlist, "at most 2^28"))?;
-    Ok(IndexSpec {
-        nlist: Some(nlist),
-        dtype: list_type(&ivf.list_dtype),
-        metric: metric.into(),
-        seed: ivf.seed,
-        prepare: None,
-    })
-}
-
-/// The numbers in lists, by their name.
-pub(super) fn list_type(name: &str) -> ListType {
-    if name == "f16" { ListType::F16 } else { ListType::F32 }
+pub(super) fn spec(nlist: u64, list_dtype: &str, metric: &str, seed: u64) -> Result<IndexSpec> {
+    let nlist = u32::try_from(nlist).map_err(|error| Error::internal(error.to_string()))?;
+    let dtype = if list_dtype == "f16" { ListType::F16 } else { ListType::F32 };
+    Ok(IndexSpec { nlist: Some(nlist), dtype, metric: metric.into(), seed, prepare: None })
 }
 
 /// Where the run's own index goes: into the folder for intermediate files, or beside the output.

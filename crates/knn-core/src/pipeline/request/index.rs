@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::search::{check_nlist, default_nlist};
+use super::search::check_nlist;
 use super::values::{
     checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_seed,
     checked_threads,
 };
 use crate::error::{Error, Result};
+use crate::index::default_lists;
 
 /// A request to build the index of a reference. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -124,7 +125,7 @@ impl IndexRequest {
 impl ResolvedIndex {
     /// What decides the index of `n` cells.
     pub fn parameters(&self, n: u64) -> Result<IndexParameters> {
-        let nlist = self.nlist.unwrap_or_else(|| default_nlist(n));
+        let nlist = self.nlist.unwrap_or_else(|| u64::from(default_lists(n)));
         check_nlist(nlist, n)?;
         Ok(IndexParameters {
             use_rep: self.use_rep.clone(),

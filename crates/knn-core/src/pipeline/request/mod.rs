@@ -15,4 +15,3 @@ pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
 pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
 pub use search::Search;
-pub(super) use search::training_warning;

@@ -6,19 +6,13 @@ use super::map::MapRequest;
 use super::resolved::IvfParameters;
 use super::values::{checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_seed, one_of};
 use crate::error::{Error, Result};
+use crate::index::default_lists;
 use crate::pipeline::index_report::IndexDescription;
 
 /// Below this many reference cells, comparing every pair is quicker than building an index.
 const EXACT_BELOW: u64 = 50_000;
 /// Share of the true neighbours that an approximate search finds unless told otherwise.
 const DEFAULT_RECALL: f64 = 0.95;
-/// Rows of a list that cost least; fewer lists of more rows are slower at equal recall.
-const LIST_ROWS: u64 = 256;
-/// More lists than this are made only where they are asked for.
-const MOST_DEFAULT_LISTS: u64 = 1 << 18;
-/// Fewer rows for each list than this train it badly.
-const LEAST_TRAINING_ROWS: u64 = 39;
-
 /// The search options of a request, each valid by itself and none contradicting another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
@@ -117,18 +111,13 @@ impl Search {
     }
 
     /// The method for `n_ref` reference cells, and its parameters. `index` describes the one that was given.
-    /// `ivf_runs` is whether an approximate search can be carried out; where not, `auto` stays exact.
-    pub(in crate::pipeline) fn choose(
-        &self,
-        n_ref: u64,
-        index: Option<&IndexDescription>,
-        ivf_runs: bool,
-    ) -> Result<Chosen> {
-        let (approximate, reason) = self.method_for(n_ref, ivf_runs);
+    pub(in crate::pipeline) fn choose(&self, n_ref: u64, index: Option<&IndexDescription>) -> Result<Chosen> {
+        let (approximate, reason) = self.method_for(n_ref);
         if !approximate {
             return Ok(Chosen { method: "exact", ivf: None, reason });
         }
-        let nlist = index.map_or_else(|| self.nlist.unwrap_or_else(|| default_nlist(n_ref)), |index| index.nlist);
+        let nlist =
+            index.map_or_else(|| self.nlist.unwrap_or_else(|| u64::from(default_lists(n_ref))), |index| index.nlist);
         if index.is_none() {
             check_nlist(nlist, n_ref)?;
         }
@@ -147,7 +136,7 @@ impl Search {
         Ok(Chosen { method: "ivf", ivf: Some(ivf), reason })
     }
 
-    fn method_for(&self, n_ref: u64, ivf_runs: bool) -> (bool, String) {
+    fn method_for(&self, n_ref: u64) -> (bool, String) {
         match self.method.as_str() {
             "exact" => (false, "it was asked for".into()),
             "ivf" => (true, "it was asked for".into()),
@@ -157,19 +146,10 @@ impl Search {
                 None if n_ref < EXACT_BELOW => {
                     (false, format!("{n_ref} reference cells are fewer than {EXACT_BELOW}, where an index would pay"))
                 }
-                None if !ivf_runs => (false, "this version has no approximate search yet".into()),
                 None => (true, format!("{n_ref} reference cells are at least {EXACT_BELOW}, where an index pays")),
             },
         }
     }
-}
-
-/// Lists for `n` cells: a 256th of them, as the nearest power of two by ratio.
-pub(super) fn default_nlist(n: u64) -> u64 {
-    let below = 1u64 << (n / LIST_ROWS).max(1).ilog2();
-    let cells = u128::from(below * LIST_ROWS);
-    let nearer_to_more = u128::from(n) * u128::from(n) >= 2 * cells * cells;
-    (if nearer_to_more { 2 * below } else { below }).min(MOST_DEFAULT_LISTS)
 }
 
 /// Refuses more lists than cells.
@@ -178,14 +158,6 @@ pub(super) fn check_nlist(nlist: u64, n: u64) -> Result<()> {
         return Err(Error::param("nlist", nlist, format!("at most one list for each of the {n} reference cells")));
     }
     Ok(())
-}
-
-/// What to say of an index that is going to be built with too few cells for each list.
-pub(in crate::pipeline) fn training_warning(nlist: u64, n: u64) -> Option<String> {
-    let few = nlist > 1 && n / nlist < LEAST_TRAINING_ROWS;
-    few.then(|| {
-        format!("nlist {nlist} leaves {} cells for each list: at least {LEAST_TRAINING_ROWS} train one well", n / nlist)
-    })
 }
 
 #[cfg(test)]
@@ -241,19 +213,17 @@ mod tests {
 
     #[test]
     fn auto_follows_the_size_of_the_reference_and_what_was_given() {
-        let method = |request: MapRequest, n| search(&request).choose(n, None, true).unwrap().method;
+        let method = |request: MapRequest, n| search(&request).choose(n, None).unwrap().method;
         assert_eq!(method(request(), 49_999), "exact");
         assert_eq!(method(request(), 50_000), "ivf");
         assert_eq!(method(MapRequest { recall: Some(1.0), ..request() }, 50_000), "exact");
         assert_eq!(method(MapRequest { nprobe: Some(2), ..request() }, 10_000), "ivf");
         assert_eq!(method(MapRequest { method: Some("exact".into()), ..request() }, 1 << 30), "exact");
-        let chosen = search(&request()).choose(50_000, None, false).unwrap();
-        assert_eq!((chosen.method, chosen.ivf), ("exact", None));
     }
 
     #[test]
     fn equal_searches_have_equal_parameters() {
-        let ivf = |request: MapRequest| search(&request).choose(1_000_000, None, true).unwrap().ivf.unwrap();
+        let ivf = |request: MapRequest| search(&request).choose(1_000_000, None).unwrap().ivf.unwrap();
         let plain = ivf(request());
         assert_eq!((plain.recall, plain.nprobe, plain.nlist, plain.seed), (Some(0.95), None, 4096, 0));
         let said = MapRequest {
@@ -270,9 +240,9 @@ mod tests {
         let pinned = ivf(MapRequest { nprobe: Some(16), ..request() });
         assert_eq!((pinned.recall, pinned.nprobe), (None, Some(16)));
         let many = MapRequest { nprobe: Some(5000), ..request() };
-        assert_eq!(search(&many).choose(1_000_000, None, true).unwrap_err().code(), "GM_PARAM");
+        assert_eq!(search(&many).choose(1_000_000, None).unwrap_err().code(), "GM_PARAM");
         let more = MapRequest { nlist: Some(600), ..request() };
-        assert_eq!(search(&more).choose(500, None, true).unwrap_err().code(), "GM_PARAM");
+        assert_eq!(search(&more).choose(500, None).unwrap_err().code(), "GM_PARAM");
     }
 
     #[test]
@@ -280,18 +250,7 @@ mod tests {
         let given = MapRequest { index: Some("a.gmx".into()), ..request() };
         let index =
             IndexDescription { nlist: 77, list_dtype: "f16".into(), digest: "abc".into(), ..Default::default() };
-        let ivf = search(&given).choose(500, Some(&index), true).unwrap().ivf.unwrap();
+        let ivf = search(&given).choose(500, Some(&index)).unwrap().ivf.unwrap();
         assert_eq!((ivf.nlist, ivf.list_dtype.as_str(), ivf.index.as_deref()), (77, "f16", Some("abc")));
-    }
-
-    #[test]
-    fn lists_are_a_power_of_two_of_about_256_cells() {
-        for (n, nlist) in
-            [(0, 1), (255, 1), (500, 2), (50_000, 256), (1_000_000, 4096), (10_000_000, 32_768), (u64::MAX, 1 << 18)]
-        {
-            assert_eq!(default_nlist(n), nlist, "{n}");
-        }
-        assert!(training_warning(4096, 100_000).is_some());
-        assert!(training_warning(256, 100_000).is_none());
     }
 }
