@@ -45,7 +45,7 @@ pub fn join_slab(
     let assigned = slab.clusters.assign(&queries.values, slab.grid(), tile);
     ordered.sort_by_key(queries.rows(), |row| assigned[row as usize]);
     ordered.gather(&queries.values, dim, nearest);
-    let Ordered { order, rows, ids, distances } = ordered;
+    let Ordered { order, rows, ids, distances, .. } = ordered;
     let results = ids.par_chunks_mut(QUERY_CHUNK * k).zip(distances.par_chunks_mut(QUERY_CHUNK * k));
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {

@@ -81,7 +81,7 @@ impl<'a> ListJoin<'a> {
     }
 
     /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as
-    /// it takes. `nearest` comes empty and leaves ascending by (f32 distance, id).
+    /// it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
     ///
     /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a
     /// list and leaves `nearest` incomplete.
@@ -99,17 +99,20 @@ impl<'a> ListJoin<'a> {
         let each = rows_at_a_time(probes);
         let routes = self.router.route(&queries.values, probes, self.tile);
         ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
-        ordered.gather(&queries.values, dim, nearest);
-        let Ordered { order, rows, ids, distances } = ordered;
+        ordered.room(k);
+        let Ordered { order, ids, distances, .. } = ordered;
         let results = ids.par_chunks_mut(each * k).zip(distances.par_chunks_mut(each * k));
-        let jobs = results.zip(rows.par_chunks(each * dim)).zip(order.par_chunks(each));
-        jobs.try_for_each_init(
-            || (Slice::new(self), Vec::new(), Vec::new()),
-            |(slice, lists, own_ids), (((ids, distances), rows), order)| {
+        results.zip(order.par_chunks(each)).try_for_each_init(
+            || (Slice::new(self), Vec::new(), Vec::new(), Vec::new()),
+            |(slice, rows, lists, own_ids), ((ids, distances), order)| {
+                ids.fill(-1);
+                distances.fill(f32::NAN);
+                rows.clear();
                 lists.clear();
                 own_ids.clear();
                 for &row in order {
                     let row = row as usize;
+                    rows.extend_from_slice(queries.row(row));
                     lists.extend_from_slice(&routes[row * probes..(row + 1) * probes]);
                     own_ids.extend(own.map(|own| own[row]));
                 }

@@ -48,7 +48,7 @@ pub fn slice_bytes(size: SliceSize) -> u64 {
     let slice = queries.min(SLICE_ROWS as u64);
     let routes = slice.saturating_mul(nlist).min(SLICE_ROUTES as u64);
     let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim);
-    let buffers = buffers + Survivors::bytes(slice as usize, k + 1) + slice * 8;
+    let buffers = buffers + Survivors::bytes(slice as usize, k + 1) + slice * (dim * 4 + 8);
     let visits = Visits::bytes(routes, nlist) + routes * 4;
     let found = Survivors::slots(k + 1);
     let decided = found * (dim as usize * 4 + 28) + Ranking::bytes(found, k);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::outputs::{DISTANCES, INDICES, NAMES, STATUS, ids_dtype};
+use super::finished::Finished;
+use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
 use super::report::RecallReport;
@@ -16,7 +17,7 @@ use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
 use crate::source::{RowSource, StringBlock};
 use crate::store::Record;
-use crate::types::{DType, MappingStatus, NeighborBlock, RowRange, Tile};
+use crate::types::{MappingStatus, NeighborBlock, RowRange, Tile};
 
 /// What the pass learned; each unit's journal record holds its share, so that a resumed run learns the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -111,8 +112,9 @@ struct Pass<'a> {
     ahead: Tile,
     nearest: NeighborBlock,
     ordered: Ordered,
+    /// The block before, until it is written.
+    finished: Finished,
     names: StringBlock,
-    bytes: Vec<u8>,
 }
 
 impl<'a> Pass<'a> {
@@ -131,7 +133,9 @@ impl<'a> Pass<'a> {
             Finder::All(Box::new(reference))
         };
         let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
-        let nearest = NeighborBlock { k: prepared.spec.k as usize, ..NeighborBlock::default() };
+        let k = prepared.spec.k as usize;
+        let mut finished = Finished::default();
+        finished.nearest.k = k;
         Ok(Self {
             prepared,
             tile,
@@ -140,10 +144,10 @@ impl<'a> Pass<'a> {
             reader,
             queries: Tile::default(),
             ahead: Tile::default(),
-            nearest,
+            nearest: NeighborBlock { k, ..NeighborBlock::default() },
             ordered: Ordered::default(),
+            finished,
             names: StringBlock::default(),
-            bytes: Vec::new(),
         })
     }
 
@@ -154,30 +158,36 @@ impl<'a> Pass<'a> {
         for block in rows.pieces(block_rows) {
             std::mem::swap(&mut self.queries, &mut self.ahead);
             debug_assert_eq!((self.queries.first_row, self.queries.rows()), (block.start, block.len()));
-            self.join(rows.end, block_rows, joined)?;
-            self.append(writer, joined)?;
+            self.join(rows.end, block_rows, writer, joined)?;
+            self.finished.take(&mut self.nearest, &self.queries);
+            let statuses = &self.finished.statuses;
+            statuses.iter().for_each(|&status| joined.statuses[status as usize] += 1);
+            joined.sums.add(&self.finished.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
             self.progress.advance(block.len() as u64)?;
         }
+        self.finished.store(writer, self.prepared.spec.n_ref)?;
         // Last, with the block's buffers in memory, so that the first unit takes as much as any other.
         self.copy_names(rows, writer)
     }
 
-    /// Joins the block in `queries` and reads the next one of the unit meanwhile.
-    fn join(&mut self, unit_end: u64, block_rows: u64, joined: &mut Joined) -> Result<()> {
-        let slots = self.queries.rows() * self.nearest.k;
-        self.nearest.first_row = self.queries.first_row;
-        self.nearest.ids.clear();
-        self.nearest.ids.resize(slots, -1);
-        self.nearest.distances.clear();
-        self.nearest.distances.resize(slots, f32::NAN);
+    /// Joins the block in `queries`; meanwhile reads the next one of the unit and writes the one before.
+    fn join(&mut self, unit_end: u64, block_rows: u64, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
         let left = unit_end - self.reader.position();
-        let Self { prepared, tile, progress, finder, reader, queries, ahead, nearest, ordered, .. } = self;
+        let Self { prepared, tile, progress, finder, reader, queries, ahead, nearest, ordered, finished, .. } = self;
         let self_mapping = prepared.resolved.self_mapping;
+        let slots = queries.rows() * nearest.k;
+        nearest.first_row = queries.first_row;
         let visit = || match finder {
             Finder::All(reference) => {
+                nearest.ids.clear();
+                nearest.ids.resize(slots, -1);
+                nearest.distances.clear();
+                nearest.distances.resize(slots, f32::NAN);
                 reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress))
             }
             Finder::Lists(Lists { search, probes }, own) => {
+                nearest.ids.resize(slots, -1);
+                nearest.distances.resize(slots, f32::NAN);
                 let first = queries.first_row as i64;
                 own.clear();
                 own.extend(first..first + queries.rows() as i64);
@@ -185,41 +195,13 @@ impl<'a> Pass<'a> {
                 search.join(queries, *probes, own, nearest, ordered, progress).map(|()| search.excluded())
             }
         };
-        let (excluded, read) = rayon::join(visit, || reader.next(block_rows.min(left), ahead));
+        let meanwhile = || {
+            finished.store(writer, prepared.spec.n_ref)?;
+            reader.next(block_rows.min(left), ahead)
+        };
+        let (excluded, done) = rayon::join(visit, meanwhile);
         joined.excluded = excluded?;
-        read
-    }
-
-    fn append(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        let statuses: Vec<u8> = (0..self.queries.rows())
-            .map(|row| {
-                let status = self.status(row);
-                joined.statuses[status as usize] += 1;
-                status as u8
-            })
-            .collect();
-        joined.sums.add(&self.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
-        writer.append(STATUS, &statuses)?;
-        self.bytes.clear();
-        if ids_dtype(self.prepared.spec.n_ref) == DType::Int32 {
-            self.bytes.extend(self.nearest.ids.iter().flat_map(|&id| (id as i32).to_le_bytes()));
-        } else {
-            self.bytes.extend(self.nearest.ids.iter().flat_map(|id| id.to_le_bytes()));
-        }
-        writer.append(INDICES, &self.bytes)?;
-        self.bytes.clear();
-        self.bytes.extend(self.nearest.distances.iter().flat_map(|distance| distance.to_le_bytes()));
-        writer.append(DISTANCES, &self.bytes)
-    }
-
-    fn status(&self, row: usize) -> MappingStatus {
-        if !self.queries.row(row).iter().all(|value| value.is_finite()) {
-            MappingStatus::InvalidInput
-        } else if self.nearest.ids[row * self.nearest.k] < 0 {
-            MappingStatus::NoNeighbors
-        } else {
-            MappingStatus::Ok
-        }
+        done
     }
 
     /// Names are copied band by band.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::finished::Finished;
 use super::inputs::Inputs;
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
@@ -27,6 +28,8 @@ const USUAL_PROBES: u64 = 128;
 const LONGEST_LIST: u64 = 8;
 /// Centroids are in memory as they are, beside their bytes when they are read, and packed.
 const LEVEL_COPIES: u64 = 4;
+/// Where lists stay in memory, more queries in flight make nothing faster, and the rows of one block are written while the next is joined.
+const MOST_LIST_BLOCK: u64 = 1 << 18;
 /// Fewer queries in flight would visit too many lists for too few of them.
 const LEAST_LIST_BLOCK: u64 = 4096;
 /// Rows that transfer works on at a time.
@@ -54,7 +57,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
 
     let mut common = BTreeMap::new();
     common.insert("process", PROCESS);
-    common.insert("writer", writer_bytes(spec));
+    common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(k));
 
     if let Some(ivf) = &resolved.parameters.ivf {
         return share_lists(resolved, inputs, spec, &common, ivf);
@@ -65,7 +68,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
 
-    let per_row = block_row_bytes(dim, k);
+    let per_row = block_row_bytes(dim, k) + ordered_bytes(k, dim);
     let least_block = n_query.clamp(1, (QUERY_CHUNK as u64 * threads).min(MOST_BLOCK_ROWS));
     let most_block = n_query.clamp(1, MOST_BLOCK_ROWS);
     let reading = TileReader::bytes(&inputs.reference_rows);
@@ -128,7 +131,7 @@ fn share_lists(
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
-    let per_row = block_row_bytes(dim, k) + probes * 4 + 16;
+    let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + probes * 4 + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
     let least_join = fixed + least_block * per_row;
@@ -145,7 +148,9 @@ fn share_lists(
         fits(resolved, "neighbors", least_join, &join)?;
     }
     let share = (resolved.memory - fixed) / 3 / per_row;
-    let most = n_query.clamp(1, spec.layout.unit_rows().max(1));
+    let lists = n_ref * (dim * 4 + 8);
+    let stay = resolved.memory - fixed >= lists + MOST_LIST_BLOCK * per_row;
+    let most = n_query.min(if stay { MOST_LIST_BLOCK } else { spec.layout.unit_rows() });
     let block_rows = share.clamp(least_block, most.max(least_block));
     join.insert("queries in flight", block_rows * per_row);
     let planned: u64 = join.values().sum();
@@ -175,10 +180,10 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
     parts
 }
 
-/// Bytes of one query row in flight: this block's tile and the next one's, its neighbours, their stored form, and what
-/// the join copies.
+/// Bytes of one query row in flight, besides what the join copies: this block's tile and the next one's, its neighbours and
+/// those of the block before.
 fn block_row_bytes(dim: u64, k: u64) -> u64 {
-    2 * dim * 4 + k * (8 + 4) + k * 8 + 8 + ordered_bytes(k, dim)
+    2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
 }
 
 /// What transfer takes: the reference's columns, which must be in memory, and one piece of rows.

@@ -6,6 +6,7 @@
 
 mod cost;
 mod doctor;
+mod finished;
 mod index;
 mod index_report;
 mod inputs;
