@@ -2,7 +2,7 @@
 //! themselves whenever a line with a number of probes arrives on stdin.
 //!
 //! `list_join ROWS.f32 DIM K THREADS INDEX`: each line answers with the probes, the seconds of the join, and the recall of 500 rows
-//! against all lists.
+//! against all lists. `near N` is what the recall contract chooses from: the near ones of at most N lists.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use gigamapper_core::budget::MemoryBudget;
 use gigamapper_core::distance::Lane;
-use gigamapper_core::index::{IndexBuilder, IndexSpec, Io, IvfIndex, Start};
+use gigamapper_core::index::{IndexBuilder, IndexSpec, Io, IvfIndex, Probes, Start};
 use gigamapper_core::join::{ListJoin, Ordered};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::source::MemoryRows;
@@ -56,14 +56,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     pool.install(|| search.join_all(&few, Some(&own[..SAMPLED]), &mut truth, &progress))?;
     let mut out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
-        let probes: usize = line?.trim().parse()?;
+        let line = line?;
+        let probes = match line.trim().strip_prefix("near ") {
+            Some(most) => Probes::Near(most.parse()?),
+            None => Probes::Nearest(line.trim().parse()?),
+        };
         let mut nearest = empty(queries.rows(), k);
         let began = Instant::now();
         pool.install(|| search.join(&queries, probes, Some(&own), &mut nearest, &mut ordered, &progress))?;
         let seconds = began.elapsed().as_secs_f64();
         let found: usize =
             (0..SAMPLED).map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count()).sum();
-        writeln!(out, "{probes} {seconds:.3} {:.5}", found as f64 / (SAMPLED * k) as f64)?;
+        writeln!(out, "{line} {seconds:.3} {:.5}", found as f64 / (SAMPLED * k) as f64)?;
         out.flush()?;
     }
     Ok(())

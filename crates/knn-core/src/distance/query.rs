@@ -87,6 +87,11 @@ impl QueryRows {
         f64::from((distance as f32).next_up())
     }
 
+    /// How much larger the squared distance to a reference of value `far` is than to one of value `near`, on the grid, in squared steps.
+    pub fn farther(&self, row: usize, near: i32, far: i32) -> f64 {
+        power(self.known[row].exponent + 1) * (f64::from(near) - f64::from(far))
+    }
+
     fn values(&self, row: usize) -> &[i32] {
         &self.values[row * self.pairs..(row + 1) * self.pairs]
     }

@@ -13,7 +13,7 @@ use super::manifest::Manifest;
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::seal::Sealer;
-use super::spec::{IndexSpec, Resolved};
+use super::spec::{IndexSpec, Resolved, super_cells};
 use super::train::Trainer;
 use super::work::{Begun, Start, Work};
 use crate::budget::MemoryBudget;
@@ -81,7 +81,7 @@ fn levels_bytes(super_cells: u64, lists: u64, dim: u64, threads: u64) -> u64 {
 impl IndexBuilder<'_> {
     /// Bytes that building `lists` lists takes whatever the rows are.
     pub fn least_bytes(lists: u64, dim: u64, threads: u64) -> u64 {
-        levels_bytes(lists.isqrt(), lists, dim, threads)
+        levels_bytes(super_cells(lists), lists, dim, threads)
     }
 
     /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.

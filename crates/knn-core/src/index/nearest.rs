@@ -104,6 +104,11 @@ impl Askers {
         self.rows.is_valid(row)
     }
 
+    /// How much larger a row's squared distance to a target of value `far` is than to one of value `near`, in squared steps of the grid.
+    pub(super) fn farther(&self, row: usize, near: i32, far: i32) -> f64 {
+        self.rows.farther(row, near, far)
+    }
+
     /// The nearest target of every row.
     pub(super) fn nearest(&mut self, targets: &Targets, tile: &dyn DistanceTile, nearest: &mut [u32]) {
         self.panels.all(&self.rows);

@@ -8,12 +8,17 @@ use rayon::prelude::*;
 use super::coarse::Coarse;
 use super::kmeans::Groups;
 use super::nearest::{Askers, Frame, Targets};
+use super::probes::Probes;
 use crate::distance::{Candidate, DistanceTile, Resolve, Survivors};
 
 /// Super-cells whose lists are looked at, at least.
 const SUPER_CELLS: usize = 12;
 /// Lists that are looked at for each one that is probed: what lies in a super-cell that is not looked at cannot be probed.
-const LOOKED_AT: usize = 64;
+const LOOKED_AT: usize = 16;
+/// A row that looks in the near ones of so many lists looks in about a third of them.
+const NEAR_SHARE: usize = 3;
+/// Centroids that tell the spacing.
+const SPACED_LISTS: usize = 1024;
 /// Rows that a thread routes at a time at most, and bytes of their buffers.
 const ROUTED_ROWS: usize = 1024;
 const BUFFER_BYTES: u64 = 4 << 20;
@@ -25,6 +30,8 @@ pub struct Router {
     /// The lists of each super-cell, and the first of them.
     lists: Vec<(u32, Targets)>,
     nlist: usize,
+    /// Mean squared distance between a centroid and the nearest other one, in squared steps of the grid.
+    spacing: f64,
 }
 
 impl Router {
@@ -36,7 +43,35 @@ impl Router {
             (lists.start, Targets::new(coarse.centroids(lists), &frame, tile))
         });
         let (lists, nlist) = (lists.collect(), coarse.nlist() as usize);
-        Self { super_cells: Targets::new(coarse.super_centroids(), &frame, tile), lists, nlist, frame }
+        let super_cells = Targets::new(coarse.super_centroids(), &frame, tile);
+        let mut router = Self { super_cells, lists, nlist, frame, spacing: 1.0 };
+        router.spacing = router.spacing(coarse, tile);
+        router
+    }
+
+    /// The spacing of some centroids all over the index, at least a step.
+    fn spacing(&self, coarse: &Coarse, tile: &dyn DistanceTile) -> f64 {
+        let every = self.nlist.div_ceil(SPACED_LISTS);
+        let some = (0..self.nlist as u32).step_by(every).flat_map(|list| coarse.centroids(list..list + 1));
+        let rows: Vec<f32> = some.copied().collect();
+        let (mut sum, mut count) = (0.0, 0);
+        let mut scratch = Scratch::default();
+        for rows in rows.chunks(ROUTED_ROWS * self.frame.dim()) {
+            let mut routes = vec![u32::MAX; rows.len() / self.frame.dim() * 2];
+            self.route_chunk(
+                rows,
+                Probes::Nearest(2),
+                SUPER_CELLS.min(self.lists.len()),
+                tile,
+                &mut scratch,
+                &mut routes,
+            );
+            for row in (0..routes.len() / 2).filter(|row| routes[row * 2 + 1] != u32::MAX) {
+                sum += scratch.askers.farther(row, scratch.values[row * 2], scratch.values[row * 2 + 1]);
+                count += 1;
+            }
+        }
+        (sum / f64::from(count.max(1))).max(1.0)
     }
 
     /// Bytes that the packed levels take.
@@ -52,17 +87,18 @@ impl Router {
 
     /// The nearest list of each row (row-major), as [`Self::route`] has it first.
     pub fn assign(&self, rows: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
-        self.route(rows, 1, tile)
+        self.route(rows, Probes::Nearest(1), tile)
     }
 
-    /// The `probes` lists nearest to each row (row-major), nearest first, ties to the lower list; `u32::MAX` behind them where there are
-    /// fewer, and throughout for rows with a coordinate that is not finite.
-    pub fn route(&self, rows: &[f32], probes: usize, tile: &dyn DistanceTile) -> Vec<u32> {
+    /// The lists that each row (row-major) looks in, nearest first, ties to the lower list: [`Probes::most`] places for each row, with `u32::MAX`
+    /// behind the lists, and throughout for rows with a coordinate that is not finite.
+    pub fn route(&self, rows: &[f32], probes: Probes, tile: &dyn DistanceTile) -> Vec<u32> {
         let dim = self.frame.dim();
-        let mut routes = vec![u32::MAX; rows.len() / dim * probes];
+        let most = probes.most();
+        let mut routes = vec![u32::MAX; rows.len() / dim * most];
         let cells = self.cells_for(probes);
-        let each = (BUFFER_BYTES / Survivors::bytes(1, probes.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
-        let jobs = routes.par_chunks_mut(each * probes).zip(rows.par_chunks(each * dim));
+        let each = (BUFFER_BYTES / Survivors::bytes(1, most.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
+        let jobs = routes.par_chunks_mut(each * most).zip(rows.par_chunks(each * dim));
         jobs.for_each_init(Scratch::default, |scratch, (routes, rows)| {
             self.route_chunk(rows, probes, cells, tile, scratch, routes);
         });
@@ -70,16 +106,20 @@ impl Router {
     }
 
     /// Super-cells that are looked at where so many lists are probed.
-    fn cells_for(&self, probes: usize) -> usize {
+    fn cells_for(&self, probes: Probes) -> usize {
         let cells = self.lists.len();
-        let looked_at = probes.saturating_mul(LOOKED_AT).saturating_mul(cells).div_ceil(self.nlist.max(1));
+        let probed = match probes {
+            Probes::Near(most) if most < self.nlist => most.div_ceil(NEAR_SHARE),
+            _ => probes.most(),
+        };
+        let looked_at = probed.saturating_mul(LOOKED_AT).saturating_mul(cells).div_ceil(self.nlist.max(1));
         looked_at.max(SUPER_CELLS).min(cells)
     }
 
     fn route_chunk(
         &self,
         rows: &[f32],
-        probes: usize,
+        probes: Probes,
         cells: usize,
         tile: &dyn DistanceTile,
         scratch: &mut Scratch,
@@ -94,7 +134,7 @@ impl Router {
         let mut asking = Asking::begin(askers, survivors, Keep::new(cells, values, chosen, keys), tile);
         asking.meet(0, &self.super_cells, members);
         asking.end();
-        let mut asking = Asking::begin(askers, survivors, Keep::new(probes, values, routes, keys), tile);
+        let mut asking = Asking::begin(askers, survivors, Keep::new(probes.most(), values, routes, keys), tile);
         // A row's own super-cell first: its lists bound what is still to be found.
         for own in [true, false] {
             sought.clear();
@@ -113,6 +153,11 @@ impl Router {
             }
         }
         asking.end();
+        let most = probes.most();
+        for (row, (routes, values)) in routes.chunks_exact_mut(most).zip(values.chunks_exact(most)).enumerate() {
+            let excess = values.iter().map(|&value| askers.farther(row, values[0], value) / self.spacing);
+            routes[probes.kept(self.nlist, excess)..].fill(u32::MAX);
+        }
     }
 }
 
@@ -219,7 +264,7 @@ mod tests {
         rows[3] = f32::NAN;
         for lane in Lane::available() {
             let router = Router::new(&coarse, &lane);
-            let routes = router.route(&rows, 40, &lane);
+            let routes = router.route(&rows, Probes::Nearest(40), &lane);
             assert_eq!(routes[40..80], [u32::MAX; 40]);
             for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)).filter(|(row, _)| !row[1].is_nan()) {
                 let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
@@ -228,7 +273,7 @@ mod tests {
                 sorted.sort_unstable();
                 assert!(sorted.into_iter().eq(0..40));
             }
-            let few = router.route(&rows, 3, &lane);
+            let few = router.route(&rows, Probes::Nearest(3), &lane);
             assert!(few.chunks_exact(3).zip(routes.chunks_exact(40)).all(|(few, all)| few == &all[..3]));
         }
     }

@@ -15,6 +15,9 @@ use crate::store::hash_bytes;
 const ROWS_PER_LIST: u64 = 256;
 /// Two levels of centroids route among so many lists.
 pub const MOST_TRAINED: u32 = 1 << 18;
+/// Super-cells for each of the square root of the lists, and lists of a super-cell at least.
+const CELLS_PER_ROOT: u64 = 4;
+const LISTS_PER_CELL: u64 = 4;
 /// Rows of the sample per list, and per super-cell.
 const SAMPLE_PER_LIST: u32 = 64;
 const SAMPLE_PER_SUPER_CELL: u32 = 256;
@@ -62,6 +65,12 @@ pub(super) struct Resolved {
     pub(super) run: String,
 }
 
+/// Super-cells of so many lists. A row is compared with all super-cells and with the lists of some dozens of them, so there are more
+/// than the square root, and each is small.
+pub(super) fn super_cells(lists: u64) -> u64 {
+    (lists.isqrt() * CELLS_PER_ROOT).min(lists.div_ceil(LISTS_PER_CELL)).max(1)
+}
+
 impl IndexSpec {
     /// Checks the spec and resolves it for a source.
     pub(super) fn resolve(&self, source: &dyn RowSource) -> Result<Resolved> {
@@ -78,7 +87,7 @@ impl IndexSpec {
             seed: self.seed,
             prepare: self.prepare,
             lists,
-            super_cells: lists.isqrt(),
+            super_cells: super_cells(u64::from(lists)) as u32,
             warnings,
             source: fingerprint,
             metric: self.metric.clone(),

@@ -1,7 +1,7 @@
 //! A block of queries against the lists of an index that lie nearest to each: the approximate join.
 //!
 //! Queries are taken in the order of their nearest lists, in slices of some thousands; a thread has a slice to itself. It visits
-//! the nearest list of each query first, which bounds the distance of what is still to be found, then the other lists in the order of the
+//! the nearest list of each query first, then the next three, which bound the distance of what is still to be found, then the others, in the order of the
 //! file, each once for all queries of the slice that probe it. What survives is decided by exact distances: at the end of the slice
 //! where lists stay in memory, at the end of each visit where they do not. Both give the same neighbours.
 
@@ -15,7 +15,7 @@ use super::slice::{Looks, Slice};
 use crate::budget::{Lease, MemoryBudget};
 use crate::distance::{DistanceTile, Grid, PackedReferences};
 use crate::error::Result;
-use crate::index::{IvfIndex, Router};
+use crate::index::{IvfIndex, Probes, Router};
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
@@ -57,6 +57,13 @@ impl<'a> ListJoin<'a> {
         self.index.nlist() as usize
     }
 
+    /// Lists that each of these rows (row-major) looks in, on average.
+    pub(super) fn mean_probes(&self, rows: &[f32], probes: Probes) -> f64 {
+        let routes = self.router.route(rows, probes, self.tile);
+        let looked_in = routes.iter().filter(|list| **list != u32::MAX).count();
+        looked_in as f64 / (rows.len() / self.index.dim()).max(1) as f64
+    }
+
     /// Rows of the reference that are in no list.
     pub fn excluded(&self) -> u64 {
         self.index.manifest().excluded
@@ -80,7 +87,7 @@ impl<'a> ListJoin<'a> {
         scratch
     }
 
-    /// Finds the k nearest of each query among the `probes` lists nearest to it; where those hold fewer than k, among as many more as
+    /// Finds the k nearest of each query among the lists that it looks in; where those hold fewer than k, among as many more as
     /// it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
     ///
     /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a
@@ -88,16 +95,17 @@ impl<'a> ListJoin<'a> {
     pub fn join(
         &self,
         queries: &Tile,
-        probes: usize,
+        probes: Probes,
         own: Option<&[i64]>,
         nearest: &mut NeighborBlock,
         ordered: &mut Ordered,
         progress: &Progress,
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
-        let probes = probes.clamp(1, self.nlist());
-        let each = rows_at_a_time(probes);
+        let probes = probes.with(probes.most().clamp(1, self.nlist()));
         let routes = self.router.route(&queries.values, probes, self.tile);
+        let probes = probes.most();
+        let each = rows_at_a_time(probes);
         ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
         ordered.room(k);
         let Ordered { order, ids, distances, .. } = ordered;
@@ -135,7 +143,7 @@ impl<'a> ListJoin<'a> {
         progress: &Progress,
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
-        let routes = self.router.route(&queries.values, 1, self.tile);
+        let routes = self.router.assign(&queries.values, self.tile);
         // All threads take part, also where there are few queries.
         let each = queries.rows().div_ceil(rayon::current_num_threads()).clamp(1, SLICE_ROWS);
         let results = nearest.ids.par_chunks_mut(each * k).zip(nearest.distances.par_chunks_mut(each * k));
@@ -164,7 +172,7 @@ impl<'a> ListJoin<'a> {
                 let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
                 let own: Option<Vec<i64>> = results.own.map(|own| few.iter().map(|&query| own[query]).collect());
                 let (mut ids, mut distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
-                let lists = &self.router.route(&rows, probes, self.tile);
+                let lists = &self.router.route(&rows, Probes::Nearest(probes), self.tile);
                 let (rows, own) = (rows.as_slice(), own.as_deref());
                 let mut wider = Results { rows, dim, own, k, ids: &mut ids, distances: &mut distances };
                 slice.join(&mut wider, Looks::In { lists, probes }, progress)?;

@@ -7,6 +7,7 @@
 use super::lists::{ListJoin, rows_at_a_time};
 use super::order::Ordered;
 use crate::error::Result;
+use crate::index::Probes;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
@@ -16,8 +17,10 @@ const DEVIATIONS: f64 = 1.96;
 /// How many of the true neighbours a search finds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recall {
-    /// Lists probed.
-    pub probes: usize,
+    /// The lists that a query looks in.
+    pub probes: Probes,
+    /// How many they are on average, of the queries that did not choose.
+    pub lists: f64,
     /// Mean share of the k true neighbours that are found, of the queries that did not choose.
     pub measured: f64,
     /// Half the width of the 95 % interval of that mean.
@@ -27,9 +30,9 @@ pub struct Recall {
 /// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// The smallest number of probes that finds this share.
+    /// The smallest number of near lists ([`Probes::Near`]) that finds this share.
     Recall(f64),
-    /// This number of probes, whatever it finds.
+    /// This number of lists ([`Probes::Nearest`]), whatever they hold.
     Probes(usize),
 }
 
@@ -61,18 +64,22 @@ impl<'a> Calibration<'a> {
         let rows = self.queries.rows();
         let half = rows.div_ceil(2);
         let probes = match target {
-            Target::Probes(probes) => probes.clamp(1, self.search.nlist()),
-            Target::Recall(wanted) => self.choose(wanted, half, progress)?,
+            Target::Probes(probes) => Probes::Nearest(probes.clamp(1, self.search.nlist())),
+            Target::Recall(wanted) => Probes::Near(self.choose(wanted, half, progress)?),
         };
         // A single query does both.
-        let shares = self.shares(half.min(rows.saturating_sub(1))..rows, probes, progress)?;
+        let reporting = half.min(rows.saturating_sub(1))..rows;
+        let shares = self.shares(reporting.clone(), probes, progress)?;
         let measured = mean(&shares);
-        Ok(Recall { probes, measured, within: within(&shares, measured) })
+        let lists = self.search.mean_probes(&self.queries.values[reporting.start * self.queries.dim..], probes);
+        Ok(Recall { probes, lists, measured, within: within(&shares, measured) })
     }
 
-    /// The smallest number of probes at which the first `half` queries find the wanted share.
+    /// The smallest number of near lists in which the first `half` queries find the wanted share.
     fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
-        let enough = |probes| Ok::<_, crate::error::Error>(mean(&self.shares(0..half, probes, progress)?) >= wanted);
+        let enough = |probes| {
+            Ok::<_, crate::error::Error>(mean(&self.shares(0..half, Probes::Near(probes), progress)?) >= wanted)
+        };
         let most = self.search.nlist();
         let (mut few, mut many) = (0, 1);
         while many < most && !enough(many)? {
@@ -86,12 +93,12 @@ impl<'a> Calibration<'a> {
     }
 
     /// The share of its true neighbours that each query finds. Queries without any are left out.
-    fn shares(&self, rows: std::ops::Range<usize>, probes: usize, progress: &Progress) -> Result<Vec<f64>> {
+    fn shares(&self, rows: std::ops::Range<usize>, probes: Probes, progress: &Progress) -> Result<Vec<f64>> {
         let (dim, k) = (self.queries.dim, self.truth.k);
         let mut shares = Vec::with_capacity(rows.len());
         // With many probes a few at a time, because the routes of all would be large.
-        for first in rows.clone().step_by(rows_at_a_time(probes)) {
-            let some = first..(first + rows_at_a_time(probes)).min(rows.end);
+        for first in rows.clone().step_by(rows_at_a_time(probes.most())) {
+            let some = first..(first + rows_at_a_time(probes.most())).min(rows.end);
             let values = self.queries.values[some.start * dim..some.end * dim].to_vec();
             let own = self.own.as_ref().map(|own| &own[some.clone()]);
             let mut found = empty(some.len(), k);

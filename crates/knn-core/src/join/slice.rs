@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::index::{Io, IvfIndex, ListBuffer, ListView};
 use crate::progress::Progress;
 
+/// Lists of a query that are visited before the others, its nearest apart.
+const NEAR_RANKS: usize = 4;
+
 /// Buffers that serve slice after slice.
 pub(super) struct Slice<'a> {
     search: &'a ListJoin<'a>,
@@ -80,14 +83,18 @@ impl<'a> Slice<'a> {
         places.clear();
         let stays = index.io() != Io::Pread;
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
-        for nearest in [true, false] {
+        // The nearest lists first: what they hold bounds what is kept of the others.
+        for sweep in [0..1, 1..NEAR_RANKS, NEAR_RANKS..usize::MAX] {
             match looks {
                 Looks::In { lists, probes } => {
-                    let ranks = if nearest { 0..1 } else { 1..probes };
+                    let ranks = sweep.start.min(probes)..sweep.end.min(probes);
                     visits.sort(lists, probes, ranks, index.nlist() as usize);
                 }
-                Looks::Everywhere { nearest: first } if nearest => visits.sort(first, 1, 0..1, index.nlist() as usize),
-                Looks::Everywhere { nearest: first } => visits.everywhere_else(first, index.nlist()),
+                Looks::Everywhere { nearest } if sweep.start == 0 => {
+                    visits.sort(nearest, 1, 0..1, index.nlist() as usize);
+                }
+                Looks::Everywhere { nearest } if sweep.start == 1 => visits.everywhere_else(nearest, index.nlist()),
+                Looks::Everywhere { .. } => break,
             }
             for &list in &visits.lists {
                 progress.check()?;

@@ -11,6 +11,7 @@ use super::report::RecallReport;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
+use crate::index::Probes;
 use crate::join::{ListJoin, Ordered, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
@@ -86,11 +87,11 @@ pub(super) fn run(
     Ok(joined)
 }
 
-/// The lists of an index, and how many of them each query probes.
+/// The lists of an index, and those that each query looks in.
 #[derive(Clone, Copy)]
 pub(super) struct Lists<'a> {
     pub(super) search: &'a ListJoin<'a>,
-    pub(super) probes: usize,
+    pub(super) probes: Probes,
 }
 
 /// Where neighbours are found.

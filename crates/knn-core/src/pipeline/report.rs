@@ -207,9 +207,12 @@ pub struct RecallReport {
     pub high: f64,
     /// What was asked for; null for an exact search, and where `nprobe` was given.
     pub target: Option<f64>,
-    /// Lists visited for each query cell; null for an exact search.
+    /// Lists that a query cell looks in at most; where `recall` chose them, it leaves out those that are much farther than the
+    /// nearest. Null for an exact search.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub nprobe: Option<u64>,
+    /// Lists that a query cell looks in on average, of that sample; null for an exact search.
+    pub mean_nprobe: Option<f64>,
     /// The method taken: `exact` or `ivf`.
     pub method: String,
 }
@@ -217,7 +220,15 @@ pub struct RecallReport {
 impl RecallReport {
     /// That of an exact search.
     pub fn exact() -> Self {
-        Self { measured: 1.0, low: 1.0, high: 1.0, target: None, nprobe: None, method: "exact".into() }
+        Self {
+            measured: 1.0,
+            low: 1.0,
+            high: 1.0,
+            target: None,
+            nprobe: None,
+            mean_nprobe: None,
+            method: "exact".into(),
+        }
     }
 }
 

@@ -109,9 +109,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     };
     let (n_obs, resumed_rows) =
         (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
-    let probes = recall.nprobe.unwrap_or(0);
-    prepared.sizes.probe(probes);
-    let lists = search.as_ref().map(|search| Lists { search, probes: probes as usize });
+    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &recall);
+    prepared.sizes.probe(probes.most() as u64);
+    let lists = search.as_ref().map(|search| Lists { search, probes });
     progress.begin("join", n_obs, resumed_rows.0);
     let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
     progress.end();

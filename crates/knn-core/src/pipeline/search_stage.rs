@@ -10,7 +10,7 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Sampler, Start};
+use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start};
 use crate::join::{Calibration, ListJoin, Target};
 use crate::progress::Progress;
 use crate::representation::TileReader;
@@ -125,6 +125,12 @@ pub(super) fn check(resolved: &Resolved, reference: &ZarrRows) -> Result<()> {
     Ok(())
 }
 
+/// The lists that a query looks in: as many as was asked for, or of those that the recall chose the near ones.
+pub(super) fn probes(ivf: Option<&IvfParameters>, chosen: &RecallReport) -> Probes {
+    let most = chosen.nprobe.unwrap_or(0) as usize;
+    if ivf.is_some_and(|ivf| ivf.nprobe.is_some()) { Probes::Nearest(most) } else { Probes::Near(most) }
+}
+
 /// What is said of a search without queries: there was nothing to miss.
 pub(super) fn unmeasured(ivf: &IvfParameters) -> RecallReport {
     RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method: "ivf".into(), ..RecallReport::exact() }
@@ -163,7 +169,8 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
         low: (recall.measured - recall.within).max(0.0),
         high: (recall.measured + recall.within).min(1.0),
         target: ivf.recall,
-        nprobe: Some(recall.probes as u64),
+        nprobe: Some(recall.probes.most() as u64),
+        mean_nprobe: Some(recall.lists),
         method: "ivf".into(),
     })
 }

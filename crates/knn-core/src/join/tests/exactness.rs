@@ -11,7 +11,7 @@ fn block(dim: usize, values: Vec<f32>) -> Tile {
 }
 
 /// Pairs that are looked at, one by one: the lists of each row as routing gives them, four times as many while they hold too few.
-fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: usize, own: bool) -> NeighborBlock {
+fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: Probes, own: bool) -> NeighborBlock {
     let index = indexed.open(Io::Resident);
     let budget = MemoryBudget::new(0);
     let lane = Lane::SCALAR;
@@ -29,10 +29,10 @@ fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: usize, own: bool) 
                 found.extend(rows.map(|(at, r)| (exact_distance(queries.row(row), r), view.ids.get(at) as i64)));
             }
             found.retain(|(_, id)| !own || *id != row as i64);
-            if found.len() >= k || probes == search.nlist() {
+            if found.len() >= k || probes.most() == search.nlist() {
                 break;
             }
-            probes = (probes * 4).min(search.nlist());
+            probes = Probes::Nearest((probes.most() * 4).min(search.nlist()));
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for (slot, (distance, id)) in found.into_iter().take(k).enumerate() {
@@ -73,16 +73,17 @@ proptest! {
     #[test]
     fn in_some_lists_the_nearest_of_these_are_found(
         seed: u64, rows in 1usize..400, queries in 1usize..40, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
-        nlist in 1u32..40, probes in 1usize..9, k in 1usize..35, offset in offsets(), stays: bool,
+        nlist in 1u32..40, probes in 1usize..9, near: bool, k in 1usize..35, offset in offsets(), stays: bool,
     ) {
         let indexed = Indexed::new(awkward(seed, rows, dim, offset), dim, nlist);
         let queries = block(dim, awkward(seed ^ 1, queries, dim, offset));
         let probes = probes.min(indexed.open(Io::Resident).nlist() as usize);
+        let probes = if near { Probes::Near(probes) } else { Probes::Nearest(probes) };
         let way = Way { io: if stays { Io::Mmap } else { Io::Pread }, ..Way::default() };
         let cross = naive(&indexed, &queries, k, probes, false);
-        assert_same(&way.join(&indexed, &queries, k, Some(probes), false), &cross, "cross");
+        assert_same(&way.join_in(&indexed, &queries, k, Some(probes), false), &cross, "cross");
         let own = naive(&indexed, &indexed.rows, k, probes, true);
-        assert_same(&way.join(&indexed, &indexed.block(), k, Some(probes), true), &own, "self");
+        assert_same(&way.join_in(&indexed, &indexed.block(), k, Some(probes), true), &own, "self");
     }
 
     #[test]

@@ -32,11 +32,11 @@ fn cross_mapping_has_one_result() {
     let mut values = clumps(3, QUERIES - 300, DIM, 12);
     values.extend(awkward(4, 300, DIM, 0.0));
     let queries = Tile { first_row: 0, dim: DIM, values };
-    for probes in [1, 6] {
-        let expected = Way::default().join(&indexed, &queries, 15, Some(probes), false);
+    for probes in [Probes::Nearest(1), Probes::Nearest(6), Probes::Near(9)] {
+        let expected = Way::default().join_in(&indexed, &queries, 15, Some(probes), false);
         for way in ways() {
-            let found = way.join(&indexed, &queries, 15, Some(probes), false);
-            assert_same(&found, &expected, &format!("{probes} probes, {way:?}"));
+            let found = way.join_in(&indexed, &queries, 15, Some(probes), false);
+            assert_same(&found, &expected, &format!("{probes:?}, {way:?}"));
         }
     }
 }
@@ -91,7 +91,8 @@ fn damaged_lists_end_the_join_with_an_error() {
         let search = ListJoin::new(&index, &lane, &budget);
         let mut nearest = empty(1000, 5);
         let (mut ordered, silent) = (Ordered::default(), Progress::silent());
-        let error = search.join(&indexed.rows, 8, None, &mut nearest, &mut ordered, &silent).unwrap_err();
+        let error =
+            search.join(&indexed.rows, Probes::Nearest(8), None, &mut nearest, &mut ordered, &silent).unwrap_err();
         assert_eq!(error.code(), "GM_CORRUPT", "{io:?}: {error}");
         let error = search.join_all(&indexed.rows, None, &mut nearest, &silent).unwrap_err();
         assert_eq!(error.code(), "GM_CORRUPT", "{io:?}: {error}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{ListJoin, Ordered, Slab, join_slab};
 use crate::budget::MemoryBudget;
 use crate::distance::Lane;
-use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Start};
+use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Probes, Start};
 use crate::progress::Progress;
 use crate::source::MemoryRows;
 use crate::store::FailingVfs;
@@ -132,8 +132,13 @@ impl Default for Way {
 }
 
 impl Way {
-    /// The neighbours of `queries` in `probes` lists, or in all that there are. With `own` the queries are the rows of the index.
+    /// The neighbours of `queries` in the `probes` nearest lists, or in all that there are.
     fn join(self, indexed: &Indexed, queries: &Tile, k: usize, probes: Option<usize>, own: bool) -> NeighborBlock {
+        self.join_in(indexed, queries, k, probes.map(Probes::Nearest), own)
+    }
+
+    /// The neighbours of `queries` in the lists that they look in, or in all that there are. With `own` the queries are the rows of the index.
+    fn join_in(self, indexed: &Indexed, queries: &Tile, k: usize, probes: Option<Probes>, own: bool) -> NeighborBlock {
         let index = indexed.open(self.io);
         assert_eq!(index.io(), self.io);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().unwrap();

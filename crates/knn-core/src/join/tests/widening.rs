@@ -102,6 +102,6 @@ fn no_queries_find_nothing() {
     let (lane, budget) = (Lane::best(), MemoryBudget::new(0));
     let search = ListJoin::new(&index, &lane, &budget);
     let (mut nearest, mut ordered, silent) = (empty(0, 5), Ordered::default(), Progress::silent());
-    search.join(&queries, 2, None, &mut nearest, &mut ordered, &silent).unwrap();
+    search.join(&queries, Probes::Nearest(2), None, &mut nearest, &mut ordered, &silent).unwrap();
     search.join_all(&queries, None, &mut nearest, &silent).unwrap();
 }
