@@ -207,6 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_farther_by_cosine_than_what_is_opposite() {
+        let mut beyond = 0;
+        for number in 1..500u16 {
+            let mut q: Vec<f32> = (0..5u16).map(|d| (f32::from(number * 7 + d * 13) * 0.37).sin()).collect();
+            let mut x: Vec<f32> = q.iter().map(|value| -3.0 * value).collect();
+            normalise(&mut q);
+            normalise(&mut x);
+            let exact = exact_squared(&q, &x);
+            beyond += u32::from((exact * 0.5) as f32 > OPPOSITE);
+            let told = Metric::Cosine.reported(exact);
+            assert!((OPPOSITE - 1e-6..=OPPOSITE).contains(&told), "{told}");
+            assert!(exact.sqrt() <= Metric::Cosine.bound(told));
+        }
+        // Rounding makes some rows longer than 1.
+        assert!(beyond > 0);
+    }
+
+    #[test]
     fn rows_without_a_direction_are_told_from_rows_that_are_not_finite() {
         let status = |metric: Metric, row: &[f32]| {
             let mut row = row.to_vec();
