@@ -82,8 +82,8 @@ nlist?: number,
  */
 nprobe?: number, 
 /**
- * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
- * which a kernel of distances refuses.
+ * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
+ * have; `inner_product` −⟨q, x⟩, which a kernel of distances refuses.
  */
 metric?: string, 
 /**
@@ -182,8 +182,8 @@ nlist?: number,
  */
 nprobe?: number, 
 /**
- * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
- * so that the nearest come first.
+ * Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
+ * have; `inner_product` −⟨q, x⟩, so that the nearest come first.
  */
 metric?: string, 
 /**
@@ -556,11 +556,11 @@ statusCounts: Record<string, number>,
  */
 labelStatusCounts: Record<string, Record<string, number>>, 
 /**
- * Reference rows left out because a coordinate is NaN or infinite.
+ * Reference rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */
 excludedReferenceRows: number, 
 /**
- * Bandwidth used by the kernel; null when there was no valid distance.
+ * Bandwidth used by the kernel; null when there was no valid distance, as by inner products.
  */
 sigma: number | null, 
 /**
@@ -788,7 +788,7 @@ dim: number,
  */
 nlist: number, 
 /**
- * Rows left out because a coordinate is NaN or infinite.
+ * Rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */
 excludedRows: number, 
 /**
@@ -849,7 +849,7 @@ metric: string,
  */
 seed: number, 
 /**
- * Rows of the reference that were left out because a coordinate is NaN or infinite.
+ * Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */
 excludedRows: number, 
 /**

@@ -14,6 +14,7 @@ PBMC = ROOT / "test" / "fixtures" / "pbmc"
 STORES = {
     "pbmc_cross": (PBMC / "query.zarr", PBMC / "reference.zarr"),
     "synthetic_cross": (GOLDEN / "synthetic_cross" / "query.zarr", GOLDEN / "synthetic_cross" / "reference.zarr"),
+    "synthetic_cosine": (GOLDEN / "synthetic_cosine" / "query.zarr", GOLDEN / "synthetic_cosine" / "reference.zarr"),
 }
 
 
@@ -36,6 +37,7 @@ class Case:
         gigamapper(
             *("map", "--query", self.query, "--reference", self.reference, "--output", self.output),
             *("--use-rep", self.params["use_rep"], "--n-neighbors", self.params["n_neighbors"]),
+            *("--metric", self.params["knn_dist_metric"]),
             *("--obs-keys", ",".join(self.params["categorical"] + self.params["numerical"])),
             *("--obsm-keys", ",".join(self.params["obsm"]), "--probabilities", "all"),
         )

@@ -12,11 +12,14 @@ def mapped(case):
 
 def test_neighbors(case, mapped):
     distances, expected = mapped.obsm["knn_distances"], case.array("neighbors.yx.distances")
-    np.testing.assert_allclose(distances, expected, rtol=1e-5, atol=1e-6)
+    # CellMapper computes a cosine in f32, as one less a product.
+    near = 2e-4 if case.params["knn_dist_metric"] == "cosine" else 1e-6
+    atol = np.where(expected < 1e-3, near, 1e-6)
+    assert (np.abs(distances - expected) <= 1e-5 * expected + atol).all()
     ids, expected_ids = mapped.obsm["knn_indices"], case.array("neighbors.yx.indices")
     assert (ids.dtype, distances.dtype) == (np.int32, np.float32)
     for row, column in np.argwhere(ids != expected_ids):
-        tied = np.isclose(expected[row], expected[row, column], rtol=1e-5, atol=1e-6)
+        tied = np.isclose(expected[row], expected[row, column], rtol=1e-5, atol=atol[row, column])
         assert ids[row, column] in expected_ids[row, tied] or tied[-1], f"row {row}: another neighbor without a tie"
 
 

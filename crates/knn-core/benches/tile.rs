@@ -87,7 +87,7 @@ fn tile(criterion: &mut Criterion) {
 
     let centre = vec![0f32; DIM];
     let mut lengths: Vec<f64> = references.chunks_exact(DIM).map(|row| norm(row).sqrt()).collect();
-    let grid = Grid::for_norms(centre, &mut lengths);
+    let grid = Grid::new(centre, Grid::reach(&mut lengths));
     let references = PackedReferences::pack(&references, &grid);
     let (mut on_grid, mut panels) = (QueryRows::default(), QueryPanels::default());
     Lane::best().fill(&mut on_grid, &queries, &grid);

@@ -6,7 +6,7 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use gigamapper_core::distance::Lane;
+use gigamapper_core::distance::{Lane, Metric};
 use gigamapper_core::join::{Ordered, Slab, join_slab};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::types::{NeighborBlock, Tile};
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let began = Instant::now();
         let mut nearest = NeighborBlock { first_row: 0, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] };
         pool.install(|| {
-            let slab = Slab::new(references.clone(), Slab::mean(&references), &Lane::best());
+            let slab = Slab::new(references.clone(), Slab::mean(&references), Metric::Euclidean, &Lane::best());
             join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &mut ordered, &Progress::silent())
         })?;
         writeln!(out, "{}", began.elapsed().as_secs_f64())?;

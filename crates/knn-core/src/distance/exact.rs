@@ -1,4 +1,6 @@
-//! The distance that decides and is reported.
+//! The value that decides: a squared distance or a product, in f64 and in one fixed order.
+
+use super::metric::Metric;
 
 /// Lanes of the accumulation; fixed, because the order of additions is part of the result.
 const LANES: usize = 8;
@@ -24,16 +26,34 @@ pub fn exact_squared(query: &[f32], reference: &[f32]) -> f64 {
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
 }
 
+/// Inner product, accumulated in f64 as [`exact_squared`] is. Every product is exact.
+#[inline(always)]
+pub fn exact_product(query: &[f32], reference: &[f32]) -> f64 {
+    debug_assert_eq!(query.len(), reference.len());
+    let mut sums = [0f64; LANES];
+    let (q_chunks, q_rest) = query.as_chunks::<LANES>();
+    let (x_chunks, x_rest) = reference.as_chunks::<LANES>();
+    for (q, x) in q_chunks.iter().zip(x_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(q[lane]) * f64::from(x[lane]);
+        }
+    }
+    for (lane, (q, x)) in q_rest.iter().zip(x_rest).enumerate() {
+        sums[lane] += f64::from(*q) * f64::from(*x);
+    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}
+
+/// Length of a row, of finite coordinates of any size.
+#[inline(always)]
+pub(super) fn exact_norm(row: &[f32]) -> f64 {
+    exact_product(row, row).sqrt()
+}
+
 /// Euclidean distance as it is stored: the square root of [`exact_squared`], rounded once to f32, and finite for finite rows.
 #[inline(always)]
 pub fn exact_distance(query: &[f32], reference: &[f32]) -> f32 {
-    distance_of(exact_squared(query, reference))
-}
-
-/// The euclidean distance that is stored, of an exact squared one.
-#[inline(always)]
-pub fn distance_of(squared: f64) -> f32 {
-    squared.sqrt().min(f64::from(f32::MAX)) as f32
+    Metric::Euclidean.reported(exact_squared(query, reference))
 }
 
 #[cfg(test)]
@@ -54,6 +74,9 @@ mod tests {
             let (q, x): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
             let plain: f64 = q.iter().zip(&x).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
             prop_assert!((exact_squared(&q, &x) - plain).abs() <= 1e-13 * plain);
+            let plain: f64 = q.iter().zip(&x).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let size: f64 = q.iter().zip(&x).map(|(a, b)| (f64::from(*a) * f64::from(*b)).abs()).sum();
+            prop_assert!((exact_product(&q, &x) - plain).abs() <= 1e-13 * size);
         }
     }
 }

@@ -7,11 +7,19 @@
 //! at most the sum of their two bounds.
 //!
 //! References share one scale. A query that lies too far out has an exponent t: it is put on the grid of scale · 2⁻ᵗ.
+//!
+//! For inner products the centre is the origin, because a product is of rows as they are, and half norms count for nothing. A query has
+//! a scale of its own there: any would do, since only values of one query are compared, and the finest that fits is the best.
+
+use super::exact::exact_norm;
+use super::metric::Metric;
 
 /// Norm, in steps, of a row as far out as the grid was made for: what is a little farther still fits.
 const REACH_STEPS: f64 = 32_000.0;
 /// No row of a larger norm is put on a grid: rounding cannot make its integer norm reach 2¹⁵.
 const MOST_STEPS: f64 = 32_700.0;
+/// No row on a grid is this long, in steps.
+pub(super) const LONGEST: f64 = 32_768.0;
 /// A scale beyond this would overflow f32 in products of ordinary numbers.
 const LARGEST_SCALE: f64 = 1e30;
 /// Added to and subtracted from a small f32, it rounds to an integer, ties to even; the integer is in its low bits meanwhile.
@@ -22,6 +30,7 @@ const ROUNDER: f32 = 12_582_912.0;
 pub struct Grid {
     centre: Vec<f32>,
     scale: f32,
+    metric: Metric,
 }
 
 impl Grid {
@@ -29,22 +38,30 @@ impl Grid {
     /// neighbours; what does not fit is decided exactly, which is slow.
     pub fn new(centre: Vec<f32>, reach: f64) -> Self {
         let scale = (REACH_STEPS / reach).clamp(f64::from(f32::MIN_POSITIVE), LARGEST_SCALE);
-        Self { centre, scale: if scale.is_nan() { 1.0 } else { scale as f32 } }
+        Self { centre, scale: if scale.is_nan() { 1.0 } else { scale as f32 }, metric: Metric::Euclidean }
     }
 
-    /// A grid around `centre` that fits these norms: the largest, but no more than twice that of all but one in a hundred, so
-    /// that a few rows far out do not make the grid coarse for all.
-    pub fn for_norms(centre: Vec<f32>, norms: &mut [f64]) -> Self {
-        let reach = Self::reach(norms);
-        Self::new(centre, reach)
+    /// The same for a metric. For inner products the centre becomes the origin, and the reach grows by what it was away from there.
+    pub fn by(metric: Metric, mut centre: Vec<f32>, mut reach: f64) -> Self {
+        if metric.is_product() {
+            reach += exact_norm(&centre);
+            centre.fill(0.0);
+        }
+        Self { metric, ..Self::new(centre, reach) }
     }
 
-    /// The reach that suits these norms; they are left in another order.
+    /// The reach that suits these norms: the largest, but no more than twice that of all but one in a hundred, so that a few rows far
+    /// out do not make the grid coarse for all. They are left in another order.
     pub fn reach(norms: &mut [f64]) -> f64 {
         norms.sort_unstable_by(f64::total_cmp);
         let most = norms.last().copied().unwrap_or(0.0);
         let usual = norms.get(norms.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(0.0);
         if usual > 0.0 { most.min(2.0 * usual) } else { most }
+    }
+
+    /// What is compared on it.
+    pub fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// What is subtracted from every row.
@@ -60,6 +77,18 @@ impl Grid {
     /// Pairs of coordinates of a row; an odd last coordinate has a zero beside it.
     pub fn pairs(&self) -> usize {
         self.centre.len().div_ceil(2)
+    }
+
+    /// What of a reference's squared norm counts: half of it, rounded down, or nothing.
+    #[inline(always)]
+    pub(super) fn half(&self, norm: i32) -> i32 {
+        if self.metric.is_product() { 0 } else { norm >> 1 }
+    }
+
+    /// Bound of what grids do to a product of a query and a reference, in steps of both: 0.51 · √d · (‖x‖ + ‖q̂‖), where neither norm
+    /// reaches 2¹⁵, and far more than f64 does to it.
+    pub(super) fn product_error(&self) -> f64 {
+        0.51 * (self.dim() as f64).sqrt() * 2.0 * LONGEST * (1.0 + 1e-6)
     }
 
     /// How far a row may lie from where the grid has it, in the units of the rows, at this exponent.
@@ -140,6 +169,20 @@ impl Grid {
         }
         // Finite rows may overflow on the way.
         Err(if row.iter().all(|value| value.is_finite()) { Misfit::Loose } else { Misfit::Invalid })
+    }
+
+    /// Puts a query on the finest grid around the origin that holds it: steps per unit, or none if a coordinate is not finite.
+    #[inline(always)]
+    pub(super) fn product_query(&self, row: &[f32], put: impl FnMut(usize, i32)) -> Option<f64> {
+        let norm = exact_norm(row);
+        if !norm.is_finite() {
+            return None;
+        }
+        let most = REACH_STEPS.min(self.most_steps() - 0.51 * (self.dim() as f64).sqrt());
+        // A zero vector is at the origin of any grid.
+        let scale = (most / norm).min(LARGEST_SCALE) as f32;
+        self.round(row, scale, put);
+        Some(f64::from(scale))
     }
 
     /// Puts a query on the grid of the least exponent on which it fits: that exponent and its squared norm.

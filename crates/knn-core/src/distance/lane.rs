@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use super::exact::exact_squared;
+use super::exact::{exact_product, exact_squared};
 use super::grid::Grid;
+use super::metric::Metric;
 use super::pack::PackedReferences;
 use super::query::{QueryPanels, QueryRows};
 use super::scan::{Visit, nearest, scan, values};
@@ -30,8 +31,9 @@ pub trait DistanceTile: Send + Sync {
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid);
     /// [`PackedReferences::repack`] of rows one after the other: the same integers on every lane.
     fn pack(&self, references: &mut PackedReferences, rows: &[f32], grid: &Grid);
-    /// [`exact_squared`] of a query with the rows that begin at these places of `numbers`: the same bits on every lane.
-    fn squared(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
+    /// The exact values of a query with the rows that begin at these places of `numbers`, [`exact_squared`] or the negated
+    /// [`exact_product`]: the same bits on every lane.
+    fn exact(&self, metric: Metric, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
 }
 
 /// A CPU lane that this machine can run: there is no other way to get one than [`Lane::best`] and [`Lane::available`].
@@ -171,22 +173,39 @@ impl DistanceTile for Lane {
         );
     }
 
-    fn squared(&self, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
-        in_lane!(
-            self,
-            |_V| squared(query, numbers, starts, out),
-            (query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) -> ()
-        );
+    fn exact(&self, metric: Metric, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
+        if metric.is_product() {
+            in_lane!(
+                self,
+                |_V| products(query, numbers, starts, out),
+                (query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) -> ()
+            );
+        } else {
+            in_lane!(
+                self,
+                |_V| squared(query, numbers, starts, out),
+                (query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) -> ()
+            );
+        }
     }
 }
 
-/// [`DistanceTile::squared`], inlined into each lane.
+/// [`DistanceTile::exact`] of distances, inlined into each lane.
 #[inline(always)]
 fn squared(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
     out.resize(starts.len(), 0.0);
     // A plain loop: an iterator's own functions would be compiled without the lane's instructions.
     for (out, &start) in out.iter_mut().zip(starts) {
         *out = exact_squared(query, &numbers[start..start + query.len()]);
+    }
+}
+
+/// [`DistanceTile::exact`] of inner products, inlined into each lane.
+#[inline(always)]
+fn products(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
+    out.resize(starts.len(), 0.0);
+    for (out, &start) in out.iter_mut().zip(starts) {
+        *out = -exact_product(query, &numbers[start..start + query.len()]);
     }
 }
 
@@ -200,8 +219,11 @@ mod tests {
     fn whole(grid: &Grid, row: &[f32], is_query: bool) -> Option<(u32, Vec<i64>)> {
         let mut pairs = vec![0i32; grid.pairs()];
         let put = |pair: usize, both| pairs[pair] = both;
-        let exponent =
-            if is_query { grid.query(row, put).ok()?.0 } else { grid.reference(row, put).map(|_| 0).ok()? };
+        let exponent = match (is_query, grid.metric().is_product()) {
+            (false, _) => grid.reference(row, put).map(|_| 0).ok()?,
+            (true, false) => grid.query(row, put).ok()?.0,
+            (true, true) => grid.product_query(row, put).map(|_| 0)?,
+        };
         Some((exponent, pairs.iter().flat_map(|both| [i64::from(*both as i16), i64::from(both >> 16)]).collect()))
     }
 
@@ -212,8 +234,9 @@ mod tests {
                 let value = prop_oneof![30 => -3f32..3.0, 3 => -1e4f32..1e4, 1 => Just(f32::NAN)];
                 (Just(dim), prop::collection::vec(value.clone(), nq * dim), prop::collection::vec(value, nr * dim))
             }),
+            metric in prop::sample::select(vec![Metric::Euclidean, Metric::InnerProduct]),
         ) {
-            let grid = Grid::new(vec![0.25; dim], 10.0);
+            let grid = Grid::by(metric, vec![0.25; dim], 10.0);
             for lane in Lane::available() {
                 let (mut rows, mut panels) = (QueryRows::default(), QueryPanels::default());
                 let (mut packed, mut values, mut nearest) = (PackedReferences::default(), Vec::new(), Vec::new());
@@ -231,7 +254,8 @@ mod tests {
                         let value = match whole(&grid, reference, false) {
                             Some((_, reference)) => {
                                 let product: i64 = query.iter().zip(&reference).map(|(a, b)| a * b).sum();
-                                let norm: i64 = reference.iter().map(|a| a * a).sum();
+                                let counts = !metric.is_product();
+                                let norm: i64 = reference.iter().map(|a| if counts { a * a } else { 0 }).sum();
                                 let value = product - (norm >> (exponent + 1));
                                 if value > best.0 {
                                     best = (value, r as u32);

@@ -1,9 +1,10 @@
 //! Distances in bulk: the tile that selects, and the exact distance that decides.
 //!
-//! Rows are put on a grid of integers ([`Grid`]). The tile computes `q·x − ‖x‖²/2` for six queries against sixteen
-//! references at a time, without any rounding, and keeps what may be among the k nearest, allowing for the grid's step. Whatever
-//! survives is decided by [`exact_squared`]: direct subtraction, accumulated in f64 in one fixed order. So every lane, tile size
-//! and thread count gives the same neighbours and the same bits.
+//! Rows are put on a grid of integers ([`Grid`]). The tile computes `q·x − ‖x‖²/2` (for inner products `q·x`) for six queries against
+//! sixteen references at a time, without any rounding, and keeps what may be among the k nearest, allowing for the grid's step.
+//! Whatever survives is decided by [`exact_squared`] (or [`exact_product`]): direct subtraction, accumulated in f64 in one fixed
+//! order. So every lane, tile size and thread count gives the same neighbours and the same bits. What is decided and how it is
+//! reported is the [`Metric`]'s.
 //!
 //! The algorithm is written once, over the [`vector::Vector`] trait; a lane's file holds its intrinsics and nothing else.
 //! This module does not know of stores, threads or budgets.
@@ -14,19 +15,23 @@
 mod exact;
 mod grid;
 mod lane;
+mod metric;
 mod pack;
 mod query;
 mod scan;
 mod survivors;
+#[cfg(test)]
+mod tests;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
-pub use exact::{distance_of, exact_distance, exact_squared};
+pub use exact::{exact_distance, exact_product, exact_squared};
 pub use grid::Grid;
 pub use lane::{DistanceTile, Lane};
+pub use metric::Metric;
 pub use pack::{BLOCK_ROWS, PackedReferences};
 pub use query::{PANEL_ROWS, QueryPanels, QueryRows};
 pub use scan::Visit;

@@ -17,7 +17,7 @@ pub struct PackedReferences {
     pairs: usize,
     rows: usize,
     values: Vec<Sixteen>,
-    /// Half the squared norm of each row.
+    /// Half the squared norm of each row; zeros for inner products.
     pub(super) halves: Vec<Sixteen>,
     /// One bit per row of a block: whether it is a finite row and not padding.
     pub(super) valid: Vec<u16>,
@@ -61,7 +61,7 @@ impl PackedReferences {
             let values = &mut self.values[block * pairs..(block + 1) * pairs];
             match grid.reference(row, |pair, both| values[pair].0[lane] = both) {
                 Ok(norm) => {
-                    self.halves[block].0[lane] = norm >> 1;
+                    self.halves[block].0[lane] = grid.half(norm);
                     self.valid[block] |= 1 << lane;
                 }
                 Err(Misfit::Loose) => {

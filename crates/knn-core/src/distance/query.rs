@@ -3,8 +3,12 @@
 //!
 //! A value is w = q̂·x̂ − ⌊‖x̂‖² / 2^(t+1)⌋ with t the query's exponent: larger is nearer. With q̃ = 2ᵗ·q̂, ‖q̃ − x̂‖² lies within
 //! [‖q̃‖² − 2^(t+1)·w, ‖q̃‖² − 2^(t+1)·(w − 1)].
+//!
+//! For inner products it is w = q̂·x̂, and ⟨q, x⟩ · s lies within [w − e, w + e], where s is the scale of the query times that of the
+//! references, and e the grids' error. What is called a distance here is −⟨q, x⟩ there.
 
-use super::grid::{Grid, Misfit, power};
+use super::grid::{Grid, LONGEST, Misfit, power};
+use super::metric::Metric;
 
 /// Queries in a panel.
 pub const PANEL_ROWS: usize = 6;
@@ -14,6 +18,7 @@ pub const PANEL_ROWS: usize = 6;
 pub struct QueryRows {
     pairs: usize,
     scale: f64,
+    metric: Metric,
     values: Vec<i32>,
     known: Vec<Known>,
 }
@@ -25,7 +30,7 @@ struct Known {
     /// Bound of what grids do to a distance of this query, both sides; infinite for a query that no grid holds, NaN for one with a
     /// coordinate that is NaN or infinite.
     error: f64,
-    /// ‖q̃‖².
+    /// ‖q̃‖²; for inner products how many units of the tile one unit of a product has.
     norm: f64,
 }
 
@@ -34,11 +39,18 @@ impl QueryRows {
     #[inline(always)]
     pub fn fill(&mut self, rows: &[f32], grid: &Grid) {
         let pairs = grid.pairs();
-        (self.pairs, self.scale) = (pairs, grid.scale());
+        (self.pairs, self.scale, self.metric) = (pairs, grid.scale(), grid.metric());
         self.values.clear();
         self.values.resize(rows.len() / grid.dim() * pairs, 0);
         self.known.clear();
         for (row, values) in rows.chunks_exact(grid.dim()).zip(self.values.chunks_exact_mut(pairs)) {
+            if self.metric.is_product() {
+                self.known.push(match grid.product_query(row, |pair, both| values[pair] = both) {
+                    Some(scale) => Known { exponent: 0, error: grid.product_error(), norm: scale * grid.scale() },
+                    None => Known { exponent: 0, error: f64::NAN, norm: 0.0 },
+                });
+                continue;
+            }
             self.known.push(match grid.query(row, |pair, both| values[pair] = both) {
                 Ok((exponent, norm)) => {
                     let error = grid.error(exponent) + grid.error(0);
@@ -48,6 +60,11 @@ impl QueryRows {
                 Err(Misfit::Invalid) => Known { exponent: 0, error: f64::NAN, norm: 0.0 },
             });
         }
+    }
+
+    /// What is compared.
+    pub fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// Number of rows.
@@ -69,22 +86,43 @@ impl QueryRows {
     #[inline(always)]
     pub fn limit(&self, row: usize, distance: f64) -> i32 {
         let Known { exponent, error, norm } = self.known[row];
-        // Rounded up by far more than f64's own errors.
-        let steps = (distance + error) * self.scale * (1.0 + 1e-12);
-        let least = (norm - steps * steps) / power(exponent + 1);
+        let least = if self.metric.is_product() {
+            -distance * norm - error
+        } else {
+            // Rounded up by far more than f64's own errors.
+            let steps = (distance + error) * self.scale * (1.0 + 1e-12);
+            (norm - steps * steps) / power(exponent + 1)
+        };
         // `as` cuts towards zero, by less than one, and saturates: an infinite distance or error gives the smallest. The largest is
         // kept for queries that keep nothing; where it would come out, nothing on the grid is near enough, but loose rows may be.
         ((least - least.abs() * 1e-12 - 2.0) as i32).min(i32::MAX - 1)
     }
 
-    /// No reference of at least this value is farther away than this, nor is one that rounds to the same f32 distance; infinite beyond
+    /// The limit of a query for whatever a group is grouped around: if that has no value above it, no reference of the group is as
+    /// near as this distance. None lies farther than `radius` from what it is grouped around.
+    ///
+    /// By the triangle inequality ‖q − x‖ ≥ ‖q − c‖ − r, and by that of Cauchy and Schwarz ⟨q, x⟩ ≤ ⟨q, c⟩ + ‖q‖·r.
+    #[inline(always)]
+    pub fn limit_of_group(&self, row: usize, distance: f64, radius: f64) -> i32 {
+        if self.metric.is_product() {
+            // The query is no longer than that in steps of its own, of which `norm / scale` are one unit.
+            return self.limit(row, distance + LONGEST * radius * self.scale / self.known[row].norm);
+        }
+        self.limit(row, (radius + distance) * (1.0 + 1e-12))
+    }
+
+    /// No reference of at least this value is farther away than this, nor is one of which the same f32 is reported; infinite beyond
     /// f32.
     #[inline(always)]
     pub fn farthest(&self, row: usize, value: i32) -> f64 {
         let Known { exponent, error, norm } = self.known[row];
+        if self.metric.is_product() {
+            let most = error - f64::from(value);
+            return self.metric.with_ties((most + most.abs() * 1e-12) / norm);
+        }
         let squared = norm - power(exponent + 1) * (f64::from(value) - 1.0);
         let distance = squared.max(0.0).sqrt() / self.scale * (1.0 + 1e-12) + error;
-        f64::from((distance as f32).next_up())
+        self.metric.with_ties(distance)
     }
 
     /// How much larger the squared distance to a reference of value `far` is than to one of value `near`, on the grid, in squared steps.

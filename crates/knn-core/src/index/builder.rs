@@ -99,7 +99,8 @@ impl IndexBuilder<'_> {
         work.end()?;
         let mut warnings = spec.warnings;
         if manifest.excluded > 0 {
-            warnings.push(format!("{} rows have NaN or infinite coordinates and are in no list", manifest.excluded));
+            let why = manifest.metric.flaws();
+            warnings.push(format!("{} rows have {why} and are in no list", manifest.excluded));
         }
         Ok(BuildReport { manifest, warnings, spilled, found: false })
     }

@@ -1,4 +1,4 @@
-//! The rows that are in no list, because a coordinate is NaN or infinite: their numbers, ascending.
+//! The rows that are in no list, because a coordinate is NaN or infinite or the metric needs a direction: their numbers, ascending.
 
 use std::path::Path;
 use std::sync::Arc;

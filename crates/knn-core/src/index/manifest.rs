@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coarse::{MOST_DIM, MOST_LISTS};
 use super::format::{FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt};
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::store::{Vfs, Written, hash_bytes, write_atomic};
 
@@ -27,11 +28,11 @@ pub struct Manifest {
     pub version: u32,
     /// Columns of a row.
     pub dim: u32,
-    /// The metric that the rows were prepared for.
-    pub metric: String,
+    /// The metric that the rows were prepared for, and are found by.
+    pub metric: Metric,
     /// Rows of the source, those in no list included.
     pub rows: u64,
-    /// Rows in no list, because a coordinate is NaN or infinite.
+    /// Rows in no list, because a coordinate is NaN or infinite, or by cosine because all are zero.
     pub excluded: u64,
     /// How rows are stored.
     pub dtype: ListType,
@@ -169,7 +170,7 @@ pub(super) mod tests {
             format: FORMAT.into(),
             version: VERSION,
             dim: 3,
-            metric: "euclidean".into(),
+            metric: Metric::Euclidean,
             rows: 10,
             excluded: 1,
             dtype: ListType::F16,

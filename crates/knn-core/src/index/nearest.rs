@@ -5,7 +5,7 @@
 //! direction still.
 
 use crate::distance::{
-    DistanceTile, Grid, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit, exact_squared,
+    DistanceTile, Grid, Metric, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit, exact_squared,
 };
 
 /// The space in which rows and centroids are compared.
@@ -19,6 +19,21 @@ impl Frame {
     /// Around `centre`, for rows of norms up to `reach` after centring.
     pub(super) fn new(centre: &[f32], reach: f64) -> Self {
         Self { grid: Grid::new(centre.to_vec(), reach), reach }
+    }
+
+    /// Where the nearest by a metric is sought: for inner products that of the largest product, and otherwise the nearest by distance.
+    pub(super) fn by(metric: Metric, centre: &[f32], reach: f64) -> Self {
+        if !metric.is_product() {
+            return Self::new(centre, reach);
+        }
+        let origin = vec![0.0; centre.len()];
+        let reach = reach + norm(centre, &origin);
+        Self { grid: Grid::by(metric, origin, reach), reach }
+    }
+
+    /// Whether targets are compared by inner products instead of distances.
+    pub(super) fn is_product(&self) -> bool {
+        self.grid.metric().is_product()
     }
 
     /// Columns of a row.

@@ -9,7 +9,7 @@ use super::coarse::Coarse;
 use super::kmeans::Groups;
 use super::nearest::{Askers, Frame, Targets};
 use super::probes::Probes;
-use crate::distance::{Candidate, DistanceTile, Resolve, Survivors};
+use crate::distance::{Candidate, DistanceTile, Metric, Resolve, Survivors};
 
 /// Super-cells whose lists are looked at, at least.
 const SUPER_CELLS: usize = 12;
@@ -35,9 +35,15 @@ pub struct Router {
 }
 
 impl Router {
-    /// Packs the levels.
+    /// Packs the levels, to find where rows belong.
     pub fn new(coarse: &Coarse, tile: &dyn DistanceTile) -> Self {
-        let frame = Frame::new(coarse.centre(), coarse.reach());
+        Self::by(Metric::Euclidean, coarse, tile)
+    }
+
+    /// Packs the levels, to find where neighbours by a metric are: for inner products lists come by the products with their centroids,
+    /// the largest first.
+    pub fn by(metric: Metric, coarse: &Coarse, tile: &dyn DistanceTile) -> Self {
+        let frame = Frame::by(metric, coarse.centre(), coarse.reach());
         let lists = (0..coarse.super_cells()).map(|cell| {
             let lists = coarse.lists_of(cell);
             (lists.start, Targets::new(coarse.centroids(lists), &frame, tile))
@@ -45,7 +51,9 @@ impl Router {
         let (lists, nlist) = (lists.collect(), coarse.nlist() as usize);
         let super_cells = Targets::new(coarse.super_centroids(), &frame, tile);
         let mut router = Self { super_cells, lists, nlist, frame, spacing: 1.0 };
-        router.spacing = router.spacing(coarse, tile);
+        if !router.frame.is_product() {
+            router.spacing = router.spacing(coarse, tile);
+        }
         router
     }
 
@@ -94,6 +102,8 @@ impl Router {
     /// behind the lists, and throughout for rows with a coordinate that is not finite.
     pub fn route(&self, rows: &[f32], probes: Probes, tile: &dyn DistanceTile) -> Vec<u32> {
         let dim = self.frame.dim();
+        // Products say nothing of how far a list is.
+        let probes = if self.frame.is_product() { Probes::Nearest(probes.most()) } else { probes };
         let most = probes.most();
         let mut routes = vec![u32::MAX; rows.len() / dim * most];
         let cells = self.cells_for(probes);
@@ -235,7 +245,7 @@ struct Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distance::{Lane, exact_squared};
+    use crate::distance::{Lane, exact_product, exact_squared};
 
     #[test]
     fn with_few_super_cells_the_nearest_list_is_found() {
@@ -253,6 +263,29 @@ mod tests {
             let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
             let nearest = (0..40).map(to).fold(f64::INFINITY, f64::min);
             assert!(to(list) <= nearest + 0.1, "{row:?} {list}");
+        }
+    }
+
+    #[test]
+    fn for_inner_products_lists_come_by_the_products_with_their_centroids() {
+        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
+        let coarse =
+            Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists.clone());
+        let rows = [1.0, 0.5, -2e6, 3e5, 1e-9, -1e-9, 0.0, 0.0, f32::NAN, 1.0];
+        for lane in Lane::available() {
+            let routes = Router::by(Metric::InnerProduct, &coarse, &lane).route(&rows, Probes::Nearest(40), &lane);
+            for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)) {
+                if row[0].is_nan() {
+                    assert_eq!(route, [u32::MAX; 40]);
+                    continue;
+                }
+                let product = |list: u32| exact_product(row, &lists[list as usize * 2..][..2]);
+                let length = exact_product(row, row).sqrt();
+                assert!(route.windows(2).all(|pair| product(pair[0]) >= product(pair[1]) - 0.1 * length), "{row:?}");
+                let mut sorted = route.to_vec();
+                sorted.sort_unstable();
+                assert!(sorted.into_iter().eq(0..40));
+            }
         }
     }
 

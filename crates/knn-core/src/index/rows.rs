@@ -14,8 +14,8 @@ use crate::representation::TileReader;
 use crate::source::RowSource;
 use crate::types::{RowRange, Tile};
 
-/// Rows that a thread prepares at a time.
-const PREPARED_ROWS: usize = 4096;
+/// Rows that a thread rounds at a time.
+const ROUNDED_ROWS: usize = 4096;
 
 /// One pass over prepared rows.
 pub(super) struct PreparedRows<'a> {
@@ -26,7 +26,7 @@ pub(super) struct PreparedRows<'a> {
 impl<'a> PreparedRows<'a> {
     /// A pass over `rows`.
     pub(super) fn new(source: &'a dyn RowSource, rows: RowRange, spec: &'a Resolved) -> Self {
-        Self { reader: TileReader::new(source, rows), spec }
+        Self { reader: TileReader::new(source, rows, spec.metric), spec }
     }
 
     /// Bytes that a pass in batches of `batch` rows takes.
@@ -37,22 +37,18 @@ impl<'a> PreparedRows<'a> {
     /// Fills `tile` with the next `rows` rows, fewer at the end, none after it.
     pub(super) fn next(&mut self, rows: u64, tile: &mut Tile) -> Result<()> {
         self.reader.next(rows, tile)?;
-        let Resolved { prepare, layout, .. } = *self.spec;
-        if prepare.is_none() && layout.dtype == ListType::F32 {
+        let layout = self.spec.layout;
+        if layout.dtype == ListType::F32 {
             return Ok(());
         }
         let first = tile.first_row;
-        let chunks = tile.values.par_chunks_mut(PREPARED_ROWS * layout.dim).enumerate();
+        let chunks = tile.values.par_chunks_mut(ROUNDED_ROWS * layout.dim).enumerate();
         chunks.try_for_each_init(Vec::new, |scratch: &mut Vec<f16>, (chunk, values)| {
             for (row, values) in values.chunks_exact_mut(layout.dim).enumerate() {
-                if let Some(prepare) = prepare {
-                    prepare(values);
-                }
-                if layout.dtype == ListType::F16
-                    && is_finite(values)
+                if is_finite(values)
                     && let Some(lost) = round_to_half(values, scratch)
                 {
-                    let row = first + (chunk * PREPARED_ROWS + row) as u64;
+                    let row = first + (chunk * ROUNDED_ROWS + row) as u64;
                     let reason = format!("row {row} has a coordinate of {lost}, which f16 cannot hold: use f32");
                     return Err(Error::param("dtype", "f16", reason));
                 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::coarse::Coarse;
 use super::format::{FORMAT, ListLayout, ListType, VERSION};
 use super::manifest::{Manifest, Training};
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::source::RowSource;
 use crate::store::hash_bytes;
@@ -36,17 +37,15 @@ pub struct IndexSpec {
     pub nlist: Option<u32>,
     /// How rows are stored.
     pub dtype: ListType,
-    /// Name of the metric that the rows are prepared for.
-    pub metric: String,
-    /// What is done to every row when it is read: for cosine, its normalisation. Its name in the manifest is the metric's.
-    pub prepare: Option<fn(&mut [f32])>,
+    /// The metric that rows are prepared for, and found by.
+    pub metric: Metric,
     /// Seed of every choice.
     pub seed: u64,
 }
 
 impl Default for IndexSpec {
     fn default() -> Self {
-        Self { nlist: None, dtype: ListType::F32, metric: "euclidean".into(), prepare: None, seed: 0 }
+        Self { nlist: None, dtype: ListType::F32, metric: Metric::Euclidean, seed: 0 }
     }
 }
 
@@ -56,12 +55,11 @@ pub(super) struct Resolved {
     pub(super) rows: u64,
     pub(super) layout: ListLayout,
     pub(super) seed: u64,
-    pub(super) prepare: Option<fn(&mut [f32])>,
     pub(super) lists: u32,
     pub(super) super_cells: u32,
     pub(super) warnings: Vec<String>,
     source: String,
-    metric: String,
+    pub(super) metric: Metric,
     pub(super) run: String,
 }
 
@@ -85,12 +83,11 @@ impl IndexSpec {
             rows,
             layout: ListLayout { dim, dtype: self.dtype, id_width: ListLayout::id_width(rows) },
             seed: self.seed,
-            prepare: self.prepare,
             lists,
             super_cells: super_cells(u64::from(lists)) as u32,
             warnings,
             source: fingerprint,
-            metric: self.metric.clone(),
+            metric: self.metric,
             run: String::new(),
         };
         let identity = json!({
@@ -172,7 +169,7 @@ impl Resolved {
             format: FORMAT.into(),
             version: VERSION,
             dim: self.layout.dim as u32,
-            metric: self.metric.clone(),
+            metric: self.metric,
             rows: self.rows,
             excluded,
             dtype: self.layout.dtype,
@@ -223,7 +220,7 @@ mod tests {
         for other in [
             IndexSpec { nlist: Some(2), ..IndexSpec::default() },
             IndexSpec { dtype: ListType::F16, ..IndexSpec::default() },
-            IndexSpec { metric: "cosine".into(), ..IndexSpec::default() },
+            IndexSpec { metric: Metric::Cosine, ..IndexSpec::default() },
             IndexSpec { seed: 1, ..IndexSpec::default() },
         ] {
             assert_ne!(first, run(other, vec![0.0; 8]));

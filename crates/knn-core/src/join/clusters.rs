@@ -50,11 +50,16 @@ impl Clusters {
                 sample.get(row * dim..(row + 1) * dim).unwrap_or(grid.centre()).to_vec()
             })
             .collect();
-        tile.pack(&mut clusters.packed, &clusters.centroids, grid);
+        clusters.pack(grid, tile);
         for _ in 0..ROUNDS {
             clusters.refine(&sample, grid, tile);
         }
         clusters
+    }
+
+    /// Packs the centroids on a grid.
+    pub(super) fn pack(&mut self, grid: &Grid, tile: &dyn DistanceTile) {
+        tile.pack(&mut self.packed, &self.centroids, grid);
     }
 
     /// Number of groups.
@@ -99,6 +104,6 @@ impl Clusters {
                 *value = (sum / f64::from(count)) as f32;
             }
         }
-        tile.pack(&mut self.packed, &self.centroids, grid);
+        self.pack(grid, tile);
     }
 }

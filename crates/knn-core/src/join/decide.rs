@@ -19,7 +19,7 @@ pub(super) struct Decide<'a> {
 pub(super) struct Decided {
     rows: Vec<u32>,
     starts: Vec<usize>,
-    squared: Vec<f64>,
+    exact: Vec<f64>,
     ranking: Ranking,
 }
 
@@ -34,15 +34,15 @@ impl Resolve for Decide<'_> {
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let Self { results, queries, slab, tile, scratch } = self;
         if !candidates.is_empty() {
-            let Decided { rows, starts, squared, ranking } = &mut **scratch;
+            let Decided { rows, starts, exact, ranking } = &mut **scratch;
             rows.clear();
             rows.extend(candidates.iter().map(|candidate| slab.row_at(candidate.slot)));
             starts.clear();
             starts.extend(rows.iter().map(|&row| row as usize * results.dim));
-            tile.squared(results.row(query), &slab.rows().values, starts, squared);
+            tile.exact(queries.metric(), results.row(query), &slab.rows().values, starts, exact);
             let base = slab.first_row() as i64;
-            let found = rows.iter().map(|&row| base + i64::from(row)).zip(squared.iter().copied());
-            results.merge(query, found, ranking);
+            let found = rows.iter().map(|&row| base + i64::from(row)).zip(exact.iter().copied());
+            results.merge(query, queries.metric(), found, ranking);
         }
         results.limit(query, queries)
     }

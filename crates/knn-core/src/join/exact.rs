@@ -29,7 +29,7 @@ pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
 /// ascending by (f32 distance, id). Queries with a NaN or infinite coordinate stay without neighbours.
 ///
-/// With `self_mapping` the queries are reference rows, and no row becomes its own neighbour. A cancelled run stops within a
+/// Queries are prepared for the metric of the slab, as its rows are. With `self_mapping` the queries are reference rows, and no row becomes its own neighbour. A cancelled run stops within a
 /// chunk of queries and leaves `nearest` incomplete.
 pub fn join_slab(
     queries: &Tile,
@@ -90,7 +90,7 @@ struct Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distance::{Lane, exact_distance};
+    use crate::distance::{Lane, Metric, exact_product, exact_squared};
     use proptest::prelude::*;
 
     fn tile(first_row: u64, dim: usize, values: Vec<f32>) -> Tile {
@@ -102,15 +102,18 @@ mod tests {
         NeighborBlock { first_row: queries.first_row, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] }
     }
 
-    /// The naive double loop: every finite pair, exact, sorted.
-    fn naive(queries: &Tile, references: &Tile, k: usize, self_mapping: bool) -> NeighborBlock {
+    /// The naive double loop: every pair that can be compared, exact, sorted.
+    fn naive(metric: Metric, queries: &Tile, references: &Tile, k: usize, self_mapping: bool) -> NeighborBlock {
         let mut block = empty(queries, k);
-        let finite = |row: &[f32]| row.iter().all(|v| v.is_finite());
-        for q in (0..queries.rows()).filter(|&q| finite(queries.row(q))) {
+        let whole = |row: &[f32]| metric.flaw(row).is_none();
+        let reported = |q: &[f32], x: &[f32]| {
+            metric.reported(if metric.is_product() { -exact_product(q, x) } else { exact_squared(q, x) })
+        };
+        for q in (0..queries.rows()).filter(|&q| whole(queries.row(q))) {
             let own = queries.first_row + q as u64;
             let mut all: Vec<(f32, i64)> = (0..references.rows())
-                .filter(|&r| finite(references.row(r)) && !(self_mapping && r as u64 == own))
-                .map(|r| (exact_distance(queries.row(q), references.row(r)), r as i64))
+                .filter(|&r| whole(references.row(r)) && !(self_mapping && r as u64 == own))
+                .map(|r| (reported(queries.row(q), references.row(r)), r as i64))
                 .collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             for (slot, (distance, id)) in all.into_iter().take(k).enumerate() {
@@ -121,7 +124,16 @@ mod tests {
         block
     }
 
+    /// Rows as they are read for a metric.
+    fn prepared(metric: Metric, dim: usize, mut values: Vec<f32>) -> Tile {
+        if let Some(prepare) = metric.prepare() {
+            values.chunks_exact_mut(dim).for_each(prepare);
+        }
+        tile(0, dim, values)
+    }
+
     fn joined(
+        metric: Metric,
         queries: &Tile,
         references: &Tile,
         k: usize,
@@ -134,7 +146,7 @@ mod tests {
         for first in (0..references.rows()).step_by(slab_rows) {
             let last = (first + slab_rows).min(references.rows());
             let values = references.values[first * references.dim..last * references.dim].to_vec();
-            let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone(), &lane);
+            let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone(), metric, &lane);
             let (mut ordered, silent) = (Ordered::default(), Progress::silent());
             join_slab(queries, &slab, self_mapping, &lane, &mut block, &mut ordered, &silent).unwrap();
         }
@@ -162,7 +174,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(ProptestConfig::with_cases(600))]
         #[test]
         fn every_lane_and_slab_size_gives_the_naive_answer(
             (dim, queries, references) in (1usize..20, 1usize..40, 1usize..300).prop_flat_map(|(dim, nq, nr)| {
@@ -170,11 +182,12 @@ mod tests {
             }),
             k in 1usize..40,
             slab_rows in 1usize..400,
+            metric in prop::sample::select(Metric::ALL.to_vec()),
         ) {
-            let (queries, references) = (tile(0, dim, queries), tile(0, dim, references));
-            let expected = naive(&queries, &references, k, false);
+            let (queries, references) = (prepared(metric, dim, queries), prepared(metric, dim, references));
+            let expected = naive(metric, &queries, &references, k, false);
             for lane in Lane::available() {
-                assert_same(&joined(&queries, &references, k, false, slab_rows, lane), &expected);
+                assert_same(&joined(metric, &queries, &references, k, false, slab_rows, lane), &expected);
             }
         }
 
@@ -183,17 +196,18 @@ mod tests {
             (dim, cells) in (1usize..8, 1usize..120).prop_flat_map(|(dim, n)| (Just(dim), rows(n, dim))),
             k in 1usize..12,
             slab_rows in 1usize..200,
+            metric in prop::sample::select(Metric::ALL.to_vec()),
         ) {
-            let cells = tile(0, dim, cells);
-            let expected = naive(&cells, &cells, k, true);
+            let cells = prepared(metric, dim, cells);
+            let expected = naive(metric, &cells, &cells, k, true);
             for lane in Lane::available() {
-                assert_same(&joined(&cells, &cells, k, true, slab_rows, lane), &expected);
+                assert_same(&joined(metric, &cells, &cells, k, true, slab_rows, lane), &expected);
             }
         }
     }
 
     #[test]
-    fn what_the_triangle_inequality_leaves_out_is_never_a_neighbor() {
+    fn what_an_inequality_leaves_out_is_never_a_neighbor() {
         // Blobs of very different sizes and distances, so that some groups are ruled out at once, some late and some never.
         let mut state = 7u64;
         let mut uniform = move || {
@@ -205,13 +219,43 @@ mod tests {
             let values = (0..count * dim).map(|i| blob(i / dim) + uniform() * [0.1, 3.0, 10.0][i / dim % 3]);
             values.collect::<Vec<f32>>()
         };
-        for dim in [1, 3, 17] {
-            let (queries, references) = (tile(0, dim, cells(300, dim)), tile(0, dim, cells(4000, dim)));
-            let expected = naive(&queries, &references, 30, false);
+        for (dim, metric) in [1, 3, 17].into_iter().flat_map(|dim| Metric::ALL.map(|metric| (dim, metric))) {
+            let (queries, references) = (cells(300, dim), cells(4000, dim));
+            let (queries, references) = (prepared(metric, dim, queries), prepared(metric, dim, references));
+            let expected = naive(metric, &queries, &references, 30, false);
             for lane in Lane::available() {
-                assert_same(&joined(&queries, &references, 30, false, 4000, lane), &expected);
-                assert_same(&joined(&queries, &references, 30, false, 1500, lane), &expected);
+                assert_same(&joined(metric, &queries, &references, 30, false, 4000, lane), &expected);
+                assert_same(&joined(metric, &queries, &references, 30, false, 1500, lane), &expected);
             }
+        }
+    }
+
+    #[test]
+    fn groups_that_hold_no_neighbor_are_ruled_out_by_every_metric() {
+        // Twenty directions, of every length: what has another direction is far by cosine, and what is short has small products.
+        let values: Vec<f32> = (0..20 * 400u16)
+            .flat_map(|row| {
+                let (angle, length) = (f32::from(row % 20) * 0.3, 1.0 + f32::from(row / 20 % 7));
+                [length * (angle + 1e-4 * f32::from(row / 20)).cos(), length * angle.sin()]
+            })
+            .collect();
+        for metric in Metric::ALL {
+            let references = prepared(metric, 2, values.clone());
+            let queries = tile(0, 2, references.values[..2].repeat(6));
+            let slab = Slab::new(references.clone(), Slab::mean(&references), metric, &Lane::best());
+            let mut scratch = Scratch::default();
+            let Scratch { queries: on_grid, panels, survivors, bounds, .. } = &mut scratch;
+            Lane::best().fill(on_grid, &queries.values, slab.grid());
+            panels.all(on_grid);
+            bounds.fill(on_grid, panels, &slab, &Lane::best());
+            let expected = naive(metric, &queries, &references, 10, false);
+            survivors.reset(6, 10, |query| on_grid.limit(query, metric.bound(expected.distances[9])));
+            let mut chosen = 0;
+            for group in &slab.groups {
+                bounds.choose(*group, on_grid, panels, survivors);
+                chosen += bounds.chosen.len();
+            }
+            assert!((1..slab.groups.len() / 2).contains(&chosen), "{metric:?}: {chosen} of {}", slab.groups.len());
         }
     }
 
@@ -219,10 +263,18 @@ mod tests {
     fn a_flood_of_duplicates_is_resolved_to_the_lowest_ids() {
         let references = tile(0, 3, [1.0f32, 2.0, 3.0].repeat(5000));
         let queries = tile(0, 3, vec![1.0, 2.0, 3.5]);
-        for lane in Lane::available() {
-            let block = joined(&queries, &references, 30, false, 5000, lane);
+        for (lane, metric) in Lane::available().into_iter().flat_map(|lane| Metric::ALL.map(|metric| (lane, metric))) {
+            let prepared = |rows: &Tile| prepared(metric, 3, rows.values.clone());
+            let block = joined(metric, &prepared(&queries), &prepared(&references), 30, false, 5000, lane);
             assert_eq!(block.ids, (0..30).collect::<Vec<i64>>());
-            assert!(block.distances.iter().all(|&d| d == 0.5));
+            // 1 − 15.5 / √(14 · 17.25), and −15.5.
+            let expected = match metric {
+                Metric::Euclidean => 0.5,
+                Metric::SquaredEuclidean => 0.25,
+                Metric::Cosine => 0.002_591_347,
+                Metric::InnerProduct => -15.5,
+            };
+            assert!(block.distances.iter().all(|&d| (d - expected).abs() < 1e-6), "{metric:?}: {:?}", block.distances);
         }
     }
 }

@@ -42,14 +42,15 @@ impl<'a> ListJoin<'a> {
     /// the next.
     pub fn new(index: &'a IvfIndex, tile: &'a dyn DistanceTile, budget: &MemoryBudget) -> Self {
         let coarse = index.coarse();
-        let grid = Grid::new(coarse.centre().to_vec(), coarse.reach());
+        let metric = index.manifest().metric;
+        let grid = Grid::by(metric, coarse.centre().to_vec(), coarse.reach());
         let lists = 0..index.nlist();
         let one = |list| PackedReferences::bytes(index.list_rows(list), index.dim() as u64) + 192;
         let bytes: u64 = lists.clone().map(one).sum();
         let lease =
             (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
-        Self { index, router: Router::new(coarse, tile), grid, tile, packed, _lease: lease }
+        Self { index, router: Router::by(metric, coarse, tile), grid, tile, packed, _lease: lease }
     }
 
     /// Number of lists.
@@ -87,7 +88,8 @@ impl<'a> ListJoin<'a> {
         scratch
     }
 
-    /// Finds the k nearest of each query among the lists that it looks in; where those hold fewer than k, among as many more as
+    /// Finds the k nearest of each query, by the metric of the index and prepared for it, among the lists that it looks in; where those hold
+    /// fewer than k, among as many more as
     /// it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
     ///
     /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a

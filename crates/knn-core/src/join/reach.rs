@@ -1,7 +1,8 @@
 //! Which groups of references a query still has to look at.
 //!
 //! A group with centroid c and radius r is left out for a panel when the triangle inequality proves that it holds none of the k
-//! nearest of any of its six queries: ‖q − x‖ ≥ ‖q − c‖ − r, and no neighbour is farther than the running limit says.
+//! nearest of any of its six queries: ‖q − x‖ ≥ ‖q − c‖ − r, and no neighbour is farther than the running limit says. For inner
+//! products it is the inequality of Cauchy and Schwarz: ⟨q, x⟩ ≤ ⟨q, c⟩ + ‖q‖·r.
 
 use super::slab::{Group, Slab};
 use crate::distance::{BLOCK_ROWS, DistanceTile, QueryPanels, QueryRows, Survivors};
@@ -47,7 +48,7 @@ impl Bounds {
         self.order.sort_unstable_by_key(|&group| (std::cmp::Reverse(nearest(group)), group));
     }
 
-    /// The panels of which some query may have a neighbour in the group: ‖q − c‖ ≤ r + the query's reach.
+    /// The panels of which some query may have a neighbour in the group: in terms of distances, ‖q − c‖ ≤ r + the query's reach.
     pub(super) fn choose(&mut self, group: Group, queries: &QueryRows, panels: &QueryPanels, survivors: &Survivors) {
         self.chosen.clear();
         for panel in 0..panels.panels() {
@@ -61,7 +62,7 @@ impl Bounds {
                     *reach = Reach { limit, distance: queries.farthest(query, limit) };
                 }
                 let value = self.values[query * self.width + group.cluster as usize];
-                value > queries.limit(query, (group.radius + reach.distance) * (1.0 + 1e-12))
+                value > queries.limit_of_group(query, reach.distance, group.radius)
             };
             if panels.members(panel).iter().any(|&member| near(member as usize)) {
                 self.chosen.push(panel as u32);

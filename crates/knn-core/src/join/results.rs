@@ -1,7 +1,7 @@
 //! The neighbours of some queries while they are being found, and what follows from them for the tile.
 
 use super::rank::Ranking;
-use crate::distance::QueryRows;
+use crate::distance::{Metric, QueryRows};
 
 /// Queries, and their k nearest known so far.
 pub(super) struct Results<'a> {
@@ -39,14 +39,20 @@ impl Results<'_> {
         if self.is_short(query) {
             return i32::MIN;
         }
-        // Whatever rounds to the same f32 may be a tie.
-        on_grid.limit(query, f64::from(self.distances[(query + 1) * self.k - 1].next_up()))
+        // Whatever is reported as the same f32 may be a tie.
+        on_grid.limit(query, on_grid.metric().bound(self.distances[(query + 1) * self.k - 1]))
     }
 
-    /// Takes what was found (id and squared distance) for a query, as far as it is among its k nearest.
-    pub(super) fn merge(&mut self, query: usize, found: impl Iterator<Item = (i64, f64)>, ranking: &mut Ranking) {
+    /// Takes what was found (id and exact value) for a query, as far as it is among its k nearest.
+    pub(super) fn merge(
+        &mut self,
+        query: usize,
+        metric: Metric,
+        found: impl Iterator<Item = (i64, f64)>,
+        ranking: &mut Ranking,
+    ) {
         let own = self.own.map_or(-1, |own| own[query]);
         let slots = query * self.k..(query + 1) * self.k;
-        ranking.merge(&mut self.ids[slots.clone()], &mut self.distances[slots], own, found);
+        ranking.merge(&mut self.ids[slots.clone()], &mut self.distances[slots], own, metric, found);
     }
 }

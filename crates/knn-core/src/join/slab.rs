@@ -1,7 +1,7 @@
 //! A range of reference rows in memory: as they are, and packed for the tile in groups of near rows.
 
 use super::clusters::Clusters;
-use crate::distance::{BLOCK_ROWS, DistanceTile, Grid, PackedReferences, exact_squared};
+use crate::distance::{BLOCK_ROWS, DistanceTile, Grid, Metric, PackedReferences, exact_squared};
 use crate::types::Tile;
 
 /// Stands for no row; it never survives the tile.
@@ -12,6 +12,7 @@ const PADDING: u32 = u32::MAX;
 pub struct Slab {
     rows: Tile,
     packed: PackedReferences,
+    metric: Metric,
     centre: Vec<f32>,
     grid: Grid,
     pub(super) clusters: Clusters,
@@ -31,9 +32,13 @@ pub(super) struct Group {
 }
 
 impl Slab {
-    /// Packs `rows` around `centre`. Any centre gives the same neighbours; the rows' mean gives the tightest bound.
-    pub fn new(rows: Tile, centre: Vec<f32>, tile: &dyn DistanceTile) -> Self {
-        let mut slab = Self { centre, ..Self::default() };
+    /// Packs `rows`, prepared for the metric, around `centre`. Any centre gives the same neighbours; the rows' mean gives the tightest
+    /// bound. Inner products are about the origin whatever it is.
+    pub fn new(rows: Tile, mut centre: Vec<f32>, metric: Metric, tile: &dyn DistanceTile) -> Self {
+        if metric.is_product() {
+            centre.fill(0.0);
+        }
+        let mut slab = Self { metric, centre, ..Self::default() };
         slab.refill(rows, tile);
         slab
     }
@@ -43,9 +48,15 @@ impl Slab {
         let old = std::mem::replace(&mut self.rows, rows);
         let rows = &self.rows;
         let mut norms: Vec<f64> = rows.values.chunks_exact(rows.dim).filter_map(|row| self.norm(row)).collect();
-        self.grid = Grid::for_norms(self.centre.clone(), &mut norms);
-        self.clusters = Clusters::train(&rows.values, &self.grid, tile);
-        let assigned = self.clusters.assign(&rows.values, &self.grid, tile);
+        let reach = Grid::reach(&mut norms);
+        self.grid = Grid::by(self.metric, self.centre.clone(), reach);
+        // Groups are of rows that lie near to each other, whatever is compared.
+        let near = Grid::new(self.centre.clone(), reach);
+        self.clusters = Clusters::train(&rows.values, &near, tile);
+        let assigned = self.clusters.assign(&rows.values, &near, tile);
+        if self.metric.is_product() {
+            self.clusters.pack(&self.grid, tile);
+        }
         let mut order: Vec<u32> = (0..rows.rows() as u32).collect();
         order.sort_by_key(|&row| (assigned[row as usize], row));
         self.groups.clear();

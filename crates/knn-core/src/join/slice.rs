@@ -144,7 +144,7 @@ struct Decided {
     widened: Vec<f32>,
     ids: Vec<i64>,
     starts: Vec<usize>,
-    squared: Vec<f64>,
+    exact: Vec<f64>,
     ranking: Ranking,
 }
 
@@ -169,7 +169,7 @@ impl Resolve for Decide<'_, '_> {
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let Self { results, queries, tile, lists, decided } = self;
         if !candidates.is_empty() {
-            let Decided { widened, ids, starts, squared, ranking } = &mut **decided;
+            let Decided { widened, ids, starts, exact, ranking } = &mut **decided;
             let dim = results.dim;
             ids.clear();
             starts.clear();
@@ -195,8 +195,9 @@ impl Resolve for Decide<'_, '_> {
                     }
                 }
             };
-            tile.squared(results.row(query), numbers, starts, squared);
-            results.merge(query, ids.iter().copied().zip(squared.iter().copied()), ranking);
+            let metric = queries.metric();
+            tile.exact(metric, results.row(query), numbers, starts, exact);
+            results.merge(query, metric, ids.iter().copied().zip(exact.iter().copied()), ranking);
         }
         results.limit(query, queries)
     }

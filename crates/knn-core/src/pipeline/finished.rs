@@ -1,6 +1,7 @@
 //! A block whose neighbours are found: its rows of the store, written while the next block is joined.
 
 use super::outputs::{DISTANCES, INDICES, STATUS, ids_dtype};
+use crate::distance::Metric;
 use crate::error::Result;
 use crate::sink::UnitWriter;
 use crate::types::{DType, MappingStatus, NeighborBlock, Tile};
@@ -27,19 +28,15 @@ impl Finished {
         WRITTEN_ROWS as u64 * k * 8
     }
 
-    /// Takes over the neighbours of these queries; what was in it is lent back to be overwritten.
-    pub(super) fn take(&mut self, nearest: &mut NeighborBlock, queries: &Tile) {
+    /// Takes over the neighbours of these queries, prepared for the metric; what was in it is lent back to be overwritten.
+    pub(super) fn take(&mut self, nearest: &mut NeighborBlock, queries: &Tile, metric: Metric) {
         std::mem::swap(&mut self.nearest, nearest);
         let Self { nearest, statuses, .. } = self;
         statuses.clear();
         statuses.extend((0..queries.rows()).map(|row| {
-            if !queries.row(row).iter().all(|value| value.is_finite()) {
-                MappingStatus::InvalidInput as u8
-            } else if nearest.ids[row * nearest.k] < 0 {
-                MappingStatus::NoNeighbors as u8
-            } else {
-                MappingStatus::Ok as u8
-            }
+            let otherwise =
+                if nearest.ids[row * nearest.k] < 0 { MappingStatus::NoNeighbors } else { MappingStatus::Ok };
+            metric.flaw(queries.row(row)).unwrap_or(otherwise) as u8
         }));
     }
 

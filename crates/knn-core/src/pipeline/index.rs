@@ -46,7 +46,7 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::new(OsVfs),
-        spec: spec(parameters.nlist, &parameters.list_dtype, &parameters.metric, parameters.seed)?,
+        spec: spec(parameters.nlist, &parameters.list_dtype, parameters.metric, parameters.seed)?,
         start: match (resolved.resume, resolved.overwrite) {
             (true, _) => Start::Resume,
             (_, true) => Start::Overwrite,
@@ -93,7 +93,7 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         dim: u64::from(manifest.dim),
         nlist: u64::from(manifest.nlist),
         list_dtype: if manifest.dtype == ListType::F16 { "f16" } else { "f32" }.into(),
-        metric: manifest.metric.clone(),
+        metric: manifest.metric.name().into(),
         seed: manifest.training.seed,
         excluded_rows: manifest.excluded,
         bytes: bytes(&manifest),

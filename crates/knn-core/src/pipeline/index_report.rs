@@ -54,7 +54,7 @@ pub struct IndexReport {
     /// Lists, those that were split included.
     #[cfg_attr(test, ts(type = "number"))]
     pub nlist: u64,
-    /// Rows left out because a coordinate is NaN or infinite.
+    /// Rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_rows: u64,
     /// Bytes of the index on disk.
@@ -97,7 +97,7 @@ pub struct IndexDescription {
     /// Seed of the training sample.
     #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
-    /// Rows of the reference that were left out because a coordinate is NaN or infinite.
+    /// Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_rows: u64,
     /// Bytes on disk.

@@ -26,7 +26,7 @@ pub(super) struct Joined {
     pub(super) sums: DistanceSums,
     /// Query cells by the code of their status.
     pub(super) statuses: [u64; MappingStatus::NAMES.len()],
-    /// Reference rows that are not finite.
+    /// Reference rows that cannot be compared.
     pub(super) excluded: u64,
     /// Recall of the search, measured before its first unit.
     pub(super) recall: Option<RecallReport>,
@@ -126,14 +126,15 @@ impl<'a> Pass<'a> {
         progress: &'a Progress,
         first_row: u64,
     ) -> Result<Self> {
-        let inputs = &prepared.inputs;
+        let (inputs, metric) = (&prepared.inputs, prepared.resolved.parameters.metric);
         let finder = if let Some(lists) = lists {
             Finder::Lists(lists, Vec::new())
         } else {
-            let reference = Reference::open(&inputs.reference_rows, prepared.sizes.slab_rows, tile)?;
+            let reference = Reference::open(&inputs.reference_rows, metric, prepared.sizes.slab_rows, tile)?;
             Finder::All(Box::new(reference))
         };
-        let reader = TileReader::new(&inputs.query_rows, RowRange::new(first_row, inputs.query_rows.rows()));
+        let rows = RowRange::new(first_row, inputs.query_rows.rows());
+        let reader = TileReader::new(&inputs.query_rows, rows, metric);
         let k = prepared.spec.k as usize;
         let mut finished = Finished::default();
         finished.nearest.k = k;
@@ -160,9 +161,11 @@ impl<'a> Pass<'a> {
             std::mem::swap(&mut self.queries, &mut self.ahead);
             debug_assert_eq!((self.queries.first_row, self.queries.rows()), (block.start, block.len()));
             self.join(rows.end, block_rows, writer, joined)?;
-            self.finished.take(&mut self.nearest, &self.queries);
+            self.finished.take(&mut self.nearest, &self.queries, self.prepared.resolved.parameters.metric);
             let statuses = &self.finished.statuses;
-            statuses.iter().for_each(|&status| joined.statuses[status as usize] += 1);
+            for &status in statuses {
+                joined.statuses[usize::from(status)] += 1;
+            }
             joined.sums.add(&self.finished.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
             self.progress.advance(block.len() as u64)?;
         }

@@ -12,7 +12,7 @@ pub(super) fn search(parameters: &Parameters) -> Result<()> {
     if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
         nlist(ivf.nlist)?;
     }
-    metric(&parameters.metric)
+    Ok(())
 }
 
 /// Refuses an index that cannot be built.
@@ -20,20 +20,12 @@ pub(super) fn index(parameters: &IndexParameters, work_dir: Option<&Path>) -> Re
     if work_dir.is_some() {
         return unsupported("workDir of an index", "leave it out: intermediate files lie beside the index");
     }
-    nlist(parameters.nlist)?;
-    metric(&parameters.metric)
+    nlist(parameters.nlist)
 }
 
 fn nlist(nlist: u64) -> Result<()> {
     if nlist > u64::from(MOST_TRAINED) {
         return unsupported(&format!("nlist {nlist}"), &format!("ask for at most {MOST_TRAINED} lists"));
-    }
-    Ok(())
-}
-
-fn metric(metric: &str) -> Result<()> {
-    if metric != "euclidean" {
-        return unsupported(&format!("metric {metric:?}"), "available now: euclidean");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The reference as the join meets it: one slab that stays, or slabs that are read again for every block of queries.
 
-use crate::distance::DistanceTile;
+use crate::distance::{DistanceTile, Metric};
 use crate::error::Result;
 use crate::join::Slab;
 use crate::representation::TileReader;
@@ -11,6 +11,7 @@ use crate::types::{RowRange, Tile};
 pub(super) struct Reference<'a> {
     source: &'a dyn RowSource,
     tile: &'a dyn DistanceTile,
+    metric: Metric,
     slab_rows: u64,
     slab: Slab,
     ahead: Tile,
@@ -18,11 +19,17 @@ pub(super) struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Reads the first slab; its mean centres them all.
-    pub(super) fn open(source: &'a dyn RowSource, slab_rows: u64, tile: &'a dyn DistanceTile) -> Result<Self> {
+    pub(super) fn open(
+        source: &'a dyn RowSource,
+        metric: Metric,
+        slab_rows: u64,
+        tile: &'a dyn DistanceTile,
+    ) -> Result<Self> {
         let mut first = Tile::default();
-        TileReader::new(source, RowRange::new(0, source.rows())).next(slab_rows, &mut first)?;
+        TileReader::new(source, RowRange::new(0, source.rows()), metric).next(slab_rows, &mut first)?;
         let centre = Slab::mean(&first);
-        Ok(Self { source, tile, slab_rows, slab: Slab::new(first, centre, tile), ahead: Tile::default() })
+        let slab = Slab::new(first, centre, metric, tile);
+        Ok(Self { source, tile, metric, slab_rows, slab, ahead: Tile::default() })
     }
 
     /// Whether one slab holds all.
@@ -30,13 +37,13 @@ impl<'a> Reference<'a> {
         self.slab_rows >= self.source.rows()
     }
 
-    /// Shows every slab to `visit`, reading the next one meanwhile. Returns the rows left out because they are not finite.
+    /// Shows every slab to `visit`, reading the next one meanwhile. Returns the rows left out because they cannot be compared.
     pub(super) fn visit(&mut self, mut visit: impl FnMut(&Slab) -> Result<()> + Send) -> Result<u64> {
         if self.is_resident() {
             visit(&self.slab)?;
             return Ok(self.slab.packed().invalid_rows());
         }
-        let mut reader = TileReader::new(self.source, RowRange::new(0, self.source.rows()));
+        let mut reader = TileReader::new(self.source, RowRange::new(0, self.source.rows()), self.metric);
         let mut excluded = 0;
         reader.next(self.slab_rows, &mut self.ahead)?;
         while self.ahead.rows() > 0 {

@@ -170,10 +170,10 @@ pub struct RunReport {
     /// Per label column: query cells by status of that key.
     #[cfg_attr(test, ts(type = "Record<string, Record<string, number>>"))]
     pub label_status_counts: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Reference rows left out because a coordinate is NaN or infinite.
+    /// Reference rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_reference_rows: u64,
-    /// Bandwidth used by the kernel; null when there was no valid distance.
+    /// Bandwidth used by the kernel; null when there was no valid distance, as by inner products.
     pub sigma: Option<f64>,
     /// Recall of the neighbours.
     pub recall: RecallReport,

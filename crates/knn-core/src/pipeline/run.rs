@@ -15,7 +15,7 @@ use super::request::{MapRequest, Resolved};
 use super::search_stage;
 use super::transfer_stage::{self, Transferred};
 use crate::budget::MemoryBudget;
-use crate::distance::Lane;
+use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
 use crate::join::ListJoin;
 use crate::operator::LabelStatus;
@@ -123,10 +123,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     clock.lap("join", store.bytes_written());
 
     let sigma = sigma(&prepared, &joined);
-    let mut warnings = prepared.plan.warnings.clone();
-    if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
-        warnings.extend(sigma_warning(sigma, n_obs));
-    }
+    let warnings = warnings(&prepared, &joined, sigma);
     let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
         progress.begin("transfer", n_obs, resumed_rows.1);
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
@@ -178,10 +175,25 @@ fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
 /// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all, as between inner products.
 fn sigma(prepared: &Prepared, joined: &Joined) -> Option<f64> {
     let parameters = &prepared.resolved.parameters;
-    if parameters.metric == "inner_product" {
+    if parameters.metric.is_product() {
         return None;
     }
     parameters.bandwidth.or_else(|| joined.sums.mean(parameters.self_edges))
+}
+
+/// What the user should know: what the plan said, and what the join found.
+fn warnings(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Vec<String> {
+    let mut warnings = prepared.plan.warnings.clone();
+    if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
+        warnings.extend(sigma_warning(sigma, prepared.spec.layout.n_obs()));
+    }
+    // A zero vector is an ordinary row by every metric but this one.
+    let metric = prepared.resolved.parameters.metric;
+    if joined.excluded > 0 && metric == Metric::Cosine {
+        let (excluded, why) = (joined.excluded, metric.flaws());
+        warnings.push(format!("{excluded} reference cells have {why} and are nobody's neighbors"));
+    }
+    warnings
 }
 
 fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {

@@ -8,7 +8,7 @@ use super::plan::Prepared;
 use super::report::RecallReport;
 use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
-use crate::distance::DistanceTile;
+use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start};
 use crate::join::{Calibration, ListJoin, Target};
@@ -46,7 +46,7 @@ pub(super) fn built(
     let path = place(resolved)?;
     let builder = IndexBuilder {
         vfs: Arc::clone(vfs),
-        spec: spec(ivf.nlist, &ivf.list_dtype, &resolved.parameters.metric, ivf.seed)?,
+        spec: spec(ivf.nlist, &ivf.list_dtype, resolved.parameters.metric, ivf.seed)?,
         start: if resolved.resume { Start::Resume } else { Start::Overwrite },
         // The build has the memory to itself: what the join takes is not there yet.
         budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
@@ -69,10 +69,10 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
 }
 
 /// What decides the bytes of an index.
-pub(super) fn spec(nlist: u64, list_dtype: &str, metric: &str, seed: u64) -> Result<IndexSpec> {
+pub(super) fn spec(nlist: u64, list_dtype: &str, metric: Metric, seed: u64) -> Result<IndexSpec> {
     let nlist = u32::try_from(nlist).map_err(|error| Error::internal(error.to_string()))?;
     let dtype = if list_dtype == "f16" { ListType::F16 } else { ListType::F32 };
-    Ok(IndexSpec { nlist: Some(nlist), dtype, metric: metric.into(), seed, prepare: None })
+    Ok(IndexSpec { nlist: Some(nlist), dtype, metric, seed })
 }
 
 /// Where the run's own index goes: into the folder for intermediate files, or beside the output.
@@ -118,9 +118,13 @@ pub(super) fn check(resolved: &Resolved, reference: &ZarrRows) -> Result<()> {
         let reason = "the index was built from other rows than the reference has now".into();
         return Err(Error::Stale { path: path.to_path_buf(), reason });
     }
-    let metric = &resolved.parameters.metric;
-    if manifest.metric != *metric {
-        return Err(Error::param("metric", metric, format!("the index is made for {:?}", manifest.metric)));
+    let metric = resolved.parameters.metric;
+    if manifest.metric != metric {
+        return Err(Error::param(
+            "metric",
+            metric.name(),
+            format!("the index is made for {:?}", manifest.metric.name()),
+        ));
     }
     Ok(())
 }
@@ -142,7 +146,8 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
     let (mut sample, mut own) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
-    let (mut reader, mut tile) = (TileReader::new(source, RowRange::new(0, source.rows())), Tile::default());
+    let all = RowRange::new(0, source.rows());
+    let (mut reader, mut tile) = (TileReader::new(source, all, prepared.resolved.parameters.metric), Tile::default());
     progress.begin("calibrate", source.rows(), 0);
     loop {
         reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut tile)?;

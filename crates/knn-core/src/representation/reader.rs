@@ -1,8 +1,14 @@
-//! One pass over a range of rows, in batches.
+//! One pass over a range of rows, in batches, prepared for the metric that will compare them.
 
+use rayon::prelude::*;
+
+use crate::distance::Metric;
 use crate::error::Result;
 use crate::source::RowSource;
 use crate::types::{RowRange, Tile};
+
+/// Rows that a thread prepares at a time.
+const PREPARED_ROWS: usize = 4096;
 
 /// Reads a range of a source in order. Bands of the source's chunks are decoded whole, once; what a batch does not take is carried
 /// to the next.
@@ -11,13 +17,14 @@ pub struct TileReader<'a> {
     next: u64,
     end: u64,
     carried: Tile,
+    prepare: Option<fn(&mut [f32])>,
 }
 
 impl<'a> TileReader<'a> {
     /// A pass over `rows` of `source`.
-    pub fn new(source: &'a dyn RowSource, rows: RowRange) -> Self {
+    pub fn new(source: &'a dyn RowSource, rows: RowRange, metric: Metric) -> Self {
         let carried = Tile { first_row: rows.start, dim: source.dim(), values: Vec::new() };
-        Self { source, next: rows.start, end: rows.end, carried }
+        Self { source, next: rows.start, end: rows.end, carried, prepare: metric.prepare() }
     }
 
     /// Bytes that a pass takes besides the tiles it fills: the carried band and the source's own scratch.
@@ -49,6 +56,10 @@ impl<'a> TileReader<'a> {
             tile.values.extend_from_slice(&self.carried.values[first * dim..(first + taken) * dim]);
             self.next += taken as u64;
         }
+        if let Some(prepare) = self.prepare {
+            let some = tile.values.par_chunks_mut(PREPARED_ROWS * dim.max(1));
+            some.for_each(|rows| rows.chunks_exact_mut(dim).for_each(prepare));
+        }
         Ok(())
     }
 
@@ -74,7 +85,7 @@ mod tests {
             let values: Vec<f32> = (0..rows * dim as u64).map(|i| i as f32).collect();
             let source = MemoryRows::new(values.clone(), dim).unwrap().with_natural_tile_rows(band);
             let start = start.min(rows);
-            let mut reader = TileReader::new(&source, RowRange::new(start, rows));
+            let mut reader = TileReader::new(&source, RowRange::new(start, rows), Metric::Euclidean);
             let (mut seen, mut tile) = (Vec::new(), Tile::default());
             loop {
                 reader.next(batch, &mut tile).unwrap();
@@ -87,5 +98,22 @@ mod tests {
             }
             prop_assert_eq!(&seen[..], &values[start as usize * dim..]);
         }
+    }
+
+    #[test]
+    fn every_row_is_prepared_once() {
+        let source =
+            MemoryRows::new([3.0, 4.0, 0.0, 0.0, 1e-3, 0.0].repeat(5000), 2).unwrap().with_natural_tile_rows(7);
+        let mut reader = TileReader::new(&source, RowRange::new(0, 15_000), Metric::Cosine);
+        let mut tile = Tile::default();
+        for batch in [1, 10_000, 4999] {
+            reader.next(batch, &mut tile).unwrap();
+            for row in 0..tile.rows() {
+                let expected = [[0.6, 0.8], [f32::NAN; 2], [1.0, 0.0]][(tile.first_row as usize + row) % 3];
+                let bits = |row: &[f32]| row.iter().map(|value| value.to_bits() & !(1 << 31)).collect::<Vec<_>>();
+                assert_eq!(bits(tile.row(row)), bits(&expected));
+            }
+        }
+        assert_eq!(reader.position(), 15_000);
     }
 }

@@ -16,6 +16,7 @@ mod ivf;
 mod ivf_interruption;
 mod ivf_refusals;
 mod mapped;
+mod metrics;
 mod npy;
 mod refusals;
 mod sample;

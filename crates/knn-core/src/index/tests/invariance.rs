@@ -1,7 +1,7 @@
 //! One index, whatever the threads, the memory and the way in which it is read.
 
 use super::*;
-use crate::distance::DistanceTile as _;
+use crate::distance::{DistanceTile as _, Metric};
 
 const DIM: usize = 16;
 const ROWS: usize = 32_768;
@@ -101,10 +101,14 @@ fn threads_share_an_index() {
 fn rows_are_prepared_before_anything_else() {
     let values = clumps(500, 3);
     let folder = tempfile::tempdir().unwrap();
-    let doubled: fn(&mut [f32]) = |row| row.iter_mut().for_each(|value| *value *= 2.0);
-    let spec = IndexSpec { nlist: Some(4), prepare: Some(doubled), metric: "doubled".into(), ..IndexSpec::default() };
+    let spec = IndexSpec { nlist: Some(4), metric: Metric::Cosine, ..IndexSpec::default() };
     How { spec, ..How::default() }.build(&folder.path().join("x"), &values, 3).unwrap();
-    let expected: Vec<f32> = values.iter().map(|value| value * 2.0).collect();
+    let prepare = Metric::Cosine.prepare().unwrap();
+    let mut expected = values;
+    expected.chunks_exact_mut(3).for_each(prepare);
+    assert!(
+        expected.chunks_exact(3).all(|row| (row.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-6)
+    );
     check_rows(&folder.path().join("x"), &expected, 3);
-    assert_eq!(open(&folder.path().join("x"), Io::Pread).unwrap().manifest().metric, "doubled");
+    assert_eq!(open(&folder.path().join("x"), Io::Pread).unwrap().manifest().metric, Metric::Cosine);
 }

@@ -8,7 +8,7 @@ const K: usize = 15;
 
 /// The share of their true neighbours that the queries find.
 fn brute(indexed: &Indexed, queries: &Tile, probes: Probes, own: bool) -> f64 {
-    let truth = exact(queries, &indexed.rows, K, own);
+    let truth = exact(indexed.metric, queries, &indexed.rows, K, own);
     let found = Way::default().join_in(indexed, queries, K, Some(probes), own);
     let shares = truth.ids.chunks(K).zip(found.ids.chunks(K)).filter_map(|(truth, found)| {
         let truth: Vec<i64> = truth.iter().copied().filter(|id| *id >= 0).collect();
@@ -71,7 +71,7 @@ fn in_self_mapping_no_row_counts_itself() {
     let found = measured(&indexed, &part(&indexed.rows, 0..800), Some(own), &[Target::Probes(1), Target::Recall(0.9)]);
     // Row numbers of the first rows are their places, so brute force may take them as they are.
     for recall in found {
-        let truth = exact(&part(&indexed.rows, 0..800), &indexed.rows, K, true);
+        let truth = exact(indexed.metric, &part(&indexed.rows, 0..800), &indexed.rows, K, true);
         let joined = Way::default().join_in(&indexed, &part(&indexed.rows, 0..800), K, Some(recall.probes), true);
         let pairs = truth.ids.chunks(K).zip(joined.ids.chunks(K)).skip(400);
         let shared: usize = pairs.map(|(a, b)| a.iter().filter(|id| b.contains(id)).count()).sum();
@@ -118,6 +118,26 @@ fn a_few_queries_keep_the_contract_among_themselves_and_claim_no_certainty() {
             assert!((recall.measured - brute(&indexed, &reporting, recall.probes, false)).abs() < 1e-12, "{recall:?}");
             // One query says nothing of the others.
             assert!(reporting.rows() == 1 && recall.within >= 1.0, "{rows} rows: {recall:?}");
+        }
+    }
+}
+
+#[test]
+fn the_contract_is_kept_by_every_metric() {
+    for metric in Metric::ALL {
+        let indexed = Indexed::by(metric, clumps(1, 5000, DIM, 3), DIM, 64);
+        let queries = prepared(metric, DIM, clumps(2, 800, DIM, 3));
+        let (choosing, reporting) = (part(&queries, 0..400), part(&queries, 400..800));
+        let lists = indexed.open(Io::Resident).nlist() as usize;
+        for (wanted, recall) in
+            [0.6, 0.95].into_iter().zip(measured(&indexed, &queries, None, &[0.6, 0.95].map(Target::Recall)))
+        {
+            assert!(recall.probes.most() < lists, "{metric:?}: {recall:?}");
+            assert!(brute(&indexed, &choosing, recall.probes, false) >= wanted, "{metric:?}: {recall:?}");
+            let fewer = recall.probes.with(recall.probes.most() - 1);
+            assert!(fewer.most() == 0 || brute(&indexed, &choosing, fewer, false) < wanted, "{recall:?}");
+            let true_share = brute(&indexed, &reporting, recall.probes, false);
+            assert!((recall.measured - true_share).abs() < 1e-12, "{metric:?}: {recall:?}, {true_share}");
         }
     }
 }

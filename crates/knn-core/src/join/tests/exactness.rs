@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::distance::exact_distance;
+use crate::distance::{exact_product, exact_squared};
 use crate::index::ListBuffer;
 
-fn block(dim: usize, values: Vec<f32>) -> Tile {
-    Tile { first_row: 0, dim, values }
+/// What is reported of a pair of rows.
+fn reported(metric: Metric, q: &[f32], x: &[f32]) -> f32 {
+    metric.reported(if metric.is_product() { -exact_product(q, x) } else { exact_squared(q, x) })
 }
 
 /// Pairs that are looked at, one by one: the lists of each row as routing gives them, four times as many while they hold too few.
@@ -18,7 +19,7 @@ fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: Probes, own: bool)
     let search = ListJoin::new(&index, &lane, &budget);
     let mut nearest = empty(queries.rows(), k);
     let mut buffer = ListBuffer::default();
-    for row in (0..queries.rows()).filter(|&row| queries.row(row).iter().all(|value| value.is_finite())) {
+    for row in (0..queries.rows()).filter(|&row| indexed.metric.flaw(queries.row(row)).is_none()) {
         let mut probes = probes;
         let mut found: Vec<(f32, i64)>;
         loop {
@@ -26,7 +27,8 @@ fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: Probes, own: bool)
             for list in search.router.route(queries.row(row), probes, &lane).into_iter().filter(|l| *l != u32::MAX) {
                 let view = index.list(list, &mut buffer).unwrap();
                 let rows = view.rows.chunks_exact(index.dim()).enumerate();
-                found.extend(rows.map(|(at, r)| (exact_distance(queries.row(row), r), view.ids.get(at) as i64)));
+                let told = |r: &[f32]| reported(indexed.metric, queries.row(row), r);
+                found.extend(rows.map(|(at, r)| (told(r), view.ids.get(at) as i64)));
             }
             found.retain(|(_, id)| !own || *id != row as i64);
             if found.len() >= k || probes.most() == search.nlist() {
@@ -46,17 +48,23 @@ fn offsets() -> impl Strategy<Value = f32> {
     prop_oneof![2 => Just(0f32), 1 => Just(1e6), 1 => Just(-3e4)]
 }
 
+fn metrics() -> impl Strategy<Value = Metric> {
+    prop::sample::select(Metric::ALL.to_vec())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
     fn in_all_lists_the_true_neighbours_are_found(
         seed: u64, rows in 1usize..400, queries in 1usize..60, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
         nlist in 1u32..24, k in 1usize..35, offset in offsets(), stays: bool, kept: bool,
+        metric in metrics(),
     ) {
-        let indexed = Indexed::new(awkward(seed, rows, dim, offset), dim, nlist);
-        let queries = block(dim, awkward(seed ^ 1, queries, dim, offset));
-        let (cross, own) = (exact(&queries, &indexed.rows, k, false), exact(&indexed.rows, &indexed.rows, k, true));
+        let indexed = Indexed::by(metric, awkward(seed, rows, dim, offset), dim, nlist);
+        let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
+        let cross = exact(metric, &queries, &indexed.rows, k, false);
+        let own = exact(metric, &indexed.rows, &indexed.rows, k, true);
         for lane in Lane::available() {
             let (io, kept) = (if stays { Io::Resident } else { Io::Pread }, u64::from(kept) << 30);
             let way = Way { io, lane, kept, ..Way::default() };
@@ -74,9 +82,10 @@ proptest! {
     fn in_some_lists_the_nearest_of_these_are_found(
         seed: u64, rows in 1usize..400, queries in 1usize..40, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
         nlist in 1u32..40, probes in 1usize..9, near: bool, k in 1usize..35, offset in offsets(), stays: bool,
+        metric in metrics(),
     ) {
-        let indexed = Indexed::new(awkward(seed, rows, dim, offset), dim, nlist);
-        let queries = block(dim, awkward(seed ^ 1, queries, dim, offset));
+        let indexed = Indexed::by(metric, awkward(seed, rows, dim, offset), dim, nlist);
+        let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
         let probes = probes.min(indexed.open(Io::Resident).nlist() as usize);
         let probes = if near { Probes::Near(probes) } else { Probes::Nearest(probes) };
         let way = Way { io: if stays { Io::Mmap } else { Io::Pread }, ..Way::default() };
@@ -89,12 +98,14 @@ proptest! {
     #[test]
     fn rounded_lists_give_the_neighbours_among_rounded_rows(
         seed: u64, rows in 1usize..300, dim in prop::sample::select(vec![1usize, 3, 17]), nlist in 1u32..12, k in 1usize..20,
+        metric in metrics(),
     ) {
-        let values = clumps(seed, rows, dim, 5);
-        let rounded = values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
-        let (indexed, rounded) = (Indexed::half(values, dim, nlist), block(dim, rounded));
-        let queries = block(dim, clumps(seed ^ 1, 30, dim, 5));
-        let expected = exact(&queries, &rounded, k, false);
+        // Rows are rounded as they are compared, so by cosine when they have length 1.
+        let indexed = Indexed::half(metric, clumps(seed, rows, dim, 5), dim, nlist);
+        let values = indexed.rows.values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
+        let rounded = Tile { first_row: 0, dim, values };
+        let queries = prepared(metric, dim, clumps(seed ^ 1, 30, dim, 5));
+        let expected = exact(metric, &queries, &rounded, k, false);
         for io in [Io::Resident, Io::Mmap, Io::Pread] {
             let way = Way { io, ..Way::default() };
             assert_same(&way.join(&indexed, &queries, k, Some(usize::MAX), false), &expected, "rounded");
@@ -105,12 +116,14 @@ proptest! {
 
 #[test]
 fn many_rows_of_many_columns() {
-    let indexed = Indexed::new(clumps(1, 3000, 51, 20), 51, 24);
-    let queries = block(51, clumps(2, 500, 51, 20));
-    let expected = exact(&queries, &indexed.rows, 30, false);
-    for lane in Lane::available() {
-        let way = Way { lane, ..Way::default() };
-        assert_same(&way.join(&indexed, &queries, 30, Some(usize::MAX), false), &expected, "all lists");
-        assert_same(&way.join(&indexed, &queries, 30, None, false), &expected, "everywhere");
+    for metric in Metric::ALL {
+        let indexed = Indexed::by(metric, clumps(1, 3000, 51, 20), 51, 24);
+        let queries = prepared(metric, 51, clumps(2, 500, 51, 20));
+        let expected = exact(metric, &queries, &indexed.rows, 30, false);
+        for lane in Lane::available() {
+            let way = Way { lane, ..Way::default() };
+            assert_same(&way.join(&indexed, &queries, 30, Some(usize::MAX), false), &expected, "all lists");
+            assert_same(&way.join(&indexed, &queries, 30, None, false), &expected, "everywhere");
+        }
     }
 }

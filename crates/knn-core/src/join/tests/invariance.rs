@@ -57,8 +57,23 @@ fn self_mapping_has_one_result() {
 }
 
 #[test]
+fn every_metric_has_one_result() {
+    for metric in [Metric::SquaredEuclidean, Metric::Cosine, Metric::InnerProduct] {
+        let mut values = clumps(12, 1500, DIM, 12);
+        values.extend(awkward(13, 300, DIM, 0.0));
+        let indexed = Indexed::by(metric, values, DIM, 20);
+        let queries = indexed.block();
+        let expected = Way::default().join(&indexed, &queries, 15, Some(3), true);
+        for way in ways() {
+            let found = way.join(&indexed, &queries, 15, Some(3), true);
+            assert_same(&found, &expected, &format!("{metric:?}, {way:?}"));
+        }
+    }
+}
+
+#[test]
 fn rounded_lists_have_one_result() {
-    let indexed = Indexed::half(clumps(7, 3000, DIM, 12), DIM, 24);
+    let indexed = Indexed::half(Metric::Euclidean, clumps(7, 3000, DIM, 12), DIM, 24);
     let queries = Tile { first_row: 0, dim: DIM, values: clumps(8, 1500, DIM, 12) };
     let expected = Way::default().join(&indexed, &queries, 15, Some(4), false);
     for way in ways() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{ListJoin, Ordered, Slab, join_slab};
 use crate::budget::MemoryBudget;
-use crate::distance::Lane;
+use crate::distance::{Lane, Metric};
 use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Probes, Start};
 use crate::progress::Progress;
 use crate::source::MemoryRows;
@@ -48,7 +48,7 @@ fn uniform_places(count: usize) -> Vec<f32> {
     std::iter::repeat_with(uniform(77)).take(count).collect()
 }
 
-/// Rows of which many are equal or equally far apart, some are not finite and some lie very far out.
+/// Rows of which many are equal or equally far apart, some are not finite or zero vectors, and some lie very far out.
 fn awkward(seed: u64, rows: usize, dim: usize, offset: f32) -> Vec<f32> {
     let mut uniform = uniform(seed);
     let mut values: Vec<f32> = Vec::with_capacity(rows * dim);
@@ -66,6 +66,7 @@ fn awkward(seed: u64, rows: usize, dim: usize, offset: f32) -> Vec<f32> {
             53 => values.extend((0..dim).map(|_| f32::INFINITY)),
             54..58 => values.extend((0..dim).map(|_| (uniform() - 0.5) * 1e4 + offset)),
             58 => values.extend((0..dim).map(|_| (uniform() - 0.5) * 1e20)),
+            60 => values.extend(std::iter::repeat_n(0.0, dim)),
             59 => values.extend((0..dim).map(|_| (uniform() * 2.0 - 1.0) * 3e38)),
             _ => values.extend((0..dim).map(|_| uniform() * 10.0 - 5.0 + offset)),
         }
@@ -73,9 +74,10 @@ fn awkward(seed: u64, rows: usize, dim: usize, offset: f32) -> Vec<f32> {
     values
 }
 
-/// Rows and a sealed index of them.
+/// Rows, prepared for a metric, and a sealed index of them.
 struct Indexed {
     folder: tempfile::TempDir,
+    metric: Metric,
     rows: Tile,
 }
 
@@ -84,9 +86,14 @@ impl Indexed {
         Self::of(values, dim, IndexSpec { nlist: Some(nlist), ..IndexSpec::default() })
     }
 
+    fn by(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
+        Self::of(values, dim, IndexSpec { nlist: Some(nlist), metric, ..IndexSpec::default() })
+    }
+
     fn of(values: Vec<f32>, dim: usize, spec: IndexSpec) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = MemoryRows::new(values.clone(), dim).unwrap();
+        let metric = spec.metric;
         let builder = IndexBuilder {
             vfs: Arc::new(FailingVfs::after(i64::MAX)),
             spec,
@@ -96,11 +103,11 @@ impl Indexed {
             progress: &Progress::silent(),
         };
         builder.build(&folder.path().join("x.gmx"), &source).unwrap();
-        Self { folder, rows: Tile { first_row: 0, dim, values } }
+        Self { folder, metric, rows: prepared(metric, dim, values) }
     }
 
-    fn half(values: Vec<f32>, dim: usize, nlist: u32) -> Self {
-        Self::of(values, dim, IndexSpec { nlist: Some(nlist), dtype: ListType::F16, ..IndexSpec::default() })
+    fn half(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
+        Self::of(values, dim, IndexSpec { nlist: Some(nlist), metric, dtype: ListType::F16, ..IndexSpec::default() })
     }
 
     fn open(&self, io: Io) -> IvfIndex {
@@ -111,6 +118,14 @@ impl Indexed {
     fn block(&self) -> Tile {
         self.rows.clone()
     }
+}
+
+/// Rows as they are read for a metric.
+fn prepared(metric: Metric, dim: usize, mut values: Vec<f32>) -> Tile {
+    if let Some(prepare) = metric.prepare() {
+        values.chunks_exact_mut(dim).for_each(prepare);
+    }
+    Tile { first_row: 0, dim, values }
 }
 
 /// How a join is carried out.
@@ -171,8 +186,8 @@ fn empty(rows: usize, k: usize) -> NeighborBlock {
 }
 
 /// The join without lists, which has an oracle of its own.
-fn exact(queries: &Tile, references: &Tile, k: usize, own: bool) -> NeighborBlock {
-    let slab = Slab::new(references.clone(), Slab::mean(references), &Lane::best());
+fn exact(metric: Metric, queries: &Tile, references: &Tile, k: usize, own: bool) -> NeighborBlock {
+    let slab = Slab::new(references.clone(), Slab::mean(references), metric, &Lane::best());
     let mut nearest = empty(queries.rows(), k);
     let (mut ordered, silent) = (Ordered::default(), Progress::silent());
     join_slab(queries, &slab, own, &Lane::best(), &mut nearest, &mut ordered, &silent).unwrap();

@@ -30,7 +30,7 @@ fn more_neighbours_than_rows() {
     for (rows, nlist) in [(1, 1), (2, 2), (20, 50), (33, 4)] {
         let indexed = Indexed::new(clumps(rows as u64, rows, 3, 4), 3, nlist);
         for own in [false, true] {
-            let expected = exact(&indexed.rows, &indexed.rows, 40, own);
+            let expected = exact(indexed.metric, &indexed.rows, &indexed.rows, 40, own);
             for way in every_io() {
                 for probes in [Some(1), Some(3), None] {
                     let found = way.join(&indexed, &indexed.block(), 40, probes, own);
@@ -47,7 +47,7 @@ fn equal_rows_are_all_at_distance_0() {
         let indexed = Indexed::new([1.5f32, -2.0, 1e6].repeat(rows), 3, nlist);
         for way in every_io() {
             for own in [false, true] {
-                let expected = exact(&indexed.rows, &indexed.rows, 12, own);
+                let expected = exact(indexed.metric, &indexed.rows, &indexed.rows, 12, own);
                 let all = way.join(&indexed, &indexed.block(), 12, Some(usize::MAX), own);
                 assert_same(&all, &expected, &format!("{way:?}"));
                 let some = way.join(&indexed, &indexed.block(), 12, Some(1), own);
@@ -63,7 +63,7 @@ fn equal_rows_are_all_at_distance_0() {
 #[test]
 fn one_list_is_the_whole() {
     let indexed = Indexed::new(awkward(3, 700, 5, 0.0), 5, 1);
-    let expected = exact(&indexed.rows, &indexed.rows, 20, true);
+    let expected = exact(indexed.metric, &indexed.rows, &indexed.rows, 20, true);
     for way in every_io() {
         assert_same(&way.join(&indexed, &indexed.block(), 20, Some(1), true), &expected, &format!("{way:?}"));
     }
@@ -75,7 +75,7 @@ fn empty_lists_and_no_rows_at_all() {
     values[20] = f32::NAN;
     let few = Indexed::new(values, 2, 64);
     assert!((0..few.open(Io::Resident).nlist()).any(|list| few.open(Io::Resident).list_rows(list) == 0));
-    let expected = exact(&few.rows, &few.rows, 40, false);
+    let expected = exact(few.metric, &few.rows, &few.rows, 40, false);
     let queries = Tile { first_row: 0, dim: 2, values: clumps(1, 50, 2, 3) };
     let none = [Vec::new(), vec![f32::NAN; 60]].map(|values| Indexed::new(values, 2, 1));
     for way in every_io() {

@@ -9,6 +9,7 @@ use super::values::{
     checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_seed,
     checked_threads,
 };
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::default_lists;
 
@@ -66,7 +67,8 @@ pub struct IndexParameters {
     /// Numbers in the lists: `f32` or `f16`.
     pub list_dtype: String,
     /// The metric.
-    pub metric: String,
+    #[cfg_attr(test, ts(type = "string"))]
+    pub metric: Metric,
 }
 
 /// A request for an index with paths and limits resolved.
@@ -85,7 +87,7 @@ pub struct ResolvedIndex {
     /// Numbers in the lists.
     pub list_dtype: String,
     /// The metric.
-    pub metric: String,
+    pub metric: Metric,
     /// The budget, bytes.
     pub memory: u64,
     /// Worker threads.
@@ -132,7 +134,7 @@ impl ResolvedIndex {
             nlist,
             seed: self.seed,
             list_dtype: self.list_dtype.clone(),
-            metric: self.metric.clone(),
+            metric: self.metric,
         })
     }
 }

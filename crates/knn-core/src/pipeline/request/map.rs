@@ -66,8 +66,8 @@ pub struct MapRequest {
     /// Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub nprobe: Option<i64>,
-    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
-    /// which a kernel of distances refuses.
+    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
+    /// have; `inner_product` −⟨q, x⟩, which a kernel of distances refuses.
     pub metric: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -175,10 +175,10 @@ impl MapRequest {
         }
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
-        if metric == "inner_product" && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
+        if metric.is_product() && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
             let reason =
                 format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
-            return Err(Error::param("metric", metric, reason));
+            return Err(Error::param("metric", metric.name(), reason));
         }
         Ok(Resolved {
             query,

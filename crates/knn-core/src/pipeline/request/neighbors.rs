@@ -39,8 +39,8 @@ pub struct NeighborsRequest {
     /// Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub nprobe: Option<i64>,
-    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2; `inner_product` −⟨q, x⟩,
-    /// so that the nearest come first.
+    /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
+    /// have; `inner_product` −⟨q, x⟩, so that the nearest come first.
     pub metric: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]

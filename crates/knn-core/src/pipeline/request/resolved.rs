@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::map::LayoutRequest;
 use super::search::Search;
+use crate::distance::Metric;
 
 /// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +39,8 @@ pub struct Parameters {
     /// The search method taken: `exact` or `ivf`.
     pub method: String,
     /// The metric.
-    pub metric: String,
+    #[cfg_attr(test, ts(type = "string"))]
+    pub metric: Metric,
     /// What decides the result of an approximate search; null for an exact one, which has no choices.
     pub ivf: Option<IvfParameters>,
 }

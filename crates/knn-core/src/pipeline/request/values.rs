@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::map::LayoutRequest;
 use crate::budget;
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 
 /// More neighbours than anyone maps with; keeps row buffers small.
@@ -62,8 +63,10 @@ pub(super) fn checked_layout(layout: LayoutRequest) -> Result<LayoutRequest> {
 }
 
 /// A distance between cells.
-pub(super) fn checked_metric(given: Option<&str>) -> Result<String> {
-    one_of("metric", given, &["euclidean", "sqeuclidean", "cosine", "inner_product"], &[])
+pub(super) fn checked_metric(given: Option<&str>) -> Result<Metric> {
+    let names = Metric::ALL.map(Metric::name);
+    let metric = Metric::from_name(&one_of("metric", given, &names, &[])?);
+    metric.ok_or_else(|| Error::internal("a metric of an unknown name"))
 }
 
 /// Numbers in lists.
