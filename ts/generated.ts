@@ -614,9 +614,14 @@ high: number,
  */
 target: number | null, 
 /**
- * Lists visited for each query cell; null for an exact search.
+ * Lists that a query cell looks in at most; where `recall` chose them, it leaves out those that are much farther than the
+ * nearest. Null for an exact search.
  */
 nprobe: number | null, 
+/**
+ * Lists that a query cell looks in on average, of that sample; null for an exact search.
+ */
+meanNprobe: number | null, 
 /**
  * The method taken: `exact` or `ivf`.
  */

@@ -148,15 +148,16 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
+    unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
-        unsafe { kth_avx2(values, k) }
+        unsafe { kth_avx2(values, length, k) }
     }
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn kth_avx2(values: &[i32], k: usize) -> Option<i32> {
-    kth_or_a_little_less(values, k)
+unsafe fn kth_avx2(values: &[i32], length: usize, k: usize) -> Option<i32> {
+    // SAFETY: the instructions are enabled here.
+    unsafe { kth_or_a_little_less::<Avx2>(values, length, k) }
 }
 
 #[target_feature(enable = "avx2")]

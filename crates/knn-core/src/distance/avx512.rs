@@ -89,15 +89,16 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
+    unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
-        unsafe { kth_avx512(values, k) }
+        unsafe { kth_avx512(values, length, k) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn kth_avx512(values: &[i32], k: usize) -> Option<i32> {
-    kth_or_a_little_less(values, k)
+unsafe fn kth_avx512(values: &[i32], length: usize, k: usize) -> Option<i32> {
+    // SAFETY: the instructions are enabled here.
+    unsafe { kth_or_a_little_less::<Avx512>(values, length, k) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]

@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::metric::Metric;
 use super::pack::PackedReferences;
 use super::query::{QueryPanels, QueryRows};
-use super::scan::{Visit, nearest, scan, values};
+use super::scan::{Visit, few, nearest, scan, values};
 use super::survivors::{Resolve, Survivors};
 use super::vector::Scalar;
 #[cfg(target_arch = "x86_64")]
@@ -27,6 +27,16 @@ pub trait DistanceTile: Send + Sync {
     fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
     /// The reference of the largest value for each query, the lowest of equal ones.
     fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]);
+    /// The references of the `count` largest values for each query, and a few more: the largest first, in `count` + [`FEW_MORE`](super::FEW_MORE) places of `out` for
+    /// each query. The same on every lane.
+    fn few(
+        &self,
+        queries: &QueryPanels,
+        references: &PackedReferences,
+        count: usize,
+        scratch: &mut Vec<i32>,
+        out: &mut [u32],
+    );
     /// [`QueryRows::fill`]: the same integers on every lane.
     fn fill(&self, queries: &mut QueryRows, rows: &[f32], grid: &Grid);
     /// [`PackedReferences::repack`] of rows one after the other: the same integers on every lane.
@@ -154,6 +164,22 @@ impl DistanceTile for Lane {
             // SAFETY: called only in the lane's own function.
             |V| unsafe { nearest::<V>(queries, references, scratch, out) },
             (queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
+        );
+    }
+
+    fn few(
+        &self,
+        queries: &QueryPanels,
+        references: &PackedReferences,
+        count: usize,
+        scratch: &mut Vec<i32>,
+        out: &mut [u32],
+    ) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { few::<V>(queries, references, count, scratch, out) },
+            (queries: &QueryPanels, references: &PackedReferences, count: usize, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
         );
     }
 

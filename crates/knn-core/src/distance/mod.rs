@@ -35,4 +35,4 @@ pub use metric::Metric;
 pub use pack::{BLOCK_ROWS, PackedReferences};
 pub use query::{PANEL_ROWS, QueryPanels, QueryRows};
 pub use scan::Visit;
-pub use survivors::{Candidate, Resolve, Survivors};
+pub use survivors::{Candidate, FEW_MORE, Resolve, Survivors};

@@ -130,6 +130,12 @@ impl QueryRows {
         power(self.known[row].exponent + 1) * (f64::from(near) - f64::from(far))
     }
 
+    /// A value below those of all references whose squared distance, on the grid, is larger than that of one of value `near` by no more than this,
+    /// in squared steps.
+    pub fn beyond(&self, row: usize, near: i32, squared: f64) -> i32 {
+        ((f64::from(near) - squared / power(self.known[row].exponent + 1)).floor() as i32).saturating_sub(1)
+    }
+
     fn values(&self, row: usize) -> &[i32] {
         &self.values[row * self.pairs..(row + 1) * self.pairs]
     }

@@ -2,7 +2,7 @@
 
 use super::pack::{BLOCK_ROWS, PackedReferences};
 use super::query::{PANEL_ROWS, QueryPanels, QueryRows};
-use super::survivors::{Resolve, Survivors};
+use super::survivors::{FEW_MORE, Resolve, Survivors};
 use super::vector::Vector;
 
 /// Bytes of a group of reference blocks that stays in the first-level cache while all query panels pass over it.
@@ -136,6 +136,49 @@ pub(super) unsafe fn nearest<V: Vector>(
         // Nothing that the grid holds has the smallest value; padding does.
         let found = if most == i32::MIN { None } else { values.iter().position(|&value| value == most) };
         *nearest = found.unwrap_or(0) as u32;
+    }
+}
+
+/// The references of the largest values for each query that a panel holds: at least `count` and not more than [`FEW_MORE`] more, if there are as many
+/// that the grid holds. A query has so many places in `out`, by the order of the rows: the reference of the largest value comes first, the
+/// lowest of equal ones, the others in their order; the places behind them are left as they are.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn few<V: Vector>(
+    queries: &QueryPanels,
+    references: &PackedReferences,
+    count: usize,
+    scratch: &mut Vec<i32>,
+    out: &mut [u32],
+) {
+    let (width, places) = (references.blocks() * BLOCK_ROWS, count + FEW_MORE);
+    // SAFETY: the caller vouches for the instructions of `V`.
+    unsafe { values::<V>(queries, references, scratch) };
+    let members = (0..queries.panels()).flat_map(|panel| queries.members(panel));
+    for &member in members.filter(|member| **member != queries.padding()) {
+        let values = &scratch[member as usize * width..][..width];
+        let out = &mut out[member as usize * places..][..places];
+        // SAFETY: as above.
+        let kth = unsafe { V::kth(values, width, count) }.unwrap_or(i32::MIN);
+        let (mut found, mut most) = (0, i32::MIN);
+        for block in 0..references.blocks() {
+            let some = values[block * BLOCK_ROWS..].first_chunk().expect("the values are whole blocks");
+            // SAFETY: as above. Padding has the smallest value and does not count, nor does what is loose.
+            let mask = unsafe { V::read(some).greater(kth.saturating_sub(1)) };
+            let mut mask = mask & references.valid[block] & !references.loose[block];
+            while mask != 0 && found < places {
+                let lane = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                out[found] = (block * BLOCK_ROWS + lane) as u32;
+                if found == 0 || some[lane] > most {
+                    most = some[lane];
+                    out[..=found].rotate_right(1);
+                }
+                found += 1;
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::{PANEL_ROWS, QueryRows};
-use super::vector::{Vector, count_greater};
+use super::vector::Vector;
 
 /// The number of each lane.
 static LANES: Sixteen = Sixteen([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
@@ -26,7 +26,18 @@ pub trait Resolve {
     /// Takes over all candidates of `query` and returns the limit that follows from the k nearest known so far: the smallest
     /// i32 while there are fewer than k.
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32;
+
+    /// The limit of a query of which k candidates have at least the value `kth`: whatever is farther than they may be is not among the
+    /// k nearest.
+    fn limit(&self, query: usize, kth: i32, rows: &QueryRows) -> i32 {
+        rows.limit(query, rows.farthest(query, kth))
+    }
 }
+
+/// So often a value is guessed before halves are taken.
+const MOST_GUESSES: u32 = 6;
+/// How many more than k values may reach what passes for the k-th.
+pub const FEW_MORE: usize = 6;
 
 /// Buffers and limits of a group of queries.
 #[derive(Debug, Default)]
@@ -131,7 +142,7 @@ impl Survivors {
     #[inline(never)]
     unsafe fn compact<V: Vector>(&mut self, query: usize, rows: &QueryRows, resolve: &mut dyn Resolve) {
         // SAFETY: the caller vouches for the instructions of `V`.
-        unsafe { self.cut::<V>(query, rows) };
+        unsafe { self.cut::<V>(query, rows, resolve) };
         if self.lengths[query] as usize > (self.slots - BLOCK_ROWS) * 3 / 4 {
             self.settle(query, resolve);
         }
@@ -142,21 +153,20 @@ impl Survivors {
     /// # Safety
     /// The machine must have the instructions of `V`.
     #[inline(always)]
-    unsafe fn cut<V: Vector>(&mut self, query: usize, rows: &QueryRows) {
+    unsafe fn cut<V: Vector>(&mut self, query: usize, rows: &QueryRows, resolve: &dyn Resolve) {
         let (base, length) = (query * self.slots, self.lengths[query] as usize);
         let buffer = base..base + self.slots;
         // SAFETY: the caller vouches for the instructions of `V`.
-        if let Some(kth) = unsafe { V::kth(&self.values[base..base + length], self.k) } {
-            self.raise(query, kth, rows);
+        if let Some(kth) = unsafe { V::kth(&self.values[buffer.clone()], length, self.k) } {
+            self.raise(query, resolve.limit(query, kth, rows));
         }
         let (values, references) = (&mut self.values[buffer.clone()], &mut self.references[buffer]);
         // SAFETY: as above.
         self.lengths[query] = unsafe { V::keep(values, references, length, self.limits[query]) } as u32;
     }
 
-    /// Nothing that is farther than the k-th value may be is among the k nearest.
-    fn raise(&mut self, query: usize, kth: i32, rows: &QueryRows) {
-        let limit = rows.limit(query, rows.farthest(query, kth));
+    /// Raises the limit of a query, if this one is higher.
+    pub fn raise(&mut self, query: usize, limit: i32) {
         self.limits[query] = self.limits[query].max(limit);
     }
 
@@ -187,7 +197,7 @@ impl Survivors {
         for query in 0..self.lengths.len() {
             if self.lengths[query] as usize > self.k {
                 // SAFETY: the caller vouches for the instructions of `V`.
-                unsafe { self.cut::<V>(query, rows) };
+                unsafe { self.cut::<V>(query, rows, resolve) };
             }
             self.settle(query, resolve);
         }
@@ -225,40 +235,78 @@ pub(super) unsafe fn keep_greater<V: Vector>(
     kept
 }
 
-/// A value that at least `k` and, where ties allow, at most `k + 6` of the values reach; none if there are fewer than `k`.
+/// A value that at least `k` and, where ties allow, at most `k + 6` of the first `length` values reach; none if there are fewer than `k`.
+/// `values` ends with a whole block.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
 #[inline(always)]
-pub(super) fn kth_or_a_little_less(values: &[i32], k: usize) -> Option<i32> {
-    if values.len() < k {
+pub(super) unsafe fn kth_or_a_little_less<V: Vector>(values: &[i32], length: usize, k: usize) -> Option<i32> {
+    if length < k {
         return None;
     }
-    let least = values.iter().copied().fold(i32::MAX, i32::min);
-    let most = values.iter().copied().fold(i32::MIN, i32::max);
+    let least = values[..length].iter().copied().fold(i32::MAX, i32::min);
+    let most = values[..length].iter().copied().fold(i32::MIN, i32::max);
     // At least k values are above `low`; fewer are above `high`.
     let (mut low, mut high) = (i64::from(least) - 1, i64::from(most));
-    let mut above = values.len();
-    while above > k + 6 && high - low > 1 {
-        let middle = i64::midpoint(low, high);
-        let counted = count_greater(values, middle as i32);
-        if counted >= k {
-            low = middle;
-            above = counted;
+    let (mut above_low, mut above_high) = (length as i64, 0);
+    let (wanted, enough) = (k as i64, (k + FEW_MORE) as i64);
+    let mut guesses = 0;
+    while above_low > enough && high - low > 1 {
+        // Where it would be if the values were spread evenly in between; if they are far from that, the middle.
+        guesses += 1;
+        let between = if guesses > MOST_GUESSES {
+            i64::midpoint(low, high)
         } else {
-            high = middle;
+            low + (high - low) * (above_low - (wanted + enough) / 2) / (above_low - above_high)
+        };
+        let between = between.clamp(low + 1, high - 1);
+        // SAFETY: the caller vouches for the instructions of `V`.
+        let counted = unsafe { count_greater::<V>(values, length, between as i32) } as i64;
+        if counted >= wanted {
+            (low, above_low) = (between, counted);
+        } else {
+            (high, above_high) = (between, counted);
         }
     }
     // What is above `low` reaches the value after it.
     Some((low + 1) as i32)
 }
 
+/// How many of the first `length` values are greater than `limit`.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn count_greater<V: Vector>(values: &[i32], length: usize, limit: i32) -> usize {
+    let mut count = 0;
+    for at in (0..length).step_by(BLOCK_ROWS) {
+        let block = values[at..].first_chunk().expect("the values end with a whole block");
+        let inside = u16::MAX >> BLOCK_ROWS.saturating_sub(length - at);
+        // SAFETY: the caller vouches for the instructions of `V`.
+        count += (unsafe { V::read(block).greater(limit) } & inside).count_ones();
+    }
+    count as usize
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::vector::Scalar;
     use super::*;
     use proptest::prelude::*;
+
+    fn kth(values: &[i32], k: usize) -> Option<i32> {
+        let length = values.len();
+        // What is behind the values counts for nothing.
+        let block = [values, &[i32::MAX; BLOCK_ROWS]].concat();
+        // SAFETY: plain Rust.
+        unsafe { kth_or_a_little_less::<Scalar>(&block[..length.next_multiple_of(BLOCK_ROWS)], length, k) }
+    }
 
     proptest! {
         #[test]
         fn at_least_k_values_reach_the_limit(values in prop::collection::vec(-1_000_000i32..1_000_000, 1..200), k in 1usize..100) {
-            match kth_or_a_little_less(&values, k) {
+            match kth(&values, k) {
                 None => prop_assert!(values.len() < k),
                 Some(limit) => prop_assert!(values.iter().filter(|v| **v >= limit).count() >= k),
             }
@@ -269,14 +317,14 @@ mod tests {
             let mut values: Vec<i32> = (0..96).map(|i| i * 1_000 + (seed >> (i % 32)) as i32 % 500).collect();
             values.push(i32::MIN);
             values.push(i32::MAX);
-            let limit = kth_or_a_little_less(&values, k).unwrap();
-            prop_assert!(values.iter().filter(|v| **v >= limit).count() <= k + 6);
+            let limit = kth(&values, k).unwrap();
+            prop_assert!(values.iter().filter(|v| **v >= limit).count() <= k + FEW_MORE);
         }
     }
 
     #[test]
     fn equal_values_all_reach_the_limit() {
-        assert_eq!(kth_or_a_little_less(&[7; 96], 30), Some(7));
-        assert_eq!(kth_or_a_little_less(&[i32::MIN; 40], 30), Some(i32::MIN));
+        assert_eq!(kth(&[7; 96], 30), Some(7));
+        assert_eq!(kth(&[i32::MIN; 40], 30), Some(i32::MIN));
     }
 }

@@ -27,24 +27,10 @@ pub(super) trait Vector: Copy {
     unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool;
     /// Sixteen values from anywhere.
     unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self;
-    /// A value that at least k and not many more values reach: see `survivors`. A function of its own, so that it is compiled once.
-    unsafe fn kth(values: &[i32], k: usize) -> Option<i32>;
+    /// A value that at least k and not many more of the first `length` values reach: see `survivors`. A function of its own, so that it is compiled once.
+    unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32>;
     /// Drops what is not greater than `limit` from the first `length` entries, and returns how many are left: see `survivors`.
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize;
-}
-
-/// How many values are greater than `limit`: inlined into each lane's [`Vector::kth`], so that its instructions are used.
-#[inline(always)]
-pub(super) fn count_greater(values: &[i32], limit: i32) -> usize {
-    let (sixteens, rest) = values.as_chunks::<BLOCK_ROWS>();
-    let mut counts = [0i32; BLOCK_ROWS];
-    for sixteen in sixteens {
-        for lane in 0..BLOCK_ROWS {
-            counts[lane] += i32::from(sixteen[lane] > limit);
-        }
-    }
-    let rest = rest.iter().filter(|value| **value > limit).count();
-    counts.iter().sum::<i32>() as usize + rest
 }
 
 /// The oracle: plain Rust, for every machine, compiled as the compiler likes.
@@ -105,8 +91,9 @@ impl Vector for Scalar {
         Self(*values)
     }
 
-    unsafe fn kth(values: &[i32], k: usize) -> Option<i32> {
-        super::survivors::kth_or_a_little_less(values, k)
+    unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
+        // SAFETY: plain Rust.
+        unsafe { super::survivors::kth_or_a_little_less::<Self>(values, length, k) }
     }
 
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {

@@ -124,6 +124,25 @@ impl Askers {
         self.rows.farther(row, near, far)
     }
 
+    /// A value below those of all targets whose squared distance is beyond that of one of value `near` by no more than this, in squared steps
+    /// of the grid.
+    pub(super) fn beyond(&self, row: usize, near: i32, squared: f64) -> i32 {
+        self.rows.beyond(row, near, squared)
+    }
+
+    /// The targets of the `count` largest values for some rows, and a few more: see [`DistanceTile::few`].
+    pub(super) fn few(
+        &mut self,
+        members: &[u32],
+        count: usize,
+        targets: &Targets,
+        tile: &dyn DistanceTile,
+        out: &mut [u32],
+    ) {
+        self.panels.gather(&self.rows, members.iter().copied());
+        tile.few(&self.panels, &targets.packed, count, &mut self.values, out);
+    }
+
     /// The nearest target of every row.
     pub(super) fn nearest(&mut self, targets: &Targets, tile: &dyn DistanceTile, nearest: &mut [u32]) {
         self.panels.all(&self.rows);

@@ -33,6 +33,14 @@ impl Probes {
         }
     }
 
+    /// No list is looked in that is farther, squared, than the first by more than this, in squared spacings; none if that is not so.
+    pub(super) fn reach(self, nlist: usize) -> Option<f64> {
+        match self {
+            Self::Near(most) if most < nlist => Some(most as f64 / RANKS_PER_SPACING),
+            _ => None,
+        }
+    }
+
     /// How many of a row's lists it looks in: `excess` are their squared distances beyond the first's, ascending, in squared spacings.
     pub(super) fn kept(self, nlist: usize, excess: impl Iterator<Item = f64>) -> usize {
         match self {

@@ -9,10 +9,10 @@ use super::coarse::Coarse;
 use super::kmeans::Groups;
 use super::nearest::{Askers, Frame, Targets};
 use super::probes::Probes;
-use crate::distance::{Candidate, DistanceTile, Metric, Resolve, Survivors};
+use crate::distance::{Candidate, DistanceTile, FEW_MORE, Metric, QueryRows, Resolve, Survivors};
 
 /// Super-cells whose lists are looked at, at least.
-const SUPER_CELLS: usize = 12;
+const SUPER_CELLS: usize = 8;
 /// Lists that are looked at for each one that is probed: what lies in a super-cell that is not looked at cannot be probed.
 const LOOKED_AT: usize = 16;
 /// A row that looks in the near ones of so many lists looks in about a third of them.
@@ -137,33 +137,35 @@ impl Router {
     ) {
         let Scratch { askers, survivors, members, chosen, sought, values, keys } = scratch;
         askers.fill(rows, &self.frame, tile);
+        let places = cells + FEW_MORE;
         chosen.clear();
-        chosen.resize(askers.len() * cells, u32::MAX);
+        chosen.resize(askers.len() * places, u32::MAX);
         members.clear();
         members.extend((0..askers.len() as u32).filter(|&row| askers.is_valid(row as usize)));
-        let mut asking = Asking::begin(askers, survivors, Keep::new(cells, values, chosen, keys), tile);
-        asking.meet(0, &self.super_cells, members);
-        asking.end();
-        let mut asking = Asking::begin(askers, survivors, Keep::new(probes.most(), values, routes, keys), tile);
+        askers.few(members, cells, &self.super_cells, tile, chosen);
+        let most = probes.most();
+        let mut asking = Asking::begin(askers, survivors, Keep::new(most, values, routes, keys), tile);
         // A row's own super-cell first: its lists bound what is still to be found.
         for own in [true, false] {
             sought.clear();
             sought.extend(chosen.iter().enumerate().map(
                 |(at, &cell)| {
-                    if (at % cells == 0) == own { cell } else { u32::MAX }
+                    if (at % places == 0) == own { cell } else { u32::MAX }
                 },
             ));
             let groups = Groups::new(sought, self.lists.len());
             for (cell, (first, lists)) in self.lists.iter().enumerate() {
                 members.clear();
-                members.extend(groups.members(cell).iter().map(|&at| at / cells as u32));
+                members.extend(groups.members(cell).iter().map(|&at| at / places as u32));
                 if !members.is_empty() {
                     asking.meet(*first, lists, members);
                 }
             }
+            if own && let Some(beyond) = probes.reach(self.nlist) {
+                asking.leave_out(beyond * self.spacing);
+            }
         }
         asking.end();
-        let most = probes.most();
         for (row, (routes, values)) in routes.chunks_exact_mut(most).zip(values.chunks_exact(most)).enumerate() {
             let excess = values.iter().map(|&value| askers.farther(row, values[0], value) / self.spacing);
             routes[probes.kept(self.nlist, excess)..].fill(u32::MAX);
@@ -190,6 +192,16 @@ impl<'a> Asking<'a> {
         self.askers.top(members, first, targets, self.tile, self.survivors, &mut self.keep);
     }
 
+    /// Leaves out targets that are farther, squared, than a row's nearest so far by more than this, in squared steps of the grid.
+    fn leave_out(&mut self, beyond: f64) {
+        let Self { askers, survivors, keep, .. } = self;
+        for row in (0..askers.len()).filter(|&row| askers.is_valid(row)) {
+            survivors.settle(row, keep);
+            let nearest = keep.values[row * keep.count];
+            survivors.raise(row, askers.beyond(row, nearest, beyond));
+        }
+    }
+
     fn end(mut self) {
         self.askers.finish(self.tile, self.survivors, &mut self.keep);
     }
@@ -212,6 +224,11 @@ impl<'a> Keep<'a> {
 }
 
 impl Resolve for Keep<'_> {
+    /// The values themselves are compared, so nothing below the k-th is kept.
+    fn limit(&self, _: usize, kth: i32, _: &QueryRows) -> i32 {
+        kth.saturating_sub(1)
+    }
+
     fn resolve(&mut self, row: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let range = row * self.count..(row + 1) * self.count;
         let (values, nearest) = (&mut self.values[range.clone()], &mut self.nearest[range]);

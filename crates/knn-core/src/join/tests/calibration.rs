@@ -56,7 +56,7 @@ fn the_smallest_number_of_probes_that_does_is_chosen_and_its_recall_reported() {
         assert!((recall.measured - true_share).abs() < 1e-12, "{recall:?}, {true_share}");
         // And of queries that nobody asked.
         let others = brute(&indexed, &part(&queries, 1000..3000), recall.probes, false);
-        assert!((recall.measured - others).abs() <= 0.01, "{recall:?}, {others}");
+        assert!((recall.measured - others).abs() <= recall.within.max(0.01), "{recall:?}, {others}");
         assert!((0.0..0.02).contains(&recall.within), "{recall:?}");
     }
     assert!(found[0].lists < found[3].lists && found[3].lists < found[5].lists, "{found:?}");
