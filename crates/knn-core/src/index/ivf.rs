@@ -33,12 +33,18 @@ pub struct IvfIndex {
 impl IvfIndex {
     /// Opens a sealed index and checks it. Its levels, and lists that are to be resident, are taken from `budget`.
     pub fn open(path: &Path, io: Io, budget: &MemoryBudget) -> Result<Self> {
-        let manifest = Manifest::read(&OsVfs, path)?.ok_or_else(|| absent(path))?;
-        Self::open_as(path, manifest.clone(), io, budget).or_else(|error| match Manifest::read(&OsVfs, path) {
-            // Another process has appended to it since its manifest was read, and the files that it named are gone.
-            Ok(Some(now)) if now != manifest => Self::open_as(path, now, io, budget),
-            _ => Err(error),
-        })
+        let mut manifest = Manifest::read(&OsVfs, path)?.ok_or_else(|| absent(path))?;
+        loop {
+            let error = match Self::open_as(path, manifest.clone(), io, budget) {
+                Err(error) => error,
+                opened => return opened,
+            };
+            match Manifest::read(&OsVfs, path) {
+                // Another process has appended to it since its manifest was read, and the files that it named are gone.
+                Ok(Some(now)) if now != manifest => manifest = now,
+                _ => return Err(error),
+            }
+        }
     }
 
     fn open_as(path: &Path, manifest: Manifest, io: Io, budget: &MemoryBudget) -> Result<Self> {

@@ -169,26 +169,34 @@ fn who_opens_it_meanwhile_sees_the_old_or_the_new_one() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let (values, folder) = (rows(), tempfile::tempdir().unwrap());
     let path = old(folder.path(), &How::of_lists(32), &values);
-    let ended = AtomicBool::new(false);
+    let (opened, ended) = (AtomicBool::new(false), AtomicBool::new(false));
     let steps: Vec<usize> = (1..=30).map(|step| OLD + step * 40).collect();
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut seen = std::collections::BTreeSet::new();
-            while !ended.load(Ordering::Relaxed) {
+            loop {
+                let last = ended.load(Ordering::Relaxed);
                 let index = open(&path, Io::Pread).unwrap();
                 let mut buffer = ListBuffer::default();
                 let lists = 0..index.nlist();
                 let rows: usize = lists.map(|list| index.list(list, &mut buffer).unwrap().len()).sum();
                 assert_eq!(rows as u64, index.rows() - index.manifest().excluded);
                 seen.insert(index.manifest().generation);
+                opened.store(true, Ordering::Relaxed);
+                if last {
+                    return seen;
+                }
             }
-            seen.len()
         });
+        while !opened.load(Ordering::Relaxed) && !reader.is_finished() {
+            std::thread::yield_now();
+        }
         for until in &steps {
             How::default().append(&path, &values[..until * DIM], DIM).unwrap();
         }
         ended.store(true, Ordering::Relaxed);
-        assert!(reader.join().unwrap() > 1);
+        let seen = reader.join().unwrap();
+        assert!(seen.contains(&1) && seen.contains(&31), "{seen:?}");
     });
     check_rows(&path, &values[..OLD * DIM + 1200 * DIM], DIM);
 }
