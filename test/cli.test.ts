@@ -2,6 +2,7 @@ import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plan, RunReport } from "gigamapper";
 import { describe, expect, it } from "vitest";
+import { writeBlobs } from "./anndata.js";
 import { gigamapper } from "./command.js";
 import { query, reference, temporary } from "./folder.js";
 
@@ -121,12 +122,31 @@ describe("index", () => {
     expect((await gigamapper(["index", path, "--reference", reference])).code).toBe(6);
   });
 
-  it("describes what is there, and does not append yet", async () => {
-    const path = join(temporary(), "nothing.gmx");
+  it("is appended to", async () => {
+    const folder = temporary();
+    const [atlas, path] = [join(folder, "atlas.zarr"), join(folder, "atlas.gmx")];
+    const append = ["index", path, "--reference", atlas, "--append"];
+    writeBlobs(atlas, { rows: 400, dim: 8, seed: 3 });
+    expect((await gigamapper(append)).code).toBe(3);
     expect((await gigamapper(["index", path])).code).toBe(3);
-    const { code, stderr } = await gigamapper(["index", path, "--reference", reference, "--append"]);
-    expect(code).toBe(3);
-    expect(stderr).toContain("--overwrite");
+    expect((await gigamapper(["index", path, "--reference", atlas, "--nlist", "8"])).code).toBe(0);
+    const nothing = await gigamapper(append);
+    expect(nothing.code).toBe(0);
+    expect(nothing.stderr).toContain("nothing to append");
+    writeBlobs(atlas, { rows: 600, dim: 8, seed: 3 });
+    const planned = await gigamapper(["plan", "index", "--output", path, "--reference", atlas, "--append"]);
+    expect(planned.stdout).toMatch(/^ +adds +200 cells$/m);
+    const { code, stdout } = await gigamapper(append);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^appended 200 cells to .*atlas\.gmx \(600 cells × 8 in \d+ lists, [\d.]+ KiB\) in [\d.]+ s$/m,
+    );
+    expect((await gigamapper(["index", path])).stdout).toMatch(/^index .*\(format 1, generation 2\)$/m);
+    expect((await gigamapper([...append, "--seed", "5"])).code).toBe(2);
+    expect((await gigamapper([...append, "--overwrite"])).code).toBe(2);
+    expect((await gigamapper(["index", "--reference", atlas, "--append"])).code).toBe(2);
+    writeBlobs(atlas, { rows: 700, dim: 8, seed: 4 });
+    expect((await gigamapper(append)).code).toBe(6);
   });
 });
 

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Kernel, type MapOptions, map, Neighbors, plan, ReferenceIndex } from "gigamapper";
 import { describe, expect, it } from "vitest";
+import { writeBlobs } from "./anndata.js";
 import { query, reference, temporary } from "./folder.js";
 
 const parameter = (name: string, reason = "") =>
@@ -156,6 +157,52 @@ describe("an index", () => {
     expect(described.bytes).toBe(built.report?.bytes);
     await built.close();
     await expect(built.describe()).rejects.toEqual(parameter("index"));
+  });
+
+  it("grows with its reference, and with no other", async () => {
+    const folder = temporary();
+    const [atlas, output] = [join(folder, "atlas.zarr"), join(folder, "atlas.gmx")];
+    const write = (rows: number, seed = 3): void => writeBlobs(atlas, { rows, dim: 8, seed });
+    write(400);
+    await using built = await ReferenceIndex.build(atlas, { output, nlist: 8 });
+    write(600);
+    const planned = await ReferenceIndex.plan(atlas, { output, append: true });
+    expect(planned).toMatchObject({ addedRows: 200, parameters: { nlist: 8 } });
+    const stages = new Set<string>();
+    await using grown = await ReferenceIndex.append(atlas, { output, onProgress: ({ stage }) => stages.add(stage) });
+    expect(grown.report).toMatchObject({
+      output,
+      generation: 2,
+      addedRows: 200,
+      rows: 600,
+      nlist: built.report?.nlist,
+    });
+    expect([...stages]).toEqual(expect.arrayContaining(["verify", "add", "seal"]));
+    expect(await grown.describe()).toMatchObject({ generation: 2, rows: 600, bytes: grown.report?.bytes });
+    const { recall } = await map({
+      query: atlas,
+      reference: atlas,
+      index: output,
+      output: join(folder, "mapped.zarr"),
+    });
+    expect(recall.method).toBe("ivf");
+
+    await using again = await ReferenceIndex.append(atlas, { output });
+    expect(again.report).toMatchObject({ addedRows: 0, generation: 2 });
+    expect(again.report?.warnings).toContainEqual(expect.stringContaining("nothing to append"));
+    write(500);
+    const append = ReferenceIndex.append(atlas, { output });
+    await expect(append).rejects.toMatchObject({
+      code: "GM_SHAPE",
+      details: { leftShape: [600, 8], rightShape: [500, 8] },
+    });
+    write(700, 4);
+    await expect(ReferenceIndex.append(atlas, { output })).rejects.toMatchObject({ code: "GM_STALE" });
+    const other = { output, seed: 1 } as object;
+    await expect(ReferenceIndex.append(atlas, other)).rejects.toEqual(parameter("seed", "with 0"));
+    await expect(ReferenceIndex.append(atlas, {})).rejects.toEqual(parameter("output"));
+    const missing = { output: join(folder, "missing.gmx") };
+    await expect(ReferenceIndex.append(atlas, missing)).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
   });
 
   it("is refused before anything is written where it cannot be built", async () => {

@@ -34,7 +34,7 @@ describe("what is public", () => {
     const makers = [gigamapper.Neighbors, gigamapper.ReferenceIndex].map((handle) =>
       Object.getOwnPropertyNames(handle).filter((name) => !["length", "name", "prototype"].includes(name)),
     );
-    expect(makers).toEqual([["open"], ["build", "plan", "open"]]);
+    expect(makers).toEqual([["open"], ["build", "append", "plan", "open"]]);
     for (const handle of [gigamapper.CellMapper, gigamapper.Kernel, gigamapper.Neighbors, gigamapper.ReferenceIndex]) {
       expect(handle.prototype[Symbol.asyncDispose]).toBeTypeOf("function");
     }

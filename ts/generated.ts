@@ -645,7 +645,7 @@ seconds: number,
 bytesWritten: number, };
 
 /**
- * A request to build the index of a reference. Unknown fields are refused.
+ * A request to build the index of a reference, or to append to it. Unknown fields are refused.
  */
 export type IndexRequest = { 
 /**
@@ -653,7 +653,8 @@ export type IndexRequest = {
  */
 reference: string, 
 /**
- * Where the index goes, `name.gmx`; `GM_EXISTS` if something is there. A plan works without it.
+ * Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
+ * it.
  */
 output?: string, 
 /**
@@ -690,6 +691,11 @@ threads?: number,
  */
 workDir?: string, 
 /**
+ * Append the cells that the reference has beyond those of the index at `output`, which must be its first; `GM_STALE` if they are
+ * not. Lists and parameters stay: others are `GM_PARAM`. One that was interrupted is repeated in the same way. Default false.
+ */
+append?: boolean, 
+/**
  * Continue an interrupted build of the same request; `GM_STALE` if inputs or parameters differ.
  */
 resume?: boolean, 
@@ -724,7 +730,7 @@ listDtype: string,
 metric: string, };
 
 /**
- * A build before it starts: nothing has been written.
+ * A build or an append before it starts: nothing has been written.
  */
 export type IndexPlan = { 
 /**
@@ -736,6 +742,10 @@ reference: Side,
  */
 parameters: IndexParameters, 
 /**
+ * Rows that will be added: all of the reference, or those that the index has not.
+ */
+addedRows: number, 
+/**
  * Worker threads.
  */
 threads: number, 
@@ -744,7 +754,7 @@ threads: number,
  */
 memory: MemoryPlan, 
 /**
- * Bytes the index will take at most.
+ * Bytes the index will take at most. Those of the generation before are there beside them until the append is done.
  */
 diskBytes: number, 
 /**
@@ -769,7 +779,7 @@ warnings: Array<string>,
 run: string, };
 
 /**
- * What a finished build did.
+ * What a finished build or append did.
  */
 export type IndexReport = { 
 /**
@@ -797,11 +807,19 @@ nlist: number,
  */
 excludedRows: number, 
 /**
+ * 1 for an index as it was built, one more with every append.
+ */
+generation: number, 
+/**
+ * Rows that were added: all for a build, 0 where everything was there already.
+ */
+addedRows: number, 
+/**
  * Bytes of the index on disk.
  */
 bytes: number, 
 /**
- * Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`.
+ * Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`.
  */
 stages: Array<StageReport>, 
 /**
@@ -829,6 +847,10 @@ path: string,
  * Version of its format.
  */
 formatVersion: number, 
+/**
+ * 1 for an index as it was built, one more with every append.
+ */
+generation: number, 
 /**
  * Rows of the reference, those that were left out included.
  */
@@ -900,8 +922,8 @@ blockRows: number, };
  */
 export type ProgressEvent = { 
 /**
- * The stage: `preflight`, `join`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`; of a recall
- * `calibrate`.
+ * The stage: `preflight`, `join`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+ * `verify` first; of a recall `calibrate`.
  */
 stage: string, 
 /**

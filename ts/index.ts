@@ -13,6 +13,7 @@ export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js
 export type { ProgressListener } from "./progress.js";
 export { ReferenceIndex } from "./reference-index.js";
 export type {
+  AppendOptions,
   CallOptions,
   IndexOptions,
   IndexPlanOptions,

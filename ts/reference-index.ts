@@ -1,12 +1,12 @@
 /**
- * An index of a reference on disk, `name.gmx`: built once, searched by many runs (`index: built.path`). The core builds and reads
- * it; a handle holds its path and its lifetime.
+ * An index of a reference on disk, `name.gmx`: built once, searched by many runs (`index: built.path`), and appended to when the
+ * reference grows. The core builds and reads it; a handle holds its path and its lifetime.
  */
 
 import type { IndexDescription, IndexPlan, IndexReport } from "./generated.js";
 import { read, runTask, waited } from "./job.js";
 import { Lifetime } from "./lifetime.js";
-import { type CallOptions, encode, type IndexOptions, type IndexPlanOptions } from "./request.js";
+import { type AppendOptions, type CallOptions, encode, type IndexOptions, type IndexPlanOptions } from "./request.js";
 
 /**
  * The inverted lists of a reference's cells.
@@ -18,7 +18,7 @@ import { type CallOptions, encode, type IndexOptions, type IndexPlanOptions } fr
 export class ReferenceIndex {
   /** Path of the index. */
   readonly path: string;
-  /** What building it did; null for one that was opened. */
+  /** What building it, or appending to it, did; null for one that was opened. */
   readonly report: IndexReport | null;
   readonly #life = new Lifetime("index");
 
@@ -43,7 +43,30 @@ export class ReferenceIndex {
     return new ReferenceIndex(report.output, report);
   }
 
-  /** What {@link ReferenceIndex.build} would do and cost. Writes nothing and needs no `output`. */
+  /**
+   * Appends to the index at `output` the cells that the reference has beyond those of the index: its first n rows must be the
+   * n that the index holds, to the bit, in whatever chunks. New cells go into the lists that there are; lists are neither
+   * trained again nor split, and a warning in the report says when the index should be built anew. Where there is nothing to
+   * append, that is a warning, too, and nothing changes.
+   *
+   * At every moment the index at `output` is the one before or the one after. An append that was interrupted is repeated by the
+   * same call, to the same bytes.
+   *
+   * Rejects, before the index is touched, when it is missing (`GM_NOT_FOUND`) or damaged (`GM_CORRUPT`), when the reference has
+   * fewer rows or other columns (`GM_SHAPE`) or does not begin with the rows of the index (`GM_STALE`), when the memory is too
+   * small (`GM_BUDGET`), and for parameters other than the index's own (`GM_PARAM`).
+   */
+  static async append(reference: string, options: AppendOptions): Promise<ReferenceIndex> {
+    const signals = options.signal ? [options.signal] : [];
+    const request = { ...options, reference, append: true };
+    const report = await runTask<IndexReport>("buildIndex", request, signals);
+    return new ReferenceIndex(report.output, report);
+  }
+
+  /**
+   * What {@link ReferenceIndex.build} would do and cost; with `append: true`, what {@link ReferenceIndex.append} would. Writes
+   * nothing, and needs an `output` only for an append.
+   */
   static async plan(reference: string, options: IndexPlanOptions = {}): Promise<IndexPlan> {
     const request = { ...options, reference };
     const text = encode(request);

@@ -51,7 +51,10 @@ export interface NeighborsOptions extends NeighborsPlanOptions, ProgressOptions 
 export interface IndexPlanOptions extends Omit<IndexRequest, "reference" | "memory" | "threads">, Limits, CallOptions {}
 
 /** Options of {@link ReferenceIndex.build}. `output` must be given. */
-export interface IndexOptions extends IndexPlanOptions, ProgressOptions {}
+export interface IndexOptions extends Omit<IndexPlanOptions, "append">, ProgressOptions {}
+
+/** Options of {@link ReferenceIndex.append}. `output` must be given: the index. What its lists are is its own. */
+export interface AppendOptions extends Pick<IndexRequest, "output" | "useRep">, Limits, CallOptions, ProgressOptions {}
 
 /** The two stores of a mapping. */
 export interface Stores {

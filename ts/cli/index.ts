@@ -1,7 +1,6 @@
-/** `gigamapper index`: builds the index of a reference, or describes one. */
+/** `gigamapper index`: builds the index of a reference, appends to one, or describes one. */
 
 import type { Command } from "commander";
-import { GigamapperError } from "../errors.js";
 import type { IndexDescription, IndexReport, IndexRequest } from "../generated.js";
 import { ReferenceIndex } from "../reference-index.js";
 import { bytes, count, counted, seconds } from "../sentence.js";
@@ -12,32 +11,30 @@ import { type Given, readRequest } from "./request.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
-type Options = Given<IndexRequest> & { append?: boolean };
-
 /** Adds the command. */
 export function registerIndex(program: Command): void {
   const command = program
     .command("index")
-    .description("build the index of a reference, once for many searches, or describe one")
-    .argument("[path]", "the index, name.gmx: built there with --reference, described without")
+    .description("build the index of a reference, once for many searches, append to one, or describe one")
+    .argument("[path]", "the index, name.gmx: built or appended to with --reference, described without")
     .addHelpText(
       "after",
       "\nA search by lists visits only the lists of the index that are nearest to a cell. map and neighbors build one for\n" +
         "themselves where that pays; build it once if many queries are mapped onto the same reference.\n" +
         "\nExamples:\n" +
         "  gigamapper index atlas.gmx --reference atlas.zarr --use-rep X_pca\n" +
+        "  gigamapper index atlas.gmx --reference atlas.zarr --append\n" +
         "  gigamapper index atlas.gmx\n" +
         "  gigamapper map --query query.zarr --reference atlas.zarr --index atlas.gmx --obs-keys cell_type --output out.zarr",
     )
     .optionsGroup("Index:")
     .option("--reference <path>", "reference cells: an AnnData zarr folder")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
-    .option("--append", "add the cells of another store");
+    .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
-  setAction<Options>(command, async ({ terminal, signal }, { append, ...options }, [path]) => {
-    if (append) refuseAppend();
-    const { reference, output = path, ...rest } = await readRequest<IndexRequest>(options);
-    if (reference === undefined && output !== undefined) {
+  setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
+    const { reference, output = path, append, ...rest } = await readRequest<IndexRequest>(options);
+    if (reference === undefined && output !== undefined && !append) {
       await using index = await ReferenceIndex.open(output, { signal });
       const described = await index.describe({ signal });
       terminal.data(described, () => renderDescription(described));
@@ -47,7 +44,8 @@ export function registerIndex(program: Command): void {
     try {
       const request = { ...rest, ...(output === undefined ? {} : { output }) };
       const onProgress = (event: Parameters<typeof shown.update>[0]): void => shown.update(event);
-      await using index = await ReferenceIndex.build(reference ?? "", { ...request, signal, onProgress });
+      const made = append ? ReferenceIndex.append : ReferenceIndex.build;
+      await using index = await made(reference ?? "", { ...request, signal, onProgress });
       shown.finish();
       if (index.report) tellBuilt(terminal, index.report);
     } finally {
@@ -56,17 +54,12 @@ export function registerIndex(program: Command): void {
   });
 }
 
-function refuseAppend(): never {
-  const what = "--append in this version";
-  const hint = "build the index again from all cells, with --overwrite";
-  throw new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what }, { hint });
-}
-
 function tellBuilt(terminal: Terminal, report: IndexReport): void {
   for (const warning of report.warnings) terminal.warn(warning);
   if (report.excludedRows > 0) terminal.warn(`${counted(report.excludedRows, "cell")} left out: not finite`);
+  const did = report.generation > 1 ? `appended ${counted(report.addedRows, "cell")} to` : "stored";
   terminal.result(
-    `stored ${report.output} (${counted(report.rows, "cell")} × ${count(report.dim)} in ${counted(report.nlist, "list")}, ` +
+    `${did} ${report.output} (${counted(report.rows, "cell")} × ${count(report.dim)} in ${counted(report.nlist, "list")}, ` +
       `${bytes(report.bytes)}) in ${seconds(report.seconds)}`,
   );
   for (const stage of report.stages) {
@@ -79,7 +72,7 @@ function tellBuilt(terminal: Terminal, report: IndexReport): void {
 function renderDescription(index: IndexDescription): string {
   return table(
     [
-      ["index", `${index.path} (format ${index.formatVersion})`],
+      ["index", `${index.path} (format ${index.formatVersion}, generation ${index.generation})`],
       ["cells", `${count(index.rows)} × ${count(index.dim)}, ${count(index.excludedRows)} left out`],
       ["lists", `${count(index.nlist)} of ${index.listDtype}, ${index.metric}, seed ${index.seed}`],
       ["size", bytes(index.bytes)],

@@ -25,7 +25,9 @@ export function registerPlan(program: Command): void {
         "  gigamapper plan neighbors --query query.zarr --reference atlas.zarr --method ivf\n" +
         "  gigamapper plan index --reference atlas.zarr --nlist 4096",
     );
-  addMapping(command).option("--graphs <names>", "of neighbors: yx or xx", list);
+  addMapping(command)
+    .option("--graphs <names>", "of neighbors: yx or xx", list)
+    .option("--append", "of index: append to it");
   addManner(command);
   setAction<Given<MapRequest & NeighborsRequest>>(command, async ({ terminal, signal }, options, [verb]) => {
     if (verb === "index") {
@@ -84,6 +86,7 @@ function renderIndex(planned: IndexPlan): string {
     `Index of ${counted(parameters.nlist, "list")}`,
     table([
       ["reference", side(planned.reference)],
+      ["adds", counted(planned.addedRows, "cell")],
       ["lists", `${count(parameters.nlist)} of ${parameters.listDtype}, ${parameters.metric}, seed ${parameters.seed}`],
       ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
       ...memoryRows(planned.memory),

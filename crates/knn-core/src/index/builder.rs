@@ -1,4 +1,4 @@
-//! Building an index: train, add, seal.
+//! Building an index: train, add, seal. An append is the same but for the training, and for the rows that are in lists already.
 //!
 //! Where all rows fit the budget they are read once and stay in memory. Otherwise they are read to train, read again to be added
 //! to runs by super-cell, and the runs are sealed; each run is a step that an interrupted build does not repeat. The bytes of the
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use super::coarse::Coarse;
 use super::grouped::{Grouped, Held, Spilled};
+use super::grown::Grown;
+use super::ivf::IvfIndex;
 use super::manifest::Manifest;
 use super::route::Router;
 use super::rows::PreparedRows;
@@ -60,22 +62,32 @@ pub struct BuildReport {
     pub spilled: bool,
     /// Whether the index was there already, finished.
     pub found: bool,
+    /// Rows that were added to it.
+    pub added: u64,
 }
 
-/// One build.
-struct Build<'a> {
+/// One build, or append.
+pub(super) struct Build<'a> {
     builder: &'a IndexBuilder<'a>,
     source: &'a dyn RowSource,
     spec: &'a Resolved,
     batch: u64,
     work: &'a Work,
+    /// The index that the first rows of the source are in already.
+    old: Option<&'a IvfIndex>,
 }
 
 /// The levels twice while they are trained, and what finds the list of a row.
-fn levels_bytes(super_cells: u64, lists: u64, dim: u64, threads: u64) -> u64 {
+pub(super) fn levels_bytes(super_cells: u64, lists: u64, dim: u64, threads: u64) -> u64 {
     2 * Coarse::bytes(super_cells, lists, dim)
         + Router::bytes(super_cells, lists, dim)
         + Router::scratch_bytes(dim, threads)
+}
+
+/// Rows of a batch.
+pub(super) fn batch_rows(budget: &MemoryBudget, dim: u64) -> u64 {
+    let most = BATCH_PER_THREAD * rayon::current_num_threads() as u64;
+    (budget.available() / BATCH_SHARE / (dim * 4)).clamp(LEAST_BATCH, most)
 }
 
 impl IndexBuilder<'_> {
@@ -90,37 +102,56 @@ impl IndexBuilder<'_> {
         let spec = self.spec.resolve(source)?;
         let work = match Work::begin(&self.vfs, path, self.start, &spec)? {
             Begun::Sealed(manifest) => {
-                return Ok(BuildReport { manifest: *manifest, warnings: spec.warnings, spilled: false, found: true });
+                let (manifest, warnings) = (*manifest, spec.warnings);
+                return Ok(BuildReport { manifest, warnings, spilled: false, found: true, added: 0 });
             }
             Begun::Work(work) => work,
         };
         source.preflight()?;
-        let (manifest, spilled) = Build { builder: self, source, spec: &spec, batch: 0, work: &work }.run()?;
+        let (manifest, spilled) = Build::new(self, source, &spec, &work, None).run()?;
         work.end()?;
         let mut warnings = spec.warnings;
         if manifest.excluded > 0 {
             let why = manifest.metric.flaws();
             warnings.push(format!("{} rows have {why} and are in no list", manifest.excluded));
         }
-        Ok(BuildReport { manifest, warnings, spilled, found: false })
+        let added = manifest.rows;
+        Ok(BuildReport { manifest, warnings, spilled, found: false, added })
     }
 }
 
-impl Build<'_> {
-    fn run(mut self) -> Result<(Manifest, bool)> {
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        builder: &'a IndexBuilder<'a>,
+        source: &'a dyn RowSource,
+        spec: &'a Resolved,
+        work: &'a Work,
+        old: Option<&'a IvfIndex>,
+    ) -> Self {
+        Self { builder, source, spec, batch: 0, work, old }
+    }
+
+    /// The first row that is added.
+    fn first(&self) -> u64 {
+        self.old.map_or(0, IvfIndex::rows)
+    }
+
+    /// What is sealed, and whether rows went through runs.
+    pub(super) fn run(mut self) -> Result<(Manifest, bool)> {
         let IndexBuilder { budget, .. } = self.builder;
-        let (rows, dim) = (self.spec.rows, self.spec.layout.dim as u64);
-        let (cells, lists) = (u64::from(self.spec.super_cells), u64::from(self.spec.lists));
+        let (rows, dim) = (self.spec.rows - self.first(), self.spec.layout.dim as u64);
+        let lists = self.old.map_or(self.spec.lists, IvfIndex::nlist);
+        let (cells, lists) = (u64::from(self.spec.super_cells), u64::from(lists));
         let threads = rayon::current_num_threads() as u64;
         let _levels = budget.take("the levels of the index", levels_bytes(cells, lists, dim, threads))?;
-        let most_batch = BATCH_PER_THREAD * rayon::current_num_threads() as u64;
-        self.batch = (budget.available() / BATCH_SHARE / (dim * 4)).clamp(LEAST_BATCH, most_batch);
+        self.batch = batch_rows(budget, dim);
         // Values, list and order of each row; a quarter more for what is trained on and written at a time.
         let held_bytes = rows.saturating_mul(dim * 4 + 16);
         let reading = PreparedRows::bytes(self.source, self.batch);
-        let room = held_bytes.saturating_add(held_bytes / 4).saturating_add(reading);
+        let old = self.old.map_or(0, Grown::least_bytes);
+        let room = held_bytes.saturating_add(held_bytes / 4).saturating_add(reading).saturating_add(old);
         let fits = rows < u64::from(u32::MAX) && room <= budget.available();
-        if fits && self.work.added() == 0 {
+        if fits && self.work.added() == self.first() {
             let _lease = budget.take("all rows", held_bytes)?;
             return Ok((self.build_held(reading)?, false));
         }
@@ -131,9 +162,10 @@ impl Build<'_> {
     fn build_held(&self, reading: u64) -> Result<Manifest> {
         let IndexBuilder { budget, progress, tile, .. } = self.builder;
         let lease = budget.take("reading rows", reading)?;
-        progress.begin("read", self.spec.rows, 0);
-        let mut values = Vec::with_capacity(self.spec.rows as usize * self.spec.layout.dim);
-        let mut reader = PreparedRows::new(self.source, RowRange::new(0, self.spec.rows), self.spec);
+        let (first, rows) = (self.first(), self.spec.rows - self.first());
+        progress.begin("read", rows, 0);
+        let mut values = Vec::with_capacity(rows as usize * self.spec.layout.dim);
+        let mut reader = PreparedRows::new(self.source, RowRange::new(first, self.spec.rows), self.spec);
         let mut batch = Tile::default();
         loop {
             reader.next(self.batch, &mut batch)?;
@@ -145,15 +177,15 @@ impl Build<'_> {
         }
         drop((reader, batch, lease));
         let coarse = self.trained(Some(&values))?;
-        progress.begin("add", self.spec.rows, 0);
+        progress.begin("add", rows, 0);
         let router = Router::new(&coarse, *tile);
-        let mut assigned = Vec::with_capacity(self.spec.rows as usize);
+        let mut assigned = Vec::with_capacity(rows as usize);
         for some in values.chunks(ASSIGNED_ROWS * self.spec.layout.dim) {
             assigned.extend(router.assign(some, *tile));
             progress.advance((some.len() / self.spec.layout.dim) as u64)?;
         }
         progress.end();
-        let held = Held::new(&coarse, &values, &assigned);
+        let held = Held::new(&coarse, first, &values, &assigned);
         drop(assigned);
         self.seal(&coarse, &held)
     }
@@ -186,7 +218,7 @@ impl Build<'_> {
         let router = Router::new(coarse, self.builder.tile);
         let cells = cells_of_lists(coarse);
         let begun = self.work.added();
-        progress.begin("add", rows, begun);
+        progress.begin("add", rows - self.first(), begun - self.first());
         let mut reader = PreparedRows::new(self.source, RowRange::new(begun, rows), self.spec);
         let (mut tile_rows, mut record, mut first) = (Tile::default(), Vec::new(), begun);
         while first < rows {
@@ -208,8 +240,11 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// The levels: those of an earlier process, or trained now.
+    /// The levels: those of the index, of an earlier process, or trained now.
     fn trained(&self, held: Option<&[f32]>) -> Result<Coarse> {
+        if let Some(old) = self.old {
+            return Ok(old.coarse().clone());
+        }
         if let Some(coarse) = self.work.trained(self.spec.layout.dim)? {
             return Ok(coarse);
         }
@@ -230,7 +265,11 @@ impl Build<'_> {
 
     fn seal(&self, coarse: &Coarse, grouped: &dyn Grouped) -> Result<Manifest> {
         let IndexBuilder { budget, tile, progress, .. } = self.builder;
-        Sealer { work: self.work, spec: self.spec, coarse, budget, tile: *tile, progress }.seal(grouped)
+        let sealer = Sealer { work: self.work, spec: self.spec, coarse, budget, tile: *tile, progress };
+        match self.old {
+            Some(old) => sealer.seal(&Grown::new(old, grouped, budget)?),
+            None => sealer.seal(grouped),
+        }
     }
 }
 

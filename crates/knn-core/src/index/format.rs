@@ -1,5 +1,7 @@
 //! The bytes of an index: names, alignments, how a list is laid out, and reading numbers that may not be what they should.
 //!
+//! `docs/formats/gmx.md` says the same to other readers, and a test reads an index by that alone.
+//!
 //! A list is its rows, row-major, as f32 or f16; zeros up to a multiple of eight; its row ids, ascending, as u32 or u64. Lists
 //! begin at multiples of 4 KiB, with zeros between them. Everything is little-endian.
 
@@ -14,7 +16,7 @@ const _: () = assert!(cfg!(target_endian = "little"), "lists are read as they li
 /// Name and version of the format in the manifest.
 pub(super) const FORMAT: &str = "gigamapper-index";
 pub(super) const VERSION: u32 = 1;
-/// The files of an index.
+/// The files of an index, as they are called in its first generation.
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const COARSE: &str = "coarse.bin";
 pub(super) const LISTS: &str = "lists.bin";
@@ -22,6 +24,20 @@ pub(super) const OFFSETS: &str = "offsets.bin";
 pub(super) const EXCLUDED: &str = "excluded.bin";
 /// Lists begin at multiples of this.
 pub(super) const ALIGNMENT: u64 = 4096;
+
+/// The name of a file in a generation: after the first, its number stands before the ending.
+pub(super) fn file_name(name: &str, generation: u32) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if generation > 1 => format!("{stem}.{generation}.{ending}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether a file of some generation has that name.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let generation = name.split('.').nth(1).and_then(|number| number.parse().ok()).unwrap_or(1);
+    [COARSE, LISTS, OFFSETS, EXCLUDED].iter().any(|file| file_name(file, generation) == name)
+}
 
 /// How rows are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,5 +172,26 @@ impl<'a> Bytes<'a> {
     fn elements<const SIZE: usize>(&mut self, count: usize) -> Result<&'a [[u8; SIZE]]> {
         let bytes = count.checked_mul(SIZE).ok_or_else(|| corrupt(self.file, self.block, "its length overflows"))?;
         Ok(self.take(bytes)?.as_chunks().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_has_names_of_its_own() {
+        assert_eq!((file_name(LISTS, 1), file_name(LISTS, 2)), ("lists.bin".into(), "lists.2.bin".into()));
+        for name in ["lists.bin", "coarse.bin", "offsets.17.bin", "excluded.2.bin"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["lists.1.bin", "lists.02.bin", "lists.2", "lists", "lists.2.2.bin", "notes.bin", MANIFEST, ""] {
+            assert!(!is_file_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_grow_wider_where_rows_outgrow_them() {
+        assert_eq!((ListLayout::id_width(1 << 32), ListLayout::id_width((1 << 32) + 1)), (4, 8));
     }
 }

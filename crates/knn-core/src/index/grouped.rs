@@ -36,16 +36,18 @@ pub(super) trait Grouped: Sync {
 /// All rows in memory.
 pub(super) struct Held<'a> {
     coarse: &'a Coarse,
+    /// The number of the first of them.
+    first: u64,
     values: &'a [f32],
     groups: Groups,
     excluded: Vec<u32>,
 }
 
 impl<'a> Held<'a> {
-    /// Rows, and the list of each.
-    pub(super) fn new(coarse: &'a Coarse, values: &'a [f32], assigned: &[u32]) -> Self {
+    /// Rows from `first` on, and the list of each.
+    pub(super) fn new(coarse: &'a Coarse, first: u64, values: &'a [f32], assigned: &[u32]) -> Self {
         let excluded = (0..assigned.len() as u32).filter(|&row| assigned[row as usize] == u32::MAX).collect();
-        Self { coarse, values, groups: Groups::new(assigned, coarse.nlist() as usize), excluded }
+        Self { coarse, first, values, groups: Groups::new(assigned, coarse.nlist() as usize), excluded }
     }
 
     fn places(&self, cell: u32) -> &[u32] {
@@ -69,7 +71,7 @@ impl Grouped for Held<'_> {
             starts.push(starts[starts.len() - 1] + self.groups.members(list as usize).len());
         }
         let places = self.places(cell);
-        let ids = places.iter().map(|&row| u64::from(row)).collect();
+        let ids = places.iter().map(|&row| self.first + u64::from(row)).collect();
         Ok(CellRows { starts, ids, values: gather(self.values, places, self.coarse.dim()) })
     }
 
@@ -78,7 +80,7 @@ impl Grouped for Held<'_> {
     }
 
     fn each_excluded(&self, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
-        self.excluded.iter().try_for_each(|&row| each(u64::from(row)))
+        self.excluded.iter().try_for_each(|&row| each(self.first + u64::from(row)))
     }
 }
 

@@ -33,14 +33,29 @@ pub struct IvfIndex {
 impl IvfIndex {
     /// Opens a sealed index and checks it. Its levels, and lists that are to be resident, are taken from `budget`.
     pub fn open(path: &Path, io: Io, budget: &MemoryBudget) -> Result<Self> {
-        let manifest = Manifest::read(&OsVfs, path)?.ok_or_else(|| absent(path))?;
+        let mut manifest = Manifest::read(&OsVfs, path)?.ok_or_else(|| absent(path))?;
+        loop {
+            let error = match Self::open_as(path, manifest.clone(), io, budget) {
+                Err(error) => error,
+                opened => return opened,
+            };
+            match Manifest::read(&OsVfs, path) {
+                // Another process has appended to it since its manifest was read, and the files that it named are gone.
+                Ok(Some(now)) if now != manifest => manifest = now,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn open_as(path: &Path, manifest: Manifest, io: Io, budget: &MemoryBudget) -> Result<Self> {
         let layout = manifest.layout();
         let (cells, nlist, dim) = (u64::from(manifest.super_cells), u64::from(manifest.nlist), u64::from(manifest.dim));
         let levels = Coarse::bytes(cells, nlist, dim).saturating_add(nlist * 24);
         // Twice, because the bytes of a file lie beside what is made of them.
         let reading = budget.take("the levels of the index while they are read", levels)?;
         let mut leases = vec![budget.take("the levels of the index", levels)?];
-        let (coarse_file, offsets_file) = (path.join(COARSE), path.join(OFFSETS));
+        let [coarse_file, offsets_file, lists_file] =
+            [COARSE, OFFSETS, LISTS].map(|name| path.join(manifest.file_name(name)));
         let bytes = small_file(&manifest, path, COARSE, Coarse::file_length(cells, nlist, dim))?;
         let coarse = Coarse::parse(&bytes, &coarse_file.display().to_string(), manifest.dim as usize)?;
         if coarse.nlist() != manifest.nlist || coarse.super_cells() != manifest.super_cells {
@@ -48,7 +63,7 @@ impl IvfIndex {
         }
         let lists_length = record(&manifest, path, LISTS)?.length;
         check_length(&manifest, path, LISTS, Some(lists_length))?;
-        let lists_file = PositionedFile::open(&path.join(LISTS))?;
+        let lists_file = PositionedFile::open(&lists_file)?;
         let bytes = small_file(&manifest, path, OFFSETS, Some(Offsets::file_length(manifest.nlist)))?;
         let indexed = manifest.rows - manifest.excluded;
         let name = offsets_file.display().to_string();
@@ -146,10 +161,15 @@ impl IvfIndex {
         Lists::first_number(self.offsets.places[list as usize])
     }
 
+    /// Bytes that [`Self::excluded`] takes.
+    pub(super) fn excluded_bytes(&self) -> u64 {
+        self.manifest.excluded.saturating_mul(24)
+    }
+
     /// The rows in no list, ascending.
     pub fn excluded(&self) -> Result<Vec<u64>> {
         let bytes = small_file(&self.manifest, &self.path, EXCLUDED, excluded::file_length(self.manifest.excluded))?;
-        let file = self.path.join(EXCLUDED).display().to_string();
+        let file = self.path.join(self.manifest.file_name(EXCLUDED)).display().to_string();
         excluded::parse(&bytes, &file, self.manifest.excluded, self.manifest.rows)
     }
 
@@ -167,7 +187,8 @@ impl IvfIndex {
     }
 }
 
-fn absent(path: &Path) -> Error {
+/// `GM_NOT_FOUND` of an index.
+pub(super) fn absent(path: &Path) -> Error {
     let path = path.display().to_string();
     Error::NotFound { store: path.clone(), kind: "finished index".into(), key: path, available: Vec::new() }
 }
@@ -175,7 +196,8 @@ fn absent(path: &Path) -> Error {
 /// What the manifest says of a file.
 fn record<'m>(manifest: &'m Manifest, folder: &Path, name: &str) -> Result<&'m FileRecord> {
     let path = folder.join(super::format::MANIFEST).display().to_string();
-    manifest.files.get(name).ok_or_else(|| corrupt(&path, "files", format!("{name} is missing")))
+    let name = manifest.file_name(name);
+    manifest.files.get(&name).ok_or_else(|| corrupt(&path, "files", format!("{name} is missing")))
 }
 
 /// The bytes of a small file, checked against the manifest and against the length that it must have.
@@ -203,7 +225,7 @@ fn check_length<'m>(
     name: &str,
     length: Option<u64>,
 ) -> Result<(PathBuf, &'m FileRecord)> {
-    let (path, record) = (folder.join(name), record(manifest, folder, name)?);
+    let (path, record) = (folder.join(manifest.file_name(name)), record(manifest, folder, name)?);
     let found = OsVfs.len(&path)?;
     if Some(record.length) != length || found != length {
         let found = found.map_or("no".into(), |found| found.to_string());

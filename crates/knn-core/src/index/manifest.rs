@@ -1,4 +1,5 @@
-//! What an index is: `manifest.json`, written last, so that an index without one is not finished.
+//! What an index is: `manifest.json`, written last, so that an index without one is not finished. An append replaces it, and with it
+//! all that the index is, at one moment.
 //!
 //! Its last member is the checksum of all bytes before it. That is checked before anything in it is believed, the version included,
 //! so a damaged manifest is never taken for that of a newer version.
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::coarse::{MOST_DIM, MOST_LISTS};
-use super::format::{FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt};
+use super::format::{FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name};
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::store::{Vfs, Written, hash_bytes, write_atomic};
@@ -26,6 +27,8 @@ pub struct Manifest {
     pub format: String,
     /// Version of the kind.
     pub version: u32,
+    /// 1 as it was built, one more with every append.
+    pub generation: u32,
     /// Columns of a row.
     pub dim: u32,
     /// The metric that the rows were prepared for, and are found by.
@@ -60,6 +63,8 @@ pub struct Manifest {
 pub struct Training {
     /// Seed of every choice.
     pub seed: u64,
+    /// Rows of the source when the levels were trained.
+    pub rows: u64,
     /// Lists before the largest were split.
     pub lists: u32,
     /// Rows of the sample per list.
@@ -102,6 +107,11 @@ impl Manifest {
     /// How lists are laid out.
     pub(super) fn layout(&self) -> ListLayout {
         ListLayout { dim: self.dim as usize, dtype: self.dtype, id_width: self.id_width }
+    }
+
+    /// The name of one of its files.
+    pub(super) fn file_name(&self, name: &str) -> String {
+        file_name(name, self.generation)
     }
 
     /// Writes it: from here on the index is sealed.
@@ -148,8 +158,11 @@ impl Manifest {
         if self.dim == 0 || self.dim > MOST_DIM {
             return Err("its number of columns cannot be");
         }
-        if self.excluded > self.rows {
-            return Err("it excludes more rows than there are");
+        if self.generation == 0 {
+            return Err("it is of no generation");
+        }
+        if self.excluded > self.rows || self.training.rows > self.rows {
+            return Err("it excludes more rows than there are, or was trained on more");
         }
         if self.id_width != ListLayout::id_width(self.rows) {
             return Err("its row ids do not have the width that they need");
@@ -169,6 +182,7 @@ pub(super) mod tests {
         Manifest {
             format: FORMAT.into(),
             version: VERSION,
+            generation: 1,
             dim: 3,
             metric: Metric::Euclidean,
             rows: 10,
@@ -180,6 +194,7 @@ pub(super) mod tests {
             levels: 2,
             training: Training {
                 seed: u64::MAX,
+                rows: 10,
                 lists: 4,
                 sample_per_list: 64,
                 sample_per_super_cell: 256,
@@ -216,7 +231,15 @@ pub(super) mod tests {
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
         Manifest { version: 2, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
-        Manifest { dim: 0, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
-        assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_CORRUPT");
+        let untrained = Training { rows: 11, ..manifest().training };
+        for wrong in [
+            Manifest { dim: 0, ..manifest() },
+            Manifest { generation: 0, ..manifest() },
+            Manifest { excluded: 11, ..manifest() },
+            Manifest { training: untrained, ..manifest() },
+        ] {
+            wrong.write(&vfs, folder.path(), "w").unwrap();
+            assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_CORRUPT");
+        }
     }
 }

@@ -1,16 +1,20 @@
 //! The inverted-file index: rows of a reference in short lists of neighbours, on disk, found again through two levels of centroids.
 //!
-//! An index is a folder that is written once (`train → add → seal`) and read by any number of threads. Its bytes depend on the
-//! rows, the parameters and the seed alone: not on threads, memory, chunks, or where a build was interrupted. Everything that is
-//! read from it is checked against its manifest, so a list is either what was written or `GM_CORRUPT`.
+//! An index is a folder that is written once (`train → add → seal`) and read by any number of threads. It grows by generations: an
+//! append writes other files and replaces the manifest. Its bytes depend on the rows, the parameters and the seed alone: not on
+//! threads, memory, chunks, or where a build was interrupted. Everything that is read from it is checked against its manifest, so a
+//! list is either what was written or `GM_CORRUPT`.
 //!
 //! Not here: searching, which is the join's, and what the distance between two rows is.
 
+mod append;
 mod builder;
 mod coarse;
+mod content;
 mod excluded;
 mod format;
 mod grouped;
+mod grown;
 mod ivf;
 mod kmeans;
 mod lists;
@@ -29,6 +33,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use append::{check_growth, nothing_to_append};
 pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
 pub use format::ListType;
@@ -38,5 +43,5 @@ pub use manifest::{FileRecord, Manifest, Training};
 pub use probes::Probes;
 pub use route::Router;
 pub use sample::Sampler;
-pub use spec::{IndexSpec, MOST_TRAINED, default_lists, training_warning};
+pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, training_warning};
 pub use work::Start;

@@ -1,4 +1,5 @@
-//! Sealing: super-cell by super-cell, rows become lists, lists that are too long become several, and the files are written.
+//! Sealing: super-cell by super-cell, rows become lists, lists that are too long become several, and the files of a generation are
+//! written.
 //!
 //! Super-cells are made ready in parallel and written in order. The manifest comes last: without it there is no index.
 
@@ -7,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::coarse::Coarse;
 use super::excluded;
-use super::format::{ALIGNMENT, COARSE, EXCLUDED, LISTS, ListLayout, OFFSETS};
+use super::format::{ALIGNMENT, COARSE, EXCLUDED, LISTS, ListLayout, OFFSETS, file_name};
 use super::grouped::{CellRows, Grouped};
 use super::manifest::Manifest;
 use super::offsets::{Offsets, Place};
@@ -50,19 +51,23 @@ impl Sealer<'_> {
         let indexed = self.spec.rows - grouped.excluded();
         self.progress.begin("seal", indexed, 0);
         make_dirs(&**vfs, path)?;
-        let mut lists = AtomicFile::create(vfs, &path.join(LISTS), WORKER)?;
+        let [coarse_name, offsets_name, lists_name, excluded_name] =
+            [COARSE, OFFSETS, LISTS, EXCLUDED].map(|name| file_name(name, self.spec.generation));
+        let mut lists = AtomicFile::create(vfs, &path.join(&lists_name), WORKER)?;
         let (coarse, offsets) = self.write_lists(grouped, indexed, &mut lists)?;
-        let excluded = self.write_excluded(grouped)?;
+        let excluded = self.write_excluded(grouped, &excluded_name)?;
         let (lists, excluded) = (lists.seal()?, excluded.seal()?);
         let mut manifest = self.spec.manifest(&coarse, grouped.excluded());
+        let coarse = coarse.write(vfs, &path.join(&coarse_name), WORKER)?;
+        let offsets = offsets.write(vfs, &path.join(&offsets_name), WORKER)?;
         let files = [
-            (COARSE, coarse.write(vfs, &path.join(COARSE), WORKER)?),
-            (OFFSETS, offsets.write(vfs, &path.join(OFFSETS), WORKER)?),
-            (LISTS, lists.publish()?),
-            (EXCLUDED, excluded.publish()?),
+            (coarse_name, coarse),
+            (offsets_name, offsets),
+            (lists_name, lists.publish()?),
+            (excluded_name, excluded.publish()?),
         ];
         vfs.sync_dir(path)?;
-        manifest.files = files.into_iter().map(|(name, written)| (name.to_owned(), written.into())).collect();
+        manifest.files = files.into_iter().map(|(name, written)| (name, written.into())).collect();
         manifest.write(vfs, path, WORKER)?;
         self.progress.end();
         Ok(manifest)
@@ -125,9 +130,9 @@ impl Sealer<'_> {
         Ok(ready)
     }
 
-    fn write_excluded(&self, grouped: &dyn Grouped) -> Result<AtomicFile> {
+    fn write_excluded(&self, grouped: &dyn Grouped, name: &str) -> Result<AtomicFile> {
         let Work { vfs, path, .. } = self.work;
-        let mut file = excluded::begin(vfs, &path.join(EXCLUDED), WORKER, grouped.excluded())?;
+        let mut file = excluded::begin(vfs, &path.join(name), WORKER, grouped.excluded())?;
         let mut piece = Vec::new();
         grouped.each_excluded(&mut |row| {
             piece.extend_from_slice(&row.to_le_bytes());

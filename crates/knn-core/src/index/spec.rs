@@ -27,6 +27,8 @@ const LEAST_SAMPLE: u64 = 1024;
 /// Lists of more rows than this many times the mean are split, but none of at most `NEVER_SPLIT` rows.
 const SPLIT_ABOVE: u32 = 4;
 const NEVER_SPLIT: u64 = 64;
+/// Levels are stale from so many times the rows on that they were trained on.
+const STALE_GROWTH: u64 = 2;
 /// Fewer rows per list than this train poor centroids.
 const ROWS_TO_TRAIN_A_LIST: u64 = 39;
 
@@ -58,7 +60,9 @@ pub(super) struct Resolved {
     pub(super) lists: u32,
     pub(super) super_cells: u32,
     pub(super) warnings: Vec<String>,
-    source: String,
+    pub(super) generation: u32,
+    pub(super) source: String,
+    training: Training,
     pub(super) metric: Metric,
     pub(super) run: String,
 }
@@ -86,13 +90,22 @@ impl IndexSpec {
             lists,
             super_cells: super_cells(u64::from(lists)) as u32,
             warnings,
+            generation: 1,
             source: fingerprint,
+            training: Training {
+                seed: self.seed,
+                rows,
+                lists,
+                sample_per_list: SAMPLE_PER_LIST,
+                sample_per_super_cell: SAMPLE_PER_SUPER_CELL,
+                split_above: SPLIT_ABOVE,
+            },
             metric: self.metric,
             run: String::new(),
         };
         let identity = json!({
             "format": FORMAT, "version": VERSION, "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
-            "source": resolved.source, "training": resolved.training(), "superCells": resolved.super_cells,
+            "source": resolved.source, "training": resolved.training, "superCells": resolved.super_cells,
         });
         resolved.run = hash_bytes(identity.to_string().as_bytes());
         Ok(resolved)
@@ -136,6 +149,15 @@ pub fn training_warning(lists: u64, rows: u64) -> Option<String> {
     })
 }
 
+/// What to say of an index that holds far more rows than its levels were trained on.
+pub fn stale_warning(trained: u64, rows: u64) -> Option<String> {
+    (rows / STALE_GROWTH >= trained.max(1)).then(|| {
+        format!(
+            "the lists were made for {trained} rows and hold {rows}: an index that is built again is searched faster"
+        )
+    })
+}
+
 impl Resolved {
     /// Rows of the sample, about.
     pub(super) fn sample(&self) -> u64 {
@@ -147,20 +169,41 @@ impl Resolved {
         (u64::from(self.super_cells) * u64::from(SAMPLE_PER_SUPER_CELL)).max(LEAST_SAMPLE).min(self.sample())
     }
 
-    /// Rows of a list that is not split yet, and rows of the lists that a longer one is split into, if `rows` are in lists.
-    pub(super) fn split(&self, rows: u64) -> (u64, u64) {
-        let mean = rows.div_ceil(u64::from(self.lists)).max(1);
-        ((mean * u64::from(SPLIT_ABOVE)).max(NEVER_SPLIT), mean)
+    /// The spec of the next generation of an index: of the rows of `source`, the first of which it holds, in the same lists.
+    pub(super) fn grown(old: &Manifest, source: &dyn RowSource) -> Result<Self> {
+        let rows = source.rows();
+        let fingerprint = format!("{:032x}", source.fingerprint(old.training.seed)?);
+        let identity = json!({ "grownFrom": old.run, "rows": rows, "source": fingerprint });
+        let mut warnings = source.warnings()?;
+        warnings.extend(stale_warning(old.training.rows, rows));
+        Ok(Self {
+            rows,
+            layout: ListLayout { id_width: ListLayout::id_width(rows), ..old.layout() },
+            seed: old.training.seed,
+            lists: old.training.lists,
+            super_cells: old.super_cells,
+            warnings,
+            generation: old.generation + 1,
+            source: fingerprint,
+            training: old.training.clone(),
+            metric: old.metric,
+            run: hash_bytes(identity.to_string().as_bytes()),
+        })
     }
 
-    fn training(&self) -> Training {
-        Training {
-            seed: self.seed,
-            lists: self.lists,
-            sample_per_list: SAMPLE_PER_LIST,
-            sample_per_super_cell: SAMPLE_PER_SUPER_CELL,
-            split_above: SPLIT_ABOVE,
-        }
+    /// Rows of the longest list that a build leaves whole if `rows` are in lists.
+    pub(super) fn longest(&self, rows: u64) -> u64 {
+        (self.mean(rows) * u64::from(self.training.split_above)).max(NEVER_SPLIT)
+    }
+
+    /// Rows of a list that is not split yet, and rows of the lists that a longer one is split into, if `rows` are in lists. An append
+    /// splits none: the levels stay.
+    pub(super) fn split(&self, rows: u64) -> (u64, u64) {
+        (if self.generation == 1 { self.longest(rows) } else { u64::MAX }, self.mean(rows))
+    }
+
+    fn mean(&self, rows: u64) -> u64 {
+        rows.div_ceil(u64::from(self.lists)).max(1)
     }
 
     /// The manifest of the index, but for its files.
@@ -168,6 +211,7 @@ impl Resolved {
         Manifest {
             format: FORMAT.into(),
             version: VERSION,
+            generation: self.generation,
             dim: self.layout.dim as u32,
             metric: self.metric,
             rows: self.rows,
@@ -177,7 +221,7 @@ impl Resolved {
             nlist: coarse.nlist(),
             super_cells: coarse.super_cells(),
             levels: 2,
-            training: self.training(),
+            training: self.training.clone(),
             source: self.source.clone(),
             run: self.run.clone(),
             files: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! The build under way: a folder `<index>.journal/` beside the index, with a journal, the trained levels and the runs.
+//! The build under way, or the append: a folder `<index>.journal/` beside the index, with a journal, the trained levels and the runs.
 //!
 //! A step counts when a line of the journal says so. The names of files follow from what they hold, never from the journal, and a
 //! file that no line speaks of is removed. When the index is sealed the folder goes.
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use super::coarse::Coarse;
-use super::format::{COARSE, EXCLUDED, LISTS, MANIFEST, OFFSETS};
+use super::format::{COARSE, MANIFEST, is_file_name};
 use super::manifest::Manifest;
 use super::spec::Resolved;
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ pub(super) struct Work {
     /// The index.
     pub(super) path: PathBuf,
     folder: PathBuf,
+    /// The first row that is added: those before it lie in the index that an append is to.
+    first: u64,
     journal: Mutex<Journal>,
     records: Mutex<Vec<Record>>,
     _lock: Lock,
@@ -59,7 +61,7 @@ impl Work {
     /// Begins or resumes the build of `path`.
     pub(super) fn begin(vfs: &Arc<dyn Vfs>, path: &Path, start: Start, spec: &Resolved) -> Result<Begun> {
         let folder = beside(path, ".journal")?;
-        let lock = Lock::take(vfs, &beside(path, ".lock")?)?;
+        let lock = Self::lock(vfs, path)?;
         let stale = |reason: &str| Err(Error::Stale { path: path.to_path_buf(), reason: reason.into() });
         match start {
             Start::New => {
@@ -86,27 +88,44 @@ impl Work {
                 check_ours(&**vfs, &folder, is_work)?;
             }
         }
+        if begun_as(&**vfs, &folder)?.is_some_and(|run| run != spec.run) {
+            return stale("its build was begun with other rows or parameters");
+        }
+        Self::open(vfs, path, folder, lock, spec, 0).map(|work| Begun::Work(Box::new(work)))
+    }
+
+    /// Begins or resumes an append to the index at `path` from row `first` on. What another append has left is removed.
+    pub(super) fn append(vfs: &Arc<dyn Vfs>, path: &Path, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
+        let folder = beside(path, ".journal")?;
+        check_ours(&**vfs, &folder, is_work)?;
+        if begun_as(&**vfs, &folder)?.is_none_or(|run| run != spec.run) {
+            vfs.remove_dir_all(&folder)?;
+        }
+        Self::open(vfs, path, folder, lock, spec, first)
+    }
+
+    /// The lock that whoever writes an index holds.
+    pub(super) fn lock(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Lock> {
+        Lock::take(vfs, &beside(path, ".lock")?)
+    }
+
+    fn open(vfs: &Arc<dyn Vfs>, path: &Path, folder: PathBuf, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
         make_dirs(&**vfs, &folder)?;
         let journal = folder.join(JOURNAL);
-        let records = match Journal::read(&**vfs, &journal)? {
-            Some(contents) if contents.header.run != spec.run => {
-                return stale("its build was begun with other rows or parameters");
-            }
-            Some(contents) => contents.records,
-            None => Vec::new(),
-        };
+        let records = Journal::read(&**vfs, &journal)?.map_or_else(Vec::new, |contents| contents.records);
         let header = Header::new(&spec.run, json!({}), json!({ "rows": spec.rows, "lists": spec.lists }));
         let journal = Journal::open(vfs, &journal, WORKER, &header)?;
         let work = Self {
             vfs: Arc::clone(vfs),
             path: path.to_path_buf(),
             folder,
+            first,
             journal: Mutex::new(journal),
             records: Mutex::default(),
             _lock: lock,
         };
         work.recover(records)?;
-        Ok(Begun::Work(Box::new(work)))
+        Ok(work)
     }
 
     /// Keeps the records whose files are there, as long as their rows follow each other, and removes all other files.
@@ -121,7 +140,7 @@ impl Work {
         }
         kept.sort_by_key(|record| (record.stage, record.rows[0]));
         let mut whole = Vec::new();
-        let mut next = 0;
+        let mut next = self.first;
         for record in kept {
             let name = name_of(&record);
             let length = self.vfs.len(&self.folder.join(&name))?;
@@ -197,9 +216,9 @@ impl Work {
         Run::open(&path, shape)
     }
 
-    /// Rows that are in runs already: all below this one.
+    /// Rows that are in runs already, or were in the index before: all below this one.
     pub(super) fn added(&self) -> u64 {
-        self.of(Stage::Added).last().map_or(0, |record| record.rows[1])
+        self.of(Stage::Added).last().map_or(self.first, |record| record.rows[1])
     }
 
     /// Commits the run of some rows.
@@ -232,6 +251,16 @@ impl Work {
         runs.iter().map(open).collect()
     }
 
+    /// Removes what is left of other generations than the one of `manifest`, which is sealed, and of the work on any.
+    pub(super) fn tidy(vfs: &dyn Vfs, path: &Path, manifest: &Manifest) -> Result<()> {
+        for (name, is_folder) in vfs.list(path)? {
+            if !is_folder && name != MANIFEST && is_file(&name) && !manifest.files.contains_key(&name) {
+                vfs.remove_file(&path.join(name))?;
+            }
+        }
+        clear_folder(vfs, &beside(path, ".journal")?, is_work)
+    }
+
     /// The index is sealed: what was needed to build it goes.
     pub(super) fn end(self) -> Result<()> {
         clear_folder(&*self.vfs, &self.folder, is_work)
@@ -250,6 +279,11 @@ fn name_of(record: &Record) -> String {
     }
 }
 
+/// The run of the build or append that a folder is of, if it is of any.
+fn begun_as(vfs: &dyn Vfs, folder: &Path) -> Result<Option<String>> {
+    Ok(Journal::read(vfs, &folder.join(JOURNAL))?.map(|contents| contents.header.run))
+}
+
 fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| Error::param("output", path.display(), "name a folder to be made"))?;
     let mut name: OsString = name.to_owned();
@@ -259,7 +293,7 @@ fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
 
 /// Whether a file of that name is one of an index.
 fn is_file(name: &str) -> bool {
-    [MANIFEST, COARSE, LISTS, OFFSETS, EXCLUDED].contains(&name) || is_temporary(name)
+    name == MANIFEST || is_file_name(name) || is_temporary(name)
 }
 
 /// Whether a file of that name is one of a build.

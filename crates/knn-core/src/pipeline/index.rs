@@ -1,5 +1,5 @@
-//! Building an index for later searches: what it would cost, and what it did. The pipeline's own part is to open and check; the
-//! building is the index stage's.
+//! Building an index for later searches, or appending to one: what it would cost, and what it did. The pipeline's own part is to open
+//! and check; the building is the index stage's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rayon::ThreadPool;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::append;
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
@@ -29,18 +30,18 @@ use crate::source::{AnnDataStore, RowSource, ZarrRows};
 use crate::store::OsVfs;
 
 /// Version of the format of the index: part of the build's identity.
-const INDEX_VERSION: u32 = 1;
+pub(super) const INDEX_VERSION: u32 = 1;
 
 /// What [`build_index`] would do and cost. Writes nothing; fails where the build would refuse to start.
 pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
-    check(request.resolve()?).map(|(_, plan, ..)| plan)
+    check(request).map(|(_, plan, ..)| plan)
 }
 
-/// Builds the index of a reference. What is committed stays, whatever happens.
+/// Builds the index of a reference, or appends to it what the reference has beyond it. What is committed stays, whatever happens.
 pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (resolved, plan, rows, pool) = check(request.resolve()?)?;
+    let (resolved, plan, rows, pool) = check(request)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(&plan.parameters, resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
@@ -56,7 +57,8 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
         tile: &Lane::best(),
         progress,
     };
-    let built = pool.install(|| builder.build(output, &rows))?;
+    let built =
+        pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
     progress.end();
     let bytes = bytes(&built.manifest);
     let stages: Vec<_> = progress.laps().into_iter().map(|(stage, time)| stage_report(stage, time, bytes)).collect();
@@ -66,6 +68,8 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
         dim: u64::from(built.manifest.dim),
         nlist: u64::from(built.manifest.nlist),
         excluded_rows: built.manifest.excluded,
+        generation: u64::from(built.manifest.generation),
+        added_rows: built.added,
         bytes,
         seconds: stages.iter().map(|stage| stage.seconds).sum(),
         stages,
@@ -77,6 +81,25 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
 
 /// What the index at `path` holds: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
 pub fn describe_index(path: &Path) -> Result<IndexDescription> {
+    let manifest = sealed(path)?;
+    Ok(IndexDescription {
+        path: path.display().to_string(),
+        format_version: u64::from(manifest.version),
+        generation: u64::from(manifest.generation),
+        rows: manifest.rows,
+        dim: u64::from(manifest.dim),
+        nlist: u64::from(manifest.nlist),
+        list_dtype: list_dtype(&manifest).into(),
+        metric: manifest.metric.name().into(),
+        seed: manifest.training.seed,
+        excluded_rows: manifest.excluded,
+        bytes: bytes(&manifest),
+        digest: manifest.run,
+    })
+}
+
+/// What is written down of the index at `path`: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
+pub(super) fn sealed(path: &Path) -> Result<Manifest> {
     let store = path.display().to_string();
     if path.symlink_metadata().is_err() {
         return Err(Error::NotFound { store: store.clone(), kind: "index".into(), key: store, available: Vec::new() });
@@ -85,20 +108,12 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         return Err(Error::schema(store, "", "manifest.json", "is not there, so this is not an index of gigamapper"));
     }
     let manifest = Manifest::read(&OsVfs, path)?;
-    let manifest = manifest.ok_or_else(|| Error::schema(&*store, "", "manifest.json", "is not there any more"))?;
-    Ok(IndexDescription {
-        path: store,
-        format_version: u64::from(manifest.version),
-        rows: manifest.rows,
-        dim: u64::from(manifest.dim),
-        nlist: u64::from(manifest.nlist),
-        list_dtype: if manifest.dtype == ListType::F16 { "f16" } else { "f32" }.into(),
-        metric: manifest.metric.name().into(),
-        seed: manifest.training.seed,
-        excluded_rows: manifest.excluded,
-        bytes: bytes(&manifest),
-        digest: manifest.run.clone(),
-    })
+    manifest.ok_or_else(|| Error::schema(&*store, "", "manifest.json", "is not there any more"))
+}
+
+/// Numbers in the lists of an index.
+pub(super) fn list_dtype(manifest: &Manifest) -> &'static str {
+    if manifest.dtype == ListType::F16 { "f16" } else { "f32" }
 }
 
 /// The index is written when it is sealed; until then there are intermediate files only.
@@ -112,9 +127,11 @@ fn bytes(manifest: &Manifest) -> u64 {
 }
 
 /// Everything up to the first write, in the pool that would build.
-fn check(resolved: ResolvedIndex) -> Result<(ResolvedIndex, IndexPlan, ZarrRows, ThreadPool)> {
+fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, ZarrRows, ThreadPool)> {
+    let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
-    let (plan, rows) = pool.install(|| prepare(&resolved))?;
+    let (plan, rows) =
+        pool.install(|| if resolved.append { append::prepare(request, &resolved) } else { prepare(&resolved) })?;
     Ok((resolved, plan, rows, pool))
 }
 
@@ -149,10 +166,12 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     let read_bytes = rows.stored_bytes().saturating_mul(2);
     let traffic = read_bytes.saturating_add(run_bytes.saturating_mul(2)).saturating_add(disk_bytes);
     let pairs = n.saturating_mul(cost::routing(parameters.nlist)).saturating_mul(2);
+    let levels = IndexBuilder::least_bytes(parameters.nlist, dim, threads);
     let plan = IndexPlan {
         reference: side(&store, &rows),
-        memory: memory(resolved, &rows, parameters.nlist)?,
+        memory: memory(resolved, &rows, levels)?,
         parameters,
+        added_rows: n,
         threads,
         disk_bytes,
         run_bytes,
@@ -164,9 +183,8 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     Ok((plan, rows))
 }
 
-/// What a build takes at least: the levels stay, and a tile of rows is read at a time.
-fn memory(resolved: &ResolvedIndex, rows: &ZarrRows, nlist: u64) -> Result<MemoryPlan> {
-    let levels = IndexBuilder::least_bytes(nlist, rows.dim() as u64, resolved.threads as u64);
+/// What a build or an append takes at least: the levels stay, and a tile of rows is read at a time.
+pub(super) fn memory(resolved: &ResolvedIndex, rows: &ZarrRows, levels: u64) -> Result<MemoryPlan> {
     let parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
         ("levels of the index".to_owned(), levels),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::report::{MemoryPlan, Side, StageReport};
 use super::request::IndexParameters;
 
-/// A build before it starts: nothing has been written.
+/// A build or an append before it starts: nothing has been written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -14,12 +14,15 @@ pub struct IndexPlan {
     pub reference: Side,
     /// What decides the bytes of the index.
     pub parameters: IndexParameters,
+    /// Rows that will be added: all of the reference, or those that the index has not.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub added_rows: u64,
     /// Worker threads.
     #[cfg_attr(test, ts(type = "number"))]
     pub threads: u64,
     /// Bytes of memory: the limit and what takes them at least.
     pub memory: MemoryPlan,
-    /// Bytes the index will take at most.
+    /// Bytes the index will take at most. Those of the generation before are there beside them until the append is done.
     #[cfg_attr(test, ts(type = "number"))]
     pub disk_bytes: u64,
     /// Bytes of intermediate files, which are gone at the end.
@@ -36,7 +39,7 @@ pub struct IndexPlan {
     pub run: String,
 }
 
-/// What a finished build did.
+/// What a finished build or append did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -57,10 +60,16 @@ pub struct IndexReport {
     /// Rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_rows: u64,
+    /// 1 for an index as it was built, one more with every append.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub generation: u64,
+    /// Rows that were added: all for a build, 0 where everything was there already.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub added_rows: u64,
     /// Bytes of the index on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
-    /// Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`.
+    /// Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`.
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,
@@ -81,6 +90,9 @@ pub struct IndexDescription {
     /// Version of its format.
     #[cfg_attr(test, ts(type = "number"))]
     pub format_version: u64,
+    /// 1 for an index as it was built, one more with every append.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub generation: u64,
     /// Rows of the reference, those that were left out included.
     #[cfg_attr(test, ts(type = "number"))]
     pub rows: u64,

@@ -4,6 +4,7 @@
 //! the bandwidth is known from all of them, turns stored distances into weights and transfers the reference's columns. Both are
 //! committed unit by unit, so an interrupted run continues where it was.
 
+mod append;
 mod cost;
 mod doctor;
 mod finished;

@@ -4,10 +4,12 @@
 //! longer than the tests.
 
 mod agreement;
+mod append;
 mod cells;
 mod clusters;
 mod disk;
 mod edges;
+mod gmx;
 mod golden;
 mod graph;
 mod interruption;

@@ -36,6 +36,20 @@ fn equal_rows_are_cut_into_lists() {
 }
 
 #[test]
+fn constant_columns_and_few_different_rows() {
+    // All that differs is one column of six, and that in four values only.
+    let values: Vec<f32> = (0..6000u16).flat_map(|row| [3.0, -1.0, f32::from(row % 4), 0.0, 1e5, -0.0]).collect();
+    for memory in [1 << 30, 3 << 20] {
+        let (folder, report) = built(&How { memory, ..How::of_lists(40) }, &values, 6);
+        assert!(longest(&folder) <= 4 * 150 && report.warnings.is_empty(), "{:?}", report.warnings);
+        // What is told apart lies apart.
+        for list in read(&folder.path().join("x.gmx"), Io::Pread).unwrap() {
+            assert!(list.iter().all(|(_, row)| row[2].to_bits() == list[0].1[2].to_bits()));
+        }
+    }
+}
+
+#[test]
 fn one_column_and_two_thousand() {
     let values: Vec<f32> = (0..5000u32).map(|i| (i * 7919 % 5000) as f32).collect();
     let (folder, _) = built(&How::of_lists(32), &values, 1);

@@ -1,8 +1,10 @@
 //! The index as a whole: what is built is the same however it is built, is read as it was built, and is never taken for something
 //! else.
 
+mod append;
 mod damage;
 mod edges;
+mod generations;
 mod invariance;
 mod resume;
 
@@ -58,12 +60,14 @@ struct How {
     threads: usize,
     start: Start,
     lane: Lane,
+    /// Rows that the source reads at a time.
+    band: u64,
 }
 
 impl Default for How {
     fn default() -> Self {
         let spec = IndexSpec { nlist: Some(64), ..IndexSpec::default() };
-        How { spec, memory: 1 << 30, threads: 2, start: Start::New, lane: Lane::best() }
+        How { spec, memory: 1 << 30, threads: 2, start: Start::New, lane: Lane::best(), band: 500 }
     }
 }
 
@@ -72,8 +76,15 @@ impl How {
         Self { spec: IndexSpec { nlist: Some(nlist), ..IndexSpec::default() }, ..Self::default() }
     }
 
-    fn build_on(&self, vfs: Arc<dyn Vfs>, path: &Path, values: &[f32], dim: usize) -> Result<BuildReport> {
-        let source = MemoryRows::new(values.to_vec(), dim)?.with_natural_tile_rows(500);
+    /// Works on the index of some rows, in a pool of threads.
+    fn work_on(
+        &self,
+        vfs: Arc<dyn Vfs>,
+        values: &[f32],
+        dim: usize,
+        work: impl FnOnce(&IndexBuilder, &MemoryRows) -> Result<BuildReport> + Send,
+    ) -> Result<BuildReport> {
+        let source = MemoryRows::new(values.to_vec(), dim)?.with_natural_tile_rows(self.band);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().unwrap();
         let memory = self.memory + Router::scratch_bytes(dim as u64, self.threads as u64);
         let progress = Progress::silent();
@@ -85,7 +96,20 @@ impl How {
             tile: &self.lane,
             progress: &progress,
         };
-        pool.install(|| builder.build(path, &source))
+        pool.install(|| work(&builder, &source))
+    }
+
+    fn build_on(&self, vfs: Arc<dyn Vfs>, path: &Path, values: &[f32], dim: usize) -> Result<BuildReport> {
+        self.work_on(vfs, values, dim, |builder, source| builder.build(path, source))
+    }
+
+    fn append_on(&self, vfs: Arc<dyn Vfs>, path: &Path, values: &[f32], dim: usize) -> Result<BuildReport> {
+        self.work_on(vfs, values, dim, |builder, source| builder.append(path, source))
+    }
+
+    /// The same on a disk that never fails.
+    fn append(&self, path: &Path, values: &[f32], dim: usize) -> Result<BuildReport> {
+        self.append_on(Arc::new(FailingVfs::after(i64::MAX)), path, values, dim)
     }
 
     fn build(&self, path: &Path, values: &[f32], dim: usize) -> Result<BuildReport> {

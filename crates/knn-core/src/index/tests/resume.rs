@@ -5,7 +5,7 @@ use crate::progress::Cancel;
 
 const DIM: usize = 40;
 /// Memory in which not all rows fit.
-const RUNS: u64 = 780_000;
+const RUNS: u64 = 860_000;
 
 #[test]
 fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same_bytes() {

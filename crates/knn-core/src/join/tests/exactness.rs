@@ -115,6 +115,18 @@ proptest! {
 }
 
 #[test]
+fn rows_of_two_thousand_columns() {
+    let indexed = Indexed::new(clumps(1, 150, 2000, 4), 2000, 5);
+    let queries = prepared(Metric::Euclidean, 2000, clumps(2, 20, 2000, 4));
+    let expected = exact(Metric::Euclidean, &queries, &indexed.rows, 10, false);
+    for io in [Io::Resident, Io::Mmap, Io::Pread] {
+        let way = Way { io, ..Way::default() };
+        assert_same(&way.join(&indexed, &queries, 10, Some(usize::MAX), false), &expected, "all lists");
+        assert_same(&way.join(&indexed, &queries, 10, None, false), &expected, "everywhere");
+    }
+}
+
+#[test]
 fn many_rows_of_many_columns() {
     for metric in Metric::ALL {
         let indexed = Indexed::by(metric, clumps(1, 3000, 51, 20), 51, 24);

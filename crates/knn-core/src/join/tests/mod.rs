@@ -1,6 +1,7 @@
 //! The join by lists as a whole: what it finds, in whatever way it is carried out, and what is said of it.
 
 mod calibration;
+mod damage;
 mod exactness;
 mod invariance;
 mod widening;

@@ -13,14 +13,15 @@ use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::default_lists;
 
-/// A request to build the index of a reference. Unknown fields are refused.
+/// A request to build the index of a reference, or to append to it. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IndexRequest {
     /// The reference store: an AnnData zarr folder.
     pub reference: String,
-    /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there. A plan works without it.
+    /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
+    /// it.
     pub output: Option<String>,
     /// Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
     #[serde(alias = "use_rep")]
@@ -45,6 +46,9 @@ pub struct IndexRequest {
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
     pub work_dir: Option<String>,
+    /// Append the cells that the reference has beyond those of the index at `output`, which must be its first; `GM_STALE` if they are
+    /// not. Lists and parameters stay: others are `GM_PARAM`. One that was interrupted is repeated in the same way. Default false.
+    pub append: Option<bool>,
     /// Continue an interrupted build of the same request; `GM_STALE` if inputs or parameters differ.
     pub resume: Option<bool>,
     /// Replace an earlier index; anything else that is there stays `GM_EXISTS`.
@@ -94,6 +98,8 @@ pub struct ResolvedIndex {
     pub threads: usize,
     /// Where intermediate files go; none is beside the output.
     pub work_dir: Option<PathBuf>,
+    /// Append to the index.
+    pub append: bool,
     /// Continue an interrupted build.
     pub resume: bool,
     /// Replace an earlier index.
@@ -118,6 +124,7 @@ impl IndexRequest {
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
             work_dir: self.work_dir.as_ref().map(PathBuf::from),
+            append: self.append.unwrap_or(false),
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
         })

@@ -1,0 +1,95 @@
+//! Appending to an index: what it would cost, and what is refused before the index stage begins. The index says what its lists are, so
+//! options that would say something else are refused.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::cost;
+use super::index::{INDEX_VERSION, list_dtype, memory, sealed};
+use super::index_report::IndexPlan;
+use super::inputs::FINGERPRINT_SEED;
+use super::later;
+use super::places::{Existing, check_output};
+use super::plan::side;
+use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
+use crate::error::{Error, Result};
+use crate::index::{IndexBuilder, Manifest, check_growth, nothing_to_append, stale_warning};
+use crate::source::{AnnDataStore, RowSource, ZarrRows};
+
+/// What an append would do and cost, and the rows that it reads.
+pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
+    let Some(path) = resolved.output.as_deref() else {
+        return Err(Error::param("output", "", "name the index to append to"));
+    };
+    if resolved.overwrite {
+        return Err(Error::param("append", true, "cannot be combined with overwrite"));
+    }
+    check_output(path, &[&resolved.reference], Existing { resume: true, overwrite: false })?;
+    let index = sealed(path)?;
+    let parameters = parameters(request, resolved, &index)?;
+    let store = AnnDataStore::open(&resolved.reference)?;
+    let rows = store.embedding(&resolved.use_rep)?;
+    rows.preflight()?;
+    check_growth(path, &index, &rows, &rows.array().name())?;
+    let added = rows.rows() - index.rows;
+    let mut warnings = rows.warnings()?;
+    warnings.extend(stale_warning(index.training.rows, rows.rows()));
+    if added == 0 {
+        warnings.push(nothing_to_append(&index));
+    }
+    if let Err(refusal) = later::index(&parameters, resolved.work_dir.as_deref()) {
+        warnings.push(format!("{refusal}: it can be planned but not done"));
+    }
+    let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
+    let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype);
+    let run_bytes = cost::build_run_bytes(added, dim);
+    // The rows of the index are compared with the store's; its lists are read for that, and again to be written with the new rows.
+    let read_bytes = rows.stored_bytes();
+    let traffic = read_bytes.saturating_add(disk_bytes.saturating_mul(3)).saturating_add(run_bytes.saturating_mul(2));
+    let levels = IndexBuilder::least_append_bytes(&index, threads);
+    Ok((
+        IndexPlan {
+            reference: side(&store, &rows),
+            memory: memory(resolved, &rows, levels)?,
+            added_rows: added,
+            threads,
+            disk_bytes,
+            run_bytes,
+            read_bytes,
+            estimated_seconds: cost::seconds(added.saturating_mul(cost::routing(nlist)), traffic, threads),
+            warnings,
+            run: identity(&index, &parameters, &rows)?,
+            parameters,
+        },
+        rows,
+    ))
+}
+
+fn identity(index: &Manifest, parameters: &IndexParameters, rows: &ZarrRows) -> Result<String> {
+    let fingerprint = format!("{:032x}", rows.fingerprint(FINGERPRINT_SEED)?);
+    let identity = serde_json::to_vec(&(INDEX_VERSION, &index.run, parameters, fingerprint));
+    let identity = identity.map_err(|error| Error::internal(error.to_string()))?;
+    Ok(format!("{:032x}", xxh3_128(&identity)))
+}
+
+/// The parameters of the index. Those that were given must be the same.
+fn parameters(request: &IndexRequest, resolved: &ResolvedIndex, index: &Manifest) -> Result<IndexParameters> {
+    let parameters = IndexParameters {
+        use_rep: resolved.use_rep.clone(),
+        nlist: u64::from(index.training.lists),
+        seed: index.training.seed,
+        list_dtype: list_dtype(index).into(),
+        metric: index.metric,
+    };
+    let given = [
+        ("nlist", request.nlist.map(|nlist| nlist.to_string()), parameters.nlist.to_string()),
+        ("seed", request.seed.map(|seed| seed.to_string()), parameters.seed.to_string()),
+        ("listDtype", request.list_dtype.clone(), parameters.list_dtype.clone()),
+        ("metric", request.metric.clone(), parameters.metric.name().to_owned()),
+    ];
+    for (name, given, own) in given {
+        if let Some(given) = given.filter(|given| *given != own) {
+            return Err(Error::param(name, given, format!("an append leaves the index as it is, with {own}")));
+        }
+    }
+    Ok(parameters)
+}

@@ -1,0 +1,232 @@
+//! An index as `docs/formats/gmx.md` describes it: read by a reader that knows nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gigamapper_core::pipeline::{IndexRequest, build_index};
+use gigamapper_core::progress::Progress;
+use half::f16;
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::disk::listed;
+use super::sample::{Place, noise};
+
+const MANIFEST: &str = "manifest.json";
+const SEAL: &str = ",\n  \"xxh3\": \"";
+
+/// The bytes of a file, the next of which are taken off one by one.
+struct Fields(Vec<u8>, usize);
+
+impl Fields {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        self.1 += N;
+        self.0[self.1 - N..self.1].try_into().unwrap()
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
+    fn f32s(&mut self, count: u64) -> Vec<f32> {
+        (0..count).map(|_| f32::from_le_bytes(self.take())).collect()
+    }
+
+    fn ends(&self) {
+        assert_eq!(self.1, self.0.len(), "there is more than the document says");
+    }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    format!("{:016x}", xxh3_64(bytes))
+}
+
+/// The manifest, once its checksum is the one that it ends with.
+fn manifest(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join(MANIFEST)).unwrap();
+    let (body, end) = text.rsplit_once(SEAL).unwrap();
+    assert_eq!((SEAL.len(), end), (13, format!("{}\"\n}}\n", digits(body.as_bytes())).as_str()));
+    assert!(text.len() <= 65_536);
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut members =
+        "format version generation dim metric rows excluded dtype idWidth nlist superCells levels training \
+                       source run files xxh3"
+            .split(' ')
+            .collect::<Vec<_>>();
+    members.sort_unstable();
+    let mut found = names(&manifest);
+    found.sort_unstable();
+    assert_eq!(found, members);
+    let mut training = names(&manifest["training"]);
+    training.sort_unstable();
+    assert_eq!(training, ["lists", "rows", "samplePerList", "samplePerSuperCell", "seed", "splitAbove"]);
+    assert_eq!((manifest["format"].as_str(), manifest["version"].as_u64()), (Some("gigamapper-index"), Some(1)));
+    assert_eq!(manifest["levels"], 2);
+    manifest
+}
+
+/// A row as it lies in a list, with the number of the list.
+type Listed = BTreeMap<u64, (u64, Vec<f32>)>;
+
+struct Read {
+    rows: Listed,
+    excluded: Vec<u64>,
+    /// Centroids of the lists.
+    centroids: Vec<Vec<f32>>,
+    manifest: Value,
+}
+
+/// Everything in an index, checked as the document says.
+fn read(folder: &Path) -> Read {
+    let manifest = manifest(folder);
+    let number = |name: &str| manifest[name].as_u64().unwrap();
+    let (d, n, x, lists, cells) =
+        (number("dim"), number("rows"), number("excluded"), number("nlist"), number("superCells"));
+    let file = |stem: &str| {
+        let name = match number("generation") {
+            1 => format!("{stem}.bin"),
+            generation => format!("{stem}.{generation}.bin"),
+        };
+        let bytes = std::fs::read(folder.join(&name)).unwrap();
+        let record = &manifest["files"][&name];
+        assert_eq!(
+            (record["length"].as_u64(), record["xxh3"].as_str()),
+            (Some(bytes.len() as u64), Some(&*digits(&bytes)))
+        );
+        Fields(bytes, 0)
+    };
+    assert_eq!(manifest["files"].as_object().unwrap().len(), 4);
+
+    let mut coarse = file("coarse");
+    assert_eq!(coarse.0.len() as u64, 28 + 4 * cells + 4 * d * (1 + cells + lists));
+    assert_eq!((&coarse.take::<8>(), u64::from(coarse.u32()), u64::from(coarse.u32())), (b"GMCOARSE", d, cells));
+    let reach = f64::from_le_bytes(coarse.take());
+    assert!(reach.is_finite() && reach >= 0.0);
+    let first: Vec<u32> = (0..=cells).map(|_| coarse.u32()).collect();
+    assert!(first[0] == 0 && u64::from(first[cells as usize]) == lists && first.is_sorted_by(|a, b| a < b));
+    let centre = coarse.f32s(d);
+    let super_centroids = coarse.f32s(d * cells);
+    assert!(centre.iter().chain(&super_centroids).all(|value| value.is_finite()));
+    let centroids: Vec<Vec<f32>> = (0..lists).map(|_| coarse.f32s(d)).collect();
+    coarse.ends();
+
+    let mut offsets = file("offsets");
+    assert_eq!((&offsets.take::<8>(), offsets.u64()), (b"GMOFFSET", lists));
+    let bytes = file("lists").0;
+    let width = if manifest["dtype"] == "f16" { 2 } else { 4 };
+    let id_width = number("idWidth");
+    assert_eq!(id_width, if n <= 1 << 32 { 4 } else { 8 });
+    let (mut rows, mut end) = (Listed::new(), 0);
+    for list in 0..lists {
+        let (offset, r, xxh3) = (offsets.u64(), offsets.u64(), offsets.u64());
+        assert_eq!(offset, u64::next_multiple_of(end, 4096));
+        if r == 0 {
+            assert_eq!(xxh3, xxh3_64(b""));
+            continue;
+        }
+        assert!(bytes[end as usize..offset as usize].iter().all(|&byte| byte == 0));
+        let ids_at = (r * d * width).next_multiple_of(8);
+        end = offset + ids_at + r * id_width;
+        let own = &bytes[offset as usize..end as usize];
+        assert_eq!(xxh3_64(own), xxh3);
+        assert!(own[(r * d * width) as usize..ids_at as usize].iter().all(|&byte| byte == 0));
+        let mut values = Fields(own[..(r * d * width) as usize].to_vec(), 0);
+        let mut ids = Fields(own[ids_at as usize..].to_vec(), 0);
+        let mut last = None;
+        for _ in 0..r {
+            let id = if id_width == 4 { u64::from(ids.u32()) } else { ids.u64() };
+            assert!(last < Some(id) && id < n);
+            last = Some(id);
+            let row = match width {
+                2 => (0..d).map(|_| f16::from_le_bytes(values.take()).to_f32()).collect(),
+                _ => values.f32s(d),
+            };
+            assert!(rows.insert(id, (list, row)).is_none(), "row {id} is in two lists");
+        }
+        ids.ends();
+        values.ends();
+    }
+    offsets.ends();
+    assert_eq!((end, rows.len() as u64), (bytes.len() as u64, n - x));
+
+    let mut excluded = file("excluded");
+    assert_eq!((&excluded.take::<8>(), excluded.u64()), (b"GMEXCLUD", x));
+    let numbers: Vec<u64> = (0..x).map(|_| excluded.u64()).collect();
+    excluded.ends();
+    assert!(
+        numbers.is_sorted_by(|a, b| a < b) && numbers.iter().all(|number| *number < n && !rows.contains_key(number))
+    );
+    Read { rows, excluded: numbers, centroids, manifest }
+}
+
+/// Values with duplicates, a crowd and some that are not finite.
+fn values(n: usize, dim: usize) -> Vec<f32> {
+    let mut values = noise(5, n * dim);
+    for row in (0..n).filter(|row| row % 5 == 0) {
+        values[row * dim..(row + 1) * dim].fill(0.25);
+    }
+    for (place, odd) in [(3, f32::NAN), (100 * dim, f32::INFINITY), ((n - 1) * dim, f32::NEG_INFINITY)] {
+        values[place] = odd;
+    }
+    values
+}
+
+#[test]
+fn an_index_is_read_by_its_document_alone() {
+    for (dim, dtype, nlist) in [(7, "f32", 40), (5, "f16", 40), (1, "f32", 200), (3, "f16", 1)] {
+        let place = Place::new();
+        let all = values(1500, dim);
+        let request = IndexRequest {
+            reference: place.inputs().join("cells.zarr").to_str().unwrap().into(),
+            output: Some(place.outputs().join("cells.gmx").to_str().unwrap().into()),
+            nlist: Some(nlist),
+            list_dtype: Some(dtype.into()),
+            seed: Some((1 << 53) - 1),
+            memory: Some("256MiB".into()),
+            ..IndexRequest::default()
+        };
+        let path = place.outputs().join("cells.gmx");
+        let mut before: Option<Read> = None;
+        // As it was built, and after two appends.
+        for (generation, n) in [(1, 900), (2, 901), (3, 1500)] {
+            let _ = std::fs::remove_dir_all(&request.reference);
+            let _ = place.cells("cells", n).embedding("X_pca", dim, &all[..n * dim]);
+            let append = Some(generation > 1);
+            build_index(&IndexRequest { append, ..request.clone() }, &Progress::silent()).unwrap();
+            let index = read(&path);
+            let manifest = &index.manifest;
+            assert_eq!(
+                (manifest["generation"].as_u64(), manifest["rows"].as_u64()),
+                (Some(generation), Some(n as u64))
+            );
+            assert_eq!(manifest["training"]["rows"], 900);
+            assert_eq!(manifest["training"]["seed"].as_u64(), Some((1 << 53) - 1));
+            let mut names: Vec<_> =
+                manifest["files"].as_object().unwrap().keys().cloned().chain([MANIFEST.into()]).collect();
+            names.sort_unstable();
+            assert_eq!(listed(&path), names);
+            for (row, values) in all[..n * dim].chunks_exact(dim).enumerate() {
+                let row = row as u64;
+                if values.iter().all(|value| value.is_finite()) {
+                    let round = |value: &f32| if dtype == "f16" { f16::from_f32(*value).to_f32() } else { *value };
+                    assert_eq!(index.rows[&row].1, values.iter().map(round).collect::<Vec<_>>(), "row {row}");
+                } else {
+                    assert!(index.excluded.contains(&row), "row {row}");
+                }
+            }
+            if let Some(before) = &before {
+                assert_eq!(before.centroids, index.centroids, "an append leaves the levels");
+                assert!(
+                    before.rows.iter().all(|(row, listed)| index.rows[row] == *listed),
+                    "and every row in its list"
+                );
+            }
+            before = Some(index);
+        }
+    }
+}
