@@ -5,21 +5,21 @@ use crate::progress::Cancel;
 
 const DIM: usize = 40;
 /// Memory in which not all rows fit.
-const RUNS: u64 = 860_000;
+const RUNS: u64 = 1_450_000;
 
 #[test]
 fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same_bytes() {
-    let values = even(3000, DIM);
+    let values = even(6000, DIM);
     let whole = tempfile::tempdir().unwrap();
-    How::of_lists(32).build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
+    How::of_lists(40).build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
     let expected = files(&whole.path().join("x.gmx"));
     // In memory; with runs; and with runs, but in memory when it is resumed.
-    for (memory, then) in [(1 << 30, 1 << 30), (RUNS, RUNS), (RUNS, 1 << 30), (RUNS, RUNS - 30_000)] {
+    for (memory, then) in [(1 << 30, 1 << 30), (RUNS, RUNS), (RUNS, 1 << 30), (RUNS, RUNS - 20_000)] {
         let mut calls = 0;
         let spilled = loop {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x.gmx");
-            let how = How { memory, ..How::of_lists(32) };
+            let how = How { memory, threads: 1, ..How::of_lists(40) };
             match how.build_on(Arc::new(FailingVfs::after(calls)), &path, &values, DIM) {
                 Ok(report) => {
                     assert!(files(&path) == expected);
@@ -29,7 +29,7 @@ fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same
             }
             // The lock of a process that could not write stays, and is its own: a resumed build is another process.
             let _ = std::fs::remove_file(folder.path().join("x.gmx.lock"));
-            let again = How { memory: then, start: Start::Resume, ..How::of_lists(32) };
+            let again = How { memory: then, threads: 1, start: Start::Resume, ..How::of_lists(40) };
             let report = again.build(&path, &values, DIM).unwrap();
             assert!(files(&path) == expected, "after {calls} calls");
             assert_eq!(report.manifest, *open(&path, Io::Pread).unwrap().manifest());
@@ -64,10 +64,10 @@ fn what_is_there_is_not_harmed_unless_that_was_said() {
 
 #[test]
 fn a_build_of_other_rows_is_not_continued() {
-    let values = even(3000, DIM);
+    let values = even(6000, DIM);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.gmx");
-    let how = How { memory: RUNS, ..How::of_lists(32) };
+    let how = How { memory: RUNS, threads: 1, ..How::of_lists(40) };
     how.build_on(Arc::new(FailingVfs::after(40)), &path, &values, DIM).unwrap_err();
     let _ = std::fs::remove_file(folder.path().join("x.gmx.lock"));
     let before = files(&folder.path().join("x.gmx.journal"));
