@@ -1,7 +1,7 @@
 //! The recall contract: how many lists to probe so that a share of the true neighbours is found, and how many are found then.
 //!
 //! A sample of the run's own queries is joined with all lists. One half of it chooses the number of probes: the smallest whose mean
-//! recall is what was asked for. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
+//! recall is what was asked for and a standard deviation more. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
 //! row numbers, and all values are exact, so a resumed run chooses the same.
 
 use super::lists::{ListJoin, rows_at_a_time};
@@ -75,10 +75,13 @@ impl<'a> Calibration<'a> {
         Ok(Recall { probes, lists, measured, within: within(&shares, measured) })
     }
 
-    /// The smallest number of near lists in which the first `half` queries find the wanted share.
+    /// The smallest number of near lists in which the first `half` queries find the wanted share, and one standard deviation of their mean
+    /// more: a number that just does for them is as likely as not too small for the others.
     fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
         let enough = |probes| {
-            Ok::<_, crate::error::Error>(mean(&self.shares(0..half, Probes::Near(probes), progress)?) >= wanted)
+            let shares = self.shares(0..half, Probes::Near(probes), progress)?;
+            let mean = mean(&shares);
+            Ok::<_, crate::error::Error>(mean - within(&shares, mean) / DEVIATIONS >= wanted)
         };
         let most = self.search.nlist();
         let (mut few, mut many) = (0, 1);
