@@ -258,7 +258,7 @@ pub(super) unsafe fn kth_or_a_little_less<V: Vector>(values: &[i32], length: usi
         let between = if guesses > MOST_GUESSES {
             i64::midpoint(low, high)
         } else {
-            low + (high - low) * (above_low - (wanted + enough) / 2) / (above_low - above_high)
+            low + (high - low) * (above_low - i64::midpoint(wanted, enough)) / (above_low - above_high)
         };
         let between = between.clamp(low + 1, high - 1);
         // SAFETY: the caller vouches for the instructions of `V`.

@@ -103,7 +103,9 @@ fn a_reference_may_be_stored_in_another_way_when_it_has_grown() {
     // The same rows in other chunks, by other threads, in less memory.
     std::fs::remove_dir_all(&index).unwrap();
     std::fs::create_dir(&index).unwrap();
-    before.iter().for_each(|(name, bytes)| std::fs::write(Path::new(&index).join(name), bytes).unwrap());
+    for (name, bytes) in &before {
+        std::fs::write(Path::new(&index).join(name), bytes).unwrap();
+    }
     let rows = gigamapper_core::source::AnnDataStore::open(&grown.root).unwrap().embedding("X_pca").unwrap();
     let mut tile = gigamapper_core::types::Tile::default();
     gigamapper_core::source::RowSource::read(&rows, gigamapper_core::types::RowRange::new(0, 1400), &mut tile).unwrap();
