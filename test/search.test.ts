@@ -81,7 +81,15 @@ describe("the plan of a search", () => {
 describe("the report of an exact search", () => {
   it("has a recall of 1, whatever was asked for", async () => {
     const report = await map({ query, reference, recall: 0.9, output: join(temporary(), "mapped.zarr") });
-    expect(report.recall).toEqual({ measured: 1, low: 1, high: 1, target: null, nprobe: null, method: "exact" });
+    expect(report.recall).toEqual({
+      measured: 1,
+      low: 1,
+      high: 1,
+      target: null,
+      nprobe: null,
+      meanNprobe: null,
+      method: "exact",
+    });
   });
 });
 
@@ -89,13 +97,18 @@ describe("the report of a search by lists", () => {
   it("has the recall that was measured, its interval and the lists visited", async () => {
     const searched = { query, reference, method: "ivf", nlist: 8, output: join(temporary(), "mapped.zarr") };
     const { recall, warnings } = await map({ ...searched, recall: 0.9 });
-    expect(recall).toMatchObject({ method: "ivf", target: 0.9, nprobe: expect.any(Number) });
+    expect(recall).toMatchObject({
+      method: "ivf",
+      target: 0.9,
+      nprobe: expect.any(Number),
+      meanNprobe: expect.any(Number),
+    });
     expect(recall.measured).toBeGreaterThan(0.8);
     expect(recall.low).toBeLessThanOrEqual(recall.measured);
     expect(recall.high).toBeGreaterThanOrEqual(recall.measured);
     expect(warnings.filter((warning) => warning.includes("not run"))).toEqual([]);
     const pinned = await map({ ...searched, nprobe: 2, overwrite: true });
-    expect(pinned.recall).toMatchObject({ target: null, nprobe: 2 });
+    expect(pinned.recall).toMatchObject({ target: null, nprobe: 2, meanNprobe: 2 });
   });
 
   it("is the same for an index that was built before", async () => {

@@ -56,9 +56,10 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   terminal.say(`peak memory ${bytes(report.peakMemory)}, sigma ${report.sigma ?? "none"}`, 2);
 }
 
-/** `recall 0.957 (0.951 to 0.962; asked for 0.95) with nprobe 12`. */
-function describeRecall({ measured, low, high, target, nprobe }: RecallReport): string {
+/** `recall 0.957 (0.951 to 0.962; asked for 0.95) with nprobe 28, 13.5 lists a cell`. */
+function describeRecall({ measured, low, high, target, nprobe, meanNprobe }: RecallReport): string {
   const asked = target === null ? "" : `; asked for ${target}`;
-  const probed = nprobe === null ? "" : ` with nprobe ${count(nprobe)}`;
+  const onAverage = target === null || meanNprobe === null ? "" : `, ${meanNprobe.toFixed(1)} lists a cell`;
+  const probed = nprobe === null ? "" : ` with nprobe ${count(nprobe)}${onAverage}`;
   return `recall ${measured.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)}${asked})${probed}`;
 }
