@@ -56,7 +56,7 @@ export function registerIndex(program: Command): void {
 
 function tellBuilt(terminal: Terminal, report: IndexReport): void {
   for (const warning of report.warnings) terminal.warn(warning);
-  if (report.excludedRows > 0) terminal.warn(`${counted(report.excludedRows, "cell")} left out: not finite`);
+  if (report.excludedRows > 0) terminal.warn(`${counted(report.excludedRows, "cell")} left out of the lists`);
   const did = report.generation > 1 ? `appended ${counted(report.addedRows, "cell")} to` : "stored";
   terminal.result(
     `${did} ${report.output} (${counted(report.rows, "cell")} × ${count(report.dim)} in ${counted(report.nlist, "list")}, ` +

@@ -238,7 +238,7 @@ fn products(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distance::BLOCK_ROWS;
+    use crate::distance::{BLOCK_ROWS, FEW_MORE};
     use proptest::prelude::*;
 
     /// Whole coordinates of a row on the grid, and the exponent; none if it is not finite or does not fit.
@@ -273,6 +273,9 @@ mod tests {
                 nearest.resize(rows.rows(), 0);
                 lane.nearest(&panels, &packed, &mut Vec::new(), &mut nearest);
                 let width = packed.blocks() * BLOCK_ROWS;
+                let (count, places) = (5, 5 + FEW_MORE);
+                let mut few = vec![u32::MAX; rows.rows() * places];
+                lane.few(&panels, &packed, count, &mut Vec::new(), &mut few);
                 for (q, query) in queries.chunks_exact(dim).enumerate() {
                     let Some((exponent, query)) = whole(&grid, query, true) else { continue };
                     let mut best = (i64::from(i32::MIN), 0);
@@ -294,6 +297,17 @@ mod tests {
                         prop_assert_eq!(i64::from(values[q * width + r]), value, "{}", lane.name());
                     }
                     prop_assert_eq!(nearest[q], best.1);
+                    let value = |r: usize| values[q * width + r];
+                    let on_grid = |r: &usize| value(*r) != i32::MIN && value(*r) != i32::MAX;
+                    let (mut others, mut found) = (Vec::new(), Vec::new());
+                    for r in (0..width).filter(on_grid) {
+                        if few[q * places..][..places].contains(&(r as u32)) { &mut found } else { &mut others }.push(r);
+                    }
+                    prop_assert!(found.is_empty() || few[q * places] == best.1, "{}", lane.name());
+                    let least = found.iter().map(|&r| value(r)).min().unwrap_or(i32::MAX);
+                    prop_assert!(others.iter().all(|&r| value(r) <= least || found.is_empty()), "{}", lane.name());
+                    let loose = (0..width).filter(|&r| value(r) == i32::MAX).count();
+                    prop_assert!(found.len() + loose >= count.min(found.len() + others.len()), "{}", lane.name());
                 }
             }
         }

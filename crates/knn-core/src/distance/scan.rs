@@ -141,7 +141,7 @@ pub(super) unsafe fn nearest<V: Vector>(
 
 /// The references of the largest values for each query that a panel holds: at least `count` and not more than [`FEW_MORE`] more, if there are as many
 /// that the grid holds. A query has so many places in `out`, by the order of the rows: the reference of the largest value comes first, the
-/// lowest of equal ones, the others in their order; the places behind them are left as they are.
+/// lowest of equal ones; the places behind them are left as they are.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
@@ -163,10 +163,15 @@ pub(super) unsafe fn few<V: Vector>(
         // SAFETY: as above.
         let kth = unsafe { V::kth(values, width, count) }.unwrap_or(i32::MIN);
         let (mut found, mut most) = (0, i32::MIN);
-        for block in 0..references.blocks() {
+        // What is above the k-th value first: ties with it may be more than there are places for.
+        for (ties, block) in
+            [false, true].into_iter().flat_map(|ties| (0..references.blocks()).map(move |at| (ties, at)))
+        {
             let some = values[block * BLOCK_ROWS..].first_chunk().expect("the values are whole blocks");
-            // SAFETY: as above. Padding has the smallest value and does not count, nor does what is loose.
-            let mask = unsafe { V::read(some).greater(kth.saturating_sub(1)) };
+            // SAFETY: as above.
+            let (above, reach) = unsafe { (V::read(some).greater(kth), V::read(some).greater(kth.saturating_sub(1))) };
+            // Padding has the smallest value and does not count, nor does what is loose.
+            let mask = if ties { reach & !above } else { above };
             let mut mask = mask & references.valid[block] & !references.loose[block];
             while mask != 0 && found < places {
                 let lane = mask.trailing_zeros() as usize;

@@ -61,7 +61,7 @@ impl IndexBuilder<'_> {
         drop(work);
         if manifest.excluded > excluded {
             let added = manifest.excluded - excluded;
-            warnings.push(format!("{added} new rows have NaN or infinite coordinates and are in no list"));
+            warnings.push(format!("{added} new rows have {} and are in no list", manifest.metric.flaws()));
         }
         if longest > spec.longest(manifest.rows - manifest.excluded) {
             let mean = (manifest.rows - manifest.excluded) / u64::from(manifest.nlist);

@@ -11,8 +11,8 @@ pub enum Probes {
     /// Of so many n, the nearest, those that are not much farther than the first. With d(r) the distance to the centroid of rank r, from
     /// 0, and s the spacing of centroids, the lists with `r + 10 · (d(r)² − d(0)²) / s² < n`; all lists where n is their number.
     ///
-    /// A row in the middle of its list looks in few lists, a row where many lists meet in many. For the same recall a seventh to a fifth fewer
-    /// rows are scanned than with a fixed number.
+    /// A row in the middle of its list looks in few lists, a row where many lists meet in many. For the same recall about a tenth fewer rows, and
+    /// up to a fifth at a high one, are scanned than with a fixed number.
     Near(usize),
 }
 

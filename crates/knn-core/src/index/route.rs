@@ -1,7 +1,7 @@
 //! The lists nearest to a row, in order: where a row belongs, and where a search looks.
 //!
-//! The nearest super-cells of a row are found first, then the nearest lists in them, both by the same fused tile that finds
-//! neighbours, and both decided by its integers alone: no distance is computed.
+//! The nearest super-cells of a row are chosen first from the values of all of them, then the nearest lists in these by the same fused
+//! tile that finds neighbours. Both are decided by its integers alone: no distance is computed.
 
 use rayon::prelude::*;
 

@@ -1,9 +1,10 @@
 //! A block of queries against the lists of an index that lie nearest to each: the approximate join.
 //!
 //! Queries are taken in the order of their nearest lists, in slices of some thousands; a thread has a slice to itself. It visits
-//! the nearest list of each query first, then the next three, which bound the distance of what is still to be found, then the others, in the order of the
-//! file, each once for all queries of the slice that probe it. What survives is decided by exact distances: at the end of the slice
-//! where lists stay in memory, at the end of each visit where they do not. Both give the same neighbours.
+//! the nearest list of each query first, then the next three, which bound the distance of what is still to be found, then the others,
+//! each time in the order of the file and once for all queries of the slice that probe a list. What survives is decided by exact
+//! distances: at the end of the slice where lists stay in memory, at the end of each visit where they do not. Both give the same
+//! neighbours.
 
 use std::sync::OnceLock;
 
@@ -60,9 +61,12 @@ impl<'a> ListJoin<'a> {
 
     /// Lists that each of these rows (row-major) looks in, on average.
     pub(super) fn mean_probes(&self, rows: &[f32], probes: Probes) -> f64 {
-        let routes = self.router.route(rows, probes, self.tile);
-        let looked_in = routes.iter().filter(|list| **list != u32::MAX).count();
-        looked_in as f64 / (rows.len() / self.index.dim()).max(1) as f64
+        let dim = self.index.dim();
+        let looked_in =
+            |rows| self.router.route(rows, probes, self.tile).iter().filter(|list| **list != u32::MAX).count();
+        // A few at a time, because with many probes the routes of all would be large.
+        let looked_in: usize = rows.chunks(rows_at_a_time(probes.most()) * dim).map(looked_in).sum();
+        looked_in as f64 / (rows.len() / dim).max(1) as f64
     }
 
     /// Rows of the reference that are in no list.
@@ -88,9 +92,8 @@ impl<'a> ListJoin<'a> {
         scratch
     }
 
-    /// Finds the k nearest of each query, by the metric of the index and prepared for it, among the lists that it looks in; where those hold
-    /// fewer than k, among as many more as
-    /// it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
+    /// Finds the k nearest of each query, by the metric of the index and prepared for it, among the lists that it looks in; where those
+    /// hold fewer than k, among as many more as it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
     ///
     /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a
     /// list and leaves `nearest` incomplete.
