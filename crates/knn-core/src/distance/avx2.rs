@@ -108,27 +108,25 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn greater(self, limit: i32) -> u16 {
+    unsafe fn above(self, other: Self) -> u16 {
         // SAFETY: see above.
         let (low, high) = unsafe {
-            let limit = _mm256_set1_epi32(limit);
             (
-                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(self.0, limit))),
-                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(self.1, limit))),
+                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(self.0, other.0))),
+                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(self.1, other.1))),
             )
         };
         (low | (high << 8)) as u16
     }
 
     #[inline(always)]
-    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool {
+    unsafe fn any_above(six: &[Self; PANEL_ROWS], limits: &[Self; PANEL_ROWS]) -> bool {
         // SAFETY: see above.
         unsafe {
             let mut any = _mm256_setzero_si256();
             for (one, limit) in six.iter().zip(limits) {
                 // One comparison serves both halves: the larger of two is greater, or none is.
-                any =
-                    _mm256_or_si256(any, _mm256_cmpgt_epi32(_mm256_max_epi32(one.0, one.1), _mm256_set1_epi32(*limit)));
+                any = _mm256_or_si256(any, _mm256_cmpgt_epi32(_mm256_max_epi32(one.0, one.1), limit.0));
             }
             _mm256_testz_si256(any, any) == 0
         }
@@ -154,13 +152,13 @@ impl Vector for Avx2 {
     }
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt,bmi1")]
 unsafe fn kth_avx2(values: &[i32], length: usize, k: usize) -> Option<i32> {
     // SAFETY: the instructions are enabled here.
     unsafe { kth_or_a_little_less::<Avx2>(values, length, k) }
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt,bmi1")]
 unsafe fn keep_avx2(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
     // SAFETY: the instructions are enabled here.
     unsafe { keep_greater::<Avx2>(values, references, length, limit) }

@@ -15,8 +15,8 @@ use super::vector::Vector;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(__m512i);
 
-// SAFETY of every block here: `lane` calls what is generic over `Vector` with this lane only where the machine has AVX-512 F, BW
-// and VNNI; `Sixteen` is 64-byte aligned and holds sixteen i32, so an aligned load or store stays inside it.
+// SAFETY of every block here: `lane` calls what is generic over `Vector` with this lane only where the machine has AVX2, POPCNT, BMI1, AVX-512 F,
+// BW and VNNI; `Sixteen` is 64-byte aligned and holds sixteen i32, so an aligned load or store stays inside it.
 impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn splat(value: i32) -> Self {
@@ -65,15 +65,15 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn greater(self, limit: i32) -> u16 {
+    unsafe fn above(self, other: Self) -> u16 {
         // SAFETY: see above.
-        unsafe { _mm512_cmpgt_epi32_mask(self.0, _mm512_set1_epi32(limit)) }
+        unsafe { _mm512_cmpgt_epi32_mask(self.0, other.0) }
     }
 
     #[inline(always)]
-    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool {
+    unsafe fn any_above(six: &[Self; PANEL_ROWS], limits: &[Self; PANEL_ROWS]) -> bool {
         // SAFETY: see above.
-        six.iter().zip(limits).fold(0, |any, (one, limit)| any | unsafe { one.greater(*limit) }) != 0
+        six.iter().zip(limits).fold(0, |any, (one, limit)| any | unsafe { one.above(*limit) }) != 0
     }
 
     #[inline(always)]
@@ -95,13 +95,13 @@ impl Vector for Avx512 {
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx2,popcnt,bmi1,avx512f,avx512bw")]
 unsafe fn kth_avx512(values: &[i32], length: usize, k: usize) -> Option<i32> {
     // SAFETY: the instructions are enabled here.
     unsafe { kth_or_a_little_less::<Avx512>(values, length, k) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx2,popcnt,bmi1,avx512f,avx512bw")]
 unsafe fn keep_avx512(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
     // SAFETY: the instructions are enabled here.
     unsafe { keep_greater::<Avx512>(values, references, length, limit) }

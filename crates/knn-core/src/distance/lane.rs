@@ -74,10 +74,14 @@ impl Lane {
         let mut lanes = vec![Self::SCALAR];
         #[cfg(target_arch = "x86_64")]
         {
-            if std::arch::is_x86_feature_detected!("avx2") {
+            // Bits of masks are counted and searched in every loop; without these two that takes a dozen instructions each.
+            let has_avx2 = std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("popcnt")
+                && std::arch::is_x86_feature_detected!("bmi1");
+            if has_avx2 {
                 lanes.push(Self(Instructions::Avx2));
             }
-            if std::arch::is_x86_feature_detected!("avx2")
+            if has_avx2
                 && std::arch::is_x86_feature_detected!("avx512f")
                 && std::arch::is_x86_feature_detected!("avx512bw")
                 && std::arch::is_x86_feature_detected!("avx512vnni")
@@ -93,13 +97,13 @@ impl Lane {
 macro_rules! in_lane {
     ($lane:expr, |$vector:ident| $body:expr, ($($name:ident: $type:ty),*) -> $result:ty) => {{
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,popcnt,bmi1")]
         fn avx2($($name: $type),*) -> $result {
             type $vector = Avx2;
             $body
         }
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+        #[target_feature(enable = "avx2,popcnt,bmi1,avx512f,avx512bw,avx512vnni")]
         fn avx512($($name: $type),*) -> $result {
             type $vector = Avx512;
             $body
@@ -110,10 +114,10 @@ macro_rules! in_lane {
         }
         match $lane.0 {
             Instructions::Scalar => scalar($($name),*),
-            // SAFETY: only `available` makes this lane, where the machine has AVX2.
+            // SAFETY: only `available` makes this lane, where the machine has AVX2, POPCNT and BMI1.
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => unsafe { avx2($($name),*) },
-            // SAFETY: only `available` makes this lane, where the machine has AVX2 and AVX-512 F, BW and VNNI.
+            // SAFETY: only `available` makes this lane, where the machine has those and AVX-512 F, BW and VNNI.
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => unsafe { avx512($($name),*) },
         }

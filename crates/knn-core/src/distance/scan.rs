@@ -1,10 +1,12 @@
 //! The tile algorithm, once for every lane.
 
-use super::pack::{BLOCK_ROWS, PackedReferences};
+use super::pack::{BLOCK_ROWS, PackedReferences, Sixteen};
 use super::query::{PANEL_ROWS, QueryPanels, QueryRows};
 use super::survivors::{FEW_MORE, Resolve, Survivors};
 use super::vector::Vector;
 
+/// The number of each lane.
+static LANES: Sixteen = Sixteen([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 /// Bytes of a group of reference blocks that stays in the first-level cache while all query panels pass over it.
 const GROUP_BYTES: usize = 26 * 1024;
 
@@ -43,27 +45,31 @@ pub(super) unsafe fn scan<V: Vector>(
             let queries = visit.panels.panel(panel as usize);
             let exponent = visit.panels.exponent(panel as usize);
             let members = visit.panels.members(panel as usize);
-            let mut limits = survivors.limits(members);
+            // SAFETY: the caller vouches for the instructions of `V`.
+            let mut limits = unsafe { survivors.limits::<V>(members) };
             for block in first..last {
                 // SAFETY: the caller vouches for the instructions of `V`.
                 let sums = unsafe { six_by_sixteen::<V>(queries, references, block, exponent) };
                 let loose = references.loose[block];
                 // SAFETY: as above.
-                if unsafe { !V::any_greater(&sums, &limits) } && loose == 0 {
+                if unsafe { !V::any_above(&sums, &limits) } && loose == 0 {
                     continue;
                 }
                 let first_slot = visit.first_slot + (block * BLOCK_ROWS) as u32;
+                // SAFETY: as above.
+                let slots = unsafe { V::load(&LANES).plus(V::splat(first_slot as i32)) };
+                let mut raised = loose != 0;
                 let dense = references.valid[block] & !loose;
                 // Written out, because an index that varies would keep the six in memory.
                 macro_rules! push {
                     ($($i:literal)*) => { $(
                         // SAFETY: as above.
-                        let mask = unsafe { sums[$i].greater(limits[$i]) } & dense;
+                        let mask = unsafe { sums[$i].above(limits[$i]) } & dense;
                         if mask != 0 {
                             // SAFETY: as above.
-                            unsafe {
-                                survivors.push(members[$i] as usize, first_slot, mask, sums[$i], visit.rows, resolve);
-                            }
+                            raised |= unsafe {
+                                survivors.push(members[$i] as usize, slots, mask, sums[$i], visit.rows, resolve)
+                            };
                         }
                     )* };
                 }
@@ -73,7 +79,10 @@ pub(super) unsafe fn scan<V: Vector>(
                         survivors.push_loose(member as usize, first_slot, loose, resolve);
                     }
                 }
-                limits = survivors.limits(members);
+                if raised {
+                    // SAFETY: as above.
+                    limits = unsafe { survivors.limits::<V>(members) };
+                }
             }
         }
     }
@@ -163,13 +172,15 @@ pub(super) unsafe fn few<V: Vector>(
         // SAFETY: as above.
         let kth = unsafe { V::kth(values, width, count) }.unwrap_or(i32::MIN);
         let (mut found, mut most) = (0, i32::MIN);
+        // SAFETY: as above.
+        let (kth, below) = unsafe { (V::splat(kth), V::splat(kth.saturating_sub(1))) };
         // What is above the k-th value first: ties with it may be more than there are places for.
         for (ties, block) in
             [false, true].into_iter().flat_map(|ties| (0..references.blocks()).map(move |at| (ties, at)))
         {
             let some = values[block * BLOCK_ROWS..].first_chunk().expect("the values are whole blocks");
             // SAFETY: as above.
-            let (above, reach) = unsafe { (V::read(some).greater(kth), V::read(some).greater(kth.saturating_sub(1))) };
+            let (above, reach) = unsafe { (V::read(some).above(kth), V::read(some).above(below)) };
             // Padding has the smallest value and does not count, nor does what is loose.
             let mask = if ties { reach & !above } else { above };
             let mut mask = mask & references.valid[block] & !references.loose[block];

@@ -5,12 +5,9 @@
 //! same distance), the query is *resolved*: its owner computes exact distances, keeps the k best and sets the limit from them. A
 //! flood of ties is therefore slow, never wrong.
 
-use super::pack::{BLOCK_ROWS, Sixteen};
+use super::pack::BLOCK_ROWS;
 use super::query::{PANEL_ROWS, QueryRows};
 use super::vector::Vector;
-
-/// The number of each lane.
-static LANES: Sixteen = Sixteen([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 
 /// A reference (its slot among the packed rows) and the tile's value for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +80,19 @@ impl Survivors {
         self.limits[query]
     }
 
+    /// The limits of six queries, each in all lanes.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
     #[inline(always)]
-    pub(super) fn limits(&self, members: &[u32; PANEL_ROWS]) -> [i32; PANEL_ROWS] {
-        members.map(|member| self.limits[member as usize])
+    pub(super) unsafe fn limits<V: Vector>(&self, members: &[u32; PANEL_ROWS]) -> [V; PANEL_ROWS] {
+        // SAFETY: the caller vouches for the instructions of `V`.
+        let [a, b, c, d, e, f] = *members;
+        let limit = |member: u32| unsafe { V::splat(self.limits[member as usize]) };
+        [limit(a), limit(b), limit(c), limit(d), limit(e), limit(f)]
     }
 
-    /// Takes the lanes of `mask`, of which there is at least one.
+    /// Takes the lanes of `mask`, of which there is at least one, with their slots; whether the limit may have been raised.
     ///
     /// # Safety
     /// The machine must have the instructions of `V`.
@@ -96,12 +100,12 @@ impl Survivors {
     pub(super) unsafe fn push<V: Vector>(
         &mut self,
         query: usize,
-        first_slot: u32,
+        slots: V,
         mask: u16,
         found: V,
         rows: &QueryRows,
         resolve: &mut dyn Resolve,
-    ) {
+    ) -> bool {
         let (base, length) = (query * self.slots, self.lengths[query] as usize);
         let at = base + length;
         let values = self.values[at..].first_chunk_mut().expect("a buffer has room for a block");
@@ -109,14 +113,16 @@ impl Survivors {
         // SAFETY: the caller vouches for the instructions of `V`.
         unsafe {
             found.pick(mask, values);
-            V::load(&LANES).plus(V::splat(first_slot as i32)).pick(mask, references);
+            slots.pick(mask, references);
         }
         let length = length + mask.count_ones() as usize;
         self.lengths[query] = length as u32;
-        if length > self.slots - BLOCK_ROWS {
+        let full = length > self.slots - BLOCK_ROWS;
+        if full {
             // SAFETY: as above.
             unsafe { self.compact::<V>(query, rows, resolve) };
         }
+        full
     }
 
     /// References without a value of their own are decided at once.
@@ -216,14 +222,15 @@ pub(super) unsafe fn keep_greater<V: Vector>(
     length: usize,
     limit: i32,
 ) -> usize {
-    let mut kept = 0;
+    // SAFETY: the caller vouches for the instructions of `V`.
+    let (mut kept, limit) = (0, unsafe { V::splat(limit) });
     for at in (0..length).step_by(BLOCK_ROWS) {
         let block = |entries: &[i32]| *entries[at..].first_chunk().expect("a buffer ends with room for a block");
         // SAFETY: the caller vouches for the instructions of `V`.
         let (some, whose) = unsafe { (V::read(&block(values)), V::read(&block(references))) };
         let inside = u16::MAX >> BLOCK_ROWS.saturating_sub(length - at);
         // SAFETY: as above.
-        let mask = unsafe { some.greater(limit) } & inside;
+        let mask = unsafe { some.above(limit) } & inside;
         let room = "what is kept lies before what was read";
         // SAFETY: as above.
         unsafe {
@@ -249,8 +256,9 @@ pub(super) unsafe fn kth_or_a_little_less<V: Vector>(values: &[i32], length: usi
     let most = values[..length].iter().copied().fold(i32::MIN, i32::max);
     // At least k values are above `low`; fewer are above `high`.
     let (mut low, mut high) = (i64::from(least) - 1, i64::from(most));
-    let (mut above_low, mut above_high) = (length as i64, 0);
-    let (wanted, enough) = (k as i64, (k + FEW_MORE) as i64);
+    let (mut above_low, mut above_high) = (length, 0);
+    let enough = k + FEW_MORE;
+    let wanted = (k + enough) as f64 / 2.0;
     let mut guesses = 0;
     while above_low > enough && high - low > 1 {
         // Where it would be if the values were spread evenly in between; if they are far from that, the middle.
@@ -258,12 +266,13 @@ pub(super) unsafe fn kth_or_a_little_less<V: Vector>(values: &[i32], length: usi
         let between = if guesses > MOST_GUESSES {
             i64::midpoint(low, high)
         } else {
-            low + (high - low) * (above_low - i64::midpoint(wanted, enough)) / (above_low - above_high)
+            let share = (above_low as f64 - wanted) / (above_low - above_high) as f64;
+            low + ((high - low) as f64 * share) as i64
         };
         let between = between.clamp(low + 1, high - 1);
         // SAFETY: the caller vouches for the instructions of `V`.
-        let counted = unsafe { count_greater::<V>(values, length, between as i32) } as i64;
-        if counted >= wanted {
+        let counted = unsafe { count_greater::<V>(values, length, between as i32) };
+        if counted >= k {
             (low, above_low) = (between, counted);
         } else {
             (high, above_high) = (between, counted);
@@ -279,12 +288,19 @@ pub(super) unsafe fn kth_or_a_little_less<V: Vector>(values: &[i32], length: usi
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 unsafe fn count_greater<V: Vector>(values: &[i32], length: usize, limit: i32) -> usize {
+    // SAFETY: the caller vouches for the instructions of `V`.
+    let limit = unsafe { V::splat(limit) };
+    let (whole, rest) = (length / BLOCK_ROWS * BLOCK_ROWS, length % BLOCK_ROWS);
+    let (blocks, _) = values[..whole].as_chunks();
     let mut count = 0;
-    for at in (0..length).step_by(BLOCK_ROWS) {
-        let block = values[at..].first_chunk().expect("the values end with a whole block");
-        let inside = u16::MAX >> BLOCK_ROWS.saturating_sub(length - at);
-        // SAFETY: the caller vouches for the instructions of `V`.
-        count += (unsafe { V::read(block).greater(limit) } & inside).count_ones();
+    for block in blocks {
+        // SAFETY: as above.
+        count += unsafe { V::read(block).above(limit) }.count_ones();
+    }
+    if rest != 0 {
+        let block = values[whole..].first_chunk().expect("the values end with a whole block");
+        // SAFETY: as above.
+        count += (unsafe { V::read(block).above(limit) } & !(u16::MAX << rest)).count_ones();
     }
     count as usize
 }

@@ -21,10 +21,10 @@ pub(super) trait Vector: Copy {
     unsafe fn plus(self, other: Self) -> Self;
     /// `self + a₀·b₀ + a₁·b₁` of the i16 pairs in each lane of `a` and `b`.
     unsafe fn add_products(self, a: Self, b: Self) -> Self;
-    /// One bit per lane: greater than `limit`.
-    unsafe fn greater(self, limit: i32) -> u16;
-    /// Whether any lane of any of the six is greater than its limit: what decides most tiles.
-    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool;
+    /// One bit per lane: greater than that of the other.
+    unsafe fn above(self, other: Self) -> u16;
+    /// Whether any lane of any of the six is greater than its limit, of which all lanes are equal.
+    unsafe fn any_above(six: &[Self; PANEL_ROWS], limits: &[Self; PANEL_ROWS]) -> bool;
     /// Sixteen values from anywhere.
     unsafe fn read(values: &[i32; BLOCK_ROWS]) -> Self;
     /// A value that at least k and not many more of the first `length` values reach: see `survivors`. A function of its own, so that it is compiled once.
@@ -76,14 +76,15 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn greater(self, limit: i32) -> u16 {
-        self.0.iter().enumerate().fold(0, |mask, (lane, &value)| mask | (u16::from(value > limit) << lane))
+    unsafe fn above(self, other: Self) -> u16 {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.enumerate().fold(0, |mask, (lane, (value, other))| mask | (u16::from(value > other) << lane))
     }
 
     #[inline(always)]
-    unsafe fn any_greater(six: &[Self; PANEL_ROWS], limits: &[i32; PANEL_ROWS]) -> bool {
+    unsafe fn any_above(six: &[Self; PANEL_ROWS], limits: &[Self; PANEL_ROWS]) -> bool {
         // SAFETY: plain Rust.
-        six.iter().zip(limits).any(|(one, limit)| unsafe { one.greater(*limit) } != 0)
+        six.iter().zip(limits).any(|(one, limit)| unsafe { one.above(*limit) } != 0)
     }
 
     #[inline(always)]
