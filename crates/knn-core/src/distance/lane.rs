@@ -20,17 +20,27 @@ pub trait DistanceTile: Send + Sync {
     /// Passes the queries over the references of `visit`; whatever may be among a query's k nearest ends in its buffer or with
     /// `resolve`.
     fn top_k(&self, references: &PackedReferences, visit: Visit, survivors: &mut Survivors, resolve: &mut dyn Resolve);
+    /// Cuts the buffer of every query, so that its limit follows from all that it has met.
+    fn tighten(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve);
     /// Settles every query at the end, after a last cut of its buffer.
     fn finish(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve);
     /// The tile's value of every query (a row each, in their order) with every reference, padding included; larger is nearer,
     /// and values compare within a row only.
-    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
+    fn values(&self, rows: &QueryRows, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>);
     /// The reference of the largest value for each query, the lowest of equal ones.
-    fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]);
+    fn nearest(
+        &self,
+        rows: &QueryRows,
+        queries: &QueryPanels,
+        references: &PackedReferences,
+        scratch: &mut Vec<i32>,
+        out: &mut [u32],
+    );
     /// The references of the `count` largest values for each query, and a few more: the largest first, in `count` + [`FEW_MORE`](super::FEW_MORE) places of `out` for
     /// each query. The same on every lane.
     fn few(
         &self,
+        rows: &QueryRows,
         queries: &QueryPanels,
         references: &PackedReferences,
         count: usize,
@@ -144,6 +154,15 @@ impl DistanceTile for Lane {
         );
     }
 
+    fn tighten(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { survivors.tighten::<V>(rows, resolve) },
+            (rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve) -> ()
+        );
+    }
+
     fn finish(&self, rows: &QueryRows, survivors: &mut Survivors, resolve: &mut dyn Resolve) {
         in_lane!(
             self,
@@ -153,26 +172,34 @@ impl DistanceTile for Lane {
         );
     }
 
-    fn values(&self, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) {
+    fn values(&self, rows: &QueryRows, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) {
         in_lane!(
             self,
             // SAFETY: called only in the lane's own function.
-            |V| unsafe { values::<V>(queries, references, out) },
-            (queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) -> ()
+            |V| unsafe { values::<V>(rows, queries, references, out) },
+            (rows: &QueryRows, queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) -> ()
         );
     }
 
-    fn nearest(&self, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) {
+    fn nearest(
+        &self,
+        rows: &QueryRows,
+        queries: &QueryPanels,
+        references: &PackedReferences,
+        scratch: &mut Vec<i32>,
+        out: &mut [u32],
+    ) {
         in_lane!(
             self,
             // SAFETY: called only in the lane's own function.
-            |V| unsafe { nearest::<V>(queries, references, scratch, out) },
-            (queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
+            |V| unsafe { nearest::<V>(rows, queries, references, scratch, out) },
+            (rows: &QueryRows, queries: &QueryPanels, references: &PackedReferences, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
         );
     }
 
     fn few(
         &self,
+        rows: &QueryRows,
         queries: &QueryPanels,
         references: &PackedReferences,
         count: usize,
@@ -182,8 +209,8 @@ impl DistanceTile for Lane {
         in_lane!(
             self,
             // SAFETY: called only in the lane's own function.
-            |V| unsafe { few::<V>(queries, references, count, scratch, out) },
-            (queries: &QueryPanels, references: &PackedReferences, count: usize, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
+            |V| unsafe { few::<V>(rows, queries, references, count, scratch, out) },
+            (rows: &QueryRows, queries: &QueryPanels, references: &PackedReferences, count: usize, scratch: &mut Vec<i32>, out: &mut [u32]) -> ()
         );
     }
 
@@ -220,12 +247,31 @@ impl DistanceTile for Lane {
     }
 }
 
+/// Rows that are on their way from memory while the distance of one is computed: they lie anywhere, where no machine guesses them.
+const ROWS_AHEAD: usize = 4;
+
+/// Asks for a row that will be read soon.
+#[inline(always)]
+fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every machine of this architecture has the instruction, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 /// [`DistanceTile::exact`] of distances, inlined into each lane.
 #[inline(always)]
 fn squared(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
     out.resize(starts.len(), 0.0);
     // A plain loop: an iterator's own functions would be compiled without the lane's instructions.
-    for (out, &start) in out.iter_mut().zip(starts) {
+    for (at, (out, &start)) in out.iter_mut().zip(starts).enumerate() {
+        if let Some(&next) = starts.get(at + ROWS_AHEAD) {
+            prefetch(&numbers[next..next + query.len()]);
+        }
         *out = exact_squared(query, &numbers[start..start + query.len()]);
     }
 }
@@ -273,13 +319,13 @@ mod tests {
                 lane.fill(&mut rows, &queries, &grid);
                 panels.all(&rows);
                 lane.pack(&mut packed, &references, &grid);
-                lane.values(&panels, &packed, &mut values);
+                lane.values(&rows, &panels, &packed, &mut values);
                 nearest.resize(rows.rows(), 0);
-                lane.nearest(&panels, &packed, &mut Vec::new(), &mut nearest);
+                lane.nearest(&rows, &panels, &packed, &mut Vec::new(), &mut nearest);
                 let width = packed.blocks() * BLOCK_ROWS;
                 let (count, places) = (5, 5 + FEW_MORE);
                 let mut few = vec![u32::MAX; rows.rows() * places];
-                lane.few(&panels, &packed, count, &mut Vec::new(), &mut few);
+                lane.few(&rows, &panels, &packed, count, &mut Vec::new(), &mut few);
                 for (q, query) in queries.chunks_exact(dim).enumerate() {
                     let Some((exponent, query)) = whole(&grid, query, true) else { continue };
                     let mut best = (i64::from(i32::MIN), 0);

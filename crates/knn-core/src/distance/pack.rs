@@ -73,6 +73,29 @@ impl PackedReferences {
         }
     }
 
+    /// Takes rows from where they are packed, in this order. All are packed on the same grid.
+    pub fn gather<'p>(&mut self, from: impl ExactSizeIterator<Item = (&'p Self, usize)>) {
+        let blocks = from.len().div_ceil(BLOCK_ROWS);
+        (self.pairs, self.rows, self.invalid) = (0, from.len(), 0);
+        self.valid.clear();
+        self.valid.resize(blocks, 0);
+        self.loose.clear();
+        self.loose.resize(blocks, 0);
+        self.halves.resize(blocks, Sixteen([0; BLOCK_ROWS]));
+        for (slot, (packed, at)) in from.enumerate() {
+            let (block, lane, source, from) = (slot / BLOCK_ROWS, slot % BLOCK_ROWS, at / BLOCK_ROWS, at % BLOCK_ROWS);
+            self.pairs = packed.pairs;
+            self.values.resize(blocks * packed.pairs, Sixteen([0; BLOCK_ROWS]));
+            let values = &mut self.values[block * packed.pairs..(block + 1) * packed.pairs];
+            for (value, other) in values.iter_mut().zip(packed.block(source)) {
+                value.0[lane] = other.0[from];
+            }
+            self.halves[block].0[lane] = packed.halves[source].0[from];
+            self.valid[block] |= ((packed.valid[source] >> from) & 1) << lane;
+            self.loose[block] |= ((packed.loose[source] >> from) & 1) << lane;
+        }
+    }
+
     /// Number of rows, padding not counted.
     pub fn rows(&self) -> usize {
         self.rows

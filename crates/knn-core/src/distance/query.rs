@@ -1,5 +1,6 @@
-//! Queries as the tile reads them: rows on the grid, each with what it takes to turn values into distances and back, and panels of
-//! six of them.
+//! Queries as the tile reads them: rows on the grid, each with what it takes to turn values into distances and back, and which six of
+//! them meet references together. The tile reads rows where they lie: copying six side by side, for every list that they visit, took
+//! longer than reading from six places does.
 //!
 //! A value is w = q̂·x̂ − ⌊‖x̂‖² / 2^(t+1)⌋ with t the query's exponent: larger is nearer. With q̃ = 2ᵗ·q̂, ‖q̃ − x̂‖² lies within
 //! [‖q̃‖² − 2^(t+1)·w, ‖q̃‖² − 2^(t+1)·(w − 1)].
@@ -136,26 +137,32 @@ impl QueryRows {
         ((f64::from(near) - squared / power(self.known[row].exponent + 1)).floor() as i32).saturating_sub(1)
     }
 
-    fn values(&self, row: usize) -> &[i32] {
+    /// The coordinates of a row, in pairs; of any row for what is padding.
+    #[inline(always)]
+    fn values(&self, row: u32) -> &[i32] {
+        let row = (row as usize).min(self.known.len() - 1);
         &self.values[row * self.pairs..(row + 1) * self.pairs]
+    }
+
+    /// The coordinates of six rows, in pairs. What padding holds does not matter: its limit lets nothing through.
+    #[inline(always)]
+    pub(super) fn six(&self, members: &[u32; PANEL_ROWS]) -> [&[i32]; PANEL_ROWS] {
+        members.map(|member| self.values(member))
     }
 }
 
-/// Queries six by six, a pair of coordinates at a time.
+/// Which queries meet references together, six by six.
 #[derive(Debug, Clone, Default)]
 pub struct QueryPanels {
-    pairs: usize,
     padding: u32,
-    values: Vec<i32>,
     members: Vec<[u32; PANEL_ROWS]>,
     exponents: Vec<u32>,
 }
 
 impl QueryPanels {
-    /// Packs these rows of `rows`, into the buffers that are there. Rows of a panel share their exponent, so that a panel may be cut
-    /// short; what is left of it is padding, whose member is the number of rows.
+    /// Takes these rows of `rows`. Those of a panel share their exponent, so that a panel may be cut short; what is left of it is padding,
+    /// whose member is the number of rows.
     pub fn gather(&mut self, rows: &QueryRows, members: impl Iterator<Item = u32>) {
-        self.pairs = rows.pairs;
         let padding = rows.rows() as u32;
         self.padding = padding;
         self.members.clear();
@@ -172,18 +179,9 @@ impl QueryPanels {
             self.members[panel][taken] = member;
             taken += 1;
         }
-        // What padding holds does not matter: its limit lets nothing through.
-        self.values.resize(self.members.len() * PANEL_ROWS * self.pairs, 0);
-        let panels = self.values.chunks_exact_mut((PANEL_ROWS * self.pairs).max(1));
-        for (members, panel) in self.members.iter().zip(panels) {
-            for (place, &member) in members.iter().enumerate().filter(|(_, member)| **member != padding) {
-                let steps = panel.as_chunks_mut::<PANEL_ROWS>().0;
-                steps.iter_mut().zip(rows.values(member as usize)).for_each(|(six, &both)| six[place] = both);
-            }
-        }
     }
 
-    /// Packs all rows in order.
+    /// Takes all rows in order.
     pub fn all(&mut self, rows: &QueryRows) {
         self.gather(rows, 0..rows.rows() as u32);
     }
@@ -200,8 +198,8 @@ impl QueryPanels {
     }
 
     /// Bytes that the panels of `rows` queries take.
-    pub fn bytes(rows: u64, dim: u64) -> u64 {
-        rows.div_ceil(PANEL_ROWS as u64) * (PANEL_ROWS as u64 * (dim.div_ceil(2) * 4 + 4) + 4)
+    pub fn bytes(rows: u64) -> u64 {
+        rows.div_ceil(PANEL_ROWS as u64) * (PANEL_ROWS as u64 * 4 + 4)
     }
 
     /// The rows of a panel; padding is the number of rows.
@@ -214,11 +212,5 @@ impl QueryPanels {
     #[inline(always)]
     pub(super) fn exponent(&self, panel: usize) -> u32 {
         self.exponents[panel]
-    }
-
-    /// Six queries, a pair of coordinates at a time.
-    #[inline(always)]
-    pub(super) fn panel(&self, panel: usize) -> &[[i32; PANEL_ROWS]] {
-        &self.values.as_chunks::<PANEL_ROWS>().0[panel * self.pairs..(panel + 1) * self.pairs]
     }
 }

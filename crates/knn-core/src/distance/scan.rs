@@ -15,7 +15,7 @@ const GROUP_BYTES: usize = 26 * 1024;
 pub struct Visit<'a> {
     /// The queries.
     pub rows: &'a QueryRows,
-    /// They, packed.
+    /// Which of them meet references together.
     pub panels: &'a QueryPanels,
     /// Panels that take part, ascending.
     pub chosen: &'a [u32],
@@ -42,9 +42,9 @@ pub(super) unsafe fn scan<V: Vector>(
     for first in (visit.first_block..visit.end_block).step_by(group) {
         let last = (first + group).min(visit.end_block);
         for &panel in visit.chosen {
-            let queries = visit.panels.panel(panel as usize);
             let exponent = visit.panels.exponent(panel as usize);
             let members = visit.panels.members(panel as usize);
+            let queries = visit.rows.six(members);
             // SAFETY: the caller vouches for the instructions of `V`.
             let mut limits = unsafe { survivors.limits::<V>(members) };
             for block in first..last {
@@ -94,14 +94,19 @@ pub(super) unsafe fn scan<V: Vector>(
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn values<V: Vector>(queries: &QueryPanels, references: &PackedReferences, out: &mut Vec<i32>) {
+pub(super) unsafe fn values<V: Vector>(
+    rows: &QueryRows,
+    queries: &QueryPanels,
+    references: &PackedReferences,
+    out: &mut Vec<i32>,
+) {
     let width = references.blocks() * BLOCK_ROWS;
     out.resize(queries.padding() as usize * width, 0);
     for panel in 0..queries.panels() {
+        let (exponent, six) = (queries.exponent(panel), rows.six(queries.members(panel)));
         for block in 0..references.blocks() {
-            let exponent = queries.exponent(panel);
             // SAFETY: the caller vouches for the instructions of `V`.
-            let sums = unsafe { six_by_sixteen::<V>(queries.panel(panel), references, block, exponent) };
+            let sums = unsafe { six_by_sixteen::<V>(six, references, block, exponent) };
             let (valid, loose) = (references.valid[block], references.loose[block]);
             for (sum, &member) in sums.into_iter().zip(queries.members(panel)) {
                 if member == queries.padding() {
@@ -131,6 +136,7 @@ pub(super) unsafe fn values<V: Vector>(queries: &QueryPanels, references: &Packe
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn nearest<V: Vector>(
+    rows: &QueryRows,
     queries: &QueryPanels,
     references: &PackedReferences,
     scratch: &mut Vec<i32>,
@@ -138,7 +144,7 @@ pub(super) unsafe fn nearest<V: Vector>(
 ) {
     let width = references.blocks() * BLOCK_ROWS;
     // SAFETY: the caller vouches for the instructions of `V`.
-    unsafe { values::<V>(queries, references, scratch) };
+    unsafe { values::<V>(rows, queries, references, scratch) };
     for (nearest, values) in out.iter_mut().zip(scratch.chunks_exact(width)) {
         // A loose reference has the largest value for every query: it attracts none.
         let most = values.iter().fold(i32::MIN, |most, &value| if value == i32::MAX { most } else { most.max(value) });
@@ -156,6 +162,7 @@ pub(super) unsafe fn nearest<V: Vector>(
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn few<V: Vector>(
+    rows: &QueryRows,
     queries: &QueryPanels,
     references: &PackedReferences,
     count: usize,
@@ -164,7 +171,7 @@ pub(super) unsafe fn few<V: Vector>(
 ) {
     let (width, places) = (references.blocks() * BLOCK_ROWS, count + FEW_MORE);
     // SAFETY: the caller vouches for the instructions of `V`.
-    unsafe { values::<V>(queries, references, scratch) };
+    unsafe { values::<V>(rows, queries, references, scratch) };
     let members = (0..queries.panels()).flat_map(|panel| queries.members(panel));
     for &member in members.filter(|member| **member != queries.padding()) {
         let values = &scratch[member as usize * width..][..width];
@@ -204,23 +211,26 @@ pub(super) unsafe fn few<V: Vector>(
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 unsafe fn six_by_sixteen<V: Vector>(
-    queries: &[[i32; PANEL_ROWS]],
+    queries: [&[i32]; PANEL_ROWS],
     references: &PackedReferences,
     block: usize,
     exponent: u32,
 ) -> [V; PANEL_ROWS] {
+    let pairs = references.block(block);
+    // Of one known length, so that the loop checks none.
+    let [q0, q1, q2, q3, q4, q5] = queries.map(|query| &query[..pairs.len()]);
     // SAFETY: the caller vouches for the instructions of `V`.
     unsafe {
         let start = V::load(&references.halves[block]).shifted_negative(exponent);
         let (mut a, mut b, mut c, mut d, mut e, mut f) = (start, start, start, start, start, start);
-        for (query, pair) in queries.iter().zip(references.block(block)) {
+        for (at, pair) in pairs.iter().enumerate() {
             let pair = V::load(pair);
-            a = a.add_products(V::splat(query[0]), pair);
-            b = b.add_products(V::splat(query[1]), pair);
-            c = c.add_products(V::splat(query[2]), pair);
-            d = d.add_products(V::splat(query[3]), pair);
-            e = e.add_products(V::splat(query[4]), pair);
-            f = f.add_products(V::splat(query[5]), pair);
+            a = a.add_products(V::splat(q0[at]), pair);
+            b = b.add_products(V::splat(q1[at]), pair);
+            c = c.add_products(V::splat(q2[at]), pair);
+            d = d.add_products(V::splat(q3[at]), pair);
+            e = e.add_products(V::splat(q4[at]), pair);
+            f = f.add_products(V::splat(q5[at]), pair);
         }
         [a, b, c, d, e, f]
     }

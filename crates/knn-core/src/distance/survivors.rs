@@ -194,6 +194,20 @@ impl Survivors {
         self.spill = candidates;
     }
 
+    /// Cuts the buffer of every query.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn tighten<V: Vector>(&mut self, rows: &QueryRows, resolve: &dyn Resolve) {
+        for query in 0..self.lengths.len() {
+            if self.lengths[query] as usize > self.k + FEW_MORE {
+                // SAFETY: the caller vouches for the instructions of `V`.
+                unsafe { self.cut::<V>(query, rows, resolve) };
+            }
+        }
+    }
+
     /// Settles every query at the end of a scan, after a last cut.
     ///
     /// # Safety

@@ -36,7 +36,7 @@ proptest! {
         let (mut rows, mut panels, mut values) = (QueryRows::default(), QueryPanels::default(), Vec::new());
         lane.fill(&mut rows, &queries, &grid);
         panels.all(&rows);
-        lane.values(&panels, &PackedReferences::pack(&references, &grid), &mut values);
+        lane.values(&rows, &panels, &PackedReferences::pack(&references, &grid), &mut values);
         for (query, q) in queries.chunks_exact(dim).enumerate().filter(|(query, _)| rows.is_valid(*query)) {
             let bound = |x: &[f32]| {
                 if metric.is_product() { -exact_product(q, x) } else { exact_squared(q, x).sqrt() }

@@ -8,6 +8,7 @@
 //! Not here: searching, which is the join's, and what the distance between two rows is.
 
 mod append;
+mod around;
 mod builder;
 mod coarse;
 mod content;
@@ -34,6 +35,7 @@ mod work;
 mod tests;
 
 pub use append::{check_growth, nothing_to_append};
+pub use around::{Around, RouteScratch};
 pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
 pub use format::ListType;

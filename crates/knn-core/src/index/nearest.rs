@@ -5,7 +5,8 @@
 //! direction still.
 
 use crate::distance::{
-    DistanceTile, Grid, Metric, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit, exact_squared,
+    BLOCK_ROWS, DistanceTile, Grid, Metric, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
+    exact_squared,
 };
 
 /// The space in which rows and centroids are compared.
@@ -83,6 +84,11 @@ impl Targets {
         tile.pack(&mut self.packed, &self.held, &frame.grid);
     }
 
+    /// Takes centroids from where they are packed, in this order.
+    pub(super) fn gather<'t>(&mut self, from: impl ExactSizeIterator<Item = (&'t Self, usize)>) {
+        self.packed.gather(from.map(|(targets, slot)| (&targets.packed, slot)));
+    }
+
     /// Bytes that so many centroids take.
     pub(super) fn bytes(count: u64, dim: u64) -> u64 {
         PackedReferences::bytes(count, dim)
@@ -106,7 +112,7 @@ impl Askers {
 
     /// Bytes that so many rows take, without their values.
     pub(super) fn bytes(rows: u64, dim: u64) -> u64 {
-        QueryRows::bytes(rows, dim) + QueryPanels::bytes(rows, dim)
+        QueryRows::bytes(rows, dim) + QueryPanels::bytes(rows)
     }
 
     /// Number of rows.
@@ -140,13 +146,26 @@ impl Askers {
         out: &mut [u32],
     ) {
         self.panels.gather(&self.rows, members.iter().copied());
-        tile.few(&self.panels, &targets.packed, count, &mut self.values, out);
+        tile.few(&self.rows, &self.panels, &targets.packed, count, &mut self.values, out);
+    }
+
+    /// The values of some rows with all targets: so many for each row as is returned, of which those of targets come first.
+    pub(super) fn values(
+        &mut self,
+        members: &[u32],
+        targets: &Targets,
+        tile: &dyn DistanceTile,
+        out: &mut Vec<i32>,
+    ) -> usize {
+        self.panels.gather(&self.rows, members.iter().copied());
+        tile.values(&self.rows, &self.panels, &targets.packed, out);
+        targets.packed.blocks() * BLOCK_ROWS
     }
 
     /// The nearest target of every row.
     pub(super) fn nearest(&mut self, targets: &Targets, tile: &dyn DistanceTile, nearest: &mut [u32]) {
         self.panels.all(&self.rows);
-        tile.nearest(&self.panels, &targets.packed, &mut self.values, nearest);
+        tile.nearest(&self.rows, &self.panels, &targets.packed, &mut self.values, nearest);
     }
 
     /// Passes some rows over all targets, numbered from `first`: what may be among a row's nearest ends in `survivors` or with `resolve`.

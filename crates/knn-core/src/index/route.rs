@@ -1,4 +1,4 @@
-//! The lists nearest to a row, in order: where a row belongs, and where a search looks.
+//! The lists nearest to a row, in order: where a row belongs, and what lies around a list.
 //!
 //! The nearest super-cells of a row are chosen first from the values of all of them, then the nearest lists in these by the same fused
 //! tile that finds neighbours. Both are decided by its integers alone: no distance is computed.
@@ -8,30 +8,31 @@ use rayon::prelude::*;
 use super::coarse::Coarse;
 use super::kmeans::Groups;
 use super::nearest::{Askers, Frame, Targets};
-use super::probes::Probes;
 use crate::distance::{Candidate, DistanceTile, FEW_MORE, Metric, QueryRows, Resolve, Survivors};
 
 /// Super-cells whose lists are looked at, at least.
 const SUPER_CELLS: usize = 8;
-/// Lists that are looked at for each one that is probed: what lies in a super-cell that is not looked at cannot be probed.
+/// Super-cells that are looked at for a list to search from: a few more are, and whether it is the very nearest decides nothing.
+const OWN_SUPER_CELLS: usize = 2;
+/// Lists that are looked at for each one that is sought: what lies in a super-cell that is not looked at cannot be found.
 const LOOKED_AT: usize = 16;
-/// A row that looks in the near ones of so many lists looks in about a third of them.
-const NEAR_SHARE: usize = 3;
+/// Lists that are looked at for each one around a list: far ones among them are of no use.
+const LOOKED_AT_AROUND: usize = 4;
 /// Centroids that tell the spacing.
 const SPACED_LISTS: usize = 1024;
 /// Rows that a thread routes at a time at most, and bytes of their buffers.
-const ROUTED_ROWS: usize = 1024;
-const BUFFER_BYTES: u64 = 4 << 20;
+pub(super) const ROUTED_ROWS: usize = 1024;
+pub(super) const BUFFER_BYTES: u64 = 4 << 20;
 
 /// The levels as the tile reads them.
 pub struct Router {
-    frame: Frame,
+    pub(super) frame: Frame,
     super_cells: Targets,
     /// The lists of each super-cell, and the first of them.
     lists: Vec<(u32, Targets)>,
-    nlist: usize,
+    pub(super) nlist: usize,
     /// Mean squared distance between a centroid and the nearest other one, in squared steps of the grid.
-    spacing: f64,
+    pub(super) spacing: f64,
 }
 
 impl Router {
@@ -66,14 +67,7 @@ impl Router {
         let mut scratch = Scratch::default();
         for rows in rows.chunks(ROUTED_ROWS * self.frame.dim()) {
             let mut routes = vec![u32::MAX; rows.len() / self.frame.dim() * 2];
-            self.route_chunk(
-                rows,
-                Probes::Nearest(2),
-                SUPER_CELLS.min(self.lists.len()),
-                tile,
-                &mut scratch,
-                &mut routes,
-            );
+            self.route_chunk(rows, 2, SUPER_CELLS.min(self.lists.len()), tile, &mut scratch, &mut routes);
             for row in (0..routes.len() / 2).filter(|row| routes[row * 2 + 1] != u32::MAX) {
                 sum += scratch.askers.farther(row, scratch.values[row * 2], scratch.values[row * 2 + 1]);
                 count += 1;
@@ -93,43 +87,73 @@ impl Router {
         threads * (2 * BUFFER_BYTES + Askers::bytes(ROUTED_ROWS as u64, dim))
     }
 
-    /// The nearest list of each row (row-major), as [`Self::route`] has it first.
+    /// The nearest list of each row (row-major): that in which it is stored. `u32::MAX` for rows with a coordinate that is not finite.
     pub fn assign(&self, rows: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
-        self.route(rows, Probes::Nearest(1), tile)
+        self.nearest(rows, 1, tile)
     }
 
-    /// The lists that each row (row-major) looks in, nearest first, ties to the lower list: [`Probes::most`] places for each row, with `u32::MAX`
+    /// A list near each row (row-major), the nearest but for a few: to search from. `u32::MAX` for rows with a coordinate that is not finite.
+    pub fn own(&self, rows: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
+        self.nearest_in(rows, 1, OWN_SUPER_CELLS.min(self.lists.len()), tile)
+    }
+
+    /// The `count` lists nearest to each row (row-major), nearest first, ties to the lower list: `count` places for each row, with `u32::MAX`
     /// behind the lists, and throughout for rows with a coordinate that is not finite.
-    pub fn route(&self, rows: &[f32], probes: Probes, tile: &dyn DistanceTile) -> Vec<u32> {
+    pub fn nearest(&self, rows: &[f32], count: usize, tile: &dyn DistanceTile) -> Vec<u32> {
+        self.nearest_in(rows, count, self.cells_for(count, LOOKED_AT), tile)
+    }
+
+    fn nearest_in(&self, rows: &[f32], count: usize, cells: usize, tile: &dyn DistanceTile) -> Vec<u32> {
         let dim = self.frame.dim();
-        // Products say nothing of how far a list is.
-        let probes = if self.frame.is_product() { Probes::Nearest(probes.most()) } else { probes };
-        let most = probes.most();
-        let mut routes = vec![u32::MAX; rows.len() / dim * most];
-        let cells = self.cells_for(probes);
-        let each = (BUFFER_BYTES / Survivors::bytes(1, most.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
-        let jobs = routes.par_chunks_mut(each * most).zip(rows.par_chunks(each * dim));
+        let mut routes = vec![u32::MAX; rows.len() / dim * count];
+        let each = (BUFFER_BYTES / Survivors::bytes(1, count.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
+        let jobs = routes.par_chunks_mut(each * count).zip(rows.par_chunks(each * dim));
         jobs.for_each_init(Scratch::default, |scratch, (routes, rows)| {
-            self.route_chunk(rows, probes, cells, tile, scratch, routes);
+            self.route_chunk(rows, count, cells, tile, scratch, routes);
         });
         routes
     }
 
-    /// Super-cells that are looked at where so many lists are probed.
-    fn cells_for(&self, probes: Probes) -> usize {
+    /// The `count` lists around a list: those with the nearest centroids, nearest first.
+    pub(super) fn around(
+        &self,
+        list: u32,
+        count: usize,
+        coarse: &Coarse,
+        tile: &dyn DistanceTile,
+        scratch: &mut Scratch,
+        around: &mut Vec<u32>,
+    ) {
+        around.clear();
+        if count >= self.nlist {
+            around.extend(0..self.nlist as u32);
+            return;
+        }
+        around.resize(count, u32::MAX);
+        let cells = self.cells_for(count, LOOKED_AT_AROUND);
+        self.route_chunk(coarse.centroids(list..list + 1), count, cells, tile, scratch, around);
+        around.retain(|list| *list != u32::MAX);
+    }
+
+    /// Where a list is among the packed centroids.
+    pub(super) fn packed(&self, list: u32) -> (&Targets, usize) {
+        // Super-cells without lists begin where the next one does.
+        let cell = self.lists.partition_point(|(first, _)| *first <= list) - 1;
+        let (first, targets) = &self.lists[cell];
+        (targets, (list - first) as usize)
+    }
+
+    /// Super-cells that are looked at where so many lists are sought.
+    fn cells_for(&self, sought: usize, looked_at: usize) -> usize {
         let cells = self.lists.len();
-        let probed = match probes {
-            Probes::Near(most) if most < self.nlist => most.div_ceil(NEAR_SHARE),
-            _ => probes.most(),
-        };
-        let looked_at = probed.saturating_mul(LOOKED_AT).saturating_mul(cells).div_ceil(self.nlist.max(1));
+        let looked_at = sought.saturating_mul(looked_at).saturating_mul(cells).div_ceil(self.nlist.max(1));
         looked_at.max(SUPER_CELLS).min(cells)
     }
 
     fn route_chunk(
         &self,
         rows: &[f32],
-        probes: Probes,
+        count: usize,
         cells: usize,
         tile: &dyn DistanceTile,
         scratch: &mut Scratch,
@@ -143,8 +167,7 @@ impl Router {
         members.clear();
         members.extend((0..askers.len() as u32).filter(|&row| askers.is_valid(row as usize)));
         askers.few(members, cells, &self.super_cells, tile, chosen);
-        let most = probes.most();
-        let mut asking = Asking::begin(askers, survivors, Keep::new(most, values, routes, keys), tile);
+        let mut asking = Asking::begin(askers, survivors, Keep::new(count, values, routes, keys), tile);
         // A row's own super-cell first: its lists bound what is still to be found.
         for own in [true, false] {
             sought.clear();
@@ -161,15 +184,8 @@ impl Router {
                     asking.meet(*first, lists, members);
                 }
             }
-            if own && let Some(beyond) = probes.reach(self.nlist) {
-                asking.leave_out(beyond * self.spacing);
-            }
         }
         asking.end();
-        for (row, (routes, values)) in routes.chunks_exact_mut(most).zip(values.chunks_exact(most)).enumerate() {
-            let excess = values.iter().map(|&value| askers.farther(row, values[0], value) / self.spacing);
-            routes[probes.kept(self.nlist, excess)..].fill(u32::MAX);
-        }
     }
 }
 
@@ -190,16 +206,6 @@ impl<'a> Asking<'a> {
     /// Shows some rows some targets, numbered from `first`.
     fn meet(&mut self, first: u32, targets: &Targets, members: &[u32]) {
         self.askers.top(members, first, targets, self.tile, self.survivors, &mut self.keep);
-    }
-
-    /// Leaves out targets that are farther, squared, than a row's nearest so far by more than this, in squared steps of the grid.
-    fn leave_out(&mut self, beyond: f64) {
-        let Self { askers, survivors, keep, .. } = self;
-        for row in (0..askers.len()).filter(|&row| askers.is_valid(row)) {
-            survivors.settle(row, keep);
-            let nearest = keep.values[row * keep.count];
-            survivors.raise(row, askers.beyond(row, nearest, beyond));
-        }
     }
 
     fn end(mut self) {
@@ -232,8 +238,7 @@ impl Resolve for Keep<'_> {
     fn resolve(&mut self, row: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let range = row * self.count..(row + 1) * self.count;
         let (values, nearest) = (&mut self.values[range.clone()], &mut self.nearest[range]);
-        // Ascending keys are descending values, then ascending places. What is loose could not even be moved onto the grid.
-        let key = |value: i32, place: u32| u64::from(!(value as u32 ^ (1 << 31))) << 32 | u64::from(place);
+        // What is loose could not even be moved onto the grid.
         self.keys.clear();
         let known = values.iter().zip(&*nearest).filter(|(_, place)| **place != u32::MAX);
         self.keys.extend(known.map(|(&value, &place)| key(value, place)));
@@ -241,15 +246,25 @@ impl Resolve for Keep<'_> {
         self.keys.extend(found.zip(&*candidates).map(|(value, found)| key(value, found.slot)));
         self.keys.sort_unstable();
         for ((value, place), &key) in values.iter_mut().zip(nearest).zip(self.keys.iter()) {
-            (*value, *place) = (!((key >> 32) as u32) as i32 ^ i32::MIN, key as u32);
+            (*value, *place) = keyed(key);
         }
         if self.keys.len() < self.count { i32::MIN } else { values[self.count - 1].saturating_sub(1) }
     }
 }
 
+/// Ascending keys are descending values, then ascending places.
+pub(super) fn key(value: i32, place: u32) -> u64 {
+    u64::from(!(value as u32 ^ (1 << 31))) << 32 | u64::from(place)
+}
+
+/// Value and place of a key.
+pub(super) fn keyed(key: u64) -> (i32, u32) {
+    (!((key >> 32) as u32) as i32 ^ i32::MIN, key as u32)
+}
+
 /// Buffers of one thread.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     askers: Askers,
     survivors: Survivors,
     members: Vec<u32>,
@@ -290,7 +305,7 @@ mod tests {
             Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists.clone());
         let rows = [1.0, 0.5, -2e6, 3e5, 1e-9, -1e-9, 0.0, 0.0, f32::NAN, 1.0];
         for lane in Lane::available() {
-            let routes = Router::by(Metric::InnerProduct, &coarse, &lane).route(&rows, Probes::Nearest(40), &lane);
+            let routes = Router::by(Metric::InnerProduct, &coarse, &lane).nearest(&rows, 40, &lane);
             for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)) {
                 if row[0].is_nan() {
                     assert_eq!(route, [u32::MAX; 40]);
@@ -314,7 +329,7 @@ mod tests {
         rows[3] = f32::NAN;
         for lane in Lane::available() {
             let router = Router::new(&coarse, &lane);
-            let routes = router.route(&rows, Probes::Nearest(40), &lane);
+            let routes = router.nearest(&rows, 40, &lane);
             assert_eq!(routes[40..80], [u32::MAX; 40]);
             for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)).filter(|(row, _)| !row[1].is_nan()) {
                 let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
@@ -323,7 +338,7 @@ mod tests {
                 sorted.sort_unstable();
                 assert!(sorted.into_iter().eq(0..40));
             }
-            let few = router.route(&rows, Probes::Nearest(3), &lane);
+            let few = router.nearest(&rows, 3, &lane);
             assert!(few.chunks_exact(3).zip(routes.chunks_exact(40)).all(|(few, all)| few == &all[..3]));
         }
     }

@@ -81,7 +81,7 @@ impl Clusters {
             |(queries, panels, scratch), (assigned, rows)| {
                 tile.fill(queries, rows, grid);
                 panels.all(queries);
-                tile.nearest(panels, &self.packed, scratch, assigned);
+                tile.nearest(queries, panels, &self.packed, scratch, assigned);
             },
         );
         assigned

@@ -22,7 +22,7 @@ pub const QUERY_CHUNK: usize = 192;
 /// Bytes of scratch that one thread of a join takes.
 pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
     let centroids = QUERY_CHUNK * (4 * MOST_CLUSTERS + 32) + 12 * MOST_CLUSTERS;
-    let queries = QueryRows::bytes(QUERY_CHUNK as u64, dim as u64) + QueryPanels::bytes(QUERY_CHUNK as u64, dim as u64);
+    let queries = QueryRows::bytes(QUERY_CHUNK as u64, dim as u64) + QueryPanels::bytes(QUERY_CHUNK as u64);
     Survivors::bytes(QUERY_CHUNK, k + 1) + queries + (centroids + Decided::bytes(Survivors::slots(k + 1), k)) as u64
 }
 

@@ -6,7 +6,7 @@
 //! distances: at the end of the slice where lists stay in memory, at the end of each visit where they do not. Both give the same
 //! neighbours.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -16,12 +16,14 @@ use super::slice::{Looks, Slice};
 use crate::budget::{Lease, MemoryBudget};
 use crate::distance::{DistanceTile, Grid, PackedReferences};
 use crate::error::Result;
-use crate::index::{IvfIndex, Probes, Router};
+use crate::index::{Around, IvfIndex, Probes, RouteScratch, Router};
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
-/// Queries of a slice: enough that a list is packed for many of them, few enough that their buffers stay in a near cache.
+/// Queries of a slice at most: enough that a list is packed for many of them.
 pub(super) const SLICE_ROWS: usize = 8192;
+/// Queries of a slice where lists stay packed: few enough that their buffers stay in a near cache.
+const NEAR_SLICE_ROWS: usize = 2048;
 /// Routes of a slice, however many lists its queries probe: where they are many, a slice has fewer queries.
 pub(super) const SLICE_ROUTES: usize = 128 * SLICE_ROWS;
 /// Lists that queries with too few neighbours look in, each time: as many times more.
@@ -35,6 +37,9 @@ pub struct ListJoin<'a> {
     pub(super) tile: &'a dyn DistanceTile,
     /// Lists as the tile reads them, once they were visited; none where they would not fit.
     packed: Option<Vec<OnceLock<PackedReferences>>>,
+    /// The lists around lists, for the number of probes that was last asked for.
+    around: Mutex<Arc<Around>>,
+    budget: MemoryBudget,
     _lease: Option<Lease>,
 }
 
@@ -51,7 +56,9 @@ impl<'a> ListJoin<'a> {
         let lease =
             (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
-        Self { index, router: Router::by(metric, coarse, tile), grid, tile, packed, _lease: lease }
+        let router = Router::by(metric, coarse, tile);
+        let around = Mutex::new(Arc::new(Around::new(0, 0, budget)));
+        Self { index, router, grid, tile, packed, around, budget: budget.clone(), _lease: lease }
     }
 
     /// Number of lists.
@@ -62,11 +69,47 @@ impl<'a> ListJoin<'a> {
     /// Lists that each of these rows (row-major) looks in, on average.
     pub(super) fn mean_probes(&self, rows: &[f32], probes: Probes) -> f64 {
         let dim = self.index.dim();
-        let looked_in =
-            |rows| self.router.route(rows, probes, self.tile).iter().filter(|list| **list != u32::MAX).count();
+        let looked_in = |rows| self.routes(rows, probes).iter().filter(|list| **list != u32::MAX).count();
         // A few at a time, because with many probes the routes of all would be large.
         let looked_in: usize = rows.chunks(rows_at_a_time(probes.most()) * dim).map(looked_in).sum();
         looked_in as f64 / (rows.len() / dim).max(1) as f64
+    }
+
+    /// The lists that each of these rows (row-major) looks in, as [`Around::route`] has them.
+    pub(super) fn routes(&self, rows: &[f32], probes: Probes) -> Vec<u32> {
+        let (dim, around) = (self.index.dim(), self.around(probes));
+        let own = self.router.own(rows, self.tile);
+        let (mut scratch, mut lists, mut all) = (RouteScratch::default(), Vec::new(), Vec::new());
+        for (row, own) in rows.chunks_exact(dim).zip(own.chunks(1)) {
+            self.route(&around, row, own, probes, &mut scratch, &mut lists);
+            all.extend_from_slice(&lists);
+        }
+        all
+    }
+
+    /// Where rows look that lie side by side with others of the same list.
+    fn route(
+        &self,
+        around: &Around,
+        rows: &[f32],
+        own: &[u32],
+        probes: Probes,
+        scratch: &mut RouteScratch,
+        lists: &mut Vec<u32>,
+    ) {
+        around.route(&self.router, self.index.coarse(), rows, own, probes, self.tile, scratch, lists);
+    }
+
+    /// The lists around lists that so many probes ask for.
+    fn around(&self, probes: Probes) -> Arc<Around> {
+        let count = Around::count_for(probes, self.nlist());
+        let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        if around.count() != count {
+            // What the others took is given back first.
+            *around = Arc::new(Around::new(0, 0, &self.budget));
+            *around = Arc::new(Around::new(count, self.nlist(), &self.budget));
+        }
+        Arc::clone(&around)
     }
 
     /// Rows of the reference that are in no list.
@@ -108,31 +151,33 @@ impl<'a> ListJoin<'a> {
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
         let probes = probes.with(probes.most().clamp(1, self.nlist()));
-        let routes = self.router.route(&queries.values, probes, self.tile);
-        let probes = probes.most();
-        let each = rows_at_a_time(probes);
-        ordered.sort_by_key(queries.rows(), |row| routes[row as usize * probes]);
+        let around = self.around(probes);
+        let own_lists = self.router.own(&queries.values, self.tile);
+        let most = if self.packed.is_some() { NEAR_SLICE_ROWS } else { SLICE_ROWS };
+        let each = rows_at_a_time(probes.most()).min(most);
+        ordered.sort_by_key(queries.rows(), |row| own_lists[row as usize]);
         ordered.room(k);
         let Ordered { order, ids, distances, .. } = ordered;
         let results = ids.par_chunks_mut(each * k).zip(distances.par_chunks_mut(each * k));
         results.zip(order.par_chunks(each)).try_for_each_init(
-            || (Slice::new(self), Vec::new(), Vec::new(), Vec::new()),
-            |(slice, rows, lists, own_ids), ((ids, distances), order)| {
+            || (Slice::new(self), RouteScratch::default(), Vec::new(), Vec::new(), Vec::new(), Vec::new()),
+            |(slice, scratch, rows, from, lists, own_ids), ((ids, distances), order)| {
                 ids.fill(-1);
                 distances.fill(f32::NAN);
                 rows.clear();
-                lists.clear();
+                from.clear();
                 own_ids.clear();
                 for &row in order {
                     let row = row as usize;
                     rows.extend_from_slice(queries.row(row));
-                    lists.extend_from_slice(&routes[row * probes..(row + 1) * probes]);
+                    from.push(own_lists[row]);
                     own_ids.extend(own.map(|own| own[row]));
                 }
+                self.route(&around, rows, from, probes, scratch, lists);
                 let own = own.map(|_| own_ids.as_slice());
                 let mut results = Results { rows, dim, own, k, ids, distances };
-                slice.join(&mut results, Looks::In { lists, probes }, progress)?;
-                self.widen(slice, &mut results, probes, progress)
+                slice.join(&mut results, Looks::In { lists, probes: probes.most() }, progress)?;
+                self.widen(slice, &mut results, probes.most(), progress)
             },
         )?;
         ordered.scatter(nearest);
@@ -148,7 +193,7 @@ impl<'a> ListJoin<'a> {
         progress: &Progress,
     ) -> Result<()> {
         let (dim, k) = (queries.dim, nearest.k);
-        let routes = self.router.assign(&queries.values, self.tile);
+        let routes = self.router.own(&queries.values, self.tile);
         // All threads take part, also where there are few queries.
         let each = queries.rows().div_ceil(rayon::current_num_threads()).clamp(1, SLICE_ROWS);
         let results = nearest.ids.par_chunks_mut(each * k).zip(nearest.distances.par_chunks_mut(each * k));
@@ -177,7 +222,7 @@ impl<'a> ListJoin<'a> {
                 let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
                 let own: Option<Vec<i64>> = results.own.map(|own| few.iter().map(|&query| own[query]).collect());
                 let (mut ids, mut distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
-                let lists = &self.router.route(&rows, Probes::Nearest(probes), self.tile);
+                let lists = &self.router.nearest(&rows, probes, self.tile);
                 let (rows, own) = (rows.as_slice(), own.as_deref());
                 let mut wider = Results { rows, dim, own, k, ids: &mut ids, distances: &mut distances };
                 slice.join(&mut wider, Looks::In { lists, probes }, progress)?;

@@ -33,7 +33,7 @@ struct Reach {
 impl Bounds {
     pub(super) fn fill(&mut self, queries: &QueryRows, panels: &QueryPanels, slab: &Slab, tile: &dyn DistanceTile) {
         let clusters = &slab.clusters.packed;
-        tile.values(panels, clusters, &mut self.values);
+        tile.values(queries, panels, clusters, &mut self.values);
         self.width = clusters.blocks() * BLOCK_ROWS;
         self.nearest.clear();
         self.nearest.resize(self.width, i32::MIN);

@@ -50,7 +50,7 @@ pub fn slice_bytes(size: SliceSize) -> u64 {
     let SliceSize { queries, k, dim, nlist, rows, longest } = size;
     let slice = queries.min(SLICE_ROWS as u64);
     let routes = slice.saturating_mul(nlist).min(SLICE_ROUTES as u64);
-    let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim);
+    let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice);
     let buffers = buffers + Survivors::bytes(slice as usize, k + 1) + slice * (dim * 4 + 8);
     let visits = Visits::bytes(routes, nlist) + routes * 4;
     let found = Survivors::slots(k + 1);
@@ -95,6 +95,10 @@ impl<'a> Slice<'a> {
                 }
                 Looks::Everywhere { nearest } if sweep.start == 1 => visits.everywhere_else(nearest, index.nlist()),
                 Looks::Everywhere { .. } => break,
+            }
+            if sweep.start != 0 && stays {
+                let mut decide = Decide { results, queries, tile: *tile, lists: Found::Among(index, places), decided };
+                tile.tighten(queries, survivors, &mut decide);
             }
             for &list in &visits.lists {
                 progress.check()?;

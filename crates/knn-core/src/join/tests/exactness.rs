@@ -24,7 +24,7 @@ fn naive(indexed: &Indexed, queries: &Tile, k: usize, probes: Probes, own: bool)
         let mut found: Vec<(f32, i64)>;
         loop {
             found = Vec::new();
-            for list in search.router.route(queries.row(row), probes, &lane).into_iter().filter(|l| *l != u32::MAX) {
+            for list in search.routes(queries.row(row), probes).into_iter().filter(|l| *l != u32::MAX) {
                 let view = index.list(list, &mut buffer).unwrap();
                 let rows = view.rows.chunks_exact(index.dim()).enumerate();
                 let told = |r: &[f32]| reported(indexed.metric, queries.row(row), r);
