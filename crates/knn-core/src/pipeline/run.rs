@@ -1,13 +1,17 @@
 //! Carries out a plan: join, transfer, finalise.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::join_stage::{self, Joined, Lists};
+use super::gather::Gather;
+use super::join_stage::{self, Joined, Lists, Way};
 use super::later;
+use super::list_order;
+use super::order::Order;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RecallReport, RunReport, StageReport};
@@ -21,7 +25,7 @@ use crate::join::ListJoin;
 use crate::operator::LabelStatus;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
-use crate::store::{OsVfs, Vfs};
+use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::MappingStatus;
 
 /// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
@@ -37,13 +41,15 @@ pub struct Seams {
     pub block_rows: Option<u64>,
     /// Reference rows in memory, instead of what the budget gives.
     pub slab_rows: Option<u64>,
+    /// Rows of a run in the order of lists, instead of what the budget gives.
+    pub run_rows: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, lane: Lane::best() }
+        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
     }
 }
 
@@ -62,11 +68,16 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let sizes = &mut prepared.sizes;
     sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
     sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
+    sizes.run_rows = seams.run_rows;
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
+    let folder = prepared.resolved.parameters.ivf.as_ref().map(|_| search_stage::runs_folder(&prepared.resolved)).transpose()?;
+    if let Some(folder) = folder.as_ref().filter(|_| !prepared.resolved.resume) {
+        RunLedger::check(&*vfs, folder)?;
+    }
     clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = given.as_ref().map(search_in);
@@ -85,18 +96,22 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let (joined_before, transferred_before) = (resumed(Stage::Joined), resumed(Stage::Transferred));
     let resumed_units = (joined_before.len() + transferred_before.len()) as u64;
 
-    // Once the last unit is joined nobody looks at an index any more.
     let is_joined = joined_before.len() as u64 == units;
-    let built = if is_joined || given.is_some() {
+    let ledger = runs(&prepared, &vfs, folder.as_deref(), is_joined, store.is_complete())?;
+    let searched = ledger.as_ref().map(list_order::searched).transpose()?.flatten();
+    // Once the last query is joined nobody looks at an index any more.
+    let n_obs = prepared.spec.layout.n_obs();
+    let is_found = is_joined || ledger.as_ref().is_some_and(|ledger| ledger.covered(Stage::Found) == n_obs);
+    let built = if is_found || given.is_some() {
         None
     } else {
         pool.install(|| search_stage::built(&prepared, &vfs, &budget, &seams.lane, progress))?
     };
-    let search = given.or_else(|| built.as_ref().map(search_in)).filter(|_| !is_joined);
+    let search = given.or_else(|| built.as_ref().map(search_in)).filter(|_| !is_found);
     if built.is_some() {
         clock.lap("index", store.bytes_written());
     }
-    let measured = join_stage::measured(&store)?.or(early);
+    let measured = join_stage::measured(&store)?.or(searched.map(|searched| searched.recall)).or(early);
     let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
         (None, ..) => RecallReport::exact(),
         (_, Some(measured), _) => measured,
@@ -107,20 +122,41 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
-    let (n_obs, resumed_rows) =
-        (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
+    let resumed_rows = (resumed_rows(&joined_before), resumed_rows(&transferred_before));
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &recall);
     prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
-    progress.begin("join", n_obs, resumed_rows.0);
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
-    progress.end();
-    drop(search);
-    drop(built);
-    if !store.is_complete() {
+    let joined = if let Some(mut ledger) = ledger {
+        if let Some(lists) = lists {
+            let lap = |stage: &str| clock.lap(stage, store.bytes_written());
+            pool.install(|| list_order::run(&prepared, &mut ledger, lists, &recall, progress, lap))?;
+        }
+        drop(search);
+        drop(built);
         search_stage::end(&prepared, &*vfs)?;
-    }
-    clock.lap("join", store.bytes_written());
+        progress.begin("gather", n_obs, resumed_rows.0);
+        let gathered = || {
+            let gather = Gather::open(&prepared, &mut ledger, progress)?;
+            join_stage::run(&prepared, &store, Way::Gathered(gather), &recall, progress)
+        };
+        let joined = pool.install(gathered)?;
+        progress.end();
+        ledger.end()?;
+        clock.lap("gather", store.bytes_written());
+        joined
+    } else {
+        progress.begin("join", n_obs, resumed_rows.0);
+        let way = Way::Joined(&seams.lane, lists);
+        let joined = pool.install(|| join_stage::run(&prepared, &store, way, &recall, progress))?;
+        progress.end();
+        drop(search);
+        drop(built);
+        if !store.is_complete() {
+            search_stage::end(&prepared, &*vfs)?;
+        }
+        clock.lap("join", store.bytes_written());
+        joined
+    };
 
     let sigma = sigma(&prepared, &joined);
     let warnings = warnings(&prepared, &joined, sigma);
@@ -157,6 +193,26 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         warnings,
         plan: prepared.plan,
     })
+}
+
+/// The runs of a search in the order of lists, as long as there are neighbours to find or to gather. Otherwise what an earlier process may have
+/// left there is removed.
+fn runs(
+    prepared: &Prepared,
+    vfs: &Arc<dyn Vfs>,
+    folder: Option<&Path>,
+    is_joined: bool,
+    is_complete: bool,
+) -> Result<Option<RunLedger>> {
+    let Some(folder) = folder else { return Ok(None) };
+    let (run, resume) = (&prepared.spec.run, prepared.resolved.resume);
+    if prepared.sizes.order == Some(Order::Lists) && !is_joined {
+        return RunLedger::open(vfs, folder, run, resume).map(Some);
+    }
+    if !is_complete && vfs.exists(folder)? {
+        RunLedger::open(vfs, folder, run, false)?.end()?;
+    }
+    Ok(None)
 }
 
 fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
