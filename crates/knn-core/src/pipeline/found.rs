@@ -33,11 +33,13 @@ impl FoundRows {
     /// For the output that `spec` describes.
     pub(super) fn new(spec: &StoreSpec) -> Result<Self> {
         let (layout, k) = (spec.layout, spec.k as usize);
-        let bucket_rows = (BUCKET_ROWS * layout.n_obs().div_ceil(BUCKET_ROWS * MOST_BUCKETS).max(1)).min(layout.unit_rows());
+        let bucket_rows =
+            (BUCKET_ROWS * layout.n_obs().div_ceil(BUCKET_ROWS * MOST_BUCKETS).max(1)).min(layout.unit_rows());
         let keys = layout.units() * layout.unit_rows().div_ceil(bucket_rows);
         let narrow = ids_dtype(spec.n_ref) == DType::Int32;
         let width = LABEL + k * (if narrow { 4 } else { 8 } + 4);
-        let too_many = |_| Error::param("layout", layout.unit_rows(), "more units than can be sorted into: larger ones do");
+        let too_many =
+            |_| Error::param("layout", layout.unit_rows(), "more units than can be sorted into: larger ones do");
         let shape = RunShape { keys: u32::try_from(keys).map_err(too_many)?, width: width as u32 };
         Ok(Self { layout, k, narrow, bucket_rows, shape })
     }
@@ -64,7 +66,13 @@ impl FoundRows {
     }
 
     /// Adds a block of queries, `rows` of the output, to a run.
-    pub(super) fn push(&self, rows: &[i64], found: &Finished, buffer: &mut RunBuffer, record: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn push(
+        &self,
+        rows: &[i64],
+        found: &Finished,
+        buffer: &mut RunBuffer,
+        record: &mut Vec<u8>,
+    ) -> Result<()> {
         let neighbors = found.nearest.ids.chunks_exact(self.k).zip(found.nearest.distances.chunks_exact(self.k));
         for ((&row, &status), (ids, distances)) in rows.iter().zip(&found.statuses).zip(neighbors) {
             let (unit, within) = (row as u64 / self.layout.unit_rows(), row as u64 % self.layout.unit_rows());
@@ -197,7 +205,10 @@ mod tests {
         for wrong in [[&all[..7], &all[8..]].concat(), [&all[..], &[7]].concat()] {
             let (rows, bytes) = buckets(&form, &wrong).remove(0);
             let error = form.order(rows, &bytes, &mut Finished::default(), "the lists").unwrap_err();
-            assert!(matches!(&error, Error::Corrupt { file, block, .. } if file == "the lists" && block == "row 7"), "{error}");
+            assert!(
+                matches!(&error, Error::Corrupt { file, block, .. } if file == "the lists" && block == "row 7"),
+                "{error}"
+            );
         }
     }
 
@@ -205,7 +216,17 @@ mod tests {
     fn buckets_do_not_grow_in_number_with_the_query() {
         for n in [1, 1_000_000, 1_000_000_000, 100_000_000_000] {
             let layout = Layout::new(n, 65_536, 16, 1 << 24).unwrap();
-            let spec = StoreSpec { layout, ..StoreSpec { layout, n_ref: 1, k: 30, run: String::new(), plan: serde_json::Value::Null, arrays: Vec::new() } };
+            let spec = StoreSpec {
+                layout,
+                ..StoreSpec {
+                    layout,
+                    n_ref: 1,
+                    k: 30,
+                    run: String::new(),
+                    plan: serde_json::Value::Null,
+                    arrays: Vec::new(),
+                }
+            };
             let form = FoundRows::new(&spec).unwrap();
             assert!(u64::from(form.shape().keys) <= MOST_BUCKETS.max(2 * layout.units()), "{n}: {:?}", form.shape());
             assert!(form.gather_bytes() < n * 100 + (64 << 20) || n < 100_000, "{n}");

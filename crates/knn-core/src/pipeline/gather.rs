@@ -29,11 +29,7 @@ pub(super) struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     /// Opens the runs, merged until they can be read side by side.
-    pub(super) fn open(
-        prepared: &'a Prepared,
-        ledger: &mut RunLedger,
-        progress: &'a Progress,
-    ) -> Result<Self> {
+    pub(super) fn open(prepared: &'a Prepared, ledger: &mut RunLedger, progress: &'a Progress) -> Result<Self> {
         let searched = list_order::searched(ledger)?.ok_or_else(|| Error::internal("nothing was found to gather"))?;
         let form = FoundRows::new(&prepared.spec)?;
         let runs = ledger.runs(Stage::Found, form.shape(), progress)?;

@@ -61,12 +61,7 @@ pub(super) struct Sizes {
 }
 
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
-pub(super) fn share(
-    resolved: &Resolved,
-    inputs: &Inputs,
-    spec: &StoreSpec,
-    begun: Option<Order>,
-) -> Result<Sizes> {
+pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begun: Option<Order>) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let dim = inputs.query_rows.dim() as u64;
     let k = spec.k;

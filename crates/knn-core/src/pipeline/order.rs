@@ -42,10 +42,10 @@ impl Order {
     }
 
     /// The order of rows, unless reading the index for every block is more than moving queries and results through runs: written once and
-    /// read once.
+    /// read once. The queries of a block are sorted by list in memory, so with one block both orders are the same.
     pub(super) fn cheaper(traffic: Traffic) -> Self {
         let Traffic { blocks, index, query, results, stays } = traffic;
-        if stays || blocks.saturating_mul(index) <= query.saturating_add(results).saturating_mul(2) {
+        if stays || blocks <= 1 || blocks.saturating_mul(index) <= query.saturating_add(results).saturating_mul(2) {
             Self::Rows
         } else {
             Self::Lists
@@ -70,6 +70,8 @@ mod tests {
         assert_eq!(Order::cheaper(traffic), Order::Rows);
         assert_eq!(Order::cheaper(Traffic { blocks: 5, ..traffic }), Order::Lists);
         assert_eq!(Order::cheaper(Traffic { blocks: 5, stays: true, ..traffic }), Order::Rows);
+        assert_eq!(Order::cheaper(Traffic { blocks: 1, index: 1000, ..traffic }), Order::Rows);
+        assert_eq!(Order::cheaper(Traffic { blocks: 2, index: 1000, ..traffic }), Order::Lists);
         assert_eq!(Order::cheaper(Traffic { blocks: u64::MAX, query: u64::MAX, ..traffic }), Order::Rows);
     }
 

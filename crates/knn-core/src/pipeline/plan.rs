@@ -6,8 +6,8 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost::{self, Extent};
-use super::index::describe_index;
 use super::found::FoundRows;
+use super::index::describe_index;
 use super::inputs::Inputs;
 use super::later;
 use super::list_order;

@@ -74,7 +74,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
-    let folder = prepared.resolved.parameters.ivf.as_ref().map(|_| search_stage::runs_folder(&prepared.resolved)).transpose()?;
+    let folder =
+        prepared.resolved.parameters.ivf.as_ref().map(|_| search_stage::runs_folder(&prepared.resolved)).transpose()?;
     if let Some(folder) = folder.as_ref().filter(|_| !prepared.resolved.resume) {
         RunLedger::check(&*vfs, folder)?;
     }

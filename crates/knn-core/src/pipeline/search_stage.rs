@@ -10,7 +10,9 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
 use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves};
+use crate::index::{
+    IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves,
+};
 use crate::join::{Calibration, ListJoin, Target};
 use crate::progress::Progress;
 use crate::representation::TileReader;

@@ -42,16 +42,7 @@ impl<'a> OwnRows<'a> {
             list += 1;
         }
         let excluded = place - place.min(index.listed_rows());
-        Self {
-            index,
-            source,
-            metric,
-            list,
-            taken,
-            excluded,
-            buffer: ListBuffer::default(),
-            tile: Tile::default(),
-        }
+        Self { index, source, metric, list, taken, excluded, buffer: ListBuffer::default(), tile: Tile::default() }
     }
 
     /// Takes rows of the list at hand.

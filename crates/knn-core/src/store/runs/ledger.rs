@@ -137,8 +137,7 @@ impl RunLedger {
     }
 
     fn enter(&mut self, stage: Stage, range: [u64; 2], written: Written, extra: Value) -> Result<()> {
-        let objects =
-            vec![ObjectRecord { name: name(stage, range), length: written.length, xxh3: written.xxh3 }];
+        let objects = vec![ObjectRecord { name: name(stage, range), length: written.length, xxh3: written.xxh3 }];
         let record = Record { stage, unit: range[0], rows: range, objects, extra };
         self.journal.append(&record)?;
         self.records.push(record);
@@ -192,4 +191,129 @@ impl RunLedger {
 /// The file of a range.
 fn name(stage: Stage, range: [u64; 2]) -> String {
     format!("{}-{}-{}.run", stage.name(), range[0], range[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OsVfs;
+
+    const SHAPE: RunShape = RunShape { keys: 3, width: 1 };
+
+    fn os() -> Arc<dyn Vfs> {
+        Arc::new(OsVfs)
+    }
+
+    fn open(folder: &Path, run: &str, resume: bool) -> RunLedger {
+        RunLedger::open(&os(), folder, run, resume).unwrap()
+    }
+
+    /// Commits ranges that end at each of `ends`, with one record of each place.
+    fn commit(ledger: &mut RunLedger, stage: Stage, ends: &[u64]) {
+        let mut buffer = RunBuffer::new(SHAPE);
+        for &end in ends {
+            for place in ledger.covered(stage)..end {
+                buffer.push((place % 3) as u32, &[place as u8]).unwrap();
+            }
+            ledger.commit(stage, end, &mut buffer, json!({ "end": end })).unwrap();
+        }
+    }
+
+    fn records(ledger: &mut RunLedger, stage: Stage) -> Vec<u8> {
+        let runs = ledger.runs(stage, SHAPE, &Progress::silent()).unwrap();
+        assert!(runs.len() <= FAN_IN);
+        let mut all = Vec::new();
+        for key in 0..SHAPE.keys {
+            runs.iter().for_each(|run| run.read(key..key + 1, &mut all).unwrap());
+        }
+        all
+    }
+
+    fn expected(places: u64) -> Vec<u8> {
+        (0..3).flat_map(|key| (key..places).step_by(3).map(|place| place as u8)).collect()
+    }
+
+    #[test]
+    fn stages_go_on_behind_their_last_range() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let mut ledger = open(&folder, "a", true);
+        commit(&mut ledger, Stage::Routed, &[4, 9]);
+        commit(&mut ledger, Stage::Found, &[5]);
+        drop(ledger);
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Routed), ledger.covered(Stage::Found)), (9, 5));
+        assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": 5 })));
+        commit(&mut ledger, Stage::Found, &[9]);
+        assert_eq!(
+            (records(&mut ledger, Stage::Routed), records(&mut ledger, Stage::Found)),
+            (expected(9), expected(9))
+        );
+        ledger.end_stage(Stage::Routed).unwrap();
+        assert_eq!(ledger.covered(Stage::Routed), 0);
+        drop(ledger);
+        let ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Routed), ledger.covered(Stage::Found)), (0, 9));
+        ledger.end().unwrap();
+        assert!(std::fs::read_dir(temporary.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn what_another_run_left_is_removed_and_nothing_foreign_is() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        for (run, resume) in [("a", false), ("b", true), ("c", true), ("c", false)] {
+            let mut ledger = open(&folder, run, resume);
+            assert_eq!(ledger.covered(Stage::Found), 0, "{run}");
+            commit(&mut ledger, Stage::Found, &[3]);
+        }
+        std::fs::write(folder.join("notes"), "").unwrap();
+        assert_eq!(RunLedger::open(&os(), &folder, "c", true).err().unwrap().code(), "GM_EXISTS");
+        assert_eq!(RunLedger::remove(&OsVfs, &folder).unwrap_err().code(), "GM_EXISTS");
+        assert!(folder.join("notes").exists() && folder.join("find-0-3.run").exists());
+    }
+
+    #[test]
+    fn a_range_that_is_gone_is_done_again_with_all_behind_it() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let mut ledger = open(&folder, "a", true);
+        commit(&mut ledger, Stage::Found, &[2, 5, 7]);
+        drop(ledger);
+        std::fs::remove_file(folder.join("find-2-5.run")).unwrap();
+        std::fs::write(folder.join(".find-7-9.run.tmp-runs"), "half").unwrap();
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!(ledger.covered(Stage::Found), 2);
+        assert!(!folder.join("find-5-7.run").exists() && !folder.join(".find-7-9.run.tmp-runs").exists());
+        commit(&mut ledger, Stage::Found, &[3, 8]);
+        drop(ledger);
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (8, expected(8)));
+    }
+
+    #[test]
+    fn many_runs_become_few_and_stay_in_order() {
+        for count in [FAN_IN, FAN_IN + 1, 3 * FAN_IN] {
+            let temporary = tempfile::tempdir().unwrap();
+            let folder = temporary.path().join("x.runs");
+            let mut ledger = open(&folder, "a", true);
+            commit(&mut ledger, Stage::Found, &(1..=count as u64).collect::<Vec<_>>());
+            let found = records(&mut ledger, Stage::Found);
+            assert_eq!(found, expected(count as u64), "{count}");
+            drop(ledger);
+            let mut ledger = open(&folder, "a", true);
+            assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (count as u64, found));
+            assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": count })));
+        }
+    }
+
+    #[test]
+    fn only_one_process_has_a_ledger() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let ledger = open(&folder, "a", true);
+        assert_eq!(RunLedger::open(&os(), &folder, "a", true).err().unwrap().code(), "GM_EXISTS");
+        drop(ledger);
+        open(&folder, "a", true);
+    }
 }

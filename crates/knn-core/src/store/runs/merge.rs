@@ -126,12 +126,24 @@ mod tests {
         buffer.commit(&os(), &path, "w").unwrap();
         let whole = std::fs::read(&path).unwrap();
         let read = || Run::open(&path, shape(2)).and_then(|run| run.read(0..KEYS, &mut Vec::new()));
+        let read_few = || {
+            let run = Run::open(&path, shape(2))?;
+            (0..KEYS).try_for_each(|key| {
+                let mut reader = run.key(key);
+                while reader.left() > 0 {
+                    reader.read(3, &mut Vec::new())?;
+                }
+                Ok::<_, Error>(())
+            })
+        };
         read().unwrap();
+        read_few().unwrap();
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(read().unwrap_err().code(), "GM_CORRUPT", "bit {bit}");
+            assert_eq!(read_few().unwrap_err().code(), "GM_CORRUPT", "bit {bit}");
         }
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
