@@ -81,11 +81,11 @@ impl FoundRows {
             record.extend_from_slice(&((within % self.bucket_rows) as u32).to_le_bytes());
             record.push(status);
             if self.narrow {
-                ids.iter().for_each(|&id| record.extend_from_slice(&(id as i32).to_le_bytes()));
+                record.extend(ids.iter().flat_map(|&id| (id as i32).to_le_bytes()));
             } else {
-                ids.iter().for_each(|&id| record.extend_from_slice(&id.to_le_bytes()));
+                record.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
             }
-            distances.iter().for_each(|&distance| record.extend_from_slice(&distance.to_le_bytes()));
+            record.extend(distances.iter().flat_map(|distance| distance.to_le_bytes()));
             buffer.push(key as u32, record)?;
         }
         Ok(())

@@ -2,15 +2,31 @@
 
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::join_stage::{Joined, copy_names};
+use super::join_stage::{self, Joined, Way, copy_names};
 use super::list_order;
 use super::plan::Prepared;
+use super::report::RecallReport;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::sink::UnitWriter;
+use crate::sink::{MappingStore, UnitWriter};
 use crate::source::StringBlock;
 use crate::store::{Run, RunLedger, Stage};
 use crate::types::MappingStatus;
+
+/// Stores the units that are not committed yet, and removes the runs.
+pub(super) fn run(
+    prepared: &Prepared,
+    store: &MappingStore,
+    mut ledger: RunLedger,
+    recall: &RecallReport,
+    progress: &Progress,
+) -> Result<Joined> {
+    let gather = Gather::open(prepared, &mut ledger, progress)?;
+    let joined = join_stage::run(prepared, store, Way::Gathered(Box::new(gather)), recall, progress)?;
+    progress.end();
+    ledger.end()?;
+    Ok(joined)
+}
 
 /// The runs of a whole query, and buffers that serve unit after unit.
 pub(super) struct Gather<'a> {

@@ -61,7 +61,7 @@ pub(super) enum Way<'a> {
     /// Its rows are joined; without lists with all of the reference.
     Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
     /// They are found already, in another order.
-    Gathered(Gather<'a>),
+    Gathered(Box<Gather<'a>>),
 }
 
 /// Stores every unit that is not committed yet.

@@ -49,7 +49,7 @@ struct Block {
     rows: Vec<i64>,
 }
 
-/// Finds the neighbours of all queries that are left. `lap` is told the name of each stage that ends.
+/// Finds the neighbours of all queries that are left. `lap` is told the name of a stage that ends before the join.
 pub(super) fn run(
     prepared: &Prepared,
     ledger: &mut RunLedger,
@@ -76,8 +76,6 @@ pub(super) fn run(
         drop(runs);
         ledger.end_stage(Stage::Routed)?;
     }
-    progress.end();
-    lap("join");
     Ok(())
 }
 

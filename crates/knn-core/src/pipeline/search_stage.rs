@@ -17,7 +17,7 @@ use crate::join::{Calibration, ListJoin, Target};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{RowSource, ZarrRows};
-use crate::store::{OsVfs, Vfs};
+use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::{RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
@@ -80,6 +80,14 @@ pub(super) fn spec(nlist: u64, list_dtype: &str, metric: Metric, seed: u64) -> R
 /// The folder of the run's runs.
 pub(super) fn runs_folder(resolved: &Resolved) -> Result<PathBuf> {
     place(resolved, ".runs")
+}
+
+/// Where runs would go nothing else may be, whichever order is taken. A run that goes on finds its own there.
+pub(super) fn check_runs(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
+    if resolved.parameters.ivf.is_none() || resolved.resume {
+        return Ok(());
+    }
+    RunLedger::check(vfs, &runs_folder(resolved)?)
 }
 
 /// Rounds queries to what the lists hold, where they are the same rows: a cell does not differ from itself.

@@ -61,7 +61,7 @@ impl RunLedger {
         if !vfs.exists(folder)? {
             return Ok(());
         }
-        let ours = |name: &str| name == JOURNAL || name.ends_with(".run") || is_temporary(name);
+        let ours = |name: &str| name == JOURNAL || name.strip_suffix(".run").is_some() || is_temporary(name);
         if vfs.len(folder)?.is_some() || vfs.list(folder)?.iter().any(|(name, is_folder)| *is_folder || !ours(name)) {
             return Err(Error::Exists {
                 path: folder.to_path_buf(),
@@ -224,7 +224,7 @@ mod tests {
         assert!(runs.len() <= FAN_IN);
         let mut all = Vec::new();
         for key in 0..SHAPE.keys {
-            runs.iter().for_each(|run| run.read(key..key + 1, &mut all).unwrap());
+            runs.iter().try_for_each(|run| run.read(key..key + 1, &mut all)).unwrap();
         }
         all
     }
