@@ -22,6 +22,7 @@ describe("search options", () => {
     ["seed", { seed: -1 }, "between 0"],
     ["listDtype", { listDtype: "f64" }, "f32, f16"],
     ["io", { io: "carrier pigeon" }, "pread, mmap"],
+    ["order", { order: "alphabetical" }, "rows, lists"],
     ["index", { index: "index.faiss" }, ".gmx"],
     ["workDir", { workDir: "/nowhere/at/all" }, "exists"],
   ];
@@ -57,19 +58,23 @@ describe("the plan of a search", () => {
     const exact = await plan({ query, reference });
     expect(exact.parameters).toMatchObject({ method: "exact", metric: "euclidean", ivf: null });
     expect(exact.methodReason).toContain("500 reference cells are fewer than 50000");
-    expect(exact.search).toEqual({ recall: null, nlist: null, nprobe: null, indexBytes: 0, runBytes: 0 });
+    expect(exact.search).toEqual({ recall: null, nlist: null, nprobe: null, order: null, indexBytes: 0, runBytes: 0 });
 
     const pinned = await plan({ query, reference, nlist: 8, nprobe: 2 });
     expect(pinned.methodReason).toContain("nlist was given");
     expect(pinned.parameters.ivf).toMatchObject({ nlist: 8, nprobe: 2, recall: null, seed: 0, listDtype: "f32" });
     expect(pinned.search.indexBytes).toBeGreaterThan(500 * 50 * 4);
     expect(pinned.search.runBytes).toBeGreaterThan(0);
+    expect(pinned.search.order).toBe("rows");
+    expect((await plan({ query, reference, nlist: 8, nprobe: 2, order: "lists" })).search.order).toBe("lists");
   });
 
   it("is of the same run where only places and reading differ", async () => {
     const searched = { query, reference, method: "ivf" };
     const one = await plan(searched);
-    expect((await plan({ ...searched, io: "mmap", workDir: temporary(), recall: 0.95 })).run).toBe(one.run);
+    expect((await plan({ ...searched, io: "mmap", order: "lists", workDir: temporary(), recall: 0.95 })).run).toBe(
+      one.run,
+    );
     expect((await plan({ ...searched, recall: 0.9 })).run).not.toBe(one.run);
     expect((await plan({ ...searched, seed: 1 })).run).not.toBe(one.run);
     expect((await plan({ query, reference, method: "exact", seed: 1 })).run).toBe(

@@ -101,6 +101,12 @@ listDtype?: string,
  */
 io?: string, 
 /**
+ * Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
+ * that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
+ * memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+ */
+order?: string, 
+/**
  * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
  */
 index?: string, 
@@ -200,6 +206,12 @@ listDtype?: string,
  * `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
  */
 io?: string, 
+/**
+ * Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
+ * that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
+ * memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+ */
+order?: string, 
 /**
  * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
  */
@@ -443,6 +455,10 @@ nlist: number | null,
  */
 nprobe: number | null, 
 /**
+ * Order of work: `rows` of the output or `lists` of the index; null for an exact search.
+ */
+order: string | null, 
+/**
  * Bytes of the index at most, given or built for this run; 0 for an exact search.
  */
 indexBytes: number, 
@@ -632,7 +648,7 @@ method: string, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `index`, `calibrate`, `join`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+ * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
  */
 stage: string, 
 /**

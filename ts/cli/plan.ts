@@ -103,7 +103,10 @@ function lists({ search, parameters }: Plan): string[][] {
   const probed =
     search.nprobe === null ? `as many visited as recall ${search.recall} needs` : `${search.nprobe} visited`;
   return [
-    ["index", `${counted(search.nlist, "list")} of ${parameters.ivf?.listDtype}, ${probed}`],
+    [
+      "index",
+      `${counted(search.nlist, "list")} of ${parameters.ivf?.listDtype}, ${probed}, in the order of ${search.order}`,
+    ],
     ["", `at most ${bytes(search.indexBytes)}, and ${bytes(search.runBytes)} of intermediate files`],
   ];
 }

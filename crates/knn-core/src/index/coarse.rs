@@ -77,6 +77,11 @@ impl Coarse {
         self.first_list[self.first_list.len() - 1]
     }
 
+    /// The super-cell of a list.
+    pub fn super_cell_of(&self, list: u32) -> u32 {
+        self.first_list.partition_point(|&first| first <= list) as u32 - 1
+    }
+
     /// The centroids of some lists, row-major.
     pub fn centroids(&self, lists: Range<u32>) -> &[f32] {
         &self.lists[lists.start as usize * self.dim..lists.end as usize * self.dim]
@@ -161,6 +166,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(Coarse::parse(&bytes, "f", 2).unwrap(), coarse);
         assert_eq!((coarse.lists_of(1), coarse.centroids(1..2)), (1..3, &[2.0, 3.0][..]));
+        assert_eq!([0, 1, 2].map(|list| coarse.super_cell_of(list)), [0, 1, 1]);
         for length in 0..bytes.len() {
             assert_eq!(Coarse::parse(&bytes[..length], "f", 2).unwrap_err().code(), "GM_CORRUPT");
         }

@@ -1,11 +1,12 @@
 //! The rows that are in no list, because a coordinate is NaN or infinite or the metric needs a direction: their numbers, ascending.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::format::{Bytes, corrupt};
 use crate::error::Result;
-use crate::store::{AtomicFile, Vfs};
+use crate::store::{AtomicFile, PositionedFile, Vfs};
 
 const MAGIC: [u8; 8] = *b"GMEXCLUD";
 /// Bytes before the first number.
@@ -35,6 +36,18 @@ pub(super) fn parse(bytes: &[u8], file: &str, count: u64, rows: u64) -> Result<V
     let ascending = excluded.windows(2).all(|pair| pair[0] < pair[1]);
     if !ascending || excluded.last().is_some_and(|&last| last >= rows) {
         return Err(corrupt(file, "rows", format!("they are not ascending numbers below {rows}")));
+    }
+    Ok(excluded)
+}
+
+/// Reads some of the numbers, of `rows` rows.
+pub(super) fn read(file: &PositionedFile, some: Range<u64>, rows: u64) -> Result<Vec<u64>> {
+    let mut bytes = vec![0; (some.end - some.start) as usize * 8];
+    file.read_exact_at(&mut bytes, HEADER + some.start * 8)?;
+    let excluded: Vec<u64> = bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number)).collect();
+    let ascending = excluded.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || excluded.last().is_some_and(|&last| last >= rows) {
+        return Err(file.corrupt("rows", format!("they are not ascending numbers below {rows}")));
     }
     Ok(excluded)
 }

@@ -4,6 +4,7 @@
 //! tile the file of lists exactly. Lists are checked when they are read. So whatever happened to the files, a list is either what
 //! was written or `GM_CORRUPT`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::coarse::Coarse;
@@ -80,6 +81,11 @@ impl IvfIndex {
         }
         let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
         Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, _leases: leases })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What is written down of it.
@@ -171,6 +177,17 @@ impl IvfIndex {
         let bytes = small_file(&self.manifest, &self.path, EXCLUDED, excluded::file_length(self.manifest.excluded))?;
         let file = self.path.join(self.manifest.file_name(EXCLUDED)).display().to_string();
         excluded::parse(&bytes, &file, self.manifest.excluded, self.manifest.rows)
+    }
+
+    /// Rows that are in lists.
+    pub fn listed_rows(&self) -> u64 {
+        self.manifest.rows - self.manifest.excluded
+    }
+
+    /// Some of the rows in no list, counted among them in ascending order. The file was compared with its checksum when the index was opened.
+    pub fn excluded_rows(&self, some: Range<u64>) -> Result<Vec<u64>> {
+        let file = PositionedFile::open(&self.path.join(self.manifest.file_name(EXCLUDED)))?;
+        excluded::read(&file, some, self.manifest.rows)
     }
 
     /// Reads every list once, and so finds all damage there is.

@@ -44,6 +44,7 @@ pub use lists::{Io, ListBuffer, ListIds, ListView};
 pub use manifest::{FileRecord, Manifest, Training};
 pub use probes::Probes;
 pub use route::Router;
+pub use rows::round_to_halves;
 pub use sample::Sampler;
-pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, training_warning};
+pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, super_cells, training_warning};
 pub use work::Start;

@@ -57,3 +57,13 @@ impl<'a> PreparedRows<'a> {
         })
     }
 }
+
+/// Rounds finite rows (row-major, prepared) to what lists of f16 hold, as an index of the same rows has done, which refuses those that do
+/// not fit.
+pub fn round_to_halves(rows: &mut [f32], dim: usize) {
+    rows.par_chunks_mut(ROUNDED_ROWS * dim.max(1)).for_each_init(Vec::new, |scratch: &mut Vec<f16>, rows| {
+        for row in rows.chunks_exact_mut(dim).filter(|row| is_finite(row)) {
+            round_to_half(row, scratch);
+        }
+    });
+}

@@ -69,7 +69,7 @@ pub(super) struct Resolved {
 
 /// Super-cells of so many lists. A row is compared with all super-cells and with the lists of some dozens of them, so there are more
 /// than the square root, and each is small.
-pub(super) fn super_cells(lists: u64) -> u64 {
+pub fn super_cells(lists: u64) -> u64 {
     (lists.isqrt() * CELLS_PER_ROOT).min(lists.div_ceil(LISTS_PER_CELL)).max(1)
 }
 

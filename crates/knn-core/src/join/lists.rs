@@ -61,6 +61,16 @@ impl<'a> ListJoin<'a> {
         Self { index, router, grid, tile, packed, around, budget: budget.clone(), _lease: lease }
     }
 
+    /// The index that is searched.
+    pub fn index(&self) -> &'a IvfIndex {
+        self.index
+    }
+
+    /// The nearest list of each of these rows (row-major), `u32::MAX` where a coordinate is not finite.
+    pub fn nearest_lists(&self, rows: &[f32]) -> Vec<u32> {
+        self.router.assign(rows, self.tile)
+    }
+
     /// Number of lists.
     pub fn nlist(&self) -> usize {
         self.index.nlist() as usize

@@ -2,8 +2,10 @@
 //!
 //! Bytes on disk are upper estimates. Times are rough, and never decide anything.
 
+use super::order::Order;
 use super::report::SearchPlan;
 use super::request::Parameters;
+use crate::store::FAN_IN;
 
 /// Pairs a second of one core, and bytes a second of a disk.
 const PAIRS_PER_SECOND: f64 = 0.6e9;
@@ -39,21 +41,25 @@ pub(super) fn build_run_bytes(n: u64, dim: u64) -> u64 {
 }
 
 /// What a search by the chosen method takes on disk, and how much of it stays out of the output.
-pub(super) fn search_plan(parameters: &Parameters, extent: Extent) -> SearchPlan {
+pub(super) fn search_plan(parameters: &Parameters, extent: Extent, order: Option<Order>, run_rows: u64) -> SearchPlan {
     let Some(ivf) = &parameters.ivf else {
-        return SearchPlan { recall: None, nlist: None, nprobe: None, index_bytes: 0, run_bytes: 0 };
+        return SearchPlan { recall: None, nlist: None, nprobe: None, order: None, index_bytes: 0, run_bytes: 0 };
     };
     let Extent { n_query, n_ref, dim, k, self_mapping } = extent;
     let index_bytes = index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype);
     let built = if ivf.index.is_some() { 0 } else { build_run_bytes(n_ref, dim) };
-    // Queries are sorted by list in runs and results are sorted back; within one store the lists hold the queries.
+    // Queries are sorted by list in runs, but within one store the lists hold them, and results are sorted back. Where there are too many
+    // runs to be read side by side, most of them may be there twice while they are merged.
+    let copies = if n_query > run_rows.saturating_mul(FAN_IN as u64) { 2 } else { 1 };
     let routed = if self_mapping { 0 } else { n_query.saturating_mul(dim * 4 + 8) };
-    let joined = routed.saturating_add(n_query.saturating_mul(k * (id_bytes(n_ref) + 4) + 8));
+    let found = n_query.saturating_mul(k * (id_bytes(n_ref) + 4) + 8);
+    let joined = if order == Some(Order::Lists) { routed.saturating_add(found).saturating_mul(copies) } else { 0 };
     // The runs of one stage are gone when the next one's are whole.
     SearchPlan {
         recall: ivf.recall,
         nlist: Some(ivf.nlist),
         nprobe: ivf.nprobe,
+        order: order.map(|order| order.name().into()),
         index_bytes,
         run_bytes: built.max(joined),
     }

@@ -14,7 +14,7 @@ const WRITTEN_ROWS: usize = 8192;
 pub(super) struct Finished {
     pub(super) nearest: NeighborBlock,
     pub(super) statuses: Vec<u8>,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Finished {

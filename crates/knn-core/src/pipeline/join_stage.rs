@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::finished::Finished;
+use super::gather::Gather;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
 use super::report::RecallReport;
+use super::search_stage::round;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
@@ -54,12 +56,19 @@ fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
     })
 }
 
-/// Joins every unit that is not committed yet.
+/// How the neighbours of a unit come about.
+pub(super) enum Way<'a> {
+    /// Its rows are joined; without lists with all of the reference.
+    Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
+    /// They are found already, in another order.
+    Gathered(Box<Gather<'a>>),
+}
+
+/// Stores every unit that is not committed yet.
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
-    tile: &dyn DistanceTile,
-    lists: Option<Lists>,
+    mut way: Way,
     recall: &RecallReport,
     progress: &Progress,
 ) -> Result<Joined> {
@@ -73,13 +82,18 @@ pub(super) fn run(
             pass = None;
             continue;
         }
-        let pass = match &mut pass {
-            Some(pass) => pass,
-            none => none.insert(Pass::start(prepared, tile, lists, progress, range.rows.start)?),
-        };
         let before = joined.statuses;
         let mut writer = store.begin(Stage::Joined, unit)?;
-        pass.unit(range.rows, &mut writer, &mut joined)?;
+        match &mut way {
+            Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
+            Way::Joined(tile, lists) => {
+                let pass = match &mut pass {
+                    Some(pass) => pass,
+                    none => none.insert(Pass::start(prepared, *tile, *lists, progress, range.rows.start)?),
+                };
+                pass.unit(range.rows, &mut writer, &mut joined)?;
+            }
+        }
         let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
         let (sums, excluded) = (joined.sums.since(range.rows.start), joined.excluded);
         writer.commit(json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall }))?;
@@ -157,6 +171,7 @@ impl<'a> Pass<'a> {
         let block_rows = self.prepared.sizes.block_rows;
         // Blocks do not cross units, so what was read ahead at the end of one unit is nothing.
         self.reader.next(block_rows.min(rows.end - rows.start), &mut self.ahead)?;
+        round(&self.prepared.resolved, &mut self.ahead);
         for block in rows.pieces(block_rows) {
             std::mem::swap(&mut self.queries, &mut self.ahead);
             debug_assert_eq!((self.queries.first_row, self.queries.rows()), (block.start, block.len()));
@@ -171,7 +186,7 @@ impl<'a> Pass<'a> {
         }
         self.finished.store(writer, self.prepared.spec.n_ref)?;
         // Last, with the block's buffers in memory, so that the first unit takes as much as any other.
-        self.copy_names(rows, writer)
+        copy_names(self.prepared, rows, &mut self.names, writer, self.progress)
     }
 
     /// Joins the block in `queries`; meanwhile reads the next one of the unit and writes the one before.
@@ -201,25 +216,33 @@ impl<'a> Pass<'a> {
         };
         let meanwhile = || {
             finished.store(writer, prepared.spec.n_ref)?;
-            reader.next(block_rows.min(left), ahead)
+            reader.next(block_rows.min(left), ahead)?;
+            round(&prepared.resolved, ahead);
+            Ok(())
         };
         let (excluded, done) = rayon::join(visit, meanwhile);
         joined.excluded = excluded?;
         done
     }
+}
 
-    /// Names are copied band by band.
-    fn copy_names(&mut self, rows: RowRange, writer: &mut UnitWriter) -> Result<()> {
-        let names = &self.prepared.inputs.names;
-        let band = names.natural_tile_rows().max(1);
-        let mut next = rows.start;
-        while next < rows.end {
-            let last = ((next / band + 1) * band).min(rows.end);
-            names.read(RowRange::new(next, last), &mut self.names)?;
-            writer.append_strings(NAMES, &self.names.bytes, &self.names.ends)?;
-            self.progress.check()?;
-            next = last;
-        }
-        Ok(())
+/// Copies the names of some rows to their unit, band by band.
+pub(super) fn copy_names(
+    prepared: &Prepared,
+    rows: RowRange,
+    block: &mut StringBlock,
+    writer: &mut UnitWriter,
+    progress: &Progress,
+) -> Result<()> {
+    let names = &prepared.inputs.names;
+    let band = names.natural_tile_rows().max(1);
+    let mut next = rows.start;
+    while next < rows.end {
+        let last = ((next / band + 1) * band).min(rows.end);
+        names.read(RowRange::new(next, last), block)?;
+        writer.append_strings(NAMES, &block.bytes, &block.ends)?;
+        progress.check()?;
+        next = last;
     }
+    Ok(())
 }

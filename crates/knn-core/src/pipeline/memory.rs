@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::cost::index_bytes;
 use super::finished::Finished;
+use super::found::FoundRows;
 use super::inputs::Inputs;
+use super::order::{Order, Traffic};
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
+use super::routed;
+use super::runs_memory::{Needs, Shares};
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{IndexBuilder, Router};
+use crate::index::{IndexBuilder, Router, super_cells};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
-use crate::sink::{StoreSpec, writer_bytes};
+use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
 
 /// Node, the libraries' code and heaps, and what an allocator keeps: measured at 60 MiB at most.
@@ -45,11 +50,18 @@ pub(super) struct Sizes {
     pub(super) leased: u64,
     /// Lists that the queries in flight may probe in all; without lists there is no end to them.
     pub(super) routes: u64,
+    /// The order of work of a search by lists; none for an exact one.
+    pub(super) order: Option<Order>,
+    /// In the order of lists, bytes for runs while queries are sorted, and those of them for what is found.
+    pub(super) run_bytes: u64,
+    pub(super) found_bytes: u64,
+    /// Rows of a run, where a test says how many.
+    pub(super) run_rows: Option<u64>,
     pub(super) memory: MemoryPlan,
 }
 
-/// Shares out `resolved.memory`, or says what would be enough.
-pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> Result<Sizes> {
+/// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
+pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begun: Option<Order>) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let dim = inputs.query_rows.dim() as u64;
     let k = spec.k;
@@ -60,7 +72,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(k));
 
     if let Some(ivf) = &resolved.parameters.ivf {
-        return share_lists(resolved, inputs, spec, &common, ivf);
+        return share_lists(resolved, inputs, spec, &common, ivf, begun.or(resolved.search.order));
     }
     let mut join = common.clone();
     join.insert("threads", threads * scratch_bytes(k as usize, dim as usize));
@@ -107,16 +119,29 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
-    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, leased: planned, routes: u64::MAX, memory })
+    Ok(Sizes {
+        block_rows,
+        slab_rows,
+        reference_passes: passes,
+        leased: planned,
+        routes: u64::MAX,
+        order: None,
+        run_bytes: 0,
+        found_bytes: 0,
+        run_rows: None,
+        memory,
+    })
 }
 
-/// Shares out the memory of a search by lists: a third of what is free for queries in flight, the rest for lists.
+/// Shares out the memory of a search by lists: a third of what is free for queries in flight, in the order of lists a third for runs, the rest
+/// for lists.
 fn share_lists(
     resolved: &Resolved,
     inputs: &Inputs,
     spec: &StoreSpec,
     common: &BTreeMap<&'static str, u64>,
     ivf: &IvfParameters,
+    order: Option<Order>,
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
@@ -134,7 +159,17 @@ fn share_lists(
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + probes * 4 + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
-    let least_join = fixed + least_block * per_row;
+    let cells = super_cells(ivf.nlist) as u32;
+    let needs = Needs {
+        n_query,
+        found: FoundRows::new(spec)?,
+        routed: (!resolved.self_mapping).then(|| routed::shape(cells, dim)),
+        // Which rows of the output they are, too, and those of the block before.
+        row: per_row + 16,
+        block_rows: [least_block, n_query.clamp(least_block, MOST_LIST_BLOCK)],
+    };
+    let by_lists = fixed + needs.least();
+    let least_join = if order == Some(Order::Lists) { by_lists } else { fixed + least_block * per_row };
     let transfer = transfer_parts(common, inputs, spec, threads);
     let least_transfer: u64 = transfer.values().sum();
     let build = build_parts(resolved, inputs, ivf, threads);
@@ -152,14 +187,44 @@ fn share_lists(
     let stay = resolved.memory - fixed >= lists + MOST_LIST_BLOCK * per_row;
     let most = n_query.min(if stay { MOST_LIST_BLOCK } else { spec.layout.unit_rows() });
     let block_rows = share.clamp(least_block, most.max(least_block));
+    let joined = spec.arrays.iter().filter(|array| array.stage == Stage::Joined);
+    let traffic = Traffic {
+        blocks: n_query.div_ceil(block_rows),
+        index: index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype),
+        query: n_query * dim * 4,
+        results: n_query * joined.filter_map(ArraySpec::row_bytes).sum::<u64>(),
+        stays: stay,
+    };
+    let cheaper = || Order::cheaper(traffic);
+    // Where nobody asked for it, the order of lists is none that would not fit.
+    let order = order.unwrap_or_else(|| if by_lists <= resolved.memory { cheaper() } else { Order::Rows });
+    let shares = match order {
+        Order::Rows => Shares { block_rows, run_bytes: 0 },
+        Order::Lists => needs.share(resolved.memory - fixed),
+    };
+    let (block_rows, per_row) = (shares.block_rows, if order == Order::Rows { per_row } else { needs.row });
     join.insert("queries in flight", block_rows * per_row);
+    if order == Order::Lists {
+        join.insert("runs", shares.run_bytes);
+    }
     let planned: u64 = join.values().sum();
     let (highest, planned) = if least_transfer > planned { (transfer, least_transfer) } else { (join, planned) };
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
     // The index takes its levels itself, and its lists if there is room.
     let leased = planned.min(resolved.memory - levels);
-    Ok(Sizes { block_rows, slab_rows: n_ref.max(1), reference_passes: 1, leased, routes: block_rows * probes, memory })
+    Ok(Sizes {
+        block_rows,
+        slab_rows: n_ref.max(1),
+        reference_passes: 1,
+        leased,
+        routes: block_rows * probes,
+        order: Some(order),
+        run_bytes: shares.run_bytes,
+        found_bytes: if order == Order::Lists { needs.of_found(shares.run_bytes) } else { 0 },
+        run_rows: None,
+        memory,
+    })
 }
 
 impl Sizes {
@@ -206,7 +271,7 @@ fn transfer_parts(
         columns += n_ref * rows.dim() as u64 * 4 + rows.scratch_bytes(rows.natural_tile_rows().min(n_ref));
         sums = sums.max(rows.dim() as u64 * 8);
     }
-    let width = |array: &crate::sink::ArraySpec| array.row_bytes().unwrap_or(0);
+    let width = |array: &ArraySpec| array.row_bytes().unwrap_or(0);
     results += TRANSFER_ROWS * 2 * spec.arrays.iter().map(width).max().unwrap_or(0);
     let mut parts = common.clone();
     parts.insert("reference columns", columns);

@@ -6,10 +6,13 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost::{self, Extent};
+use super::found::FoundRows;
 use super::index::describe_index;
 use super::inputs::Inputs;
 use super::later;
+use super::list_order;
 use super::memory::{self, Sizes};
+use super::order::Order;
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
@@ -23,7 +26,7 @@ use crate::source::{AnnDataStore, RowSource, ZarrRows};
 /// Name of the one worker of a run in this process.
 pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
-const RESULT_VERSION: u32 = 1;
+const RESULT_VERSION: u32 = 2;
 
 /// A run that may start.
 pub(super) struct Prepared {
@@ -93,9 +96,12 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let arrays = outputs::arrays(&inputs, parameters, k);
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
     let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
-    let spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
+    let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
-    let sizes = memory::share(&resolved, &inputs, &spec)?;
+    let sizes = memory::share(&resolved, &inputs, &spec, Order::begun(&resolved, &run)?)?;
+    if let Some(order) = sizes.order {
+        spec.plan["order"] = json!(order.name());
+    }
 
     let extent = Extent {
         n_query: n_obs,
@@ -104,7 +110,11 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         k,
         self_mapping: resolved.self_mapping,
     };
-    let search = cost::search_plan(parameters, extent);
+    let run_rows = match sizes.order {
+        Some(Order::Lists) => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
+        _ => u64::MAX,
+    };
+    let search = cost::search_plan(parameters, extent, sizes.order, run_rows);
     let pairs = cost::pairs(parameters, extent);
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);
@@ -180,6 +190,11 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
     let parameters = &resolved.parameters;
     if !resolved.graph_only && parameters.obs_keys.is_empty() && parameters.obsm_keys.is_empty() {
         warnings.push("neither obsKeys nor obsmKeys: only neighbors are stored".into());
+    }
+    if resolved.rounds_queries() {
+        warnings.push(
+            "the lists hold f16, so cells are compared by rounded coordinates on both sides: distances are between those".into(),
+        );
     }
     if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
         warnings.extend(training_warning(ivf.nlist, inputs.reference.n_obs()));

@@ -75,6 +75,8 @@ pub struct SearchPlan {
     /// Lists visited for each query cell; null for an exact search, and where `recall` chooses.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub nprobe: Option<u64>,
+    /// Order of work: `rows` of the output or `lists` of the index; null for an exact search.
+    pub order: Option<String>,
     /// Bytes of the index at most, given or built for this run; 0 for an exact search.
     #[cfg_attr(test, ts(type = "number"))]
     pub index_bytes: u64,
@@ -237,7 +239,7 @@ impl RecallReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
-    /// `preflight`, `index`, `calibrate`, `join`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rayon::ThreadPool;
 use serde_json::json;
 
-use super::join_stage::{self, Joined, Lists};
+use super::gather;
+use super::join_stage::{self, Joined, Lists, Way};
 use super::later;
+use super::list_order;
+use super::memory::Sizes;
+use super::order::Order;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RecallReport, RunReport, StageReport};
@@ -21,7 +26,7 @@ use crate::join::ListJoin;
 use crate::operator::LabelStatus;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
-use crate::store::{OsVfs, Vfs};
+use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::MappingStatus;
 
 /// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
@@ -37,13 +42,23 @@ pub struct Seams {
     pub block_rows: Option<u64>,
     /// Reference rows in memory, instead of what the budget gives.
     pub slab_rows: Option<u64>,
+    /// Rows of a run in the order of lists, instead of what the budget gives.
+    pub run_rows: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, lane: Lane::best() }
+        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
+    }
+}
+
+impl Seams {
+    fn replace(&self, sizes: &mut Sizes) {
+        sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
+        sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
+        sizes.run_rows = self.run_rows;
     }
 }
 
@@ -59,14 +74,13 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.check()?;
     let (mut prepared, pool) = prepare(resolved)?;
     later::search(&prepared.resolved.parameters)?;
-    let sizes = &mut prepared.sizes;
-    sizes.block_rows = seams.block_rows.unwrap_or(sizes.block_rows);
-    sizes.slab_rows = seams.slab_rows.unwrap_or(sizes.slab_rows);
+    seams.replace(&mut prepared.sizes);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
+    search_stage::check_runs(&prepared.resolved, &*vfs)?;
     clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = given.as_ref().map(search_in);
@@ -79,24 +93,23 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         clock.lap("calibrate", 0);
     }
     let store = open_store(&prepared, seams.vfs)?;
-    let units = prepared.spec.layout.units();
-    let resumed = |stage| (0..units).filter(|&unit| store.committed(stage, unit).is_some()).collect::<Vec<_>>();
-    let resumed_rows = |units: &[u64]| units.iter().map(|&u| prepared.spec.layout.unit(u).rows.len() as u64).sum();
-    let (joined_before, transferred_before) = (resumed(Stage::Joined), resumed(Stage::Transferred));
-    let resumed_units = (joined_before.len() + transferred_before.len()) as u64;
-
-    // Once the last unit is joined nobody looks at an index any more.
-    let is_joined = joined_before.len() as u64 == units;
-    let built = if is_joined || given.is_some() {
+    let (joined_before, transferred_before) = (resumed(&store, Stage::Joined), resumed(&store, Stage::Transferred));
+    let is_joined = joined_before.units == prepared.spec.layout.units();
+    let mut ledger = runs(&prepared, &vfs, is_joined, store.is_complete())?;
+    let searched = ledger.as_ref().map(list_order::searched).transpose()?.flatten();
+    // Once the last query is joined nobody looks at an index any more.
+    let n_obs = prepared.spec.layout.n_obs();
+    let is_found = is_joined || ledger.as_ref().is_some_and(|ledger| ledger.covered(Stage::Found) == n_obs);
+    let built = if is_found || given.is_some() {
         None
     } else {
         pool.install(|| search_stage::built(&prepared, &vfs, &budget, &seams.lane, progress))?
     };
-    let search = given.or_else(|| built.as_ref().map(search_in)).filter(|_| !is_joined);
+    let search = given.or_else(|| built.as_ref().map(search_in)).filter(|_| !is_found);
     if built.is_some() {
         clock.lap("index", store.bytes_written());
     }
-    let measured = join_stage::measured(&store)?.or(early);
+    let measured = join_stage::measured(&store)?.or(searched.map(|searched| searched.recall)).or(early);
     let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
         (None, ..) => RecallReport::exact(),
         (_, Some(measured), _) => measured,
@@ -107,34 +120,76 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
-    let (n_obs, resumed_rows) =
-        (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &recall);
     prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
-    progress.begin("join", n_obs, resumed_rows.0);
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
+    let joined = match (&mut ledger, lists) {
+        (None, lists) => {
+            progress.begin("join", n_obs, joined_before.rows);
+            let way = Way::Joined(&seams.lane, lists);
+            Some(pool.install(|| join_stage::run(&prepared, &store, way, &recall, progress))?)
+        }
+        (Some(ledger), Some(lists)) => {
+            let lap = |stage: &str| clock.lap(stage, store.bytes_written());
+            pool.install(|| list_order::run(&prepared, ledger, lists, &recall, progress, lap))?;
+            None
+        }
+        (Some(_), None) => None,
+    };
     progress.end();
     drop(search);
     drop(built);
     if !store.is_complete() {
         search_stage::end(&prepared, &*vfs)?;
     }
-    clock.lap("join", store.bytes_written());
+    if joined.is_some() || !is_found {
+        clock.lap("join", store.bytes_written());
+    }
+    let joined = match (joined, ledger) {
+        (None, Some(ledger)) => {
+            progress.begin("gather", n_obs, joined_before.rows);
+            let joined = pool.install(|| gather::run(&prepared, &store, ledger, &recall, progress))?;
+            clock.lap("gather", store.bytes_written());
+            joined
+        }
+        (joined, _) => joined.unwrap_or_default(),
+    };
 
+    let resumed_units = joined_before.units + transferred_before.units;
+    let graph = Graph { joined, recall, resumed_units, transferred_rows: transferred_before.rows };
+    finish(prepared, &store, graph, &pool, clock, progress)
+}
+
+/// A graph that is stored in full, and what else the end of a run tells.
+struct Graph {
+    joined: Joined,
+    recall: RecallReport,
+    resumed_units: u64,
+    /// Rows that were transferred before.
+    transferred_rows: u64,
+}
+
+/// From stored neighbours to a finished store.
+fn finish(
+    prepared: Prepared,
+    store: &MappingStore,
+    graph: Graph,
+    pool: &ThreadPool,
+    mut clock: Clock,
+    progress: &Progress,
+) -> Result<RunReport> {
+    let Graph { joined, recall, resumed_units, transferred_rows } = graph;
     let sigma = sigma(&prepared, &joined);
     let warnings = warnings(&prepared, &joined, sigma);
-    let transferred = if prepared.spec.stages().contains(&Stage::Transferred) {
-        progress.begin("transfer", n_obs, resumed_rows.1);
+    let mut transferred = Transferred::default();
+    if prepared.spec.stages().contains(&Stage::Transferred) {
+        progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
         let bandwidth = sigma.unwrap_or(1.0);
-        let transferred = pool.install(|| transfer_stage::run(&prepared, &store, bandwidth, progress))?;
+        transferred = pool.install(|| transfer_stage::run(&prepared, store, bandwidth, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());
-        transferred
-    } else {
-        Transferred::default()
-    };
+    }
 
     progress.begin("finalise", 0, 0);
     progress.check()?;
@@ -157,6 +212,36 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         warnings,
         plan: prepared.plan,
     })
+}
+
+/// The runs of a search in the order of lists, as long as there are neighbours to find or to gather. Otherwise what an earlier process may have
+/// left there is removed.
+fn runs(prepared: &Prepared, vfs: &Arc<dyn Vfs>, is_joined: bool, is_complete: bool) -> Result<Option<RunLedger>> {
+    if prepared.resolved.parameters.ivf.is_none() {
+        return Ok(None);
+    }
+    let folder = &search_stage::runs_folder(&prepared.resolved)?;
+    let (run, resume) = (&prepared.spec.run, prepared.resolved.resume);
+    if prepared.sizes.order == Some(Order::Lists) && !is_joined {
+        return RunLedger::open(vfs, folder, run, resume).map(Some);
+    }
+    if !is_complete && vfs.exists(folder)? {
+        RunLedger::open(vfs, folder, run, false)?.end()?;
+    }
+    Ok(None)
+}
+
+/// What an earlier process has committed of a stage.
+struct Resumed {
+    units: u64,
+    rows: u64,
+}
+
+fn resumed(store: &MappingStore, stage: Stage) -> Resumed {
+    let layout = store.spec().layout;
+    let units = (0..layout.units()).filter(|&unit| store.committed(stage, unit).is_some());
+    let rows = units.map(|unit| layout.unit(unit).rows.len() as u64);
+    rows.fold(Resumed { units: 0, rows: 0 }, |all, rows| Resumed { units: all.units + 1, rows: all.rows + rows })
 }
 
 fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {

@@ -10,12 +10,14 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
 use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start};
+use crate::index::{
+    IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves,
+};
 use crate::join::{Calibration, ListJoin, Target};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{RowSource, ZarrRows};
-use crate::store::{OsVfs, Vfs};
+use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::{RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
@@ -43,7 +45,7 @@ pub(super) fn built(
 ) -> Result<Option<IvfIndex>> {
     let resolved = &prepared.resolved;
     let Some(ivf) = &resolved.parameters.ivf else { return Ok(None) };
-    let path = place(resolved)?;
+    let path = place(resolved, ".index.gmx")?;
     let builder = IndexBuilder {
         vfs: Arc::clone(vfs),
         spec: spec(ivf.nlist, &ivf.list_dtype, resolved.parameters.metric, ivf.seed)?,
@@ -64,7 +66,7 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     if resolved.parameters.ivf.is_none() || resolved.search.index.is_some() {
         return Ok(());
     }
-    let path = place(resolved)?;
+    let path = place(resolved, ".index.gmx")?;
     if vfs.exists(&path)? { vfs.remove_dir_all(&path) } else { Ok(()) }
 }
 
@@ -75,11 +77,31 @@ pub(super) fn spec(nlist: u64, list_dtype: &str, metric: Metric, seed: u64) -> R
     Ok(IndexSpec { nlist: Some(nlist), dtype, metric, seed })
 }
 
-/// Where the run's own index goes: into the folder for intermediate files, or beside the output.
-fn place(resolved: &Resolved) -> Result<PathBuf> {
+/// The folder of the run's runs.
+pub(super) fn runs_folder(resolved: &Resolved) -> Result<PathBuf> {
+    place(resolved, ".runs")
+}
+
+/// Where runs would go nothing else may be, whichever order is taken. A run that goes on finds its own there.
+pub(super) fn check_runs(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
+    if resolved.parameters.ivf.is_none() || resolved.resume {
+        return Ok(());
+    }
+    RunLedger::check(vfs, &runs_folder(resolved)?)
+}
+
+/// Rounds queries to what the lists hold, where they are the same rows: a cell does not differ from itself.
+pub(super) fn round(resolved: &Resolved, queries: &mut Tile) {
+    if resolved.rounds_queries() {
+        round_to_halves(&mut queries.values, queries.dim);
+    }
+}
+
+/// Where intermediate files of the run go: into the folder for them, or beside the output.
+fn place(resolved: &Resolved, ending: &str) -> Result<PathBuf> {
     let output = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
     let mut name = output.file_name().unwrap_or_default().to_os_string();
-    name.push(".index.gmx");
+    name.push(ending);
     Ok(resolved.search.work_dir.as_deref().map_or_else(|| output.with_file_name(&name), |folder| folder.join(&name)))
 }
 
@@ -164,7 +186,8 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
     let order: Vec<usize> = (0..own.len()).step_by(2).chain((1..own.len()).step_by(2)).collect();
     let values = order.iter().flat_map(|&row| sample.row(row).iter().copied()).collect();
     let own = prepared.resolved.self_mapping.then(|| order.iter().map(|&row| own[row]).collect());
-    let queries = Tile { first_row: 0, dim: source.dim(), values };
+    let mut queries = Tile { first_row: 0, dim: source.dim(), values };
+    round(&prepared.resolved, &mut queries);
     let calibration = Calibration::new(search, queries, own, prepared.spec.k as usize, progress)?;
     let target = ivf.nprobe.map_or(Target::Recall(ivf.recall.unwrap_or(1.0)), |probes| Target::Probes(probes as usize));
     let recall = calibration.measure(target, progress)?;

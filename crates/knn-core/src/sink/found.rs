@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::tree::document_bytes;
 use crate::error::{Error, Result};
-use crate::store::{MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
+use crate::store::{Journal, MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
 
 /// Far above the consolidated metadata of a billion cells.
 const MOST_BYTES: u64 = 1 << 28;
@@ -53,6 +53,12 @@ pub(super) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Found> {
         });
     }
     Ok(Found::Ours { run: run.to_owned(), complete: status == Status::Complete.name(), document })
+}
+
+/// The plan with which the run of that hash was begun at `path`, if its journal is there.
+pub fn begun_plan(vfs: &dyn Vfs, path: &Path, run: &str) -> Result<Option<Value>> {
+    let journals = Journal::read_all(vfs, &journal_folder(path)?)?;
+    Ok(journals.into_iter().find(|journal| journal.header.run == run).map(|journal| journal.header.plan))
 }
 
 /// Path of the journal's folder.

@@ -27,6 +27,7 @@ mod unit;
 mod tests;
 
 pub use estimate::{planned_bytes, writer_bytes};
+pub use found::begun_plan;
 pub use layout::{Layout, UnitRange};
 pub use mapping::MappingStore;
 pub use name::check_name;

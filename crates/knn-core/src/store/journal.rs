@@ -26,6 +26,10 @@ pub enum Stage {
     Trained,
     /// Rows are added to an index: they lie in a run.
     Added,
+    /// Queries are sorted by super-cell: they lie in a run.
+    Routed,
+    /// Neighbours of queries are found: they lie in a run, sorted by rows of the output.
+    Found,
     /// Neighbours of the rows are stored.
     Joined,
     /// Everything transferred to the rows is stored.
@@ -98,6 +102,8 @@ impl Stage {
         match self {
             Self::Trained => "train",
             Self::Added => "add",
+            Self::Routed => "route",
+            Self::Found => "find",
             Self::Joined => "join",
             Self::Transferred => "transfer",
         }

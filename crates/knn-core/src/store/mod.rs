@@ -28,7 +28,7 @@ pub use lock::Lock;
 pub use mark::{MARK, MARK_VERSION, Status};
 pub use os::OsVfs;
 pub use positioned::PositionedFile;
-pub use runs::{FAN_IN, Run, RunBuffer, RunShape, merge};
+pub use runs::{FAN_IN, KeyReader, Run, RunBuffer, RunLedger, RunShape, merge};
 pub use vfs::{Vfs, VfsFile};
 
 #[cfg(test)]

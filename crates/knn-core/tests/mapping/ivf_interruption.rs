@@ -26,7 +26,7 @@ fn to(place: &Place, request: &MapRequest, name: &str) -> MapRequest {
 fn again(request: &MapRequest) -> RunReport {
     let other =
         MapRequest { threads: Some(1), memory: Some("1GiB".into()), io: Some("pread".into()), ..request.clone() };
-    let seams = || Seams { block_rows: Some(90), lane: Lane::SCALAR, ..quick() };
+    let seams = || Seams { block_rows: Some(90), run_rows: Some(220), lane: Lane::SCALAR, ..quick() };
     let resumed = MapRequest { resume: Some(true), ..other.clone() };
     match run_with(&resumed, &Progress::silent(), seams()) {
         Err(Error::NotFound { .. }) => run_with(&other, &Progress::silent(), seams()).unwrap(),
@@ -48,10 +48,15 @@ fn clear(place: &Place, request: &MapRequest) {
     assert_eq!(listed(&place.outputs()), ["mapped.zarr", "mapped.zarr.journal"]);
 }
 
+/// In the order of lists there are several runs to be resumed.
+fn in_runs() -> Seams {
+    Seams { run_rows: Some(130), ..quick() }
+}
+
 /// Disturbs runs at `points` of all their calls that change something, and resumes each.
 fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
     let disk = Disk::failing(i64::MAX);
-    let seams = Seams { vfs: Arc::new(disk.clone()), ..quick() };
+    let seams = Seams { vfs: Arc::new(disk.clone()), ..in_runs() };
     let first = run_with(request, &Progress::silent(), seams).unwrap();
     let calls = i64::MAX - disk.left();
     let expected = files(output(request));
@@ -60,7 +65,7 @@ fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
         let at = calls * point / points;
         let request = to(place, request, "again.zarr");
         let cancel = Cancel::default();
-        let seams = Seams { vfs: Arc::new(Disk::cancelling(at, cancel.clone())), ..quick() };
+        let seams = Seams { vfs: Arc::new(Disk::cancelling(at, cancel.clone())), ..in_runs() };
         if let Err(error) = run_with(&request, &Progress::new(cancel, None), seams) {
             assert_eq!(error.code(), "GM_CANCELLED", "{error}");
             cancelled += 1;
@@ -69,7 +74,7 @@ fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
         assert_same(&files(output(&request)), &expected, &format!("cancelled after {at} of {calls} calls"));
         clear(place, &request);
 
-        let seams = Seams { vfs: Arc::new(Disk::failing(at)), ..quick() };
+        let seams = Seams { vfs: Arc::new(Disk::failing(at)), ..in_runs() };
         if let Err(error) = run_with(&request, &Progress::silent(), seams) {
             assert_eq!(error.code(), "GM_IO", "{error}");
             failed += 1;
@@ -96,6 +101,144 @@ fn a_run_with_a_given_index_is_resumed_to_the_same_bytes() {
     assert_eq!(request.reference.as_deref().map(Path::new), Some(reference.as_path()));
     let index = Some(index_of(&place, &with_gaps(&place, "reference", 900, 6, 2), "reference.gmx", 12));
     disturbed_anywhere(&place, &MapRequest { index, nlist: None, ..request }, 9);
+}
+
+#[test]
+fn cross_mapping_in_the_order_of_lists_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    disturbed_anywhere(&place, &MapRequest { order: Some("lists".into()), ..small(&place) }, 23);
+}
+
+#[test]
+fn self_mapping_in_the_order_of_lists_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let cells = with_gaps(&place, "cells", 700, 6, 1);
+    disturbed_anywhere(&place, &MapRequest { order: Some("lists".into()), ..by_lists(&place, &cells, None, 12) }, 23);
+}
+
+#[test]
+fn merging_runs_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let request = MapRequest { order: Some("lists".into()), ..small(&place) };
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    let request = to(&place, &request, "again.zarr");
+    // Some 150 runs of each kind, of which most calls of the disk are for.
+    let seams = || Seams { block_rows: Some(4), run_rows: Some(4), ..quick() };
+    let disk = Disk::failing(i64::MAX);
+    run_with(&request, &Progress::silent(), Seams { vfs: Arc::new(disk.clone()), ..seams() }).unwrap();
+    let calls = i64::MAX - disk.left();
+    clear(&place, &request);
+    let mut merged = 0;
+    for point in 1..24 {
+        let vfs = Arc::new(Disk::failing(calls * point / 24));
+        run_with(&request, &Progress::silent(), Seams { vfs, ..seams() }).unwrap_err();
+        unlock(&place);
+        let runs = place.outputs().join("again.zarr.runs");
+        let wide = |name: &str| {
+            let ends: Vec<u64> = name.split(['-', '.']).filter_map(|part| part.parse().ok()).collect();
+            ends.len() == 2 && ends[1] - ends[0] > 4
+        };
+        merged += usize::from(runs.exists() && listed(&runs).iter().any(|name| wide(name)));
+        let resumed = MapRequest { resume: Some(true), ..request.clone() };
+        match run_with(&resumed, &Progress::silent(), seams()) {
+            Err(Error::NotFound { .. }) => drop(run_with(&request, &Progress::silent(), seams()).unwrap()),
+            ended => drop(ended.unwrap()),
+        }
+        assert_same(&files(output(&request)), &expected, &format!("failed after {point} of 24 parts"));
+        clear(&place, &request);
+    }
+    assert!(merged > 1, "no run was merged when the disk failed");
+}
+
+/// Cancels at the first event of a stage after `begins` of them have passed.
+fn cancelled_at(request: &MapRequest, stage: &'static str, seams: Seams) -> Error {
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    let listener = Box::new(move |event: ProgressEvent| {
+        if event.stage == stage {
+            asked.cancel();
+        }
+    });
+    run_with(request, &Progress::new(cancel, Some(listener)), seams).unwrap_err()
+}
+
+#[test]
+fn a_resumed_run_keeps_its_order() {
+    let place = Place::new();
+    let request = small(&place);
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    for (begun, stage, asked) in [
+        ("lists", "route", None),
+        ("lists", "join", Some("rows")),
+        ("lists", "gather", None),
+        ("lists", "transfer", None),
+        ("rows", "join", Some("lists")),
+        ("rows", "transfer", Some("lists")),
+    ] {
+        let request = to(&place, &request, "again.zarr");
+        let begin = MapRequest { order: Some(begun.into()), ..request.clone() };
+        let error = cancelled_at(&begin, stage, in_runs());
+        assert!(matches!(&error, Error::Cancelled { stage: at } if at == stage), "{stage}: {error}");
+        let left = listed(&place.outputs()).iter().any(|name| name == "again.zarr.runs");
+        assert_eq!(left, begun == "lists" && stage != "transfer", "{begun}, {stage}");
+        let report = again(&MapRequest { order: asked.map(str::to_owned), ..request.clone() });
+        assert_eq!(report.plan.search.order.as_deref(), Some(begun), "{begun}, {stage}, then {asked:?}");
+        // What was found before is not sought again.
+        let searched = report.stages.iter().any(|stage| stage.stage == "index");
+        assert_eq!(searched, ["route", "join"].contains(&stage), "{begun}, {stage}");
+        assert_same(&files(output(&request)), &expected, stage);
+        clear(&place, &request);
+    }
+}
+
+#[test]
+fn a_run_that_starts_over_leaves_no_runs_of_another() {
+    let place = Place::new();
+    let request = small(&place);
+    for order in ["rows", "lists"] {
+        let begun = MapRequest { order: Some("lists".into()), overwrite: Some(true), ..request.clone() };
+        cancelled_at(&begun, "gather", in_runs());
+        assert!(place.outputs().join("mapped.zarr.runs").exists());
+        let other = MapRequest { order: Some(order.into()), seed: Some(1), overwrite: Some(true), ..request.clone() };
+        map(&other).unwrap();
+        assert_eq!(listed(&place.outputs()), ["mapped.zarr", "mapped.zarr.journal"], "{order}");
+    }
+}
+
+#[test]
+fn damaged_runs_never_give_another_neighbor() {
+    let place = Place::new();
+    let request = MapRequest { order: Some("lists".into()), ..small(&place) };
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    let request = to(&place, &request, "again.zarr");
+    for stage in ["join", "gather"] {
+        let error = cancelled_at(&request, stage, in_runs());
+        assert_eq!(error.code(), "GM_CANCELLED");
+        let runs = place.outputs().join("again.zarr.runs");
+        let kept = files(&runs);
+        let resumed = MapRequest { resume: Some(true), ..request.clone() };
+        let mut damaged = 0;
+        for (name, bytes) in kept.iter().filter(|(name, _)| name.strip_suffix(".run").is_some()) {
+            let mut flipped = bytes.clone();
+            flipped[bytes.len() / 3] ^= 4;
+            std::fs::write(runs.join(name), &flipped).unwrap();
+            let error = run_with(&resumed, &Progress::silent(), in_runs()).unwrap_err();
+            assert_eq!(error.code(), "GM_CORRUPT", "{stage}, {name}: {error}");
+            std::fs::write(runs.join(name), bytes).unwrap();
+            damaged += 1;
+        }
+        assert!(damaged > 2, "{stage}");
+        // A run that is cut short or gone counts as never written.
+        for (name, bytes) in kept.iter().filter(|(name, _)| name.strip_suffix(".run").is_some()).step_by(2) {
+            std::fs::write(runs.join(name), &bytes[..bytes.len() - 1]).unwrap();
+        }
+        run_with(&resumed, &Progress::silent(), in_runs()).unwrap();
+        assert_same(&files(output(&request)), &expected, stage);
+        clear(&place, &request);
+    }
 }
 
 #[test]

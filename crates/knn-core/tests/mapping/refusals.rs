@@ -215,7 +215,7 @@ fn memory_that_is_too_small_says_what_would_do_and_that_does() {
 }
 
 /// Makes a store of one cell claim `n` cells that were never written: all of them are fill.
-fn claim(cells: Cells, n: u64, arrays: &[&str]) -> Cells {
+pub(crate) fn claim(cells: Cells, n: u64, arrays: &[&str]) -> Cells {
     for array in arrays {
         let folder = cells.root.join(array);
         fs::remove_dir_all(folder.join("c")).unwrap();

@@ -79,6 +79,10 @@ pub struct MapRequest {
     /// How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
     /// `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
     pub io: Option<String>,
+    /// Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
+    /// that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
+    /// memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+    pub order: Option<String>,
     /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
     pub index: Option<String>,
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.

@@ -100,5 +100,12 @@ pub struct Resolved {
     pub layout: LayoutRequest,
 }
 
+impl Resolved {
+    /// Whether queries are rounded to f16: where they are the rows of lists that are.
+    pub(in crate::pipeline) fn rounds_queries(&self) -> bool {
+        self.self_mapping && self.parameters.ivf.as_ref().is_some_and(|ivf| ivf.list_dtype == "f16")
+    }
+}
+
 /// Rows per inner chunk, inner chunks per unit and rows per part that `formats.md` fixes.
 pub const DEFAULT_LAYOUT: LayoutRequest = LayoutRequest { inner_rows: 65_536, inner_per_unit: 16, part_rows: 1 << 24 };

@@ -8,6 +8,7 @@ use super::values::{checked_index_path, checked_list_dtype, checked_lists, check
 use crate::error::{Error, Result};
 use crate::index::default_lists;
 use crate::pipeline::index_report::IndexDescription;
+use crate::pipeline::order::Order;
 
 /// Below this many reference cells, comparing every pair is quicker than building an index.
 const EXACT_BELOW: u64 = 50_000;
@@ -30,6 +31,8 @@ pub struct Search {
     pub list_dtype: Option<String>,
     /// `auto`, `pread` or `mmap`.
     pub io: String,
+    /// The order of work; none is the one that costs less.
+    pub(in crate::pipeline) order: Option<Order>,
     /// The index to be used.
     pub index: Option<PathBuf>,
     /// Where intermediate files go; none is beside the output.
@@ -61,6 +64,7 @@ impl Search {
             seed: checked_seed(request.seed)?,
             list_dtype,
             io: one_of("io", request.io.as_deref(), &["auto", "pread", "mmap"], &["direct"])?,
+            order: Order::from_name(&one_of("order", request.order.as_deref(), &["auto", "rows", "lists"], &[])?),
             index: index.map(PathBuf::from),
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };
@@ -191,6 +195,7 @@ mod tests {
             ("seed", ivf(|r| r.seed = Some(-1))),
             ("listDtype", ivf(|r| r.list_dtype = Some("f8".into()))),
             ("io", ivf(|r| r.io = Some("uring".into()))),
+            ("order", ivf(|r| r.order = Some("random".into()))),
             ("index", ivf(|r| r.index = Some("index.faiss".into()))),
             ("recall", ivf(|r| (r.recall, r.nprobe) = (Some(0.9), Some(8)))),
             ("nprobe", ivf(|r| (r.method, r.nprobe) = (Some("exact".into()), Some(8)))),
@@ -234,6 +239,7 @@ mod tests {
             list_dtype: Some("f32".into()),
             io: Some("mmap".into()),
             work_dir: Some("elsewhere".into()),
+            order: Some("lists".into()),
             ..request()
         };
         assert_eq!(ivf(said), plain);

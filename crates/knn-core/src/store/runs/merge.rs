@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use super::layout::{Entry, RunShape, encode};
+use super::layout::{Entry, RunShape, encode, hasher};
 use super::reader::Run;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -14,8 +12,11 @@ use crate::store::{AtomicFile, Vfs, Written};
 /// Runs that are read side by side at most.
 pub const FAN_IN: usize = 64;
 
-/// Writes the records of all `runs` as one run: by key, within a key in the order of the runs. It takes the memory of the largest
-/// key.
+/// Bytes that are copied at a time.
+const PIECE: u64 = 1 << 18;
+
+/// Writes the records of all `runs` as one run: by key, within a key in the order of the runs. However many records a key has, it takes
+/// the memory of some.
 pub fn merge(
     vfs: &Arc<dyn Vfs>,
     runs: &[Run],
@@ -31,14 +32,19 @@ pub fn merge(
     let mut entries: Vec<Entry> = Vec::with_capacity(shape.keys as usize);
     let (mut records, mut bytes) = (0, Vec::new());
     for key in 0..shape.keys {
-        progress.check()?;
-        bytes.clear();
+        let mut hash = hasher();
         for run in runs {
-            run.read(key..key + 1, &mut bytes)?;
-            records += run.records(key..key + 1);
+            let mut reader = run.key(key);
+            records += reader.left();
+            while reader.left() > 0 {
+                progress.check()?;
+                bytes.clear();
+                reader.read((PIECE / u64::from(shape.width.max(1))).max(1), &mut bytes)?;
+                hash.update(&bytes);
+                file.write_all(&bytes)?;
+            }
         }
-        file.write_all(&bytes)?;
-        entries.push(Entry { end: records, xxh3: xxh3_64(&bytes) });
+        entries.push(Entry { end: records, xxh3: hash.digest() });
     }
     file.write_all(&encode(shape, &entries))?;
     let sealed = file.seal()?;
@@ -120,12 +126,24 @@ mod tests {
         buffer.commit(&os(), &path, "w").unwrap();
         let whole = std::fs::read(&path).unwrap();
         let read = || Run::open(&path, shape(2)).and_then(|run| run.read(0..KEYS, &mut Vec::new()));
+        let read_few = || {
+            let run = Run::open(&path, shape(2))?;
+            (0..KEYS).try_for_each(|key| {
+                let mut reader = run.key(key);
+                while reader.left() > 0 {
+                    reader.read(3, &mut Vec::new())?;
+                }
+                Ok::<_, Error>(())
+            })
+        };
         read().unwrap();
+        read_few().unwrap();
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(read().unwrap_err().code(), "GM_CORRUPT", "bit {bit}");
+            assert_eq!(read_few().unwrap_err().code(), "GM_CORRUPT", "bit {bit}");
         }
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -4,7 +4,7 @@
 //! once to a file that appears whole. Later a reader ([`Run`]) takes the records of one key, or of a range of keys, out of every
 //! run, and the caller brings that slice into whatever finer order it wants. Within a key, records keep the order in which they
 //! were pushed, and [`merge`] keeps the order of the runs: so a sequence that was cut into runs at any places comes out the
-//! same.
+//! same. Which runs there are is kept in a journal of their own ([`RunLedger`]).
 //!
 //! A file is `records · table · footer`: the records by key, then for each key where its records end and their xxh3, then a
 //! footer that says how many there are of what and carries the checksum of the table and of itself. Everything is
@@ -12,10 +12,12 @@
 
 mod buffer;
 mod layout;
+mod ledger;
 mod merge;
 mod reader;
 
 pub use buffer::RunBuffer;
 pub use layout::RunShape;
+pub use ledger::RunLedger;
 pub use merge::{FAN_IN, merge};
-pub use reader::Run;
+pub use reader::{KeyReader, Run};

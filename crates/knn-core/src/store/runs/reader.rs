@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::layout::{ENTRY, Entry, FOOTER, RunShape, decode_footer, decode_table};
+use super::layout::{ENTRY, Entry, FOOTER, RunShape, decode_footer, decode_table, hasher};
 use crate::error::{Error, Result};
 use crate::store::PositionedFile;
 
@@ -72,8 +72,45 @@ impl Run {
         Ok(())
     }
 
+    /// The records of a key a few at a time, where all of them might be too many.
+    pub fn key(&self, key: u32) -> KeyReader<'_> {
+        KeyReader { run: self, key, next: self.start(key), end: self.start(key + 1), hash: hasher() }
+    }
+
     /// Records before those of a key.
     fn start(&self, key: u32) -> u64 {
         if key == 0 { 0 } else { self.entries[key as usize - 1].end }
+    }
+}
+
+/// The records of one key, read in order. Their checksum is compared when the last one was read.
+pub struct KeyReader<'a> {
+    run: &'a Run,
+    key: u32,
+    next: u64,
+    end: u64,
+    hash: Box<Xxh3>,
+}
+
+impl KeyReader<'_> {
+    /// Records that were not read yet.
+    pub fn left(&self) -> u64 {
+        self.end - self.next
+    }
+
+    /// Appends the next `most` records to `out`, or those that are left if they are fewer. What was read counts for nothing if an error
+    /// follows.
+    pub fn read(&mut self, most: u64, out: &mut Vec<u8>) -> Result<()> {
+        let width = u64::from(self.run.shape.width);
+        let records = most.min(self.left());
+        let first = out.len();
+        out.resize(first + (records * width) as usize, 0);
+        self.run.file.read_exact_at(&mut out[first..], self.next * width)?;
+        self.hash.update(&out[first..]);
+        self.next += records;
+        if self.next == self.end && self.hash.digest() != self.run.entries[self.key as usize].xxh3 {
+            return Err(self.run.file.corrupt(format!("key {}", self.key), "its checksum is wrong"));
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,87 @@
+//! Neighbours that lie in runs brought back into the order of rows, unit by unit.
+
+use super::finished::Finished;
+use super::found::FoundRows;
+use super::join_stage::{self, Joined, Way, copy_names};
+use super::list_order;
+use super::plan::Prepared;
+use super::report::RecallReport;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::sink::{MappingStore, UnitWriter};
+use crate::source::StringBlock;
+use crate::store::{Run, RunLedger, Stage};
+use crate::types::MappingStatus;
+
+/// Stores the units that are not committed yet, and removes the runs.
+pub(super) fn run(
+    prepared: &Prepared,
+    store: &MappingStore,
+    mut ledger: RunLedger,
+    recall: &RecallReport,
+    progress: &Progress,
+) -> Result<Joined> {
+    let gather = Gather::open(prepared, &mut ledger, progress)?;
+    let joined = join_stage::run(prepared, store, Way::Gathered(Box::new(gather)), recall, progress)?;
+    progress.end();
+    ledger.end()?;
+    Ok(joined)
+}
+
+/// The runs of a whole query, and buffers that serve unit after unit.
+pub(super) struct Gather<'a> {
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    form: FoundRows,
+    runs: Vec<Run>,
+    /// Reference rows that cannot be compared, as the search knew.
+    excluded: u64,
+    /// What is damaged if rows are missing.
+    of: String,
+    records: Vec<u8>,
+    found: Finished,
+    names: StringBlock,
+}
+
+impl<'a> Gather<'a> {
+    /// Opens the runs, merged until they can be read side by side.
+    pub(super) fn open(prepared: &'a Prepared, ledger: &mut RunLedger, progress: &'a Progress) -> Result<Self> {
+        let searched = list_order::searched(ledger)?.ok_or_else(|| Error::internal("nothing was found to gather"))?;
+        let form = FoundRows::new(&prepared.spec)?;
+        let runs = ledger.runs(Stage::Found, form.shape(), progress)?;
+        // Runs are checked against their checksums, so what is missing from them was never in the lists that queries came from.
+        let own = prepared.resolved.search.index.as_ref().filter(|_| prepared.resolved.self_mapping);
+        let of = own.map_or_else(|| ledger.path(), |index| index.as_path()).display().to_string();
+        Ok(Self {
+            prepared,
+            progress,
+            form,
+            runs,
+            excluded: searched.excluded,
+            of,
+            records: Vec::new(),
+            found: Finished::default(),
+            names: StringBlock::default(),
+        })
+    }
+
+    /// Writes the rows of a unit.
+    pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        let Self { prepared, progress, form, runs, records, found, .. } = self;
+        let range = writer.range();
+        joined.excluded = self.excluded;
+        for (key, rows) in form.buckets(range.unit) {
+            records.clear();
+            runs.iter().try_for_each(|run| run.read(key..key + 1, records))?;
+            form.order(rows, records, found, &self.of)?;
+            for &status in &found.statuses {
+                joined.statuses[usize::from(status)] += 1;
+            }
+            let statuses = &found.statuses;
+            joined.sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
+            found.store(writer, prepared.spec.n_ref)?;
+            progress.advance(rows.len() as u64)?;
+        }
+        copy_names(prepared, range.rows, &mut self.names, writer, progress)
+    }
+}

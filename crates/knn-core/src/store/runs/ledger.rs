@@ -1,0 +1,319 @@
+//! The runs of a shuffle under way: a folder with a journal of its own, so that what was interrupted goes on behind the last run.
+//!
+//! A run holds a work range: what comes from one place in an order of work up to another. Ranges of a stage follow each other without gaps, and
+//! where one ends is the caller's choice, so a process with other memory continues what another began. A run counts when a line of the
+//! journal says so; its name follows from stage and range, never from the journal. Files that no line speaks of are removed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::buffer::RunBuffer;
+use super::layout::RunShape;
+use super::merge::{FAN_IN, merge};
+use super::reader::Run;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::store::{
+    Header, Journal, Lock, ObjectRecord, Record, Stage, Vfs, Written, is_temporary, make_dirs, remove_temporaries,
+};
+
+/// One process works in a folder, so its temporary files need no other name.
+const WORKER: &str = "runs";
+const JOURNAL: &str = "runs.ndjson";
+
+/// What is committed, and the lock that keeps others out until it is dropped.
+pub struct RunLedger {
+    vfs: Arc<dyn Vfs>,
+    folder: PathBuf,
+    journal: Journal,
+    records: Vec<Record>,
+    _lock: Lock,
+}
+
+impl RunLedger {
+    /// Begins the runs of `run` in `folder`, or goes on with them if `resume`. What another run has left there is removed; `GM_EXISTS` if
+    /// anything there is not a ledger's.
+    pub fn open(vfs: &Arc<dyn Vfs>, folder: &Path, run: &str, resume: bool) -> Result<Self> {
+        let name = folder.file_name().ok_or_else(|| Error::internal(format!("{} is no folder", folder.display())))?;
+        let mut lock = name.to_owned();
+        lock.push(".lock");
+        let lock = Lock::take(vfs, &folder.with_file_name(lock))?;
+        Self::check(&**vfs, folder)?;
+        let path = folder.join(JOURNAL);
+        let begun = Journal::read(&**vfs, &path)?;
+        if !resume || begun.as_ref().is_some_and(|begun| begun.header.run != run) {
+            Self::remove(&**vfs, folder)?;
+        }
+        make_dirs(&**vfs, folder)?;
+        let records = Journal::read(&**vfs, &path)?.map_or_else(Vec::new, |begun| begun.records);
+        let journal = Journal::open(vfs, &path, WORKER, &Header::new(run, json!({}), json!({})))?;
+        let mut ledger =
+            Self { vfs: Arc::clone(vfs), folder: folder.to_path_buf(), journal, records: Vec::new(), _lock: lock };
+        ledger.recover(records)?;
+        Ok(ledger)
+    }
+
+    /// `GM_EXISTS` if there is anything in `folder` that is not a ledger's; nothing may be there.
+    pub fn check(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
+        if !vfs.exists(folder)? {
+            return Ok(());
+        }
+        let ours = |name: &str| name == JOURNAL || name.strip_suffix(".run").is_some() || is_temporary(name);
+        if vfs.len(folder)?.is_some() || vfs.list(folder)?.iter().any(|(name, is_folder)| *is_folder || !ours(name)) {
+            return Err(Error::Exists {
+                path: folder.to_path_buf(),
+                reason: "it holds files that are no runs of gigamapper, which would go there".into(),
+                remedy: "choose another output or workDir, or remove it yourself".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Removes the runs in `folder` and the folder; one that is not there is not an error.
+    pub fn remove(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
+        Self::check(vfs, folder)?;
+        if vfs.exists(folder)? { vfs.remove_dir_all(folder) } else { Ok(()) }
+    }
+
+    /// Keeps the records whose files are there, as long as the ranges of a stage follow each other, and removes all other files.
+    fn recover(&mut self, records: Vec<Record>) -> Result<()> {
+        let mut kept: Vec<Record> = Vec::new();
+        for record in records {
+            // A merged run stands for those it was made of.
+            kept.retain(|other| {
+                other.stage != record.stage || other.rows[0] < record.rows[0] || other.rows[1] > record.rows[1]
+            });
+            kept.push(record);
+        }
+        kept.sort_by_key(|record| (record.stage, record.rows[0]));
+        for record in kept {
+            let length = self.vfs.len(&self.run(record.stage, record.rows))?;
+            let present = record.objects.first().is_some_and(|object| length == Some(object.length));
+            if present && record.rows[0] == self.covered(record.stage) && record.rows[0] <= record.rows[1] {
+                self.records.push(record);
+            }
+        }
+        let names: BTreeSet<String> = self.records.iter().map(|record| name(record.stage, record.rows)).collect();
+        remove_temporaries(&*self.vfs, &self.folder)?;
+        for (name, _) in self.vfs.list(&self.folder)? {
+            if name != JOURNAL && !names.contains(&name) {
+                self.vfs.remove_file(&self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    fn run(&self, stage: Stage, range: [u64; 2]) -> PathBuf {
+        self.folder.join(name(stage, range))
+    }
+
+    fn of(&self, stage: Stage) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(move |record| record.stage == stage)
+    }
+
+    /// How far the ranges of a stage reach: all before this place is in runs.
+    pub fn covered(&self, stage: Stage) -> u64 {
+        self.of(stage).last().map_or(0, |record| record.rows[1])
+    }
+
+    /// What a stage wanted to know again, as its last range has it.
+    pub fn extra(&self, stage: Stage) -> Option<&Value> {
+        self.of(stage).last().map(|record| &record.extra)
+    }
+
+    /// Commits what `buffer` holds as the run of the range from what is covered up to `end`, and empties it.
+    pub fn commit(&mut self, stage: Stage, end: u64, buffer: &mut RunBuffer, extra: Value) -> Result<()> {
+        let range = [self.covered(stage), end];
+        let written = buffer.commit(&self.vfs, &self.run(stage, range), WORKER)?;
+        self.enter(stage, range, written, extra)
+    }
+
+    fn enter(&mut self, stage: Stage, range: [u64; 2], written: Written, extra: Value) -> Result<()> {
+        let objects = vec![ObjectRecord { name: name(stage, range), length: written.length, xxh3: written.xxh3 }];
+        let record = Record { stage, unit: range[0], rows: range, objects, extra };
+        self.journal.append(&record)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// The runs of a stage in the order of their ranges, merged until there are few enough to read side by side.
+    pub fn runs(&mut self, stage: Stage, shape: RunShape, progress: &Progress) -> Result<Vec<Run>> {
+        loop {
+            let ranges: Vec<[u64; 2]> = self.of(stage).map(|record| record.rows).collect();
+            let open = |range: &[u64; 2]| Run::open(&self.run(stage, *range), shape);
+            if ranges.len() <= FAN_IN {
+                return ranges.iter().map(open).collect();
+            }
+            let extra = self.extra(stage).cloned().unwrap_or_default();
+            let (others, of_stage) = std::mem::take(&mut self.records).into_iter().partition(|r| r.stage != stage);
+            let before: Vec<Record> = of_stage;
+            self.records = others;
+            for some in before.chunks(FAN_IN) {
+                if let [one] = some {
+                    self.records.push(one.clone());
+                    continue;
+                }
+                let range = [some[0].rows[0], some[some.len() - 1].rows[1]];
+                let opened = some.iter().map(|record| Run::open(&self.run(stage, record.rows), shape));
+                let opened = opened.collect::<Result<Vec<_>>>()?;
+                let written = merge(&self.vfs, &opened, shape, &self.run(stage, range), WORKER, progress)?;
+                drop(opened);
+                self.enter(stage, range, written, extra.clone())?;
+                some.iter().try_for_each(|record| self.vfs.remove_file(&self.run(stage, record.rows)))?;
+            }
+        }
+    }
+
+    /// Removes the runs of a stage: nobody reads them any more.
+    pub fn end_stage(&mut self, stage: Stage) -> Result<()> {
+        // The last first: whatever stops this on its way leaves ranges that follow each other.
+        while let Some(at) = self.records.iter().rposition(|record| record.stage == stage) {
+            let record = self.records.remove(at);
+            self.vfs.remove_file(&self.run(stage, record.rows))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder: the shuffle is done.
+    pub fn end(self) -> Result<()> {
+        Self::remove(&*self.vfs, &self.folder)
+    }
+}
+
+/// The file of a range.
+fn name(stage: Stage, range: [u64; 2]) -> String {
+    format!("{}-{}-{}.run", stage.name(), range[0], range[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OsVfs;
+
+    const SHAPE: RunShape = RunShape { keys: 3, width: 1 };
+
+    fn os() -> Arc<dyn Vfs> {
+        Arc::new(OsVfs)
+    }
+
+    fn open(folder: &Path, run: &str, resume: bool) -> RunLedger {
+        RunLedger::open(&os(), folder, run, resume).unwrap()
+    }
+
+    /// Commits ranges that end at each of `ends`, with one record of each place.
+    fn commit(ledger: &mut RunLedger, stage: Stage, ends: &[u64]) {
+        let mut buffer = RunBuffer::new(SHAPE);
+        for &end in ends {
+            for place in ledger.covered(stage)..end {
+                buffer.push((place % 3) as u32, &[place as u8]).unwrap();
+            }
+            ledger.commit(stage, end, &mut buffer, json!({ "end": end })).unwrap();
+        }
+    }
+
+    fn records(ledger: &mut RunLedger, stage: Stage) -> Vec<u8> {
+        let runs = ledger.runs(stage, SHAPE, &Progress::silent()).unwrap();
+        assert!(runs.len() <= FAN_IN);
+        let mut all = Vec::new();
+        for key in 0..SHAPE.keys {
+            runs.iter().try_for_each(|run| run.read(key..key + 1, &mut all)).unwrap();
+        }
+        all
+    }
+
+    fn expected(places: u64) -> Vec<u8> {
+        (0..3).flat_map(|key| (key..places).step_by(3).map(|place| place as u8)).collect()
+    }
+
+    #[test]
+    fn stages_go_on_behind_their_last_range() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let mut ledger = open(&folder, "a", true);
+        commit(&mut ledger, Stage::Routed, &[4, 9]);
+        commit(&mut ledger, Stage::Found, &[5]);
+        drop(ledger);
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Routed), ledger.covered(Stage::Found)), (9, 5));
+        assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": 5 })));
+        commit(&mut ledger, Stage::Found, &[9]);
+        assert_eq!(
+            (records(&mut ledger, Stage::Routed), records(&mut ledger, Stage::Found)),
+            (expected(9), expected(9))
+        );
+        ledger.end_stage(Stage::Routed).unwrap();
+        assert_eq!(ledger.covered(Stage::Routed), 0);
+        drop(ledger);
+        let ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Routed), ledger.covered(Stage::Found)), (0, 9));
+        ledger.end().unwrap();
+        assert!(std::fs::read_dir(temporary.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn what_another_run_left_is_removed_and_nothing_foreign_is() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        for (run, resume) in [("a", false), ("b", true), ("c", true), ("c", false)] {
+            let mut ledger = open(&folder, run, resume);
+            assert_eq!(ledger.covered(Stage::Found), 0, "{run}");
+            commit(&mut ledger, Stage::Found, &[3]);
+        }
+        std::fs::write(folder.join("notes"), "").unwrap();
+        assert_eq!(RunLedger::open(&os(), &folder, "c", true).err().unwrap().code(), "GM_EXISTS");
+        assert_eq!(RunLedger::remove(&OsVfs, &folder).unwrap_err().code(), "GM_EXISTS");
+        assert!(folder.join("notes").exists() && folder.join("find-0-3.run").exists());
+    }
+
+    #[test]
+    fn a_range_that_is_gone_is_done_again_with_all_behind_it() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let mut ledger = open(&folder, "a", true);
+        commit(&mut ledger, Stage::Found, &[2, 5, 7]);
+        drop(ledger);
+        std::fs::remove_file(folder.join("find-2-5.run")).unwrap();
+        std::fs::write(folder.join(".find-7-9.run.tmp-runs"), "half").unwrap();
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!(ledger.covered(Stage::Found), 2);
+        assert!(!folder.join("find-5-7.run").exists() && !folder.join(".find-7-9.run.tmp-runs").exists());
+        commit(&mut ledger, Stage::Found, &[3, 8]);
+        drop(ledger);
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (8, expected(8)));
+    }
+
+    #[test]
+    fn many_runs_become_few_and_stay_in_order() {
+        for count in [FAN_IN, FAN_IN + 1, 3 * FAN_IN] {
+            let temporary = tempfile::tempdir().unwrap();
+            let folder = temporary.path().join("x.runs");
+            let mut ledger = open(&folder, "a", true);
+            commit(&mut ledger, Stage::Found, &(1..=count as u64).collect::<Vec<_>>());
+            let found = records(&mut ledger, Stage::Found);
+            assert_eq!(found, expected(count as u64), "{count}");
+            drop(ledger);
+            let mut ledger = open(&folder, "a", true);
+            assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (count as u64, found));
+            assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": count })));
+        }
+    }
+
+    #[test]
+    fn only_one_process_has_a_ledger() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let ledger = open(&folder, "a", true);
+        assert_eq!(RunLedger::open(&os(), &folder, "a", true).err().unwrap().code(), "GM_EXISTS");
+        drop(ledger);
+        open(&folder, "a", true);
+    }
+}
