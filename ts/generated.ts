@@ -1127,7 +1127,7 @@ model: string,
  */
 features: Array<string>, 
 /**
- * Lane of the distance tile: `avx2` or `scalar`.
+ * Lane of the distance tile: `avx512-vnni`, `avx2`, `neon`, `simd128` or `scalar`.
  */
 tile: string, };
 

@@ -201,16 +201,6 @@ unsafe fn six_by_sixteen<V: Vector>(
     // SAFETY: the caller vouches for the instructions of `V`.
     unsafe {
         let start = V::load(&references.halves[block]).shifted_negative(exponent);
-        let (mut a, mut b, mut c, mut d, mut e, mut f) = (start, start, start, start, start, start);
-        for (query, pair) in queries.iter().zip(references.block(block)) {
-            let pair = V::load(pair);
-            a = a.add_products(V::splat(query[0]), pair);
-            b = b.add_products(V::splat(query[1]), pair);
-            c = c.add_products(V::splat(query[2]), pair);
-            d = d.add_products(V::splat(query[3]), pair);
-            e = e.add_products(V::splat(query[4]), pair);
-            f = f.add_products(V::splat(query[5]), pair);
-        }
-        [a, b, c, d, e, f]
+        V::six_sums(queries, references.block(block), start)
     }
 }
