@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::inputs::Inputs;
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
+use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
@@ -60,6 +62,9 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> R
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(k));
 
     if let Some(ivf) = &resolved.parameters.ivf {
+        if inputs.columns.iter().any(|input| input.labels().is_some()) {
+            common.insert("held-out cells", HeldOut::bytes(MEASURED_QUERIES.min(n_query).div_ceil(2), k));
+        }
         return share_lists(resolved, inputs, spec, &common, ivf);
     }
     let mut join = common.clone();

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::agreement::LabelAgreement;
 use super::join_stage::{self, Joined, Lists};
 use super::later;
 use super::outputs;
@@ -13,7 +14,7 @@ use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
 use super::search_stage;
-use super::transfer_stage::{self, Transferred};
+use super::transfer_stage::{self, Transferred, Weighing};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
@@ -97,8 +98,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         clock.lap("index", store.bytes_written());
     }
     let measured = join_stage::measured(&store)?.or(early);
-    let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => RecallReport::exact(),
+    let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
+        (None, ..) => search_stage::exact(),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -107,13 +108,14 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
+    let recall = &measured.recall;
     let (n_obs, resumed_rows) =
         (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
-    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &recall);
+    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), recall);
     prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
     progress.begin("join", n_obs, resumed_rows.0);
-    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &recall, progress))?;
+    let joined = pool.install(|| join_stage::run(&prepared, &store, &seams.lane, lists, &measured, progress))?;
     progress.end();
     drop(search);
     drop(built);
@@ -128,7 +130,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         progress.begin("transfer", n_obs, resumed_rows.1);
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
         let bandwidth = sigma.unwrap_or(1.0);
-        let transferred = pool.install(|| transfer_stage::run(&prepared, &store, bandwidth, progress))?;
+        let weighing = Weighing { sigma: bandwidth, held_out: measured.held_out.as_ref() };
+        let transferred = pool.install(|| transfer_stage::run(&prepared, &store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());
         transferred
@@ -139,16 +142,18 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.begin("finalise", 0, 0);
     progress.check()?;
     let output = store.path().display().to_string();
-    store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
+    let label_agreement = label_agreement(&prepared, &transferred);
+    store.finalise(&uns(&prepared, &joined, sigma, recall, &label_agreement)?)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
         output,
         status_counts: named(&MappingStatus::NAMES, &joined.statuses),
         label_status_counts: label_counts(&prepared, &transferred),
+        label_agreement,
         excluded_reference_rows: joined.excluded,
         sigma,
-        recall,
+        recall: measured.recall,
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,
@@ -205,7 +210,13 @@ fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {
 }
 
 /// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
-fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &RecallReport) -> Result<Uns> {
+fn uns(
+    prepared: &Prepared,
+    joined: &Joined,
+    sigma: Option<f64>,
+    recall: &RecallReport,
+    label_agreement: &BTreeMap<String, LabelAgreement>,
+) -> Result<Uns> {
     let parameters = &prepared.resolved.parameters;
     let mut done = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -220,6 +231,10 @@ fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &Recall
     });
     if let Some(sigma) = sigma {
         done["sigma"] = json!(sigma);
+    }
+    if !label_agreement.is_empty() {
+        let told = label_agreement.iter().map(|(key, one)| (key.clone(), json!(one.agreement)));
+        done["label_agreement"] = told.collect::<serde_json::Map<_, _>>().into();
     }
     let mut uns = Uns::from_json(json!({ "gigamapper": done }).as_object().unwrap_or(&serde_json::Map::new()))?;
     for input in &prepared.inputs.columns {
@@ -238,6 +253,13 @@ fn named(names: &[&str], counts: &[u64]) -> BTreeMap<String, u64> {
 fn label_counts(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, BTreeMap<String, u64>> {
     let keys = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).map(|input| input.column.key());
     keys.zip(&transferred.labels).map(|(key, counts)| (key.to_owned(), named(&LabelStatus::NAMES, counts))).collect()
+}
+
+fn label_agreement(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, LabelAgreement> {
+    let columns = &prepared.inputs.columns;
+    let labels = columns.iter().filter_map(|input| input.labels().map(|(categories, _)| (input, categories)));
+    let labels = labels.zip(&transferred.kept);
+    labels.map(|((input, categories), kept)| (input.column.key().to_owned(), kept.report(categories))).collect()
 }
 
 /// Time and bytes of each stage.
