@@ -133,7 +133,7 @@ impl<'a> Calibration<'a> {
                 let ((ids, distances), (found, _)) = (self.truth.row(query), found.row(at));
                 let truth = ids.iter().copied().zip(distances.iter().copied());
                 let neighbors = truth.filter(|(id, _)| !found.contains(id)).collect();
-                (!ids.is_empty()).then(|| Missed { query, of: ids.len(), neighbors })
+                (!ids.is_empty()).then_some(Missed { query, of: ids.len(), neighbors })
             }));
         }
         Ok(missed)

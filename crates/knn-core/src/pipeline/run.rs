@@ -108,10 +108,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
-    let recall = &measured.recall;
     let (n_obs, resumed_rows) =
         (prepared.spec.layout.n_obs(), (resumed_rows(&joined_before), resumed_rows(&transferred_before)));
-    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), recall);
+    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
     prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
     progress.begin("join", n_obs, resumed_rows.0);
@@ -143,7 +142,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.check()?;
     let output = store.path().display().to_string();
     let label_agreement = label_agreement(&prepared, &transferred);
-    store.finalise(&uns(&prepared, &joined, sigma, recall, &label_agreement)?)?;
+    store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
