@@ -1,9 +1,10 @@
-/** `npm test`: sets everything up, then runs the tests of Rust, TypeScript and Python. All run, also when one fails. */
+/** `npm test`: sets everything up, then runs the tests of Rust, of other machines' lanes, of TypeScript and Python. All run, also when one fails. */
 
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { interop } from "./interop.mjs";
+import { lanes } from "./lanes.mjs";
 import { announce, cargoPlace, installed, root, tried } from "./toolchain.mjs";
 
 // The tests' build differs from the addon's in our own crate only: it checks its assertions and its arithmetic.
@@ -17,6 +18,9 @@ const failed = [];
 
 announce("cargo test");
 if (!tried("cargo", ["test", "--workspace", ...cargoPlace(), ...CHECKED])) failed.push("cargo test");
+
+announce("lanes");
+if (!(await lanes())) failed.push("lanes");
 
 announce("vitest");
 if (!vitest()) failed.push("vitest");

@@ -77,8 +77,24 @@ describe("a search by lists", () => {
     const mapped = await gigamapper(["map", ...stores, "--nlist", "8", "--nprobe", "3", "--output", output]);
     expect(mapped.code).toBe(0);
     expect(mapped.stdout).toMatch(/^recall [01]\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\) with nprobe 3$/m);
+    expect(mapped.stdout).not.toContain("as with an exact search");
     const metric = ["map", ...stores, "--metric", "cosine", "--output", join(temporary(), "mapped.zarr")];
     expect((await gigamapper(metric)).code).toBe(0);
+  });
+
+  it("says how far labels are those of an exact search", async () => {
+    const labelled = ["map", ...stores, "--obs-keys", "bulk_labels", "--output", join(temporary(), "mapped.zarr")];
+    const told = async (...options: string[]) => {
+      const { stdout } = await gigamapper([...labelled, "--overwrite", ...options]);
+      return stdout.split("\n").find((line) => line.includes("as with an exact search"));
+    };
+    expect(await told("--nlist", "8", "--nprobe", "8")).toBe(
+      "bulk_labels as with an exact search: 100.0 % of 100 cells",
+    );
+    expect(await told("--nlist", "64", "--nprobe", "1")).toMatch(
+      /^bulk_labels as with an exact search: \d\d\.\d % of 100 cells; worst: .+, \d+\.\d % of \d+$/,
+    );
+    expect(await told("--method", "exact")).toBeUndefined();
   });
 });
 

@@ -45,6 +45,7 @@ describe("what is public", () => {
     expect(names.sort()).toEqual([
       "ArrayReport",
       "BackendState",
+      "CategoryAgreement",
       "ColumnReport",
       "Cpu",
       "Doctor",
@@ -56,6 +57,7 @@ describe("what is public", () => {
       "IndexRequest",
       "Inspection",
       "IvfParameters",
+      "LabelAgreement",
       "LayoutRequest",
       "MachineMemory",
       "MapRequest",

@@ -572,6 +572,10 @@ statusCounts: Record<string, number>,
  */
 labelStatusCounts: Record<string, Record<string, number>>, 
 /**
+ * Per label column of an approximate search: whether labels are those of an exact one. Empty for an exact search.
+ */
+labelAgreement: Record<string, LabelAgreement>, 
+/**
  * Reference rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */
 excludedReferenceRows: number, 
@@ -642,6 +646,48 @@ meanNprobe: number | null,
  * The method taken: `exact` or `ivf`.
  */
 method: string, };
+
+/**
+ * Whether labels are those of an exact search, of one label column: over a held-out sample of this run's own query cells.
+ */
+export type LabelAgreement = { 
+/**
+ * Cells of the sample.
+ */
+cells: number, 
+/**
+ * How many of them have the label that their true neighbours give them.
+ */
+agreeing: number, 
+/**
+ * Their share, 0 to 1; 1 where there is no cell.
+ */
+agreement: number, 
+/**
+ * By the label that true neighbours give, the category that keeps the smallest share of its cells first; at most 30.
+ */
+categories: Array<CategoryAgreement>, 
+/**
+ * Categories of the sample that are not listed: all keep as many or more.
+ */
+leftOut: number, };
+
+/**
+ * One category of a [`LabelAgreement`].
+ */
+export type CategoryAgreement = { 
+/**
+ * The label.
+ */
+category: string, 
+/**
+ * Cells of the sample that have it by their true neighbours.
+ */
+cells: number, 
+/**
+ * The share of them that keeps it, 0 to 1.
+ */
+kept: number, };
 
 /**
  * Time and traffic of one stage.
@@ -1143,7 +1189,7 @@ model: string,
  */
 features: Array<string>, 
 /**
- * Lane of the distance tile: `avx2` or `scalar`.
+ * Lane of the distance tile: `avx512-vnni`, `avx2`, `neon`, `simd128` or `scalar`.
  */
 tile: string, };
 

@@ -1,7 +1,7 @@
 /** `gigamapper map`: neighbours and transfer in one go. */
 
 import type { Command } from "commander";
-import type { MapRequest, RecallReport, RunReport } from "../generated.js";
+import type { LabelAgreement, MapRequest, RecallReport, RunReport } from "../generated.js";
 import { map } from "../mapper.js";
 import { bytes, count, counted, seconds, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
@@ -48,6 +48,9 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   for (const line of sentences(report)) terminal.result(line);
   const { recall } = report;
   if (recall.method !== "exact") terminal.result(describeRecall(recall));
+  for (const [key, agreement] of Object.entries(report.labelAgreement)) {
+    terminal.result(describeAgreement(key, agreement));
+  }
   const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
   for (const [status, cells] of troubled) terminal.warn(`${counted(cells, "cell")} not mapped: ${status}`);
   for (const stage of report.stages) {
@@ -62,4 +65,14 @@ function describeRecall({ measured, low, high, target, nprobe, meanNprobe }: Rec
   const onAverage = target === null || meanNprobe === null ? "" : `, ${meanNprobe.toFixed(1)} lists a cell`;
   const probed = nprobe === null ? "" : ` with nprobe ${count(nprobe)}${onAverage}`;
   return `recall ${measured.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)}${asked})${probed}`;
+}
+
+/** `cell_type as with an exact search: 99.8 % of 1 000 cells; worst: B cells, 97.1 % of 35`. */
+function describeAgreement(key: string, { cells, agreement, categories }: LabelAgreement): string {
+  // Rounded down: 100 % says that none is different.
+  const share = (part: number): string => `${(Math.floor(part * 1000) / 10).toFixed(1)} %`;
+  const [worst] = categories;
+  const loss =
+    worst && worst.kept < 1 ? `; worst: ${worst.category}, ${share(worst.kept)} of ${count(worst.cells)}` : "";
+  return `${key} as with an exact search: ${share(agreement)} of ${counted(cells, "cell")}${loss}`;
 }

@@ -292,7 +292,7 @@ fn unsafe_code_stays_in_its_places_and_is_explained() {
 
 #[test]
 fn files_are_short_and_named_by_what_is_in_them() {
-    for folder in ["knn-core/src", "knn-core/tests", "knn-core/benches", "node-binding/src"] {
+    for folder in ["knn-core/src", "knn-core/tests", "knn-core/benches", "node-binding/src", "tile-lanes/src"] {
         assert_eq!(wrong_files(&sources(&crates().join(folder))), NONE);
     }
     assert_eq!(wrong_files(&[source("sink/utils.rs", ""), source("common/zarr.rs", "")]).len(), 2);

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
 use super::survivors::{keep_greater, kth_or_a_little_less};
-use super::vector::Vector;
+use super::vector::{Vector, six};
 
 /// The lanes of each mask, one after the other.
 static PICKED: [[u8; 8]; 256] = picked();
@@ -97,13 +97,10 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+    unsafe fn six_sums(queries: [&[i32]; PANEL_ROWS], block: &[Sixteen], start: Self) -> [Self; PANEL_ROWS] {
         // SAFETY: see above.
         unsafe {
-            Self(
-                _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0)),
-                _mm256_add_epi32(self.1, _mm256_madd_epi16(a.1, b.1)),
-            )
+            six!(queries, block, start, |sum, query, pair| sum.add_products(Self::splat(query), Self::load(pair)))
         }
     }
 
@@ -149,6 +146,20 @@ impl Vector for Avx2 {
     unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_avx2(values, length, k) }
+    }
+}
+
+impl Avx2 {
+    /// `self + a₀·b₀ + a₁·b₁` of the i16 pairs in each lane of `a` and `b`.
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+        // SAFETY: as for the trait.
+        unsafe {
+            Self(
+                _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0)),
+                _mm256_add_epi32(self.1, _mm256_madd_epi16(a.1, b.1)),
+            )
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
 use super::survivors::{keep_greater, kth_or_a_little_less};
-use super::vector::Vector;
+use super::vector::{Vector, six};
 
 /// Sixteen i32 in one register.
 #[derive(Clone, Copy)]
@@ -59,9 +59,11 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+    unsafe fn six_sums(queries: [&[i32]; PANEL_ROWS], block: &[Sixteen], start: Self) -> [Self; PANEL_ROWS] {
         // SAFETY: see above.
-        Self(unsafe { _mm512_dpwssd_epi32(self.0, a.0, b.0) })
+        unsafe {
+            six!(queries, block, start, |sum, query, pair| sum.add_products(Self::splat(query), Self::load(pair)))
+        }
     }
 
     #[inline(always)]
@@ -92,6 +94,15 @@ impl Vector for Avx512 {
     unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_avx512(values, length, k) }
+    }
+}
+
+impl Avx512 {
+    /// `self + a₀·b₀ + a₁·b₁` of the i16 pairs in each lane of `a` and `b`.
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, b: Self) -> Self {
+        // SAFETY: as for the trait.
+        Self(unsafe { _mm512_dpwssd_epi32(self.0, a.0, b.0) })
     }
 }
 

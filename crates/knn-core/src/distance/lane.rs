@@ -5,9 +5,13 @@ use std::sync::OnceLock;
 use super::exact::{exact_product, exact_squared};
 use super::grid::Grid;
 use super::metric::Metric;
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 use super::pack::PackedReferences;
 use super::query::{QueryPanels, QueryRows};
 use super::scan::{Visit, few, nearest, scan, values};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::simd128::Simd128;
 use super::survivors::{Resolve, Survivors};
 use super::vector::Scalar;
 #[cfg(target_arch = "x86_64")]
@@ -67,6 +71,10 @@ enum Instructions {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Lane {
@@ -99,6 +107,12 @@ impl Lane {
                 lanes.push(Self(Instructions::Avx512));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            lanes.push(Self(Instructions::Neon));
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        lanes.push(Self(Instructions::Simd128));
         lanes
     }
 }
@@ -118,6 +132,17 @@ macro_rules! in_lane {
             type $vector = Avx512;
             $body
         }
+        #[cfg(target_arch = "aarch64")]
+        #[target_feature(enable = "neon")]
+        fn neon($($name: $type),*) -> $result {
+            type $vector = Neon;
+            $body
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        fn simd128($($name: $type),*) -> $result {
+            type $vector = Simd128;
+            $body
+        }
         fn scalar($($name: $type),*) -> $result {
             type $vector = Scalar;
             $body
@@ -130,6 +155,11 @@ macro_rules! in_lane {
             // SAFETY: only `available` makes this lane, where the machine has those and AVX-512 F, BW and VNNI.
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => unsafe { avx512($($name),*) },
+            // SAFETY: only `available` makes this lane, where the machine has NEON.
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon => unsafe { neon($($name),*) },
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Instructions::Simd128 => simd128($($name),*),
         }
     }};
 }
@@ -142,6 +172,10 @@ impl DistanceTile for Lane {
             Instructions::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Instructions::Simd128 => "simd128",
         }
     }
 

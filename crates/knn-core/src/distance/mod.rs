@@ -27,6 +27,12 @@ mod vector;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+#[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
+mod quarters;
 
 pub use exact::{exact_distance, exact_product, exact_squared};
 pub use grid::Grid;

@@ -216,22 +216,9 @@ unsafe fn six_by_sixteen<V: Vector>(
     block: usize,
     exponent: u32,
 ) -> [V; PANEL_ROWS] {
-    let pairs = references.block(block);
-    // Of one known length, so that the loop checks none.
-    let [q0, q1, q2, q3, q4, q5] = queries.map(|query| &query[..pairs.len()]);
     // SAFETY: the caller vouches for the instructions of `V`.
     unsafe {
         let start = V::load(&references.halves[block]).shifted_negative(exponent);
-        let (mut a, mut b, mut c, mut d, mut e, mut f) = (start, start, start, start, start, start);
-        for (at, pair) in pairs.iter().enumerate() {
-            let pair = V::load(pair);
-            a = a.add_products(V::splat(q0[at]), pair);
-            b = b.add_products(V::splat(q1[at]), pair);
-            c = c.add_products(V::splat(q2[at]), pair);
-            d = d.add_products(V::splat(q3[at]), pair);
-            e = e.add_products(V::splat(q4[at]), pair);
-            f = f.add_products(V::splat(q5[at]), pair);
-        }
-        [a, b, c, d, e, f]
+        V::six_sums(queries, references.block(block), start)
     }
 }

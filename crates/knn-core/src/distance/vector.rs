@@ -19,8 +19,8 @@ pub(super) trait Vector: Copy {
     unsafe fn shifted_negative(self, shift: u32) -> Self;
     /// Lane by lane.
     unsafe fn plus(self, other: Self) -> Self;
-    /// `self + a₀·b₀ + a₁·b₁` of the i16 pairs in each lane of `a` and `b`.
-    unsafe fn add_products(self, a: Self, b: Self) -> Self;
+    /// `start + Σ a₀·b₀ + a₁·b₁` for each of six queries, over the i16 pairs a of the query and b in each lane of a block of references.
+    unsafe fn six_sums(queries: [&[i32]; PANEL_ROWS], block: &[Sixteen], start: Self) -> [Self; PANEL_ROWS];
     /// One bit per lane: greater than that of the other.
     unsafe fn above(self, other: Self) -> u16;
     /// Whether any lane of any of the six is greater than its limit, of which all lanes are equal.
@@ -32,6 +32,45 @@ pub(super) trait Vector: Copy {
     /// Drops what is not greater than `limit` from the first `length` entries, and returns how many are left: see `survivors`.
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize;
 }
+
+/// Six sums over the pairs of a block, where `$add` adds the products of a query's pair and a block's to a sum. Written out, because an
+/// index that varies would keep the six in memory, and a function that is given would not be inlined.
+macro_rules! six {
+    ($queries:expr, $block:expr, $start:expr, |$sum:ident, $query:ident, $pair:ident| $add:expr) => {{
+        let (block, start) = ($block, $start);
+        let (mut a, mut b, mut c, mut d, mut e, mut f) = (start, start, start, start, start, start);
+        // Of one known length, so that the loop checks none.
+        let [q0, q1, q2, q3, q4, q5] = $queries.map(|query| &query[..block.len()]);
+        for (at, $pair) in block.iter().enumerate() {
+            a = {
+                let ($sum, $query) = (a, q0[at]);
+                $add
+            };
+            b = {
+                let ($sum, $query) = (b, q1[at]);
+                $add
+            };
+            c = {
+                let ($sum, $query) = (c, q2[at]);
+                $add
+            };
+            d = {
+                let ($sum, $query) = (d, q3[at]);
+                $add
+            };
+            e = {
+                let ($sum, $query) = (e, q4[at]);
+                $add
+            };
+            f = {
+                let ($sum, $query) = (f, q5[at]);
+                $add
+            };
+        }
+        [a, b, c, d, e, f]
+    }};
+}
+pub(super) use six;
 
 /// The oracle: plain Rust, for every machine, compiled as the compiler likes.
 #[derive(Clone, Copy)]
@@ -70,9 +109,8 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, a: Self, b: Self) -> Self {
-        let low = |value: i32| i32::from(value as i16);
-        Self(std::array::from_fn(|i| self.0[i] + low(a.0[i]) * low(b.0[i]) + (a.0[i] >> 16) * (b.0[i] >> 16)))
+    unsafe fn six_sums(queries: [&[i32]; PANEL_ROWS], block: &[Sixteen], start: Self) -> [Self; PANEL_ROWS] {
+        six!(queries, block, start, |sum, query, pair| sum.add_products(query, pair))
     }
 
     #[inline(always)]
@@ -100,5 +138,13 @@ impl Vector for Scalar {
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
         // SAFETY: plain Rust.
         unsafe { super::survivors::keep_greater::<Self>(values, references, length, limit) }
+    }
+}
+
+impl Scalar {
+    #[inline(always)]
+    fn add_products(self, a: i32, pair: &Sixteen) -> Self {
+        let low = |value: i32| i32::from(value as i16);
+        Self(std::array::from_fn(|i| self.0[i] + low(a) * low(pair.0[i]) + (a >> 16) * (pair.0[i] >> 16)))
     }
 }

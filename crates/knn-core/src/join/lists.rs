@@ -127,6 +127,11 @@ impl<'a> ListJoin<'a> {
         self.index.manifest().excluded
     }
 
+    /// Whether lists are packed once and stay so.
+    pub(super) fn keeps_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// A list as the tile reads it: kept, or made in `scratch`.
     pub(super) fn packed<'s>(
         &'s self,

@@ -22,6 +22,6 @@ mod visits;
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
 pub use lists::ListJoin;
 pub use order::{Ordered, ordered_bytes};
-pub use recall::{Calibration, Recall, Target};
+pub use recall::{Calibration, Missed, Recall, Target};
 pub use slab::Slab;
 pub use slice::{SliceSize, slice_bytes};

@@ -15,7 +15,7 @@ use crate::types::{NeighborBlock, Tile};
 const DEVIATIONS: f64 = 1.96;
 
 /// How many of the true neighbours a search finds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recall {
     /// The lists that a query looks in.
     pub probes: Probes,
@@ -25,6 +25,26 @@ pub struct Recall {
     pub measured: f64,
     /// Half the width of the 95 % interval of that mean.
     pub within: f64,
+    /// What each of these queries misses.
+    pub missed: Vec<Missed>,
+}
+
+/// The true neighbours of a query that a search does not find.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missed {
+    /// The query's place in the sample.
+    pub query: usize,
+    /// How many true neighbours it has: at least one.
+    pub of: usize,
+    /// Ids and distances of those that are missed.
+    pub neighbors: Vec<(i64, f32)>,
+}
+
+impl Missed {
+    /// The share of the true neighbours that is found.
+    fn share(&self) -> f64 {
+        (self.of - self.neighbors.len()) as f64 / self.of as f64
+    }
 }
 
 /// What to look for.
@@ -69,17 +89,19 @@ impl<'a> Calibration<'a> {
         };
         // A single query does both.
         let reporting = half.min(rows.saturating_sub(1))..rows;
-        let shares = self.shares(reporting.clone(), probes, progress)?;
+        let missed = self.missed(reporting.clone(), probes, progress)?;
+        let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
         let measured = mean(&shares);
         let lists = self.search.mean_probes(&self.queries.values[reporting.start * self.queries.dim..], probes);
-        Ok(Recall { probes, lists, measured, within: within(&shares, measured) })
+        Ok(Recall { probes, lists, measured, within: within(&shares, measured), missed })
     }
 
     /// The smallest number of near lists in which the first `half` queries find the wanted share, and one standard deviation of their mean
     /// more: a number that just does for them is as likely as not too small for the others.
     fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
         let enough = |probes| {
-            let shares = self.shares(0..half, Probes::Near(probes), progress)?;
+            let missed = self.missed(0..half, Probes::Near(probes), progress)?;
+            let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
             let mean = mean(&shares);
             Ok::<_, crate::error::Error>(mean - within(&shares, mean) / DEVIATIONS >= wanted)
         };
@@ -95,10 +117,10 @@ impl<'a> Calibration<'a> {
         Ok(many)
     }
 
-    /// The share of its true neighbours that each query finds. Queries without any are left out.
-    fn shares(&self, rows: std::ops::Range<usize>, probes: Probes, progress: &Progress) -> Result<Vec<f64>> {
+    /// What each query misses. Queries without any true neighbour are left out.
+    fn missed(&self, rows: std::ops::Range<usize>, probes: Probes, progress: &Progress) -> Result<Vec<Missed>> {
         let (dim, k) = (self.queries.dim, self.truth.k);
-        let mut shares = Vec::with_capacity(rows.len());
+        let mut missed = Vec::with_capacity(rows.len());
         // With many probes a few at a time, because the routes of all would be large.
         for first in rows.clone().step_by(rows_at_a_time(probes.most())) {
             let some = first..(first + rows_at_a_time(probes.most())).min(rows.end);
@@ -107,13 +129,14 @@ impl<'a> Calibration<'a> {
             let mut found = empty(some.len(), k);
             let queries = Tile { first_row: 0, dim, values };
             self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
-            shares.extend(some.enumerate().filter_map(|(at, row)| {
-                let (truth, found) = (self.truth.row(row).0, found.row(at).0);
-                let shared = truth.iter().filter(|id| found.contains(id)).count();
-                (!truth.is_empty()).then(|| shared as f64 / truth.len() as f64)
+            missed.extend(some.enumerate().filter_map(|(at, query)| {
+                let ((ids, distances), (found, _)) = (self.truth.row(query), found.row(at));
+                let truth = ids.iter().copied().zip(distances.iter().copied());
+                let neighbors = truth.filter(|(id, _)| !found.contains(id)).collect();
+                (!ids.is_empty()).then_some(Missed { query, of: ids.len(), neighbors })
             }));
         }
-        Ok(shares)
+        Ok(missed)
     }
 }
 

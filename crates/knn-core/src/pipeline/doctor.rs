@@ -33,7 +33,7 @@ pub struct Cpu {
     pub model: String,
     /// Instruction sets that matter here and are present.
     pub features: Vec<String>,
-    /// Lane of the distance tile: `avx2` or `scalar`.
+    /// Lane of the distance tile: `avx512-vnni`, `avx2`, `neon`, `simd128` or `scalar`.
     pub tile: String,
 }
 
@@ -101,11 +101,17 @@ fn features() -> Vec<String> {
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),
         ("fma", std::arch::is_x86_feature_detected!("fma")),
         ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
     ];
     known.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned()).collect()
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
 fn features() -> Vec<String> {
-    Vec::new()
+    std::arch::is_aarch64_feature_detected!("neon").then(|| "neon".to_owned()).into_iter().collect()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn features() -> Vec<String> {
+    cfg!(target_feature = "simd128").then(|| "simd128".to_owned()).into_iter().collect()
 }

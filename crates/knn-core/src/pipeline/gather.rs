@@ -5,7 +5,7 @@ use super::found::FoundRows;
 use super::join_stage::{self, Joined, Way, copy_names};
 use super::list_order;
 use super::plan::Prepared;
-use super::report::RecallReport;
+use super::search_stage::Measured;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::sink::{MappingStore, UnitWriter};
@@ -18,11 +18,11 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     mut ledger: RunLedger,
-    recall: &RecallReport,
+    measured: &Measured,
     progress: &Progress,
 ) -> Result<Joined> {
     let gather = Gather::open(prepared, &mut ledger, progress)?;
-    let joined = join_stage::run(prepared, store, Way::Gathered(Box::new(gather)), recall, progress)?;
+    let joined = join_stage::run(prepared, store, Way::Gathered(Box::new(gather)), measured, progress)?;
     progress.end();
     ledger.end()?;
     Ok(joined)

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::gather::Gather;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
 use super::report::RecallReport;
-use super::search_stage::round;
+use super::search_stage::{Measured, round};
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
@@ -32,6 +33,9 @@ pub(super) struct Joined {
     pub(super) excluded: u64,
     /// Recall of the search, measured before its first unit.
     pub(super) recall: Option<RecallReport>,
+    /// The queries that told it; in the record of the first unit only.
+    #[serde(default)]
+    pub(super) held_out: Option<HeldOut>,
 }
 
 impl Joined {
@@ -43,9 +47,14 @@ impl Joined {
 }
 
 /// The recall that was measured before the first unit, if one is committed.
-pub(super) fn measured(store: &MappingStore) -> Result<Option<RecallReport>> {
+pub(super) fn measured(store: &MappingStore) -> Result<Option<Measured>> {
     let record = (0..store.spec().layout.units()).find_map(|unit| store.committed(Stage::Joined, unit));
-    Ok(record.map(|record| recorded(store, &record)).transpose()?.and_then(|joined| joined.recall))
+    let Some(Joined { recall: Some(recall), held_out, .. }) =
+        record.map(|record| recorded(store, &record)).transpose()?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Measured { recall, held_out }))
 }
 
 fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
@@ -69,11 +78,11 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     mut way: Way,
-    recall: &RecallReport,
+    measured: &Measured,
     progress: &Progress,
 ) -> Result<Joined> {
     let layout = prepared.spec.layout;
-    let mut joined = Joined { recall: Some(recall.clone()), ..Joined::default() };
+    let mut joined = Joined { recall: Some(measured.recall.clone()), ..Joined::default() };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
         let range = layout.unit(unit);
@@ -96,7 +105,11 @@ pub(super) fn run(
         }
         let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
         let (sums, excluded) = (joined.sums.since(range.rows.start), joined.excluded);
-        writer.commit(json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall }))?;
+        let mut learned = json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall });
+        if let (0, Some(held_out)) = (unit, &measured.held_out) {
+            learned["held_out"] = json!(held_out);
+        }
+        writer.commit(learned)?;
     }
     Ok(joined)
 }

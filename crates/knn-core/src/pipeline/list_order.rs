@@ -5,12 +5,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::found::FoundRows;
 use super::join_stage::Lists;
 use super::plan::Prepared;
 use super::report::RecallReport;
 use super::routed::{self, RoutedRows};
+use super::search_stage::Measured;
 use super::work_rows::{OwnRows, WorkRows};
 use crate::error::{Error, Result};
 use crate::join::Ordered;
@@ -21,9 +23,18 @@ use crate::types::{NeighborBlock, Tile};
 /// What each range's record keeps, because a process that goes on may have nothing left to ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Searched {
-    pub(super) recall: RecallReport,
+    recall: RecallReport,
+    /// The queries that told it.
+    held_out: Option<HeldOut>,
     /// Reference rows that cannot be compared.
     pub(super) excluded: u64,
+}
+
+impl Searched {
+    /// The recall that was measured before the first range.
+    pub(super) fn measured(self) -> Measured {
+        Measured { recall: self.recall, held_out: self.held_out }
+    }
 }
 
 /// What the ranges before this one have learned, if there are any.
@@ -54,7 +65,7 @@ pub(super) fn run(
     prepared: &Prepared,
     ledger: &mut RunLedger,
     lists: Lists,
-    recall: &RecallReport,
+    measured: &Measured,
     progress: &Progress,
     mut lap: impl FnMut(&str) + Send,
 ) -> Result<()> {
@@ -63,7 +74,7 @@ pub(super) fn run(
     if prepared.resolved.self_mapping {
         let mut work = OwnRows::from(index, source, prepared.resolved.parameters.metric, found);
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, &mut work, lists, recall, progress)?;
+        search(prepared, ledger, &mut work, lists, measured, progress)?;
     } else {
         progress.begin("route", n_obs, ledger.covered(Stage::Routed));
         routed::route(prepared, ledger, lists.search, progress)?;
@@ -72,7 +83,7 @@ pub(super) fn run(
         progress.end();
         lap("route");
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, recall, progress)?;
+        search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, measured, progress)?;
         drop(runs);
         ledger.end_stage(Stage::Routed)?;
     }
@@ -85,7 +96,7 @@ fn search(
     ledger: &mut RunLedger,
     work: &mut dyn WorkRows,
     lists: Lists,
-    recall: &RecallReport,
+    measured: &Measured,
     progress: &Progress,
 ) -> Result<()> {
     let (sizes, metric) = (&prepared.sizes, prepared.resolved.parameters.metric);
@@ -104,7 +115,11 @@ fn search(
         ledger,
         buffer: RunBuffer::new(form.shape()),
         record: Vec::new(),
-        extra: json!(Searched { recall: recall.clone(), excluded: lists.search.excluded() }),
+        extra: json!(Searched {
+            recall: measured.recall.clone(),
+            held_out: measured.held_out.clone(),
+            excluded: lists.search.excluded(),
+        }),
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::agreement::HeldOut;
 use super::cost::index_bytes;
 use super::finished::Finished;
 use super::found::FoundRows;
@@ -11,6 +12,7 @@ use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
 use super::routed;
 use super::runs_memory::{Needs, Shares};
+use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
@@ -72,6 +74,9 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(k));
 
     if let Some(ivf) = &resolved.parameters.ivf {
+        if inputs.columns.iter().any(|input| input.labels().is_some()) {
+            common.insert("held-out cells", HeldOut::bytes(MEASURED_QUERIES.min(n_query).div_ceil(2), k));
+        }
         return share_lists(resolved, inputs, spec, &common, ivf, begun.or(resolved.search.order));
     }
     let mut join = common.clone();

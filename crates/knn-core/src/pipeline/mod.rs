@@ -4,6 +4,7 @@
 //! the bandwidth is known from all of them, turns stored distances into weights and transfers the reference's columns. Both are
 //! committed unit by unit, so an interrupted run continues where it was.
 
+mod agreement;
 mod append;
 mod cost;
 mod doctor;
@@ -34,6 +35,7 @@ mod work_rows;
 #[cfg(test)]
 mod typescript;
 
+pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use index::{build_index, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};

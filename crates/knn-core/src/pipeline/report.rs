@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreement::LabelAgreement;
 use super::request::Parameters;
 use crate::types::DType;
 
@@ -172,6 +173,9 @@ pub struct RunReport {
     /// Per label column: query cells by status of that key.
     #[cfg_attr(test, ts(type = "Record<string, Record<string, number>>"))]
     pub label_status_counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Per label column of an approximate search: whether labels are those of an exact one. Empty for an exact search.
+    #[cfg_attr(test, ts(type = "Record<string, LabelAgreement>"))]
+    pub label_agreement: BTreeMap<String, LabelAgreement>,
     /// Reference rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_reference_rows: u64,

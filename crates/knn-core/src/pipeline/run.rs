@@ -7,18 +7,19 @@ use std::time::Instant;
 use rayon::ThreadPool;
 use serde_json::json;
 
+use super::agreement::LabelAgreement;
 use super::gather;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::later;
-use super::list_order;
+use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
-use super::search_stage;
-use super::transfer_stage::{self, Transferred};
+use super::search_stage::{self, Measured};
+use super::transfer_stage::{self, Transferred, Weighing};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
@@ -109,9 +110,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     if built.is_some() {
         clock.lap("index", store.bytes_written());
     }
-    let measured = join_stage::measured(&store)?.or(searched.map(|searched| searched.recall)).or(early);
-    let recall = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => RecallReport::exact(),
+    let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
+    let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
+        (None, ..) => search_stage::exact(),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -120,18 +121,18 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         }
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
-    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &recall);
+    let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
     prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
             let way = Way::Joined(&seams.lane, lists);
-            Some(pool.install(|| join_stage::run(&prepared, &store, way, &recall, progress))?)
+            Some(pool.install(|| join_stage::run(&prepared, &store, way, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-            pool.install(|| list_order::run(&prepared, ledger, lists, &recall, progress, lap))?;
+            pool.install(|| list_order::run(&prepared, ledger, lists, &measured, progress, lap))?;
             None
         }
         (Some(_), None) => None,
@@ -148,7 +149,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let joined = match (joined, ledger) {
         (None, Some(ledger)) => {
             progress.begin("gather", n_obs, joined_before.rows);
-            let joined = pool.install(|| gather::run(&prepared, &store, ledger, &recall, progress))?;
+            let joined = pool.install(|| gather::run(&prepared, &store, ledger, &measured, progress))?;
             clock.lap("gather", store.bytes_written());
             joined
         }
@@ -156,14 +157,14 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     };
 
     let resumed_units = joined_before.units + transferred_before.units;
-    let graph = Graph { joined, recall, resumed_units, transferred_rows: transferred_before.rows };
+    let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
     finish(prepared, &store, graph, &pool, clock, progress)
 }
 
 /// A graph that is stored in full, and what else the end of a run tells.
 struct Graph {
     joined: Joined,
-    recall: RecallReport,
+    measured: Measured,
     resumed_units: u64,
     /// Rows that were transferred before.
     transferred_rows: u64,
@@ -178,7 +179,7 @@ fn finish(
     mut clock: Clock,
     progress: &Progress,
 ) -> Result<RunReport> {
-    let Graph { joined, recall, resumed_units, transferred_rows } = graph;
+    let Graph { joined, measured, resumed_units, transferred_rows } = graph;
     let sigma = sigma(&prepared, &joined);
     let warnings = warnings(&prepared, &joined, sigma);
     let mut transferred = Transferred::default();
@@ -186,7 +187,8 @@ fn finish(
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
         // Without any valid distance nobody has neighbours, and no weight is ever computed.
         let bandwidth = sigma.unwrap_or(1.0);
-        transferred = pool.install(|| transfer_stage::run(&prepared, store, bandwidth, progress))?;
+        let weighing = Weighing { sigma: bandwidth, held_out: measured.held_out.as_ref() };
+        transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());
     }
@@ -194,16 +196,18 @@ fn finish(
     progress.begin("finalise", 0, 0);
     progress.check()?;
     let output = store.path().display().to_string();
-    store.finalise(&uns(&prepared, &joined, sigma, &recall)?)?;
+    let label_agreement = label_agreement(&prepared, &transferred);
+    store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
         output,
         status_counts: named(&MappingStatus::NAMES, &joined.statuses),
         label_status_counts: label_counts(&prepared, &transferred),
+        label_agreement,
         excluded_reference_rows: joined.excluded,
         sigma,
-        recall,
+        recall: measured.recall,
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,
@@ -290,7 +294,13 @@ fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {
 }
 
 /// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
-fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &RecallReport) -> Result<Uns> {
+fn uns(
+    prepared: &Prepared,
+    joined: &Joined,
+    sigma: Option<f64>,
+    recall: &RecallReport,
+    label_agreement: &BTreeMap<String, LabelAgreement>,
+) -> Result<Uns> {
     let parameters = &prepared.resolved.parameters;
     let mut done = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -305,6 +315,10 @@ fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &Recall
     });
     if let Some(sigma) = sigma {
         done["sigma"] = json!(sigma);
+    }
+    if !label_agreement.is_empty() {
+        let told = label_agreement.iter().map(|(key, one)| (key.clone(), json!(one.agreement)));
+        done["label_agreement"] = told.collect::<serde_json::Map<_, _>>().into();
     }
     let mut uns = Uns::from_json(json!({ "gigamapper": done }).as_object().unwrap_or(&serde_json::Map::new()))?;
     for input in &prepared.inputs.columns {
@@ -323,6 +337,13 @@ fn named(names: &[&str], counts: &[u64]) -> BTreeMap<String, u64> {
 fn label_counts(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, BTreeMap<String, u64>> {
     let keys = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).map(|input| input.column.key());
     keys.zip(&transferred.labels).map(|(key, counts)| (key.to_owned(), named(&LabelStatus::NAMES, counts))).collect()
+}
+
+fn label_agreement(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, LabelAgreement> {
+    let columns = &prepared.inputs.columns;
+    let labels = columns.iter().filter_map(|input| input.labels().map(|(categories, _)| (input, categories)));
+    let labels = labels.zip(&transferred.kept);
+    labels.map(|((input, categories), kept)| (input.column.key().to_owned(), kept.report(categories))).collect()
 }
 
 /// Time and bytes of each stage.

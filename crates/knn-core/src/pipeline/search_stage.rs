@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::agreement::HeldOut;
 use super::memory::PROCESS;
 use super::plan::Prepared;
 use super::report::RecallReport;
@@ -21,12 +22,19 @@ use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::{RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
-const MEASURED_QUERIES: u64 = 2000;
+pub(super) const MEASURED_QUERIES: u64 = 2000;
 /// Set apart from the seed that trains an index: samples of one seed are nested, and rows that trained the centroids lie nearer to
 /// them than others do.
 const MEASURING: u64 = 0x5bd1_e995_7f4a_7c15;
 /// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
+
+/// The recall of a search, and the queries that told it.
+pub(super) struct Measured {
+    pub(super) recall: RecallReport,
+    /// None where no label is asked for.
+    pub(super) held_out: Option<HeldOut>,
+}
 
 /// Opens the index that was given, if one was, and so finds out whether it is whole.
 pub(super) fn given(prepared: &Prepared, budget: &MemoryBudget) -> Result<Option<IvfIndex>> {
@@ -158,16 +166,22 @@ pub(super) fn probes(ivf: Option<&IvfParameters>, chosen: &RecallReport) -> Prob
 }
 
 /// What is said of a search without queries: there was nothing to miss.
-pub(super) fn unmeasured(ivf: &IvfParameters) -> RecallReport {
-    RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method: "ivf".into(), ..RecallReport::exact() }
+pub(super) fn unmeasured(ivf: &IvfParameters) -> Measured {
+    let recall = RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method: "ivf".into(), ..RecallReport::exact() };
+    Measured { recall, held_out: None }
+}
+
+/// Nothing is missed by an exact search.
+pub(super) fn exact() -> Measured {
+    Measured { recall: RecallReport::exact(), held_out: None }
 }
 
 /// Chooses the number of lists to probe, and measures the recall, on a sample of the run's own queries.
-pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<RecallReport> {
-    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(RecallReport::exact()) };
+pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<Measured> {
+    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(exact()) };
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
-    let (mut sample, mut own) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
+    let (mut sample, mut numbers) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
     let all = RowRange::new(0, source.rows());
     let (mut reader, mut tile) = (TileReader::new(source, all, prepared.resolved.parameters.metric), Tile::default());
     progress.begin("calibrate", source.rows(), 0);
@@ -177,22 +191,26 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
             break;
         }
         for row in (0..tile.rows()).filter(|&row| sampler.takes(tile.first_row + row as u64)) {
-            own.push((tile.first_row + row as u64) as i64);
+            numbers.push(tile.first_row + row as u64);
             sample.values.extend_from_slice(tile.row(row));
         }
         progress.advance(tile.rows() as u64)?;
     }
     // Rows that lie side by side in a store are often alike: every second one chooses, the others report.
-    let order: Vec<usize> = (0..own.len()).step_by(2).chain((1..own.len()).step_by(2)).collect();
+    let order: Vec<usize> = (0..numbers.len()).step_by(2).chain((1..numbers.len()).step_by(2)).collect();
     let values = order.iter().flat_map(|&row| sample.row(row).iter().copied()).collect();
-    let own = prepared.resolved.self_mapping.then(|| order.iter().map(|&row| own[row]).collect());
+    let numbers: Vec<u64> = order.iter().map(|&row| numbers[row]).collect();
+    let own = prepared.resolved.self_mapping.then(|| numbers.iter().map(|&number| number as i64).collect());
     let mut queries = Tile { first_row: 0, dim: source.dim(), values };
     round(&prepared.resolved, &mut queries);
-    let calibration = Calibration::new(search, queries, own, prepared.spec.k as usize, progress)?;
+    let k = prepared.spec.k as usize;
+    let calibration = Calibration::new(search, queries, own, k, progress)?;
     let target = ivf.nprobe.map_or(Target::Recall(ivf.recall.unwrap_or(1.0)), |probes| Target::Probes(probes as usize));
     let recall = calibration.measure(target, progress)?;
     progress.end();
-    Ok(RecallReport {
+    let has_labels = prepared.inputs.columns.iter().any(|input| input.labels().is_some());
+    let held_out = has_labels.then(|| HeldOut::new(&numbers, recall.missed, k));
+    let recall = RecallReport {
         measured: recall.measured,
         low: (recall.measured - recall.within).max(0.0),
         high: (recall.measured + recall.within).min(1.0),
@@ -200,7 +218,8 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
         nprobe: Some(recall.probes.most() as u64),
         mean_nprobe: Some(recall.lists),
         method: "ivf".into(),
-    })
+    };
+    Ok(Measured { recall, held_out })
 }
 
 #[cfg(test)]

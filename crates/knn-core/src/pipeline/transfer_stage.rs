@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::agreement::{HeldOut, Kept};
 use super::memory::TRANSFER_ROWS;
 use super::outputs::{ColumnPaths, column_paths, embedding_path};
 use super::plan::Prepared;
@@ -19,13 +20,29 @@ use crate::types::{DType, NeighborBlock, RowRange, Tile};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Transferred {
     pub(super) labels: Vec<[u64; LabelStatus::NAMES.len()]>,
+    /// Held-out cells by the label that their true neighbours give, for each of these columns; empty where none is held out.
+    #[serde(default)]
+    pub(super) kept: Vec<Kept>,
+}
+
+/// What weighs neighbours, and whose labels are looked at twice.
+#[derive(Clone, Copy)]
+pub(super) struct Weighing<'a> {
+    pub(super) sigma: f64,
+    pub(super) held_out: Option<&'a HeldOut>,
 }
 
 /// Transfers every unit that is not committed yet.
-pub(super) fn run(prepared: &Prepared, store: &MappingStore, sigma: f64, progress: &Progress) -> Result<Transferred> {
+pub(super) fn run(
+    prepared: &Prepared,
+    store: &MappingStore,
+    weighing: Weighing,
+    progress: &Progress,
+) -> Result<Transferred> {
     let layout = prepared.spec.layout;
     let label_columns = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).count();
-    let mut transferred = Transferred { labels: vec![Default::default(); label_columns] };
+    let kept = vec![Kept::default(); if weighing.held_out.is_some() { label_columns } else { 0 }];
+    let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
         let counts = if let Some(record) = store.committed(Stage::Transferred, unit) {
@@ -41,7 +58,7 @@ pub(super) fn run(prepared: &Prepared, store: &MappingStore, sigma: f64, progres
         } else {
             let pass = match &mut pass {
                 Some(pass) => pass,
-                none => none.insert(Pass::start(prepared, store, sigma, progress)?),
+                none => none.insert(Pass::start(prepared, store, weighing, progress)?),
             };
             let mut writer = store.begin(Stage::Transferred, unit)?;
             let counts = pass.unit(layout.unit(unit), &mut writer)?;
@@ -51,6 +68,7 @@ pub(super) fn run(prepared: &Prepared, store: &MappingStore, sigma: f64, progres
         for (all, unit) in transferred.labels.iter_mut().zip(&counts.labels) {
             all.iter_mut().zip(unit).for_each(|(all, unit)| *all += unit);
         }
+        transferred.kept.iter_mut().zip(&counts.kept).for_each(|(all, unit)| all.add(unit));
     }
     Ok(transferred)
 }
@@ -66,11 +84,53 @@ struct Pass<'a> {
     prepared: &'a Prepared,
     progress: &'a Progress,
     kernel: Gauss,
+    held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
     neighbors: NeighborBlock,
     weights: CsrBlock,
+    second: SecondVote,
     results: Results,
+}
+
+/// Cells of one piece of rows that vote with their true neighbours as well.
+#[derive(Default)]
+struct SecondVote {
+    /// Their rows within the piece, as many as `weights` has.
+    rows: Vec<usize>,
+    weights: CsrBlock,
+    truth: NeighborBlock,
+    one: CsrBlock,
+    votes: LabelVotes,
+}
+
+impl SecondVote {
+    /// Weighs the true neighbours of what is held out among these rows.
+    fn weigh(&mut self, held_out: Option<&HeldOut>, rows: RowRange, neighbors: &NeighborBlock, kernel: Gauss) {
+        self.rows.clear();
+        self.weights = CsrBlock { starts: vec![0], ..CsrBlock::default() };
+        self.truth.k = neighbors.k;
+        for (held_out, place) in held_out.into_iter().flat_map(|held| held.among(rows).map(move |place| (held, place)))
+        {
+            let row = (held_out.row(place) - rows.start) as usize;
+            held_out.truth(place, neighbors.row(row), &mut self.truth);
+            let truth = &self.truth;
+            gauss(truth, kernel, |_| truth.ids[0] >= 0, &mut self.one);
+            self.weights.columns.extend_from_slice(&self.one.columns);
+            self.weights.weights.extend_from_slice(&self.one.weights);
+            self.weights.starts.push(self.weights.columns.len());
+            self.rows.push(row);
+        }
+    }
+
+    /// Compares the labels of true neighbours with those that were voted for, one for each row of the piece.
+    fn compare(&mut self, labels: &Labels, stored: &[i32], kept: Option<&mut Kept>) {
+        let Some(kept) = kept.filter(|_| !self.rows.is_empty()) else { return };
+        labels.vote(&self.weights, false, &mut self.votes);
+        for (&row, &truth) in self.rows.iter().zip(&self.votes.codes) {
+            kept.count(truth, stored[row]);
+        }
+    }
 }
 
 /// Buffers of one piece of rows.
@@ -83,16 +143,23 @@ struct Results {
 }
 
 impl<'a> Pass<'a> {
-    fn start(prepared: &'a Prepared, store: &MappingStore, sigma: f64, progress: &'a Progress) -> Result<Self> {
+    fn start(
+        prepared: &'a Prepared,
+        store: &MappingStore,
+        Weighing { sigma, held_out }: Weighing<'a>,
+        progress: &'a Progress,
+    ) -> Result<Self> {
         let self_edges = prepared.resolved.parameters.self_edges;
         Ok(Self {
             prepared,
             progress,
             kernel: Gauss { sigma, self_edges },
+            held_out,
             store: ZarrStore::open(store.path())?,
             payloads: payloads(prepared, progress)?,
             neighbors: NeighborBlock::default(),
             weights: CsrBlock::default(),
+            second: SecondVote::default(),
             results: Results::default(),
         })
     }
@@ -103,14 +170,19 @@ impl<'a> Pass<'a> {
         let mut counts = Transferred::default();
         let labels = self.payloads.iter().filter(|payload| matches!(payload, Payload::Labels { .. })).count();
         counts.labels.resize(labels, Default::default());
+        counts.kept.resize(if self.held_out.is_some() { labels } else { 0 }, Kept::default());
         for rows in unit.rows.pieces(TRANSFER_ROWS) {
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
             let neighbors = &self.neighbors;
             gauss(neighbors, self.kernel, |row| neighbors.ids[row * neighbors.k] >= 0, &mut self.weights);
-            let mut label = counts.labels.iter_mut();
+            self.second.weigh(self.held_out, rows, neighbors, self.kernel);
+            let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
                 apply(payload, &self.weights, &mut self.results, writer, &mut label)?;
+                if let Payload::Labels { labels, .. } = payload {
+                    self.second.compare(labels, &self.results.votes.codes, kept.next());
+                }
             }
             self.progress.advance(rows.len() as u64)?;
         }

@@ -8,9 +8,10 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters,
-    LayoutRequest, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout, Parameters,
-    Plan, RecallReport, RunReport, SearchPlan, Side, StageReport,
+    BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
+    IndexRequest, IvfParameters, LabelAgreement, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
+    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RunReport, SearchPlan, Side,
+    StageReport,
 };
 use crate::graph::GraphDescription;
 use crate::progress::ProgressEvent;
@@ -38,6 +39,8 @@ fn rendered() -> String {
         declaration::<OutputArray>(),
         declaration::<RunReport>(),
         declaration::<RecallReport>(),
+        declaration::<LabelAgreement>(),
+        declaration::<CategoryAgreement>(),
         declaration::<StageReport>(),
         declaration::<IndexRequest>(),
         declaration::<IndexParameters>(),

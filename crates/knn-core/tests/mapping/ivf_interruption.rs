@@ -1,11 +1,12 @@
 //! Searches by lists that are cancelled, run out of disk and are resumed: the store they end in is always the same.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use gigamapper_core::distance::Lane;
 use gigamapper_core::error::Error;
-use gigamapper_core::pipeline::{MapRequest, RunReport, Seams, run_with};
+use gigamapper_core::pipeline::{LabelAgreement, MapRequest, RecallReport, RunReport, Seams, run_with};
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
 use super::clusters::{by_lists, index_of, with_gaps};
@@ -32,6 +33,12 @@ fn again(request: &MapRequest) -> RunReport {
         Err(Error::NotFound { .. }) => run_with(&other, &Progress::silent(), seams()).unwrap(),
         ended => ended.unwrap(),
     }
+}
+
+/// What was learned before the join and compared after it.
+fn learned(report: &RunReport) -> (&RecallReport, &BTreeMap<String, LabelAgreement>) {
+    assert!(report.label_agreement["type"].cells > 200, "{report:?}");
+    (&report.recall, &report.label_agreement)
 }
 
 /// What a disk that can no longer remove anything leaves; a process that has ended would lose its locks by itself.
@@ -70,7 +77,7 @@ fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
             assert_eq!(error.code(), "GM_CANCELLED", "{error}");
             cancelled += 1;
         }
-        assert_eq!(again(&request).recall, first.recall, "cancelled after {at} of {calls} calls");
+        assert_eq!(learned(&again(&request)), learned(&first), "cancelled after {at} of {calls} calls");
         assert_same(&files(output(&request)), &expected, &format!("cancelled after {at} of {calls} calls"));
         clear(place, &request);
 
@@ -80,11 +87,12 @@ fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
             failed += 1;
         }
         unlock(place);
-        assert_eq!(again(&request).recall, first.recall, "failed after {at} of {calls} calls");
+        assert_eq!(learned(&again(&request)), learned(&first), "failed after {at} of {calls} calls");
         assert_same(&files(output(&request)), &expected, &format!("failed after {at} of {calls} calls"));
         clear(place, &request);
     }
-    assert!(cancelled > points / 2 && failed == points, "{cancelled} cancelled, {failed} failed");
+    // While `uns` and the last metadata are written nothing is cancelled any more.
+    assert!(cancelled > points * 2 / 5 && failed == points, "{cancelled} cancelled, {failed} failed");
 }
 
 #[test]

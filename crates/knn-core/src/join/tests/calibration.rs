@@ -120,7 +120,7 @@ fn a_few_queries_keep_the_contract_among_themselves_and_claim_no_certainty() {
     for first in 0..40 {
         for rows in 1..4 {
             let few = part(&queries, first..first + rows);
-            let recall = measured(&indexed, &few, None, &[Target::Recall(0.95)])[0];
+            let recall = &measured(&indexed, &few, None, &[Target::Recall(0.95)])[0];
             let choosing = part(&few, 0..rows.div_ceil(2));
             assert!(
                 recall.probes.most() <= lists && brute(&indexed, &choosing, recall.probes, false) >= 0.95,
