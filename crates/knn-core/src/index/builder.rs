@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::coarse::Coarse;
+use super::quantiser::Quantiser;
 use super::grouped::{Grouped, Held, Spilled};
 use super::grown::Grown;
 use super::ivf::IvfIndex;
@@ -176,7 +177,7 @@ impl<'a> Build<'a> {
             progress.advance(batch.rows() as u64)?;
         }
         drop((reader, batch, lease));
-        let coarse = self.trained(Some(&values))?;
+        let (coarse, quantiser) = self.trained(Some(&values))?;
         progress.begin("add", rows, 0);
         let router = Router::new(&coarse, *tile);
         let mut assigned = Vec::with_capacity(rows as usize);
@@ -187,26 +188,26 @@ impl<'a> Build<'a> {
         progress.end();
         let held = Held::new(&coarse, first, &values, &assigned);
         drop(assigned);
-        self.seal(&coarse, &held)
+        self.seal(&coarse, quantiser.as_ref(), &held)
     }
 
     /// Rows through runs.
     fn build_spilled(&self, reading: u64) -> Result<Manifest> {
         let IndexBuilder { budget, progress, .. } = self.builder;
-        let coarse = self.trained(None)?;
-        let shape = Spilled::shape(self.spec.layout, self.spec.super_cells);
+        let (coarse, quantiser) = self.trained(None)?;
+        let shape = Spilled::shape(self.spec.run_layout(), self.spec.super_cells);
         let lease = budget.take("reading rows", reading)?;
         self.add(&coarse)?;
         drop(lease);
         let _runs = budget.take("tables of runs", Run::bytes(shape) * crate::store::FAN_IN as u64)?;
         let runs = self.work.runs(shape, progress)?;
-        self.seal(&coarse, &Spilled::new(&coarse, self.spec.layout, runs))
+        self.seal(&coarse, quantiser.as_ref(), &Spilled::new(&coarse, self.spec.run_layout(), runs))
     }
 
     /// Assigns rows that no run has yet, and commits a run whenever the budget is used.
     fn add(&self, coarse: &Coarse) -> Result<()> {
         let IndexBuilder { budget, progress, tile, .. } = self.builder;
-        let (rows, layout) = (self.spec.rows, self.spec.layout);
+        let (rows, layout) = (self.spec.rows, self.spec.run_layout());
         let shape = Spilled::shape(layout, self.spec.super_cells);
         let fixed = RunBuffer::bytes(shape, 0);
         // Half of what is left, because sealing and merging must find room when runs are as long as that.
@@ -240,13 +241,13 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    /// The levels: those of the index, of an earlier process, or trained now.
-    fn trained(&self, held: Option<&[f32]>) -> Result<Coarse> {
+    /// The levels and the quantiser: those of the index, of an earlier process, or trained now.
+    fn trained(&self, held: Option<&[f32]>) -> Result<(Coarse, Option<Quantiser>)> {
         if let Some(old) = self.old {
-            return Ok(old.coarse().clone());
+            return Ok((old.coarse().clone(), old.quantiser().cloned()));
         }
-        if let Some(coarse) = self.work.trained(self.spec.layout.dim)? {
-            return Ok(coarse);
+        if let Some(trained) = self.work.trained(self.spec.layout.dim, self.spec.codes.is_some())? {
+            return Ok(trained);
         }
         let IndexBuilder { budget, tile, progress, .. } = self.builder;
         let trainer = Trainer {
@@ -258,14 +259,14 @@ impl<'a> Build<'a> {
             tile: *tile,
             progress,
         };
-        let coarse = trainer.train(held)?;
-        self.work.commit_trained(&coarse)?;
-        Ok(coarse)
+        let (coarse, quantiser) = trainer.train(held)?;
+        self.work.commit_trained(&coarse, quantiser.as_ref())?;
+        Ok((coarse, quantiser))
     }
 
-    fn seal(&self, coarse: &Coarse, grouped: &dyn Grouped) -> Result<Manifest> {
+    fn seal(&self, coarse: &Coarse, quantiser: Option<&Quantiser>, grouped: &dyn Grouped) -> Result<Manifest> {
         let IndexBuilder { budget, tile, progress, .. } = self.builder;
-        let sealer = Sealer { work: self.work, spec: self.spec, coarse, budget, tile: *tile, progress };
+        let sealer = Sealer { work: self.work, spec: self.spec, coarse, quantiser, budget, tile: *tile, progress };
         match self.old {
             Some(old) => sealer.seal(&Grown::new(old, grouped, budget)?),
             None => sealer.seal(grouped),

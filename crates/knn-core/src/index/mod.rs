@@ -10,6 +10,7 @@
 mod append;
 mod builder;
 mod coarse;
+mod codes;
 mod content;
 mod excluded;
 mod format;
@@ -22,6 +23,7 @@ mod manifest;
 mod nearest;
 mod offsets;
 mod probes;
+mod quantiser;
 mod route;
 mod rows;
 mod sample;
@@ -33,13 +35,13 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use append::{check_growth, nothing_to_append};
+pub use append::{check_growth, check_rows, nothing_to_append};
 pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
 pub use format::ListType;
 pub use ivf::IvfIndex;
 pub use lists::{Io, ListBuffer, ListIds, ListView};
-pub use manifest::{FileRecord, Manifest, Training};
+pub use manifest::{CodeRecord, FileRecord, Manifest, Training};
 pub use probes::Probes;
 pub use route::Router;
 pub use sample::Sampler;

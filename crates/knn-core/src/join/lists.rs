@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::codes::Coded;
 use super::order::Ordered;
 use super::results::Results;
 use super::slice::{Looks, Slice};
@@ -33,6 +34,8 @@ pub struct ListJoin<'a> {
     pub(super) router: Router,
     pub(super) grid: Grid,
     pub(super) tile: &'a dyn DistanceTile,
+    /// What codes select by, in an index that has them.
+    pub(super) coded: Option<Coded<'a>>,
     /// Lists as the tile reads them, once they were visited; none where they would not fit.
     packed: Option<Vec<OnceLock<PackedReferences>>>,
     _lease: Option<Lease>,
@@ -51,7 +54,16 @@ impl<'a> ListJoin<'a> {
         let lease =
             (bytes <= budget.available() / 8 * 7).then(|| budget.take("the packed lists", bytes).ok()).flatten();
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
-        Self { index, router: Router::by(metric, coarse, tile), grid, tile, packed, _lease: lease }
+        let coded = Coded::of(index);
+        Self { index, router: Router::by(metric, coarse, tile), grid, tile, coded, packed, _lease: lease }
+    }
+
+    /// The same, but codes may lose this share of the farthest true neighbours that are looked at: more of them are looked at closely
+    /// the less that is. It is [`DEFAULT_LOSS`](super::DEFAULT_LOSS) otherwise, and means nothing without codes.
+    #[must_use]
+    pub fn losing(mut self, share: f64) -> Self {
+        self.coded = self.coded.map(|coded| coded.losing(share));
+        self
     }
 
     /// Number of lists.

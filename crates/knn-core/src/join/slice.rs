@@ -1,5 +1,6 @@
 //! One thread's share of a join by lists: its queries, their buffers, and the list at hand.
 
+use super::codes::CodeScan;
 use super::lists::{ListJoin, SLICE_ROUTES, SLICE_ROWS};
 use super::rank::Ranking;
 use super::results::Results;
@@ -26,6 +27,7 @@ pub(super) struct Slice<'a> {
     chosen: Vec<u32>,
     buffer: ListBuffer,
     decided: Decided,
+    scan: CodeScan,
 }
 
 /// The size of a search, as far as it decides what a thread takes.
@@ -43,11 +45,13 @@ pub struct SliceSize {
     pub rows: u64,
     /// Rows of its longest list.
     pub longest: u64,
+    /// Codes of a row; 0 in an index without.
+    pub codes: u64,
 }
 
 /// Bytes that one thread takes for its slices, however many lists are probed.
 pub fn slice_bytes(size: SliceSize) -> u64 {
-    let SliceSize { queries, k, dim, nlist, rows, longest } = size;
+    let SliceSize { queries, k, dim, nlist, rows, longest, codes } = size;
     let slice = queries.min(SLICE_ROWS as u64);
     let routes = slice.saturating_mul(nlist).min(SLICE_ROUTES as u64);
     let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice, dim);
@@ -56,7 +60,8 @@ pub fn slice_bytes(size: SliceSize) -> u64 {
     let found = Survivors::slots(k + 1);
     let decided = found * (dim as usize * 4 + 28) + Ranking::bytes(found, k);
     let places = (rows / BLOCK_ROWS as u64 + nlist) * 8;
-    buffers + visits + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
+    let scan = if codes == 0 { 0 } else { CodeScan::bytes(slice, longest, dim, codes, k) };
+    buffers + visits + scan + places + decided as u64 + PackedReferences::bytes(longest, dim) + longest * (dim * 8 + 8)
 }
 
 impl<'a> Slice<'a> {
@@ -72,16 +77,19 @@ impl<'a> Slice<'a> {
             chosen: Vec::new(),
             buffer: ListBuffer::default(),
             decided: Decided::default(),
+            scan: CodeScan::default(),
         }
     }
 
     /// Finds the k nearest of each query where it looks.
     pub(super) fn join(&mut self, results: &mut Results, looks: Looks, progress: &Progress) -> Result<()> {
-        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided } = self;
-        let ListJoin { index, grid, tile, .. } = search;
+        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided, scan } = self;
+        let ListJoin { index, grid, tile, coded, .. } = search;
         tile.fill(queries, results.rows, grid);
         places.clear();
-        let stays = index.io() != Io::Pread;
+        // Where codes select, what is known of a query decides what is looked at next, so it is decided in every visit.
+        let stays = index.io() != Io::Pread && coded.is_none();
+        let by_codes = coded.as_ref().filter(|_| matches!(looks, Looks::In { .. }));
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
         // The nearest lists first: what they hold bounds what is kept of the others.
         for sweep in [0..1, 1..NEAR_RANKS, NEAR_RANKS..usize::MAX] {
@@ -96,13 +104,24 @@ impl<'a> Slice<'a> {
                 Looks::Everywhere { nearest } if sweep.start == 1 => visits.everywhere_else(nearest, index.nlist()),
                 Looks::Everywhere { .. } => break,
             }
+            // What is nearest is decided without codes, because only then it is known what is near enough.
+            let by_codes = by_codes.filter(|_| sweep.start > 0);
+            if by_codes.is_some() {
+                scan.begin(results, queries.metric());
+            }
             for &list in &visits.lists {
                 progress.check()?;
                 let view = index.list(list, buffer)?;
                 if view.is_empty() {
                     continue;
                 }
-                let members = visits.members(list);
+                let mut members = visits.members(list);
+                if let Some(coded) = by_codes {
+                    members = scan.visit(coded, (list, view), members, results, *tile);
+                    if members.is_empty() {
+                        continue;
+                    }
+                }
                 let packed = search.packed(list, view.rows, packed);
                 panels.gather(queries, members.iter().copied());
                 chosen.clear();
@@ -120,6 +139,7 @@ impl<'a> Slice<'a> {
                 }
             }
         }
+        scan.end(results, queries.metric());
         if stays {
             let lists = Found::Among(index, places);
             let mut decide = Decide { results, queries, tile: *tile, lists, decided };

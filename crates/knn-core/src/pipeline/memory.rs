@@ -123,7 +123,7 @@ fn share_lists(
     let probes = ivf.nprobe.unwrap_or(USUAL_PROBES).min(ivf.nlist);
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
-    let slice = slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest });
+    let slice = slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes: 0 });
     let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
     let mut join = common.clone();
     join.insert("threads", threads * slice + Router::scratch_bytes(dim, threads));

@@ -72,7 +72,7 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
 pub(super) fn spec(nlist: u64, list_dtype: &str, metric: Metric, seed: u64) -> Result<IndexSpec> {
     let nlist = u32::try_from(nlist).map_err(|error| Error::internal(error.to_string()))?;
     let dtype = if list_dtype == "f16" { ListType::F16 } else { ListType::F32 };
-    Ok(IndexSpec { nlist: Some(nlist), dtype, metric, seed })
+    Ok(IndexSpec { nlist: Some(nlist), dtype, codes: false, metric, seed })
 }
 
 /// Where the run's own index goes: into the folder for intermediate files, or beside the output.
