@@ -1,9 +1,9 @@
 //! The scan of codes in a visit: which rows of the list at hand may be near enough that their exact distance is computed.
 //!
-//! Codes lose true neighbours, so what they select must not depend on how a join is carried out. A query visits its lists in an order of
-//! its own: the nearest, the next three, the others in the order of the file. What it keeps of a list follows from the k-th exact distance
-//! that is known before the visit, and what it found is ranked at places of that order. So the neighbours are the same for any
-//! threads, slices, memory and lane.
+//! Codes lose true neighbours, so what they select must not depend on how a join is carried out. The four nearest lists of a query are
+//! searched without codes, the others in the order of the file. What it keeps of a list follows from the k-th exact distance that is
+//! known before the visit, and what it found is ranked at places of that order. So the neighbours are the same for any threads,
+//! slices, memory and lane.
 //!
 //! Let x̃ be what the codes of a row x stand for, E the mean of ‖x − x̃‖² and D the k-th distance known so far. Across the line of sight
 //! the error has a deviation of about σ = √(E / d) along it, so ‖q − x̃‖² lies about normally around ‖q − x‖² with a deviation of 2σ·‖q − x‖.
@@ -108,12 +108,12 @@ impl CodeScan {
         queries * query + PackedCodes::bytes(longest, codes) + longest / 8 + dim * 4 + codes * 16 + found
     }
 
-    /// Begins a sweep.
-    pub(super) fn begin(&mut self, results: &mut Results, metric: Metric) {
-        self.end(results, metric);
+    /// Begins the sweep of the lists that are not among the nearest.
+    pub(super) fn begin(&mut self, results: &Results) {
         let queries = results.rows.len() / results.dim;
         self.limited.clear();
         self.limited.extend((0..queries).map(|query| !results.is_short(query)));
+        self.held.clear();
         self.held.resize(queries, Held { length: 0, found: [(0, 0.0); HELD] });
     }
 

@@ -9,7 +9,7 @@ use crate::distance::{
     BLOCK_ROWS, Candidate, DistanceTile, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
 };
 use crate::error::Result;
-use crate::index::{Io, IvfIndex, ListBuffer, ListView};
+use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView};
 use crate::progress::Progress;
 
 /// Lists of a query that are visited before the others, its nearest apart.
@@ -87,8 +87,8 @@ impl<'a> Slice<'a> {
         let ListJoin { index, grid, tile, coded, .. } = search;
         tile.fill(queries, results.rows, grid);
         places.clear();
-        // Where codes select, what is known of a query decides what is looked at next, so it is decided in every visit.
-        let stays = index.io() != Io::Pread && coded.is_none();
+        // Rows that only codes tell are there as long as a visit.
+        let stays = index.io() != Io::Pread && index.manifest().dtype != ListType::None;
         let by_codes = coded.as_ref().filter(|_| matches!(looks, Looks::In { .. }));
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
         // The nearest lists first: what they hold bounds what is kept of the others.
@@ -105,9 +105,13 @@ impl<'a> Slice<'a> {
                 Looks::Everywhere { .. } => break,
             }
             // What is nearest is decided without codes, because only then it is known what is near enough.
-            let by_codes = by_codes.filter(|_| sweep.start > 0);
+            let by_codes = by_codes.filter(|_| sweep.start == NEAR_RANKS);
             if by_codes.is_some() {
-                scan.begin(results, queries.metric());
+                if stays {
+                    let lists = Found::Among(index, places);
+                    tile.finish(queries, survivors, &mut Decide { results, queries, tile: *tile, lists, decided });
+                }
+                scan.begin(results);
             }
             for &list in &visits.lists {
                 progress.check()?;
