@@ -59,7 +59,6 @@ describe("options of later versions", () => {
     for (const option of [
       ["--kernel-method", "umap"],
       ["--symmetrize"],
-      ["--method", "ivfpq"],
       ["--backend", "cuda"],
     ]) {
       const { code } = await gigamapper(["plan", ...stores, ...option]);

@@ -4,8 +4,7 @@ use core::arch::x86_64::{
     __m512i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm512_add_epi32, _mm512_adds_epu8, _mm512_broadcast_i32x4,
     _mm512_cmpgt_epi32_mask, _mm512_cmple_epu8_mask, _mm512_dpwssd_epi32, _mm512_load_si512, _mm512_loadu_si512,
     _mm512_maskz_compress_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8,
-    _mm512_sra_epi32,
-    _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
+    _mm512_sra_epi32, _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
 use super::codebook::CODEWORDS;

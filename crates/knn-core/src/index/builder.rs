@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::coarse::Coarse;
-use super::quantiser::Quantiser;
 use super::grouped::{Grouped, Held, Spilled};
 use super::grown::Grown;
 use super::ivf::IvfIndex;
 use super::manifest::Manifest;
+use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::seal::Sealer;
@@ -95,6 +95,11 @@ impl IndexBuilder<'_> {
     /// Bytes that building `lists` lists takes whatever the rows are.
     pub fn least_bytes(lists: u64, dim: u64, threads: u64) -> u64 {
         levels_bytes(super_cells(lists), lists, dim, threads)
+    }
+
+    /// Bytes that training codes takes beside that.
+    pub fn codes_bytes(dim: u64) -> u64 {
+        (TRAINING_ROWS as u64).saturating_mul(dim).saturating_mul(TRAINING_BYTES)
     }
 
     /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.

@@ -7,15 +7,15 @@
 use std::path::{Path, PathBuf};
 
 use super::coarse::Coarse;
-use super::excluded;
 use super::codes::Codes;
-use super::format::{CODES, COARSE, EXCLUDED, LISTS, ListType, OFFSETS, PQ, corrupt};
+use super::excluded;
+use super::format::{COARSE, CODES, EXCLUDED, LISTS, ListType, OFFSETS, PQ, corrupt};
 use super::lists::{Io, ListBuffer, ListView, Lists};
 use super::manifest::{FileRecord, Manifest};
 use super::offsets::Offsets;
 use super::quantiser::Quantiser;
-use crate::distance::Codebooks;
 use crate::budget::{Lease, MemoryBudget};
+use crate::distance::Codebooks;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{OsVfs, PositionedFile, Vfs, hash_bytes, hash_file};
@@ -74,8 +74,11 @@ impl IvfIndex {
         let offsets = Offsets::parse(&bytes, &name, manifest.nlist, indexed, lists_length, layout)?;
         drop((bytes, reading));
         check_file(&manifest, path, EXCLUDED, excluded::file_length(manifest.excluded))?;
+        let places = manifest.code_layout().map(|layout| Codes::places(&offsets, layout));
+        let codes_length = places.as_ref().map_or(Some(0), |places| places.as_ref().map(|(_, length)| *length));
+        let resident = lists_length.saturating_add(codes_length.unwrap_or(u64::MAX));
         let io = match io {
-            Io::Auto if lists_length <= budget.available() / RESIDENT_SHARE => Io::Resident,
+            Io::Auto if resident <= budget.available() / RESIDENT_SHARE => Io::Resident,
             Io::Auto => Io::Pread,
             chosen => chosen,
         };
@@ -83,7 +86,7 @@ impl IvfIndex {
             leases.push(budget.take("the lists of the index", lists_length.saturating_add(8))?);
         }
         let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
-        let coded = Self::open_codes(path, &manifest, &offsets, io, budget, &mut leases)?;
+        let coded = Self::open_codes(path, &manifest, places.flatten(), io, budget, &mut leases)?;
         Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, coded, _leases: leases })
     }
 
@@ -91,7 +94,7 @@ impl IvfIndex {
     fn open_codes(
         path: &Path,
         manifest: &Manifest,
-        offsets: &Offsets,
+        places: Option<(Vec<u64>, u64)>,
         io: Io,
         budget: &MemoryBudget,
         leases: &mut Vec<Lease>,
@@ -102,7 +105,7 @@ impl IvfIndex {
         let bytes = small_file(manifest, path, PQ, length)?;
         let file = path.join(manifest.file_name(PQ)).display().to_string();
         let quantiser = Quantiser::parse(&bytes, &file, manifest.dim as usize)?;
-        let (starts, length) = Codes::places(offsets, layout).unzip();
+        let (starts, length) = places.unzip();
         let (codes_file, _) = check_length(manifest, path, CODES, length)?;
         if io == Io::Resident {
             leases.push(budget.take("the codes of the index", length.unwrap_or(0).saturating_add(8))?);

@@ -94,7 +94,7 @@ pub struct CodeRecord {
 
 impl CodeRecord {
     /// That of rows of `dim` columns.
-    pub(super) fn of(dim: usize) -> Self {
+    pub fn of(dim: usize) -> Self {
         let columns = width(dim);
         Self { sub_spaces: dim.div_ceil(columns) as u32, columns: columns as u32, bits: 4 }
     }

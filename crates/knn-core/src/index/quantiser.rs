@@ -26,7 +26,9 @@ const LEAST_WIDTH: usize = 2;
 /// Most sub-spaces of a row: 22 bytes of codes.
 const MOST_SPACES: usize = 44;
 /// Rows that train the codewords, at most.
-pub(super) const TRAINING_ROWS: usize = 16_384;
+pub(super) const TRAINING_ROWS: usize = 4096;
+/// Bytes that each of their values takes: in the row, and beside others of its sub-space.
+pub(super) const TRAINING_BYTES: u64 = 8;
 /// Set apart from the seeds of the levels.
 const CODING: u64 = 0x9216_d5d9_8979_fb1b;
 
@@ -135,7 +137,9 @@ mod tests {
 
     #[test]
     fn a_row_never_takes_more_than_22_bytes_of_codes() {
-        for (dim, columns, spaces) in [(1, 1, 1), (2, 2, 1), (5, 2, 3), (50, 2, 25), (88, 2, 44), (89, 3, 30), (2000, 46, 44)] {
+        for (dim, columns, spaces) in
+            [(1, 1, 1), (2, 2, 1), (5, 2, 3), (50, 2, 25), (88, 2, 44), (89, 3, 30), (2000, 46, 44)]
+        {
             let books = Codebooks::new(width(dim), vec![[0.0; CODEWORDS]; dim]);
             assert_eq!((books.width(), books.spaces()), (columns, spaces), "{dim}");
         }

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::coarse::Coarse;
-use super::excluded;
 use super::codes::{CODES_ALIGNMENT, CodeLayout};
-use super::format::{ALIGNMENT, CODES, COARSE, EXCLUDED, LISTS, OFFSETS, PQ, file_name};
+use super::excluded;
+use super::format::{ALIGNMENT, COARSE, CODES, EXCLUDED, LISTS, OFFSETS, PQ, file_name};
 use super::grouped::{CellRows, Grouped};
 use super::manifest::Manifest;
 use super::offsets::{Offsets, Place};
@@ -66,8 +66,7 @@ impl Sealer<'_> {
         make_dirs(&**vfs, path)?;
         let name = |name| file_name(name, self.spec.generation);
         let create = |file| AtomicFile::create(vfs, &path.join(name(file)), WORKER);
-        let mut files =
-            ListFiles { lists: create(LISTS)?, codes: self.quantiser.map(|_| create(CODES)).transpose()? };
+        let mut files = ListFiles { lists: create(LISTS)?, codes: self.quantiser.map(|_| create(CODES)).transpose()? };
         let (coarse, offsets) = self.write_lists(grouped, indexed, &mut files)?;
         let excluded = self.write_excluded(grouped, &name(EXCLUDED))?;
         let (lists, excluded) = (files.lists.seal()?, excluded.seal()?);

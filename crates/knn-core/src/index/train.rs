@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::coarse::Coarse;
-use super::kmeans::{Groups, KMeans};
 use super::codes::subtract;
+use super::kmeans::{Groups, KMeans};
 use super::nearest::{Frame, Targets, is_finite, norm};
-use super::quantiser::{Quantiser, TRAINING_ROWS};
+use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::sample::{Sampler, mix};
@@ -116,7 +116,7 @@ impl Trainer<'_> {
         let dim = self.spec.layout.dim;
         let every = sample.top.len().div_ceil(TRAINING_ROWS).max(1);
         let some: Vec<u32> = sample.top.iter().copied().step_by(every).collect();
-        let _lease = self.budget.take("the rows that train the codes", (some.len() * dim * 8) as u64)?;
+        let _lease = self.budget.take("the rows that train the codes", (some.len() * dim) as u64 * TRAINING_BYTES)?;
         let mut residuals = gather(&sample.values, &some, dim);
         let lists = Router::new(coarse, self.tile).assign(&residuals, self.tile);
         for (row, list) in residuals.chunks_exact_mut(dim).zip(lists) {

@@ -175,8 +175,7 @@ impl Work {
     fn enter(&self, stage: Stage, rows: [u64; 2], written: Vec<Written>) -> Result<()> {
         let mut record = Record { stage, unit: rows[0], rows, objects: Vec::new(), extra: json!(null) };
         let objects = names_of(&record).into_iter().zip(written);
-        record.objects =
-            objects.map(|(name, Written { length, xxh3 })| ObjectRecord { name, length, xxh3 }).collect();
+        record.objects = objects.map(|(name, Written { length, xxh3 })| ObjectRecord { name, length, xxh3 }).collect();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(&record)?;
         self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
         Ok(())

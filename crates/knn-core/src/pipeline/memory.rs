@@ -9,7 +9,7 @@ use super::request::{IvfParameters, Resolved};
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{IndexBuilder, Router};
+use crate::index::{CodeRecord, IndexBuilder, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -22,6 +22,8 @@ pub(super) const PROCESS: u64 = 72 * MIB;
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// A reference that must be streamed is not cut finer than this.
 const LEAST_SLAB_ROWS: u64 = 4096;
+/// Reference rows in memory at a time, where the recall is measured by them and the index holds codes alone.
+pub(super) const TRUTH_ROWS: u64 = 4096;
 /// Lists that are probed, where the recall has yet to say how many: more than it usually asks for.
 const USUAL_PROBES: u64 = 128;
 /// A list is at most so many times as long as the mean, about.
@@ -121,13 +123,21 @@ fn share_lists(
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
     let probes = ivf.nprobe.unwrap_or(USUAL_PROBES).min(ivf.nlist);
+    let codes = if ivf.rerank.is_some() { u64::from(CodeRecord::of(dim as usize).sub_spaces) } else { 0 };
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
-    let slice = slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes: 0 });
+    let slice =
+        slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes });
     let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
     let mut join = common.clone();
     join.insert("threads", threads * slice + Router::scratch_bytes(dim, threads));
     join.insert("index levels", levels);
+    if ivf.rerank.as_deref() == Some("none") {
+        // The sample that measures the recall meets the reference's own rows, a slab at a time.
+        let slab = Slab::bytes(TRUTH_ROWS.min(n_ref), dim) + TRUTH_ROWS.min(n_ref) * dim * 4;
+        let threads = threads * scratch_bytes(k as usize + 1, dim as usize);
+        join.insert("true neighbors", slab + TileReader::bytes(&inputs.reference_rows) + threads);
+    }
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
@@ -176,6 +186,9 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
         let dim = inputs.reference_rows.dim() as u64;
         parts.insert("levels of the index", IndexBuilder::least_bytes(ivf.nlist, dim, threads));
         parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
+        if ivf.rerank.is_some() {
+            parts.insert("training of codes", IndexBuilder::codes_bytes(dim));
+        }
     }
     parts
 }

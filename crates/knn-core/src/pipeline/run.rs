@@ -65,8 +65,13 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
-    let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
-    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
+    let search_in = |index| {
+        pool.install(|| {
+            let loss = search_stage::loss(prepared.resolved.parameters.ivf.as_ref());
+            ListJoin::new(index, &seams.lane, &budget).losing(loss)
+        })
+    };
+    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
     clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = given.as_ref().map(search_in);
@@ -218,6 +223,9 @@ fn uns(prepared: &Prepared, joined: &Joined, sigma: Option<f64>, recall: &Recall
         "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    if recall.approximate_distances {
+        done["approximate_distances"] = json!(true);
+    }
     if let Some(sigma) = sigma {
         done["sigma"] = json!(sigma);
     }

@@ -2,6 +2,7 @@
 //! else.
 
 mod append;
+mod codes;
 mod damage;
 mod edges;
 mod generations;
