@@ -36,7 +36,10 @@ export function addTransfer(command: Command): Command {
 export function addSearch(command: Command): Command {
   return command
     .optionsGroup("Search:")
-    .option("--method <name>", "auto, exact, ivf or ivfpq; auto is exact below 50 000 reference cells, else ivf (default: auto)")
+    .option(
+      "--method <name>",
+      "auto, exact, ivf or ivfpq; auto is exact below 50 000 reference cells, else ivf (default: auto)",
+    )
     .option("--recall <share>", "share of the true neighbors to find, measured on this run (default: 0.95)", number)
     .option("--nprobe <n>", "lists visited per cell, instead of what the recall needs", number)
     .option("--index <path>", "search this index of the reference (.gmx) instead of building one")

@@ -3,14 +3,13 @@
 //! They lie as the fast scan reads them, two to a byte, and a list ends with the checksum of its codes. Where a list begins follows from
 //! the rows of the lists before it, so nothing else says it.
 
+use super::format::SHORT_ALIGNMENT;
 use super::lists::{Blocks, Io};
 use super::offsets::Offsets;
 use crate::distance::{CODE_BLOCK_ROWS, Codebooks, DistanceTile};
 use crate::error::{Error, Result};
 use crate::store::PositionedFile;
 
-/// Lists begin at multiples of this.
-pub(super) const CODES_ALIGNMENT: u64 = 64;
 /// Bytes of a list's checksum, which stands behind its codes.
 const CHECKSUM: u64 = 8;
 /// Bytes of 32 codes of a sub-space.
@@ -88,7 +87,7 @@ impl Codes {
     pub(super) fn places(offsets: &Offsets, layout: CodeLayout) -> Option<(Vec<u64>, u64)> {
         let (mut starts, mut end) = (Vec::with_capacity(offsets.places.len()), 0u64);
         for place in &offsets.places {
-            let start = end.checked_next_multiple_of(CODES_ALIGNMENT)?;
+            let start = end.checked_next_multiple_of(SHORT_ALIGNMENT)?;
             starts.push(start);
             if place.rows > 0 {
                 end = start.checked_add(layout.list_bytes(place.rows)?)?;

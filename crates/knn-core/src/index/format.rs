@@ -29,6 +29,8 @@ pub(super) const PQ: &str = "pq.bin";
 pub(super) const CODES: &str = "codes.bin";
 /// Lists begin at multiples of this.
 pub(super) const ALIGNMENT: u64 = 4096;
+/// Where they hold no rows, and as codes do.
+pub(super) const SHORT_ALIGNMENT: u64 = 64;
 
 /// The name of a file in a generation: after the first, its number stands before the ending.
 pub(super) fn file_name(name: &str, generation: u32) -> String {
@@ -77,6 +79,11 @@ pub(super) struct ListLayout {
 }
 
 impl ListLayout {
+    /// Lists begin at multiples of this: of row numbers alone they are short, and pages would be mostly empty.
+    pub(super) fn alignment(self) -> u64 {
+        if self.dtype == ListType::None { SHORT_ALIGNMENT } else { ALIGNMENT }
+    }
+
     /// Bytes of an id among so many rows.
     pub(super) fn id_width(rows: u64) -> u64 {
         if rows <= 1 << 32 { 4 } else { 8 }

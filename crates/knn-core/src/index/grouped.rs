@@ -159,7 +159,7 @@ impl Grouped for Spilled<'_> {
             let stored = &record(place)[LABEL..];
             match self.layout.dtype {
                 ListType::F32 | ListType::None => {
-                    values.extend(stored.as_chunks().0.iter().map(|v| f32::from_le_bytes(*v)))
+                    values.extend(stored.as_chunks().0.iter().map(|v| f32::from_le_bytes(*v)));
                 }
                 ListType::F16 => values.extend(stored.as_chunks().0.iter().map(|v| f16::from_le_bytes(*v).to_f32())),
             }

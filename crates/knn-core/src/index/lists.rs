@@ -222,6 +222,9 @@ impl Lists {
 
     /// The rows of a list, of the bytes of their values; none where none are stored.
     pub(super) fn rows<'a>(&self, values: &'a [u8], widened: &'a mut Vec<f32>) -> &'a [f32] {
+        if values.is_empty() {
+            return &[]; // Nothing has no alignment.
+        }
         match self.layout.dtype {
             ListType::F32 => bytemuck::cast_slice(values),
             ListType::None => &[],

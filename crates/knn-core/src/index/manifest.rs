@@ -281,7 +281,7 @@ pub(super) mod tests {
             Manifest { training: untrained, ..manifest() },
             Manifest { version: 2, ..manifest() },
             Manifest { codes: Some(CodeRecord::of(3)), ..manifest() },
-            Manifest { version: 2, codes: Some(CodeRecord::of(4)), ..manifest() },
+            Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
             Manifest { dtype: ListType::None, ..manifest() },
         ] {
             wrong.write(&vfs, folder.path(), "w").unwrap();

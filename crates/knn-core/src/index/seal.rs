@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::coarse::Coarse;
-use super::codes::{CODES_ALIGNMENT, CodeLayout};
+use super::codes::CodeLayout;
 use super::excluded;
-use super::format::{ALIGNMENT, COARSE, CODES, EXCLUDED, LISTS, OFFSETS, PQ, file_name};
+use super::format::{ALIGNMENT, COARSE, CODES, EXCLUDED, LISTS, OFFSETS, PQ, SHORT_ALIGNMENT, file_name};
 use super::grouped::{CellRows, Grouped};
 use super::manifest::Manifest;
 use super::offsets::{Offsets, Place};
@@ -175,9 +175,9 @@ impl Sealer<'_> {
         let wrong = || Error::internal("a list of impossible length");
         for &(rows, xxh3) in &cell.lists {
             let length = self.spec.layout.list_bytes(rows).ok_or_else(wrong)?;
-            let offset = write_aligned(&mut files.lists, ALIGNMENT, length, &mut rest)?;
+            let offset = write_aligned(&mut files.lists, self.spec.layout.alignment(), length, &mut rest)?;
             if let Some((file, layout)) = files.codes.as_mut().zip(self.code_layout()) {
-                write_aligned(file, CODES_ALIGNMENT, layout.list_bytes(rows).ok_or_else(wrong)?, &mut codes_rest)?;
+                write_aligned(file, SHORT_ALIGNMENT, layout.list_bytes(rows).ok_or_else(wrong)?, &mut codes_rest)?;
             }
             offsets.places.push(Place { offset, rows, xxh3 });
         }

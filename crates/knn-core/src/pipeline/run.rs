@@ -17,7 +17,6 @@ use super::transfer_stage::{self, Transferred};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
-use crate::join::ListJoin;
 use crate::operator::LabelStatus;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
@@ -65,12 +64,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
-    let search_in = |index| {
-        pool.install(|| {
-            let loss = search_stage::loss(prepared.resolved.parameters.ivf.as_ref());
-            ListJoin::new(index, &seams.lane, &budget).losing(loss)
-        })
-    };
+    let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
     clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;

@@ -142,8 +142,18 @@ pub(super) fn probes(ivf: Option<&IvfParameters>, chosen: &RecallReport) -> Prob
     if ivf.is_some_and(|ivf| ivf.nprobe.is_some()) { Probes::Nearest(most) } else { Probes::Near(most) }
 }
 
+/// An index, ready to be joined.
+pub(super) fn search<'a>(
+    prepared: &Prepared,
+    index: &'a IvfIndex,
+    tile: &'a dyn DistanceTile,
+    budget: &MemoryBudget,
+) -> ListJoin<'a> {
+    ListJoin::new(index, tile, budget).losing(loss(prepared.resolved.parameters.ivf.as_ref()))
+}
+
 /// What codes may lose of the farthest neighbours: a tenth of what the recall allows a search to lose, so that the lists decide.
-pub(super) fn loss(ivf: Option<&IvfParameters>) -> f64 {
+fn loss(ivf: Option<&IvfParameters>) -> f64 {
     let recall = ivf.and_then(|ivf| ivf.recall);
     recall.map_or(DEFAULT_LOSS, |recall| (1.0 - recall) * CODES_SHARE)
 }

@@ -135,17 +135,18 @@ fn read(folder: &Path) -> Read {
     let mut offsets = file("offsets");
     assert_eq!((&offsets.take::<8>(), offsets.u64()), (b"GMOFFSET", lists));
     let bytes = file("lists").0;
-    let width = manifest["dtype"]
-        .as_str()
-        .map(|dtype| ["none", "", "f16", "", "f32"].iter().position(|name| *name == dtype).unwrap() as u64)
-        .unwrap();
+    let width = match manifest["dtype"].as_str() {
+        Some("none") => 0,
+        Some("f16") => 2,
+        _ => 4,
+    };
     let mut ids_of = Vec::new();
     let id_width = number("idWidth");
     assert_eq!(id_width, if n <= 1 << 32 { 4 } else { 8 });
     let (mut rows, mut end) = (Listed::new(), 0);
     for list in 0..lists {
         let (offset, r, xxh3) = (offsets.u64(), offsets.u64(), offsets.u64());
-        assert_eq!(offset, u64::next_multiple_of(end, 4096));
+        assert_eq!(offset, u64::next_multiple_of(end, if width == 0 { 64 } else { 4096 }));
         if r == 0 {
             assert_eq!(xxh3, xxh3_64(b""));
             ids_of.push(Vec::new());

@@ -167,7 +167,8 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     for request in &later {
         stores.refused(request, "GM_UNSUPPORTED", &["available now"]);
     }
-    let product = MapRequest { method: some("ivfpq"), metric: some("inner_product"), ..request.clone() };
+    let (method, metric) = (some("ivfpq"), some("inner_product"));
+    let product = MapRequest { method, metric, obs_keys: None, obsm_keys: None, ..request.clone() };
     stores.refused(&product, "GM_UNSUPPORTED", &["inner products"]);
     stores.refused(&MapRequest { kernel_method: some("gaus"), ..request.clone() }, "GM_PARAM", &["gauss"]);
     stores.refused(&MapRequest { memory: some("much"), ..request.clone() }, "GM_PARAM", &["512MiB"]);

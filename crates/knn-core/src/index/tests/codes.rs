@@ -3,9 +3,9 @@
 use super::*;
 use crate::distance::{DistanceTile as _, Metric};
 
-const DIM: usize = 15;
+const DIM: usize = 40;
 /// Memory in which not all rows fit.
-const RUNS: u64 = 1_600_000;
+const RUNS: u64 = 1_450_000;
 
 fn how(dtype: ListType) -> How {
     let spec = IndexSpec { nlist: Some(40), dtype, codes: true, ..IndexSpec::default() };
@@ -51,7 +51,7 @@ fn threads_memory_and_lane_change_no_byte() {
         for ((threads, memory), lane) in ways.map(|way| (way, Lane::best())).chain(lanes) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x.gmx");
-            let report = How { threads, memory, lane, ..how(dtype) }.build(&path, &values, DIM).unwrap();
+            let report = How { memory, threads, lane, ..how(dtype) }.build(&path, &values, DIM).unwrap();
             assert_eq!(report.spilled, memory == RUNS);
             let built = files(&path);
             assert!(*first.get_or_insert_with(|| built.clone()) == built, "{threads}, {memory}, {}", lane.name());
@@ -88,7 +88,7 @@ fn codes_take_less_than_40_bytes_of_a_row_with_all_that_is_not_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.gmx");
         let spec = IndexSpec { dtype: ListType::None, codes: true, ..IndexSpec::default() };
-        let report = How { spec, ..How::default() }.build(&path, &clumps(rows, dim), dim).unwrap();
+        let report = How { spec, ..How::default() }.build(&path, &even(rows, dim), dim).unwrap();
         let bytes: u64 = report.manifest.files.values().map(|file| file.length).sum();
         // Centroids are not of rows: there are as many as there are lists.
         let levels = report.manifest.files["coarse.bin"].length;

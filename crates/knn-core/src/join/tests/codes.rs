@@ -28,7 +28,7 @@ fn of_what_lists_hold_codes_lose_little_and_exact_distances_are_told() {
         let truth = Way::default().join(&flat, &queries, 12, Some(25), false);
         let found = Way::default().join(&by_codes, &queries, 12, Some(25), false);
         let kept = share(&found, &truth);
-        assert!((0.985..1.0).contains(&kept), "{dim}: {kept}");
+        assert!((0.985..=1.0).contains(&kept), "{dim}: {kept}");
         for row in 0..queries.rows() {
             for (id, distance) in found.row(row).0.iter().zip(found.row(row).1) {
                 let exact = crate::distance::exact_squared(queries.row(row), flat.rows.row(*id as usize));
