@@ -46,7 +46,6 @@ describe("a command line that is wrong", () => {
 });
 
 describe("options of later versions", () => {
-  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--keep-xx"], ["--rerank", "exact"]])(
     "%s exits 3 and says so",
     async (...option) => {
       const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
