@@ -46,6 +46,7 @@ describe("a command line that is wrong", () => {
 });
 
 describe("options of later versions", () => {
+  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--keep-xx"]])(
     "%s exits 3 and says so",
     async (...option) => {
       const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
