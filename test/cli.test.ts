@@ -46,7 +46,7 @@ describe("a command line that is wrong", () => {
 });
 
 describe("options of later versions", () => {
-  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--keep-xx"], ["--rerank", "exact"]])(
+  it.each([["--t", "3"], ["--layer-key", "X"], ["--presence"], ["--keep-xx"]])(
     "%s exits 3 and says so",
     async (...option) => {
       const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
@@ -56,12 +56,7 @@ describe("options of later versions", () => {
   );
 
   it("and values of later versions, too", async () => {
-    for (const option of [
-      ["--kernel-method", "umap"],
-      ["--symmetrize"],
-      ["--method", "ivfpq"],
-      ["--backend", "cuda"],
-    ]) {
+    for (const option of [["--kernel-method", "umap"], ["--symmetrize"], ["--backend", "cuda"]]) {
       const { code } = await gigamapper(["plan", ...stores, ...option]);
       expect(code).toBe(3);
     }

@@ -71,6 +71,7 @@ describe("blocks of stored neighbors", () => {
       nprobe: null,
       meanNprobe: null,
       method: "exact",
+      approximateDistances: false,
     });
     expect(report.plan.warnings).toEqual([]);
     expect(await all(kernel.neighbors.blocks())).toEqual(ofMapper);

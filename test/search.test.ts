@@ -13,7 +13,7 @@ const parameter = (name: string, reason = "") =>
 
 describe("search options", () => {
   const wrong: [string, MapOptions, string][] = [
-    ["method", { method: "annoy" }, "one of auto, exact, ivf"],
+    ["method", { method: "annoy" }, "one of auto, exact, ivf, ivfpq"],
     ["recall", { recall: 0 }, "above 0 and at most 1"],
     ["recall", { recall: 95 }, "above 0 and at most 1"],
     ["nlist", { nlist: 0 }, "between 1"],
@@ -21,6 +21,7 @@ describe("search options", () => {
     ["metric", { metric: "manhattan" }, "euclidean"],
     ["seed", { seed: -1 }, "between 0"],
     ["listDtype", { listDtype: "f64" }, "f32, f16"],
+    ["rerank", { rerank: "f32" }, "exact, f16, none"],
     ["io", { io: "carrier pigeon" }, "pread, mmap"],
     ["order", { order: "alphabetical" }, "rows, lists"],
     ["index", { index: "index.faiss" }, ".gmx"],
@@ -39,6 +40,9 @@ describe("search options", () => {
     ["nprobe", { nlist: 4, nprobe: 8 }],
     ["nlist", { index: "a.gmx", nlist: 8 }],
     ["nlist", { nlist: 501 }],
+    ["rerank", { method: "ivf", rerank: "exact" }],
+    ["rerank", { index: "a.gmx", rerank: "none" }],
+    ["listDtype", { method: "ivfpq", listDtype: "f16" }],
     ["metric", { metric: "inner_product", obsKeys: ["louvain"] }],
   ];
   it.each(contradictions)("that contradict each other are refused: %s of %o", async (name, options) => {
@@ -46,7 +50,7 @@ describe("search options", () => {
   });
 
   it("of later versions say so", async () => {
-    for (const options of [{ method: "ivfpq" }, { io: "direct" }, { listDtype: "pq" }]) {
+    for (const options of [{ io: "direct" }, { backend: "cuda" }]) {
       await expect(plan({ query, reference, ...options })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
     }
     await expect(plan({ query, index: "a.gmx" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
@@ -94,7 +98,32 @@ describe("the report of an exact search", () => {
       nprobe: null,
       meanNprobe: null,
       method: "exact",
+      approximateDistances: false,
     });
+  });
+});
+
+describe("the report of a search by codes", () => {
+  it("says which distances are approximate", async () => {
+    const searched = { query, reference, method: "ivfpq", nlist: 8, nprobe: 8 };
+    const exact = await map({ ...searched, output: join(temporary(), "mapped.zarr") });
+    expect(exact.recall).toMatchObject({ method: "ivfpq", approximateDistances: false });
+    expect(exact.recall.measured).toBeGreaterThan(0.95);
+    expect(exact.plan.parameters.ivf).toMatchObject({ rerank: "exact", listDtype: "f32" });
+    const none = await map({ ...searched, rerank: "none", output: join(temporary(), "mapped.zarr") });
+    expect(none.recall).toMatchObject({ method: "ivfpq", approximateDistances: true });
+    expect(none.recall.measured).toBeLessThan(exact.recall.measured);
+    expect(none.warnings.filter((warning) => warning.includes("approximate"))).toHaveLength(1);
+  });
+
+  it("is that of an index, whose lists cannot be appended to without rows", async () => {
+    const output = join(temporary(), "coded.gmx");
+    await using index = await ReferenceIndex.build(reference, { output, method: "ivfpq", rerank: "none", nlist: 8 });
+    const described = await index.describe();
+    expect(described).toMatchObject({ method: "ivfpq", rerank: "none", listDtype: "none", formatVersion: 2 });
+    const report = await map({ query, reference, index: output, nprobe: 2, output: join(temporary(), "mapped.zarr") });
+    expect(report.recall.approximateDistances).toBe(true);
+    await expect(ReferenceIndex.append(reference, { output })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 });
 
@@ -149,7 +178,7 @@ describe("an index", () => {
     const planned = await ReferenceIndex.plan(reference, { nlist: 8 });
     expect(planned).toMatchObject({
       reference: { nObs: 500, dim: 50 },
-      parameters: { useRep: "X_pca", nlist: 8, seed: 0, listDtype: "f32", metric: "euclidean" },
+      parameters: { useRep: "X_pca", nlist: 8, seed: 0, listDtype: "f32", rerank: null, metric: "euclidean" },
     });
     expect(planned.diskBytes).toBeGreaterThan(500 * 50 * 4);
     expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(2);

@@ -65,7 +65,8 @@ predictionPostfix?: string,
 confidencePostfix?: string, 
 /**
  * How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
- * pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+ * pair; `ivf` visits the lists of an index that are nearest to a cell; `ivfpq` does so by codes of 4 bits for each
+ * sub-space, which say what is compared closely.
  */
 method?: string, 
 /**
@@ -95,6 +96,11 @@ seed?: number,
  * rounded to 5e-4 of their size.
  */
 listDtype?: string, 
+/**
+ * What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+ * bytes, or `none`: nothing but codes is stored, and distances are approximate.
+ */
+rerank?: string, 
 /**
  * How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
  * `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
@@ -171,7 +177,8 @@ graphs?: Array<string>,
 nNeighbors?: number, 
 /**
  * How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
- * pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+ * pair; `ivf` visits the lists of an index that are nearest to a cell; `ivfpq` does so by codes of 4 bits for each
+ * sub-space, which say what is compared closely.
  */
 method?: string, 
 /**
@@ -201,6 +208,11 @@ seed?: number,
  * rounded to 5e-4 of their size.
  */
 listDtype?: string, 
+/**
+ * What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+ * bytes, or `none`: nothing but codes is stored, and distances are approximate.
+ */
+rerank?: string, 
 /**
  * How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
  * `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
@@ -312,7 +324,7 @@ predictionPostfix: string,
  */
 confidencePostfix: string, 
 /**
- * The search method taken: `exact` or `ivf`.
+ * The search method taken: `exact`, `ivf` or `ivfpq`.
  */
 method: string, 
 /**
@@ -341,9 +353,13 @@ nprobe: number | null,
  */
 nlist: number, 
 /**
- * Numbers in its lists: `f32` or `f16`.
+ * Numbers in its lists: `f32`, `f16`, or `none` where codes are all there is.
  */
 listDtype: string, 
+/**
+ * What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+ */
+rerank: string | null, 
 /**
  * Seed of all samples.
  */
@@ -643,9 +659,13 @@ nprobe: number | null,
  */
 meanNprobe: number | null, 
 /**
- * The method taken: `exact` or `ivf`.
+ * The method taken: `exact`, `ivf` or `ivfpq`.
  */
-method: string, };
+method: string, 
+/**
+ * Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
+ */
+approximateDistances: boolean, };
 
 /**
  * Whether labels are those of an exact search, of one label column: over a held-out sample of this run's own query cells.
@@ -736,6 +756,15 @@ seed?: number,
  */
 listDtype?: string, 
 /**
+ * `ivf` (default), or `ivfpq`: rows have codes of 4 bits for each sub-space, which say what is compared closely.
+ */
+method?: string, 
+/**
+ * What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+ * bytes, or `none`: nothing but codes is stored, and distances are approximate.
+ */
+rerank?: string, 
+/**
  * Distance that the lists are made for: `euclidean` (default), `sqeuclidean`, `cosine` or `inner_product`.
  */
 metric?: string, 
@@ -783,9 +812,13 @@ nlist: number,
  */
 seed: number, 
 /**
- * Numbers in the lists: `f32` or `f16`.
+ * Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.
  */
 listDtype: string, 
+/**
+ * What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+ */
+rerank: string | null, 
 /**
  * The metric.
  */
@@ -926,9 +959,17 @@ dim: number,
  */
 nlist: number, 
 /**
- * Numbers in the lists: `f32` or `f16`.
+ * `ivf`, or `ivfpq` where rows have codes.
+ */
+method: string, 
+/**
+ * Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.
  */
 listDtype: string, 
+/**
+ * What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+ */
+rerank: string | null, 
 /**
  * The metric that they are made for.
  */

@@ -30,6 +30,7 @@ export function registerIndex(program: Command): void {
     .optionsGroup("Index:")
     .option("--reference <path>", "reference cells: an AnnData zarr folder")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
+    .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
     .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
   setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
@@ -75,6 +76,7 @@ function renderDescription(index: IndexDescription): string {
       ["index", `${index.path} (format ${index.formatVersion}, generation ${index.generation})`],
       ["cells", `${count(index.rows)} × ${count(index.dim)}, ${count(index.excludedRows)} left out`],
       ["lists", `${count(index.nlist)} of ${index.listDtype}, ${index.metric}, seed ${index.seed}`],
+      ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ["size", bytes(index.bytes)],
       ["digest", index.digest],
     ],

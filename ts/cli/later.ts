@@ -15,7 +15,6 @@ const LATER = [
   "--subset-categories <names>",
   "--missing <how>",
   "--where <condition>",
-  "--rerank <how>",
   "--keep-xx",
   "--profile <name>",
 ].map((flags) => new Option(flags).hideHelp());

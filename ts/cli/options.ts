@@ -36,7 +36,10 @@ export function addTransfer(command: Command): Command {
 export function addSearch(command: Command): Command {
   return command
     .optionsGroup("Search:")
-    .option("--method <name>", "auto, exact or ivf; auto is exact below 50 000 reference cells (default: auto)")
+    .option(
+      "--method <name>",
+      "auto, exact, ivf or ivfpq; auto is exact below 50 000 reference cells, else ivf (default: auto)",
+    )
     .option("--recall <share>", "share of the true neighbors to find, measured on this run (default: 0.95)", number)
     .option("--nprobe <n>", "lists visited per cell, instead of what the recall needs", number)
     .option("--index <path>", "search this index of the reference (.gmx) instead of building one")
@@ -51,6 +54,7 @@ export function addLists(command: Command): Command {
     .option("--metric <name>", "euclidean, sqeuclidean, cosine or inner_product (default: euclidean)")
     .option("--nlist <n>", "lists of the index (default: a 256th of the reference cells, as a power of two)", number)
     .option("--list-dtype <type>", "numbers in the lists: f32, or f16 for half the bytes (default: f32)")
+    .option("--rerank <how>", "what decides among what codes select, by ivfpq: exact, f16 or none (default: exact)")
     .option("--seed <n>", "seed of every sample (default: 0)", number);
 }
 

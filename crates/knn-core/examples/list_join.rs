@@ -1,8 +1,9 @@
 //! The join by lists as a peer of a benchmark: reads raw f32 rows once, builds or opens their index, then joins the rows with
 //! themselves whenever a line with a number of probes arrives on stdin.
 //!
-//! `list_join ROWS.f32 DIM K THREADS INDEX`: each line answers with the probes, the seconds of the join, and the recall of 500 rows
-//! against all lists. `near N` is what the recall contract chooses from: the near ones of at most N lists.
+//! `list_join ROWS.f32 DIM K THREADS INDEX [codes]`: each line answers with the probes, the seconds of the join, and the recall of 500 rows
+//! against all lists. `near N` is what the recall contract chooses from: the near ones of at most N lists. With `codes` the index has
+//! codes beside its rows, and `losing SHARE` says how much of the farthest neighbours they may lose from there on.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -26,8 +27,8 @@ fn empty(rows: usize, k: usize) -> NeighborBlock {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [path, dim, k, threads, index] = arguments.as_slice() else {
-        return Err("list_join ROWS.f32 DIM K THREADS INDEX".into());
+    let [path, dim, k, threads, index, codes @ ..] = arguments.as_slice() else {
+        return Err("list_join ROWS.f32 DIM K THREADS INDEX [codes]".into());
     };
     let (dim, k): (usize, usize) = (dim.parse()?, k.parse()?);
     let values: Vec<f32> = std::fs::read(path)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if !index.exists() {
         let builder = IndexBuilder {
             vfs: Arc::new(OsVfs),
-            spec: IndexSpec::default(),
+            spec: IndexSpec { codes: !codes.is_empty(), ..IndexSpec::default() },
             start: Start::New,
             budget: budget.clone(),
             tile: &Lane::best(),
@@ -49,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let queries = Tile { first_row: 0, dim, values };
     let few = Tile { first_row: 0, dim, values: queries.values[..SAMPLED * dim].to_vec() };
     let lane = Lane::best();
-    let search = ListJoin::new(&index, &lane, &budget);
+    let mut search = ListJoin::new(&index, &lane, &budget);
     let mut ordered = Ordered::default();
     let own: Vec<i64> = (0..queries.rows() as i64).collect();
     let mut truth = empty(SAMPLED, k);
@@ -57,6 +58,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
+        if let Some(share) = line.trim().strip_prefix("losing ") {
+            search = search.losing(share.parse()?);
+            continue;
+        }
         let probes = match line.trim().strip_prefix("near ") {
             Some(most) => Probes::Near(most.parse()?),
             None => Probes::Nearest(line.trim().parse()?),

@@ -166,6 +166,11 @@ pub struct NeighborBlock {
 }
 
 impl NeighborBlock {
+    /// `rows` rows without any neighbour.
+    pub fn empty(rows: usize, k: usize) -> Self {
+        Self { first_row: 0, k, ids: vec![-1; rows * k], distances: vec![f32::NAN; rows * k] }
+    }
+
     /// Number of query rows held.
     pub fn rows(&self) -> usize {
         self.ids.len().checked_div(self.k).unwrap_or(0)

@@ -1,12 +1,16 @@
 //! AVX2: sixteen lanes in two registers. Six queries keep twelve accumulators; two loads, a broadcast and a product fill the rest.
 
 use core::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpgt_epi32,
-    _mm256_cvtepu8_epi32, _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32,
-    _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_sra_epi32, _mm256_store_si256, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
+    __m256i, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_epi32, _mm256_adds_epu8,
+    _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32, _mm256_cvtepu8_epi32,
+    _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_min_epu8, _mm256_movemask_epi8,
+    _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sra_epi32, _mm256_store_si256, _mm256_storeu_si256,
+    _mm256_sub_epi32, _mm256_testz_si256,
 };
 
+use super::codebook::CODEWORDS;
+use super::codes::{Lookup, SixtyFour};
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
 use super::survivors::{keep_greater, kth_or_a_little_less};
@@ -160,6 +164,41 @@ impl Avx2 {
                 _mm256_add_epi32(self.1, _mm256_madd_epi16(a.1, b.1)),
             )
         }
+    }
+}
+
+// SAFETY of every block here: as above; `SixtyFour` is 64-byte aligned and holds two registers, and a table entry holds sixteen bytes.
+impl Lookup for Avx2 {
+    type Sums = (__m256i, __m256i);
+
+    #[inline(always)]
+    unsafe fn none() -> Self::Sums {
+        // SAFETY: see above.
+        let zero = unsafe { _mm256_setzero_si256() };
+        (zero, zero)
+    }
+
+    #[inline(always)]
+    unsafe fn plus_entries(sums: Self::Sums, codes: &SixtyFour, table: &[u8; CODEWORDS]) -> Self::Sums {
+        let start = std::ptr::from_ref(codes).cast::<__m256i>();
+        // SAFETY: see above.
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            (
+                _mm256_adds_epu8(sums.0, _mm256_shuffle_epi8(table, _mm256_load_si256(start))),
+                _mm256_adds_epu8(sums.1, _mm256_shuffle_epi8(table, _mm256_load_si256(start.add(1)))),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(sums: Self::Sums, limit: u8) -> u64 {
+        // SAFETY: see above.
+        let half = |sums: __m256i| unsafe {
+            let limit = _mm256_set1_epi8(limit.cast_signed());
+            u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(sums, limit), sums)).cast_unsigned())
+        };
+        half(sums.0) | half(sums.1) << 32
     }
 }
 

@@ -1,11 +1,14 @@
 //! AVX-512 with VNNI: sixteen lanes in one register, and two products and their sum in one instruction.
 
 use core::arch::x86_64::{
-    __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_cmpgt_epi32_mask, _mm512_dpwssd_epi32, _mm512_load_si512,
-    _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32,
-    _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
+    __m512i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm512_add_epi32, _mm512_adds_epu8, _mm512_broadcast_i32x4,
+    _mm512_cmpgt_epi32_mask, _mm512_cmple_epu8_mask, _mm512_dpwssd_epi32, _mm512_load_si512, _mm512_loadu_si512,
+    _mm512_maskz_compress_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_sra_epi32, _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
+use super::codebook::CODEWORDS;
+use super::codes::{Lookup, SixtyFour};
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::query::PANEL_ROWS;
 use super::survivors::{keep_greater, kth_or_a_little_less};
@@ -103,6 +106,33 @@ impl Avx512 {
     unsafe fn add_products(self, a: Self, b: Self) -> Self {
         // SAFETY: as for the trait.
         Self(unsafe { _mm512_dpwssd_epi32(self.0, a.0, b.0) })
+    }
+}
+
+// SAFETY of every block here: as above; `SixtyFour` is 64-byte aligned and holds one register, and a table entry holds sixteen bytes.
+impl Lookup for Avx512 {
+    type Sums = __m512i;
+
+    #[inline(always)]
+    unsafe fn none() -> Self::Sums {
+        // SAFETY: see above.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    unsafe fn plus_entries(sums: Self::Sums, codes: &SixtyFour, table: &[u8; CODEWORDS]) -> Self::Sums {
+        // SAFETY: see above.
+        unsafe {
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
+            let codes = _mm512_load_si512(std::ptr::from_ref(codes).cast());
+            _mm512_adds_epu8(sums, _mm512_shuffle_epi8(table, codes))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(sums: Self::Sums, limit: u8) -> u64 {
+        // SAFETY: see above.
+        unsafe { _mm512_cmple_epu8_mask(sums, _mm512_set1_epi8(limit.cast_signed())) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use super::codebook::{CODEWORDS, Codebooks};
+use super::codes::{PackedCodes, at_most};
 use super::exact::{exact_product, exact_squared};
 use super::grid::Grid;
 use super::metric::Metric;
@@ -58,6 +60,13 @@ pub trait DistanceTile: Send + Sync {
     /// The exact values of a query with the rows that begin at these places of `numbers`, [`exact_squared`] or the negated
     /// [`exact_product`]: the same bits on every lane.
     fn exact(&self, metric: Metric, query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>);
+    /// [`Codebooks::encode`]: the same codes on every lane.
+    fn encode(&self, books: &Codebooks, residual: &[f32], codes: &mut [u8]);
+    /// The squared distances of a residual to all codewords, a byte each: times `scale`, rounded, and 255 where they are as much or more. The
+    /// same on every lane.
+    fn tabulate(&self, books: &Codebooks, residual: &[f32], scale: f32, table: &mut Vec<[u8; CODEWORDS]>);
+    /// One bit for each row, sixty-four to a mask: whether the entries of its codes sum up to at most `limit`. The same on every lane.
+    fn at_most(&self, codes: &PackedCodes, table: &[[u8; CODEWORDS]], limit: u8, masks: &mut Vec<u64>);
 }
 
 /// A CPU lane that this machine can run: there is no other way to get one than [`Lane::best`] and [`Lane::available`].
@@ -261,6 +270,31 @@ impl DistanceTile for Lane {
             self,
             |_V| references.pack_all(rows, grid),
             (references: &mut PackedReferences, rows: &[f32], grid: &Grid) -> ()
+        );
+    }
+
+    fn encode(&self, books: &Codebooks, residual: &[f32], codes: &mut [u8]) {
+        in_lane!(
+            self,
+            |_V| books.encode(residual, codes),
+            (books: &Codebooks, residual: &[f32], codes: &mut [u8]) -> ()
+        );
+    }
+
+    fn tabulate(&self, books: &Codebooks, residual: &[f32], scale: f32, table: &mut Vec<[u8; CODEWORDS]>) {
+        in_lane!(
+            self,
+            |_V| books.tabulate(residual, scale, table),
+            (books: &Codebooks, residual: &[f32], scale: f32, table: &mut Vec<[u8; CODEWORDS]>) -> ()
+        );
+    }
+
+    fn at_most(&self, codes: &PackedCodes, table: &[[u8; CODEWORDS]], limit: u8, masks: &mut Vec<u64>) {
+        in_lane!(
+            self,
+            // SAFETY: called only in the lane's own function.
+            |V| unsafe { at_most::<V>(codes, table, limit, masks) },
+            (codes: &PackedCodes, table: &[[u8; CODEWORDS]], limit: u8, masks: &mut Vec<u64>) -> ()
         );
     }
 

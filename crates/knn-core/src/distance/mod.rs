@@ -12,6 +12,8 @@
 #![allow(unsafe_code, reason = "SIMD intrinsics need it; every block says why it is sound")]
 #![allow(clippy::inline_always, reason = "a lane must be inlined into the function that enables its instructions")]
 
+mod codebook;
+mod codes;
 mod exact;
 mod grid;
 mod lane;
@@ -34,6 +36,8 @@ mod simd128;
 #[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod quarters;
 
+pub use codebook::{CODEWORDS, Codebooks};
+pub use codes::{CODE_BLOCK_ROWS, CODE_GROUP_ROWS, PackedCodes};
 pub use exact::{exact_distance, exact_product, exact_squared};
 pub use grid::Grid;
 pub use lane::{DistanceTile, Lane};

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::builder::{Build, BuildReport, IndexBuilder, batch_rows};
 use super::coarse::Coarse;
 use super::content::Content;
+use super::format::ListType;
 use super::ivf::{IvfIndex, absent};
 use super::lists::Io;
 use super::manifest::Manifest;
@@ -42,6 +43,7 @@ impl IndexBuilder<'_> {
         let index = IvfIndex::open(path, Io::Pread, budget)?;
         let old = index.manifest();
         check_growth(path, old, source, "the store")?;
+        check_rows(path, old)?;
         let spec = Resolved::grown(old, source)?;
         let mut warnings = spec.warnings.clone();
         if old.rows == spec.rows {
@@ -106,6 +108,17 @@ pub fn check_growth(path: &Path, old: &Manifest, source: &dyn RowSource, name: &
         return Err(Error::Stale { path: path.to_path_buf(), reason });
     }
     Ok(())
+}
+
+/// Whether the rows of an index can be compared with those of a store: `GM_UNSUPPORTED` where it holds their codes alone.
+pub fn check_rows(path: &Path, old: &Manifest) -> Result<()> {
+    if old.dtype != ListType::None {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        what: format!("an append to {}, which holds codes without rows", path.display()),
+        remedy: "build the index again from all rows, or with rerank exact or f16, which can be appended to".into(),
+    })
 }
 
 /// What to say where there is nothing to append.

@@ -12,6 +12,7 @@ use super::grouped::{Grouped, Held, Spilled};
 use super::grown::Grown;
 use super::ivf::IvfIndex;
 use super::manifest::Manifest;
+use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::seal::Sealer;
@@ -96,6 +97,11 @@ impl IndexBuilder<'_> {
         levels_bytes(super_cells(lists), lists, dim, threads)
     }
 
+    /// Bytes that training codes takes beside that.
+    pub fn codes_bytes(dim: u64) -> u64 {
+        (TRAINING_ROWS as u64).saturating_mul(dim).saturating_mul(TRAINING_BYTES)
+    }
+
     /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.
     pub fn build(&self, path: &Path, source: &dyn RowSource) -> Result<BuildReport> {
         self.progress.begin("preflight", 0, 0);
@@ -176,7 +182,7 @@ impl<'a> Build<'a> {
             progress.advance(batch.rows() as u64)?;
         }
         drop((reader, batch, lease));
-        let coarse = self.trained(Some(&values))?;
+        let (coarse, quantiser) = self.trained(Some(&values))?;
         progress.begin("add", rows, 0);
         let router = Router::new(&coarse, *tile);
         let mut assigned = Vec::with_capacity(rows as usize);
@@ -187,26 +193,26 @@ impl<'a> Build<'a> {
         progress.end();
         let held = Held::new(&coarse, first, &values, &assigned);
         drop(assigned);
-        self.seal(&coarse, &held)
+        self.seal(&coarse, quantiser.as_ref(), &held)
     }
 
     /// Rows through runs.
     fn build_spilled(&self, reading: u64) -> Result<Manifest> {
         let IndexBuilder { budget, progress, .. } = self.builder;
-        let coarse = self.trained(None)?;
-        let shape = Spilled::shape(self.spec.layout, self.spec.super_cells);
+        let (coarse, quantiser) = self.trained(None)?;
+        let shape = Spilled::shape(self.spec.run_layout(), self.spec.super_cells);
         let lease = budget.take("reading rows", reading)?;
         self.add(&coarse)?;
         drop(lease);
         let _runs = budget.take("tables of runs", Run::bytes(shape) * crate::store::FAN_IN as u64)?;
         let runs = self.work.runs(shape, progress)?;
-        self.seal(&coarse, &Spilled::new(&coarse, self.spec.layout, runs))
+        self.seal(&coarse, quantiser.as_ref(), &Spilled::new(&coarse, self.spec.run_layout(), runs))
     }
 
     /// Assigns rows that no run has yet, and commits a run whenever the budget is used.
     fn add(&self, coarse: &Coarse) -> Result<()> {
         let IndexBuilder { budget, progress, tile, .. } = self.builder;
-        let (rows, layout) = (self.spec.rows, self.spec.layout);
+        let (rows, layout) = (self.spec.rows, self.spec.run_layout());
         let shape = Spilled::shape(layout, self.spec.super_cells);
         let fixed = RunBuffer::bytes(shape, 0);
         // Half of what is left, because sealing and merging must find room when runs are as long as that.
@@ -240,13 +246,13 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    /// The levels: those of the index, of an earlier process, or trained now.
-    fn trained(&self, held: Option<&[f32]>) -> Result<Coarse> {
+    /// The levels and the quantiser: those of the index, of an earlier process, or trained now.
+    fn trained(&self, held: Option<&[f32]>) -> Result<(Coarse, Option<Quantiser>)> {
         if let Some(old) = self.old {
-            return Ok(old.coarse().clone());
+            return Ok((old.coarse().clone(), old.quantiser().cloned()));
         }
-        if let Some(coarse) = self.work.trained(self.spec.layout.dim)? {
-            return Ok(coarse);
+        if let Some(trained) = self.work.trained(self.spec.layout.dim, self.spec.codes.is_some())? {
+            return Ok(trained);
         }
         let IndexBuilder { budget, tile, progress, .. } = self.builder;
         let trainer = Trainer {
@@ -258,14 +264,14 @@ impl<'a> Build<'a> {
             tile: *tile,
             progress,
         };
-        let coarse = trainer.train(held)?;
-        self.work.commit_trained(&coarse)?;
-        Ok(coarse)
+        let (coarse, quantiser) = trainer.train(held)?;
+        self.work.commit_trained(&coarse, quantiser.as_ref())?;
+        Ok((coarse, quantiser))
     }
 
-    fn seal(&self, coarse: &Coarse, grouped: &dyn Grouped) -> Result<Manifest> {
+    fn seal(&self, coarse: &Coarse, quantiser: Option<&Quantiser>, grouped: &dyn Grouped) -> Result<Manifest> {
         let IndexBuilder { budget, tile, progress, .. } = self.builder;
-        let sealer = Sealer { work: self.work, spec: self.spec, coarse, budget, tile: *tile, progress };
+        let sealer = Sealer { work: self.work, spec: self.spec, coarse, quantiser, budget, tile: *tile, progress };
         match self.old {
             Some(old) => sealer.seal(&Grown::new(old, grouped, budget)?),
             None => sealer.seal(grouped),

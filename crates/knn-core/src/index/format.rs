@@ -16,14 +16,21 @@ const _: () = assert!(cfg!(target_endian = "little"), "lists are read as they li
 /// Name and version of the format in the manifest.
 pub(super) const FORMAT: &str = "gigamapper-index";
 pub(super) const VERSION: u32 = 1;
+/// That of an index with codes, which version 1 does not know.
+pub(super) const CODED_VERSION: u32 = 2;
 /// The files of an index, as they are called in its first generation.
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const COARSE: &str = "coarse.bin";
 pub(super) const LISTS: &str = "lists.bin";
 pub(super) const OFFSETS: &str = "offsets.bin";
 pub(super) const EXCLUDED: &str = "excluded.bin";
+/// The two more of an index with codes.
+pub(super) const PQ: &str = "pq.bin";
+pub(super) const CODES: &str = "codes.bin";
 /// Lists begin at multiples of this.
 pub(super) const ALIGNMENT: u64 = 4096;
+/// Where they hold no rows, and as codes do.
+pub(super) const SHORT_ALIGNMENT: u64 = 64;
 
 /// The name of a file in a generation: after the first, its number stands before the ending.
 pub(super) fn file_name(name: &str, generation: u32) -> String {
@@ -36,7 +43,7 @@ pub(super) fn file_name(name: &str, generation: u32) -> String {
 /// Whether a file of some generation has that name.
 pub(super) fn is_file_name(name: &str) -> bool {
     let generation = name.split('.').nth(1).and_then(|number| number.parse().ok()).unwrap_or(1);
-    [COARSE, LISTS, OFFSETS, EXCLUDED].iter().any(|file| file_name(file, generation) == name)
+    [COARSE, LISTS, OFFSETS, EXCLUDED, PQ, CODES].iter().any(|file| file_name(file, generation) == name)
 }
 
 /// How rows are stored.
@@ -47,6 +54,8 @@ pub enum ListType {
     F32,
     /// Rounded to half precision, when they are read: everything that is computed is computed with the rounded rows.
     F16,
+    /// Not at all: their codes are all there is.
+    None,
 }
 
 impl ListType {
@@ -55,6 +64,7 @@ impl ListType {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
+            Self::None => 0,
         }
     }
 }
@@ -69,6 +79,11 @@ pub(super) struct ListLayout {
 }
 
 impl ListLayout {
+    /// Lists begin at multiples of this: of row numbers alone they are short, and pages would be mostly empty.
+    pub(super) fn alignment(self) -> u64 {
+        if self.dtype == ListType::None { SHORT_ALIGNMENT } else { ALIGNMENT }
+    }
+
     /// Bytes of an id among so many rows.
     pub(super) fn id_width(rows: u64) -> u64 {
         if rows <= 1 << 32 { 4 } else { 8 }
@@ -94,6 +109,7 @@ impl ListLayout {
         let first = out.len();
         match self.dtype {
             ListType::F32 => out.extend_from_slice(bytemuck::cast_slice(values)),
+            ListType::None => {}
             ListType::F16 => {
                 let mut narrow = vec![f16::ZERO; values.len()];
                 narrow.convert_from_f32_slice(values);
@@ -182,7 +198,7 @@ mod tests {
     #[test]
     fn a_generation_has_names_of_its_own() {
         assert_eq!((file_name(LISTS, 1), file_name(LISTS, 2)), ("lists.bin".into(), "lists.2.bin".into()));
-        for name in ["lists.bin", "coarse.bin", "offsets.17.bin", "excluded.2.bin"] {
+        for name in ["lists.bin", "coarse.bin", "offsets.17.bin", "excluded.2.bin", "pq.3.bin", "codes.bin"] {
             assert!(is_file_name(name), "{name}");
         }
         for name in ["lists.1.bin", "lists.02.bin", "lists.2", "lists", "lists.2.2.bin", "notes.bin", MANIFEST, ""] {

@@ -106,7 +106,7 @@ impl<'a> Spilled<'a> {
         record.extend_from_slice(&list.to_le_bytes());
         record.extend_from_slice(&row.to_le_bytes());
         match layout.dtype {
-            ListType::F32 => record.extend_from_slice(bytemuck::cast_slice(values)),
+            ListType::F32 | ListType::None => record.extend_from_slice(bytemuck::cast_slice(values)),
             ListType::F16 => values.iter().for_each(|&v| record.extend_from_slice(&f16::from_f32(v).to_le_bytes())),
         }
     }
@@ -158,7 +158,9 @@ impl Grouped for Spilled<'_> {
         for &place in &order {
             let stored = &record(place)[LABEL..];
             match self.layout.dtype {
-                ListType::F32 => values.extend(stored.as_chunks().0.iter().map(|v| f32::from_le_bytes(*v))),
+                ListType::F32 | ListType::None => {
+                    values.extend(stored.as_chunks().0.iter().map(|v| f32::from_le_bytes(*v)));
+                }
                 ListType::F16 => values.extend(stored.as_chunks().0.iter().map(|v| f16::from_le_bytes(*v).to_f32())),
             }
         }

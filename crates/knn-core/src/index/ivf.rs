@@ -8,12 +8,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::coarse::Coarse;
+use super::codes::Codes;
 use super::excluded;
-use super::format::{COARSE, EXCLUDED, LISTS, OFFSETS, corrupt};
+use super::format::{COARSE, CODES, EXCLUDED, LISTS, ListType, OFFSETS, PQ, corrupt};
 use super::lists::{Io, ListBuffer, ListView, Lists};
 use super::manifest::{FileRecord, Manifest};
 use super::offsets::Offsets;
+use super::quantiser::Quantiser;
 use crate::budget::{Lease, MemoryBudget};
+use crate::distance::Codebooks;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{OsVfs, PositionedFile, Vfs, hash_bytes, hash_file};
@@ -28,6 +31,7 @@ pub struct IvfIndex {
     coarse: Coarse,
     offsets: Offsets,
     lists: Lists,
+    coded: Option<(Quantiser, Codes)>,
     _leases: Vec<Lease>,
 }
 
@@ -51,7 +55,7 @@ impl IvfIndex {
     fn open_as(path: &Path, manifest: Manifest, io: Io, budget: &MemoryBudget) -> Result<Self> {
         let layout = manifest.layout();
         let (cells, nlist, dim) = (u64::from(manifest.super_cells), u64::from(manifest.nlist), u64::from(manifest.dim));
-        let levels = Coarse::bytes(cells, nlist, dim).saturating_add(nlist * 24);
+        let levels = Coarse::bytes(cells, nlist, dim).saturating_add(nlist * 32);
         // Twice, because the bytes of a file lie beside what is made of them.
         let reading = budget.take("the levels of the index while they are read", levels)?;
         let mut leases = vec![budget.take("the levels of the index", levels)?];
@@ -71,8 +75,11 @@ impl IvfIndex {
         let offsets = Offsets::parse(&bytes, &name, manifest.nlist, indexed, lists_length, layout)?;
         drop((bytes, reading));
         check_file(&manifest, path, EXCLUDED, excluded::file_length(manifest.excluded))?;
+        let places = manifest.code_layout().map(|layout| Codes::places(&offsets, layout));
+        let codes_length = places.as_ref().map_or(Some(0), |places| places.as_ref().map(|(_, length)| *length));
+        let resident = lists_length.saturating_add(codes_length.unwrap_or(u64::MAX));
         let io = match io {
-            Io::Auto if lists_length <= budget.available() / RESIDENT_SHARE => Io::Resident,
+            Io::Auto if resident <= budget.available() / RESIDENT_SHARE => Io::Resident,
             Io::Auto => Io::Pread,
             chosen => chosen,
         };
@@ -80,7 +87,32 @@ impl IvfIndex {
             leases.push(budget.take("the lists of the index", lists_length.saturating_add(8))?);
         }
         let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
-        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, _leases: leases })
+        let coded = Self::open_codes(path, &manifest, places.flatten(), io, budget, &mut leases)?;
+        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, coded, _leases: leases })
+    }
+
+    /// The quantiser and the codes of an index that has them, which are read as lists are.
+    fn open_codes(
+        path: &Path,
+        manifest: &Manifest,
+        places: Option<(Vec<u64>, u64)>,
+        io: Io,
+        budget: &MemoryBudget,
+        leases: &mut Vec<Lease>,
+    ) -> Result<Option<(Quantiser, Codes)>> {
+        let Some(layout) = manifest.code_layout() else { return Ok(None) };
+        let length = Quantiser::file_length(u64::from(manifest.dim));
+        leases.push(budget.take("the codebooks of the index", length.unwrap_or(u64::MAX))?);
+        let bytes = small_file(manifest, path, PQ, length)?;
+        let file = path.join(manifest.file_name(PQ)).display().to_string();
+        let quantiser = Quantiser::parse(&bytes, &file, manifest.dim as usize)?;
+        let (starts, length) = places.unzip();
+        let (codes_file, _) = check_length(manifest, path, CODES, length)?;
+        if io == Io::Resident {
+            leases.push(budget.take("the codes of the index", length.unwrap_or(0).saturating_add(8))?);
+        }
+        let codes = Codes::open(PositionedFile::open(&codes_file)?, layout, starts.unwrap_or_default(), io)?;
+        Ok(Some((quantiser, codes)))
     }
 
     /// Where it is.
@@ -131,14 +163,47 @@ impl IvfIndex {
     /// Bytes that a [`ListBuffer`] takes at most.
     pub fn buffer_bytes(&self) -> u64 {
         let rows = self.longest_list();
-        self.manifest.layout().list_bytes(rows).unwrap_or(u64::MAX).saturating_add(rows * self.dim() as u64 * 4)
+        let layout = self.manifest.code_layout();
+        let codes = layout.map_or(0, |layout| layout.list_bytes(rows).unwrap_or(u64::MAX));
+        let stored = self.manifest.layout().list_bytes(rows).unwrap_or(u64::MAX);
+        stored.saturating_add(codes).saturating_add(rows * self.dim() as u64 * 4)
+    }
+
+    /// What makes codes of rows, in an index that has them.
+    pub(super) fn quantiser(&self) -> Option<&Quantiser> {
+        self.coded.as_ref().map(|(quantiser, _)| quantiser)
+    }
+
+    /// The codewords, in an index that has codes.
+    pub fn codebooks(&self) -> Option<&Codebooks> {
+        self.quantiser().map(|quantiser| &quantiser.books)
+    }
+
+    /// Mean squared distance of a row from what its codes stand for; 0 where nothing else is known of rows.
+    pub fn code_error(&self) -> f64 {
+        let stored = self.manifest.dtype != ListType::None;
+        self.quantiser().filter(|_| stored).map_or(0.0, |quantiser| quantiser.error)
     }
 
     /// A list, checked; its bytes lie in `buffer` unless they are in memory already.
     pub fn list<'a>(&'a self, list: u32, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
         let place = self.offsets.places.get(list as usize);
         let place = place.ok_or_else(|| Error::internal(format!("list {list} of {}", self.nlist())))?;
-        self.lists.list(list, *place, buffer)
+        let ListBuffer { words, widened, codes } = buffer;
+        let (values, ids) = self.lists.stored(list, *place, words)?;
+        let Some((quantiser, coded)) = &self.coded else {
+            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes: &[] });
+        };
+        let codes = coded.list(list, place.rows, codes)?;
+        if self.manifest.dtype != ListType::None {
+            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes });
+        }
+        widened.resize(ids.len() * self.dim(), 0.0);
+        let (layout, centroid) = (coded.layout(), self.coarse.centroids(list..list + 1));
+        for (row, values) in widened.chunks_exact_mut(self.dim()).enumerate() {
+            quantiser.books.decode(|space| layout.code(codes, row, space), centroid, values);
+        }
+        Ok(ListView { rows: widened, ids, codes })
     }
 
     /// The number of a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has

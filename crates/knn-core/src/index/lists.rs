@@ -32,13 +32,18 @@ pub enum Io {
     Pread,
 }
 
-/// The file of lists, open in one of the ways.
-pub(super) struct Lists {
+/// A file of blocks with checksums, open in one of the ways.
+pub(super) struct Blocks {
     source: Source,
     file: PositionedFile,
-    layout: ListLayout,
-    /// One bit per list: whether its checksum was compared.
+    /// One bit per block: whether its checksum was compared.
     verified: Vec<AtomicU64>,
+}
+
+/// The file of lists.
+pub(super) struct Lists {
+    blocks: Blocks,
+    layout: ListLayout,
 }
 
 enum Source {
@@ -51,17 +56,20 @@ enum Source {
 /// Room for the list that a thread is visiting; one serves any number of visits.
 #[derive(Debug, Default)]
 pub struct ListBuffer {
-    words: Vec<u64>,
-    widened: Vec<f32>,
+    pub(super) words: Vec<u64>,
+    pub(super) widened: Vec<f32>,
+    pub(super) codes: Vec<u64>,
 }
 
 /// A list: its rows and their ids.
 #[derive(Debug, Clone, Copy)]
 pub struct ListView<'a> {
-    /// Row-major values, widened if they are stored as f16.
+    /// Row-major values, widened if they are stored as f16; where none are stored, what codes stand for.
     pub rows: &'a [f32],
     /// The number of each row in the source, ascending.
     pub ids: ListIds<'a>,
+    /// The codes of the rows as they are stored; none in an index without.
+    pub codes: &'a [u8],
 }
 
 /// Row numbers as they are stored.
@@ -109,9 +117,9 @@ impl ListView<'_> {
     }
 }
 
-impl Lists {
-    /// Opens lists of a file whose length is right. `io` is not `Auto` any more.
-    pub(super) fn open(file: PositionedFile, layout: ListLayout, lists: usize, io: Io) -> Result<Self> {
+impl Blocks {
+    /// Opens a file of so many blocks whose length is right. `io` is not `Auto` any more.
+    pub(super) fn open(file: PositionedFile, blocks: usize, io: Io) -> Result<Self> {
         let source = match io {
             Io::Resident => {
                 let mut words = vec![0; file.length().div_ceil(8) as usize];
@@ -131,55 +139,20 @@ impl Lists {
             }
             Io::Auto | Io::Mmap | Io::Pread => Source::Pread,
         };
-        let verified = (0..lists.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { source, file, layout, verified })
+        let verified = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { source, file, verified })
     }
 
-    /// How it is read.
-    pub(super) fn io(&self) -> Io {
-        match self.source {
-            Source::Resident(_) => Io::Resident,
-            Source::Mmap(_) => Io::Mmap,
-            Source::Pread => Io::Pread,
+    /// Some bytes of the file; they lie in `words` unless they are in memory already.
+    pub(super) fn read<'a>(&'a self, offset: u64, length: u64, words: &'a mut Vec<u64>) -> Result<&'a [u8]> {
+        let (start, length) = (offset as usize, length as usize);
+        if let Some(all) = self.held() {
+            return Ok(&all[start..start + length]);
         }
-    }
-
-    /// A list, checked.
-    pub(super) fn list<'a>(&'a self, list: u32, place: Place, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
-        if place.rows == 0 {
-            // It has no bytes, and its offset may lie behind the end of the file.
-            return Ok(ListView { rows: &[], ids: ListIds::Narrow(&[]) });
-        }
-        let overflow = || Error::internal(format!("list {list} was not checked"));
-        let length = self.layout.list_bytes(place.rows).ok_or_else(overflow)? as usize;
-        let ids_at = self.layout.ids_at(place.rows).ok_or_else(overflow)? as usize;
-        let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
-        let start = place.offset as usize;
-        let ListBuffer { words, widened } = buffer;
-        let bytes: &[u8] = if let Some(all) = self.held() {
-            &all[start..start + length]
-        } else {
-            words.resize(length.div_ceil(8), 0);
-            let bytes = &mut bytemuck::cast_slice_mut(words)[..length];
-            self.file.read_exact_at(bytes, place.offset)?;
-            bytes
-        };
-        self.verify(list, bytes, place.xxh3)?;
-        let (values, ids) = (&bytes[..value_bytes], &bytes[ids_at..]);
-        let rows = match self.layout.dtype {
-            ListType::F32 => bytemuck::cast_slice(values),
-            ListType::F16 => {
-                let narrow: &[u16] = bytemuck::cast_slice(values);
-                widened.resize(narrow.len(), 0.0);
-                half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(widened);
-                widened
-            }
-        };
-        let ids = match self.layout.id_width {
-            4 => ListIds::Narrow(bytemuck::cast_slice(ids)),
-            _ => ListIds::Wide(bytemuck::cast_slice(ids)),
-        };
-        Ok(ListView { rows, ids })
+        words.resize(length.div_ceil(8), 0);
+        let bytes = &mut bytemuck::cast_slice_mut(words)[..length];
+        self.file.read_exact_at(bytes, offset)?;
+        Ok(bytes)
     }
 
     /// The bytes of the file, where they stay in memory.
@@ -191,40 +164,8 @@ impl Lists {
         }
     }
 
-    /// All numbers of the file, where they stay in memory and are f32; the rows of a list begin at [`Self::first_number`].
-    #[inline]
-    pub(super) fn numbers(&self) -> Option<&[f32]> {
-        let bytes = self.held().filter(|_| self.layout.dtype == ListType::F32)?;
-        Some(bytemuck::cast_slice(&bytes[..bytes.len() / size_of::<f32>() * size_of::<f32>()]))
-    }
-
-    /// Where the rows of a list begin among the numbers of the file.
-    #[inline]
-    pub(super) fn first_number(place: Place) -> usize {
-        place.offset as usize / size_of::<f32>()
-    }
-
-    /// The number of a row of a list that stays in memory and was checked before.
-    #[inline]
-    pub(super) fn visited_id(&self, place: Place, row: usize) -> u64 {
-        let all = self.held().unwrap_or_default();
-        let ids = place.offset as usize + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
-        match self.layout.id_width {
-            4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
-            _ => bytemuck::cast_slice::<_, u64>(&all[ids + row * 8..ids + (row + 1) * 8])[0],
-        }
-    }
-
-    /// A row of a list of f16 that stays in memory and was checked before.
-    #[inline]
-    pub(super) fn visited_half(&self, place: Place, row: usize, values: &mut [f32]) {
-        let width = self.layout.dim * size_of::<f16>();
-        let start = place.offset as usize + row * width;
-        let narrow: &[u16] = bytemuck::cast_slice(&self.held().unwrap_or_default()[start..start + width]);
-        half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
-    }
-
-    fn verify(&self, list: u32, bytes: &[u8], xxh3: u64) -> Result<()> {
+    /// Compares the checksum of a block, which is called a list.
+    pub(super) fn verify(&self, list: u32, bytes: &[u8], xxh3: u64) -> Result<()> {
         let (word, bit) = (&self.verified[list as usize / 64], 1 << (list % 64));
         let stays = !matches!(self.source, Source::Pread);
         if stays && word.load(Ordering::Relaxed) & bit != 0 {
@@ -237,5 +178,95 @@ impl Lists {
             word.fetch_or(bit, Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+impl Lists {
+    /// Opens lists of a file whose length is right. `io` is not `Auto` any more.
+    pub(super) fn open(file: PositionedFile, layout: ListLayout, lists: usize, io: Io) -> Result<Self> {
+        Ok(Self { blocks: Blocks::open(file, lists, io)?, layout })
+    }
+
+    /// How it is read.
+    pub(super) fn io(&self) -> Io {
+        match self.blocks.source {
+            Source::Resident(_) => Io::Resident,
+            Source::Mmap(_) => Io::Mmap,
+            Source::Pread => Io::Pread,
+        }
+    }
+
+    /// A list, checked: the bytes of its values, and the numbers of its rows.
+    pub(super) fn stored<'a>(
+        &'a self,
+        list: u32,
+        place: Place,
+        words: &'a mut Vec<u64>,
+    ) -> Result<(&'a [u8], ListIds<'a>)> {
+        if place.rows == 0 {
+            // It has no bytes, and its offset may lie behind the end of the file.
+            return Ok((&[], ListIds::Narrow(&[])));
+        }
+        let overflow = || Error::internal(format!("list {list} was not checked"));
+        let length = self.layout.list_bytes(place.rows).ok_or_else(overflow)?;
+        let ids_at = self.layout.ids_at(place.rows).ok_or_else(overflow)? as usize;
+        let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
+        let bytes = self.blocks.read(place.offset, length, words)?;
+        self.blocks.verify(list, bytes, place.xxh3)?;
+        let ids = match self.layout.id_width {
+            4 => ListIds::Narrow(bytemuck::cast_slice(&bytes[ids_at..])),
+            _ => ListIds::Wide(bytemuck::cast_slice(&bytes[ids_at..])),
+        };
+        Ok((&bytes[..value_bytes], ids))
+    }
+
+    /// The rows of a list, of the bytes of their values; none where none are stored.
+    pub(super) fn rows<'a>(&self, values: &'a [u8], widened: &'a mut Vec<f32>) -> &'a [f32] {
+        if values.is_empty() {
+            return &[]; // Nothing has no alignment.
+        }
+        match self.layout.dtype {
+            ListType::F32 => bytemuck::cast_slice(values),
+            ListType::None => &[],
+            ListType::F16 => {
+                let narrow: &[u16] = bytemuck::cast_slice(values);
+                widened.resize(narrow.len(), 0.0);
+                half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(widened);
+                widened
+            }
+        }
+    }
+
+    /// All numbers of the file, where they stay in memory and are f32; the rows of a list begin at [`Self::first_number`].
+    #[inline]
+    pub(super) fn numbers(&self) -> Option<&[f32]> {
+        let bytes = self.blocks.held().filter(|_| self.layout.dtype == ListType::F32)?;
+        Some(bytemuck::cast_slice(&bytes[..bytes.len() / size_of::<f32>() * size_of::<f32>()]))
+    }
+
+    /// Where the rows of a list begin among the numbers of the file.
+    #[inline]
+    pub(super) fn first_number(place: Place) -> usize {
+        place.offset as usize / size_of::<f32>()
+    }
+
+    /// The number of a row of a list that stays in memory and was checked before.
+    #[inline]
+    pub(super) fn visited_id(&self, place: Place, row: usize) -> u64 {
+        let all = self.blocks.held().unwrap_or_default();
+        let ids = place.offset as usize + self.layout.ids_at(place.rows).unwrap_or(0) as usize;
+        match self.layout.id_width {
+            4 => u64::from(bytemuck::cast_slice::<_, u32>(&all[ids + row * 4..ids + (row + 1) * 4])[0]),
+            _ => bytemuck::cast_slice::<_, u64>(&all[ids + row * 8..ids + (row + 1) * 8])[0],
+        }
+    }
+
+    /// A row of a list of f16 that stays in memory and was checked before.
+    #[inline]
+    pub(super) fn visited_half(&self, place: Place, row: usize, values: &mut [f32]) {
+        let width = self.layout.dim * size_of::<f16>();
+        let start = place.offset as usize + row * width;
+        let narrow: &[u16] = bytemuck::cast_slice(&self.blocks.held().unwrap_or_default()[start..start + width]);
+        half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(values);
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::coarse::{MOST_DIM, MOST_LISTS};
-use super::format::{FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name};
+use super::codes::CodeLayout;
+use super::format::{CODED_VERSION, FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name};
+use super::quantiser::width;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::store::{Vfs, Written, hash_bytes, write_atomic};
@@ -51,6 +53,9 @@ pub struct Manifest {
     pub training: Training,
     /// Fingerprint of the source, 32 hexadecimal digits.
     pub source: String,
+    /// How rows are coded; not there in an index without codes, which is of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<CodeRecord>,
     /// Hash of the source and of everything that decides the bytes of the index.
     pub run: String,
     /// Length and checksum of every other file.
@@ -73,6 +78,26 @@ pub struct Training {
     pub sample_per_super_cell: u32,
     /// Lists of more rows than this many times the mean are split.
     pub split_above: u32,
+}
+
+/// How rows are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CodeRecord {
+    /// Sub-spaces of a row, each with a code.
+    pub sub_spaces: u32,
+    /// Columns of a sub-space; the last may have fewer.
+    pub columns: u32,
+    /// Bits of a code.
+    pub bits: u32,
+}
+
+impl CodeRecord {
+    /// That of rows of `dim` columns.
+    pub fn of(dim: usize) -> Self {
+        let columns = width(dim);
+        Self { sub_spaces: dim.div_ceil(columns) as u32, columns: columns as u32, bits: 4 }
+    }
 }
 
 /// A file of an index.
@@ -109,6 +134,16 @@ impl Manifest {
         ListLayout { dim: self.dim as usize, dtype: self.dtype, id_width: self.id_width }
     }
 
+    /// How codes are laid out, where there are any.
+    pub(super) fn code_layout(&self) -> Option<CodeLayout> {
+        self.codes.map(|codes| CodeLayout { spaces: codes.sub_spaces as usize })
+    }
+
+    /// The version that an index with codes, or without, is of.
+    pub(super) fn version_of(codes: Option<CodeRecord>) -> u32 {
+        if codes.is_some() { CODED_VERSION } else { VERSION }
+    }
+
     /// The name of one of its files.
     pub(super) fn file_name(&self, name: &str) -> String {
         file_name(name, self.generation)
@@ -143,7 +178,7 @@ impl Manifest {
         if kind.format != FORMAT {
             return Err(wrong(format!("format {:?} is not {FORMAT:?}", kind.format)));
         }
-        if kind.version != VERSION {
+        if !(VERSION..=CODED_VERSION).contains(&kind.version) {
             return Err(Error::Unsupported {
                 what: format!("version {} of the index {file}", kind.version),
                 remedy: "use a newer gigamapper, or build the index again".into(),
@@ -166,6 +201,12 @@ impl Manifest {
         }
         if self.id_width != ListLayout::id_width(self.rows) {
             return Err("its row ids do not have the width that they need");
+        }
+        if self.codes.is_some_and(|codes| codes != CodeRecord::of(self.dim as usize)) {
+            return Err("its rows cannot have such codes");
+        }
+        if self.version != Self::version_of(self.codes) || self.codes.is_none() && self.dtype == ListType::None {
+            return Err("it has codes that its version does not know, or neither rows nor codes");
         }
         if self.nlist == 0 || self.nlist > MOST_LISTS || self.super_cells == 0 || self.super_cells > self.nlist {
             return Err("its numbers of lists and super-cells cannot be");
@@ -201,6 +242,7 @@ pub(super) mod tests {
                 split_above: 4,
             },
             source: "00".into(),
+            codes: None,
             run: "11".into(),
             files: BTreeMap::from([("lists.bin".into(), FileRecord { length: 5, xxh3: "22".into() })]),
         }
@@ -229,7 +271,7 @@ pub(super) mod tests {
     fn a_newer_version_is_refused_with_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
-        Manifest { version: 2, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        Manifest { version: 3, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
         let untrained = Training { rows: 11, ..manifest().training };
         for wrong in [
@@ -237,6 +279,10 @@ pub(super) mod tests {
             Manifest { generation: 0, ..manifest() },
             Manifest { excluded: 11, ..manifest() },
             Manifest { training: untrained, ..manifest() },
+            Manifest { version: 2, ..manifest() },
+            Manifest { codes: Some(CodeRecord::of(3)), ..manifest() },
+            Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
+            Manifest { dtype: ListType::None, ..manifest() },
         ] {
             wrong.write(&vfs, folder.path(), "w").unwrap();
             assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_CORRUPT");

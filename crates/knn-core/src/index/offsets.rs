@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::coarse::MOST_LISTS;
-use super::format::{ALIGNMENT, Bytes, ListLayout, corrupt};
+use super::format::{Bytes, ListLayout, corrupt};
 use crate::error::Result;
 use crate::store::{Vfs, Written, write_atomic};
 
@@ -66,7 +66,8 @@ impl Offsets {
         let (mut end, mut seen) = (0u64, 0u64);
         for (list, &[offset, held, xxh3]) in numbers.as_chunks::<3>().0.iter().enumerate() {
             let wrong = |reason: &str| corrupt(file, format!("list {list}"), reason);
-            let expected = end.checked_next_multiple_of(ALIGNMENT).ok_or_else(|| wrong("its offset overflows"))?;
+            let expected =
+                end.checked_next_multiple_of(layout.alignment()).ok_or_else(|| wrong("its offset overflows"))?;
             if offset != expected {
                 return Err(wrong("it does not begin where the one before ends"));
             }

@@ -38,7 +38,7 @@ impl<'a> PreparedRows<'a> {
     pub(super) fn next(&mut self, rows: u64, tile: &mut Tile) -> Result<()> {
         self.reader.next(rows, tile)?;
         let layout = self.spec.layout;
-        if layout.dtype == ListType::F32 {
+        if layout.dtype != ListType::F16 {
             return Ok(());
         }
         let first = tile.first_row;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::coarse::Coarse;
-use super::format::{FORMAT, ListLayout, ListType, VERSION};
-use super::manifest::{Manifest, Training};
+use super::format::{FORMAT, ListLayout, ListType};
+use super::manifest::{CodeRecord, Manifest, Training};
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::source::RowSource;
@@ -39,6 +39,9 @@ pub struct IndexSpec {
     pub nlist: Option<u32>,
     /// How rows are stored.
     pub dtype: ListType,
+    /// Whether rows have codes of a product quantiser, which select what their exact distance decides. Rows that are not stored have nothing
+    /// else.
+    pub codes: bool,
     /// The metric that rows are prepared for, and found by.
     pub metric: Metric,
     /// Seed of every choice.
@@ -47,7 +50,7 @@ pub struct IndexSpec {
 
 impl Default for IndexSpec {
     fn default() -> Self {
-        Self { nlist: None, dtype: ListType::F32, metric: Metric::Euclidean, seed: 0 }
+        Self { nlist: None, dtype: ListType::F32, codes: false, metric: Metric::Euclidean, seed: 0 }
     }
 }
 
@@ -56,6 +59,7 @@ impl Default for IndexSpec {
 pub(super) struct Resolved {
     pub(super) rows: u64,
     pub(super) layout: ListLayout,
+    pub(super) codes: Option<CodeRecord>,
     pub(super) seed: u64,
     pub(super) lists: u32,
     pub(super) super_cells: u32,
@@ -80,12 +84,14 @@ impl IndexSpec {
         if dim == 0 || dim > super::coarse::MOST_DIM as usize {
             return Err(Error::param("dim", dim, "an index is of rows of 1 to 1048576 columns"));
         }
+        let codes = self.codes(dim)?;
         let mut warnings = source.warnings()?;
         let lists = self.lists(rows, &mut warnings)?;
         let fingerprint = format!("{:032x}", source.fingerprint(self.seed)?);
         let mut resolved = Resolved {
             rows,
             layout: ListLayout { dim, dtype: self.dtype, id_width: ListLayout::id_width(rows) },
+            codes,
             seed: self.seed,
             lists,
             super_cells: super_cells(u64::from(lists)) as u32,
@@ -103,12 +109,29 @@ impl IndexSpec {
             metric: self.metric,
             run: String::new(),
         };
-        let identity = json!({
-            "format": FORMAT, "version": VERSION, "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
+        let mut identity = json!({
+            "format": FORMAT, "version": Manifest::version_of(codes), "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
             "source": resolved.source, "training": resolved.training, "superCells": resolved.super_cells,
         });
+        if codes.is_some() {
+            identity["codes"] = json!(codes);
+        }
         resolved.run = hash_bytes(identity.to_string().as_bytes());
         Ok(resolved)
+    }
+
+    /// How rows of `dim` columns are coded, if they are.
+    fn codes(&self, dim: usize) -> Result<Option<CodeRecord>> {
+        if self.codes && self.metric.is_product() {
+            return Err(Error::Unsupported {
+                what: "an index with codes for inner products".into(),
+                remedy: "build it without codes (method ivf), or choose another metric".into(),
+            });
+        }
+        if !self.codes && self.dtype == ListType::None {
+            return Err(Error::param("rerank", "none", "rows that are not stored must have codes"));
+        }
+        Ok(self.codes.then(|| CodeRecord::of(dim)))
     }
 
     fn lists(&self, rows: u64, warnings: &mut Vec<String>) -> Result<u32> {
@@ -179,6 +202,7 @@ impl Resolved {
         Ok(Self {
             rows,
             layout: ListLayout { id_width: ListLayout::id_width(rows), ..old.layout() },
+            codes: old.codes,
             seed: old.training.seed,
             lists: old.training.lists,
             super_cells: old.super_cells,
@@ -189,6 +213,12 @@ impl Resolved {
             metric: old.metric,
             run: hash_bytes(identity.to_string().as_bytes()),
         })
+    }
+
+    /// How rows lie in runs: those that no list will hold are kept whole until their codes are made.
+    pub(super) fn run_layout(&self) -> ListLayout {
+        let stored = self.layout.dtype == ListType::None;
+        ListLayout { dtype: if stored { ListType::F32 } else { self.layout.dtype }, ..self.layout }
     }
 
     /// Rows of the longest list that a build leaves whole if `rows` are in lists.
@@ -210,7 +240,7 @@ impl Resolved {
     pub(super) fn manifest(&self, coarse: &Coarse, excluded: u64) -> Manifest {
         Manifest {
             format: FORMAT.into(),
-            version: VERSION,
+            version: Manifest::version_of(self.codes),
             generation: self.generation,
             dim: self.layout.dim as u32,
             metric: self.metric,
@@ -223,6 +253,7 @@ impl Resolved {
             levels: 2,
             training: self.training.clone(),
             source: self.source.clone(),
+            codes: self.codes,
             run: self.run.clone(),
             files: BTreeMap::new(),
         }
@@ -266,6 +297,7 @@ mod tests {
             IndexSpec { dtype: ListType::F16, ..IndexSpec::default() },
             IndexSpec { metric: Metric::Cosine, ..IndexSpec::default() },
             IndexSpec { seed: 1, ..IndexSpec::default() },
+            IndexSpec { codes: true, ..IndexSpec::default() },
         ] {
             assert_ne!(first, run(other, vec![0.0; 8]));
         }

@@ -9,8 +9,11 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::coarse::Coarse;
+use super::codes::subtract;
 use super::kmeans::{Groups, KMeans};
 use super::nearest::{Frame, Targets, is_finite, norm};
+use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
+use super::route::Router;
 use super::rows::PreparedRows;
 use super::sample::{Sampler, mix};
 use super::spec::Resolved;
@@ -55,8 +58,8 @@ enum Cells<'v> {
 }
 
 impl Trainer<'_> {
-    /// Trains the levels; `held` are all rows if they are in memory.
-    pub(super) fn train(&self, held: Option<&[f32]>) -> Result<Coarse> {
+    /// Trains the levels, and the quantiser if there is to be one; `held` are all rows if they are in memory.
+    pub(super) fn train(&self, held: Option<&[f32]>) -> Result<(Coarse, Option<Quantiser>)> {
         let (dim, lists) = (self.spec.layout.dim, self.spec.lists);
         let super_cells = self.spec.super_cells as usize;
         let row_bytes = dim as u64 * 4 + 16;
@@ -102,8 +105,27 @@ impl Trainer<'_> {
         for share in shares {
             first_list.push(first_list[first_list.len() - 1] + share);
         }
+        let coarse = Coarse::new(centre, reach, centroids, first_list, trained.concat());
+        let quantiser = self.spec.codes.map(|_| self.quantiser(&coarse, &sample)).transpose()?;
         self.progress.end();
-        Ok(Coarse::new(centre, reach, centroids, first_list, trained.concat()))
+        Ok((coarse, quantiser))
+    }
+
+    /// Trains the quantiser on residuals of the small sample, or of as many rows of it as are enough.
+    fn quantiser(&self, coarse: &Coarse, sample: &Sample) -> Result<Quantiser> {
+        let dim = self.spec.layout.dim;
+        let every = sample.top.len().div_ceil(TRAINING_ROWS).max(1);
+        let some: Vec<u32> = sample.top.iter().copied().step_by(every).collect();
+        let _lease = self.budget.take("the rows that train the codes", (some.len() * dim) as u64 * TRAINING_BYTES)?;
+        let mut residuals = gather(&sample.values, &some, dim);
+        let lists = Router::new(coarse, self.tile).assign(&residuals, self.tile);
+        for (row, list) in residuals.chunks_exact_mut(dim).zip(lists) {
+            // A finite row has a list.
+            let centroid = coarse.centroids(list..list + 1);
+            let values = row.to_vec();
+            subtract(&values, centroid, row);
+        }
+        Quantiser::train(&residuals, dim, self.spec.seed, self.tile, self.progress)
     }
 
     /// The rows that a sampler of `wanted` rows takes, as far as they are finite.

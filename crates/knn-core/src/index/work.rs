@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use super::coarse::Coarse;
-use super::format::{COARSE, MANIFEST, is_file_name};
+use super::format::{COARSE, MANIFEST, PQ, is_file_name};
 use super::manifest::Manifest;
+use super::quantiser::Quantiser;
 use super::spec::Resolved;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -142,9 +143,10 @@ impl Work {
         let mut whole = Vec::new();
         let mut next = self.first;
         for record in kept {
-            let name = name_of(&record);
-            let length = self.vfs.len(&self.folder.join(&name))?;
-            let present = record.objects.first().is_some_and(|object| length == Some(object.length));
+            let mut present = !record.objects.is_empty();
+            for (name, object) in names_of(&record).iter().zip(&record.objects) {
+                present &= self.vfs.len(&self.folder.join(name))? == Some(object.length);
+            }
             let follows = match record.stage {
                 Stage::Trained => true,
                 Stage::Added => record.rows[0] == next && record.rows[1] >= next,
@@ -156,7 +158,7 @@ impl Work {
             next = if record.stage == Stage::Added { record.rows[1] } else { next };
             whole.push(record);
         }
-        let names: BTreeSet<String> = whole.iter().map(name_of).collect();
+        let names: BTreeSet<String> = whole.iter().flat_map(names_of).collect();
         remove_temporaries(&*self.vfs, &self.folder)?;
         for (name, is_folder) in self.vfs.list(&self.folder)? {
             if !is_folder && name != JOURNAL && !names.contains(&name) {
@@ -170,10 +172,10 @@ impl Work {
         Ok(())
     }
 
-    fn enter(&self, stage: Stage, rows: [u64; 2], written: Written) -> Result<()> {
+    fn enter(&self, stage: Stage, rows: [u64; 2], written: Vec<Written>) -> Result<()> {
         let mut record = Record { stage, unit: rows[0], rows, objects: Vec::new(), extra: json!(null) };
-        let name = name_of(&record);
-        record.objects.push(ObjectRecord { name, length: written.length, xxh3: written.xxh3 });
+        let objects = names_of(&record).into_iter().zip(written);
+        record.objects = objects.map(|(name, Written { length, xxh3 })| ObjectRecord { name, length, xxh3 }).collect();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(&record)?;
         self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
         Ok(())
@@ -184,22 +186,32 @@ impl Work {
         records.iter().filter(|record| record.stage == stage).cloned().collect()
     }
 
-    /// The levels, if an earlier process trained them.
-    pub(super) fn trained(&self, dim: usize) -> Result<Option<Coarse>> {
+    /// The levels, and the quantiser where there is to be one, if an earlier process trained them.
+    pub(super) fn trained(&self, dim: usize, coded: bool) -> Result<Option<(Coarse, Option<Quantiser>)>> {
         let Some(record) = self.of(Stage::Trained).pop() else { return Ok(None) };
-        let object = &record.objects[0];
-        let path = self.folder.join(COARSE);
-        let bytes = self.vfs.read(&path, object.length)?;
-        let file = path.display().to_string();
+        let coarse = self.object(&record, 0, |bytes, file| Coarse::parse(bytes, file, dim))?;
+        let quantiser = || self.object(&record, 1, |bytes, file| Quantiser::parse(bytes, file, dim));
+        Ok(Some((coarse, coded.then(quantiser).transpose()?)))
+    }
+
+    /// What a file of a record holds.
+    fn object<T>(&self, record: &Record, number: usize, parse: impl Fn(&[u8], &str) -> Result<T>) -> Result<T> {
+        let missing = || Error::internal("a record speaks of too few files");
+        let object = record.objects.get(number).ok_or_else(missing)?;
+        let path = self.folder.join(&names_of(record)[number]);
+        let (bytes, file) = (self.vfs.read(&path, object.length)?, path.display().to_string());
         if crate::store::hash_bytes(&bytes) != object.xxh3 {
             return Err(super::format::corrupt(&file, "file", "its checksum is wrong"));
         }
-        Coarse::parse(&bytes, &file, dim).map(Some)
+        parse(&bytes, &file)
     }
 
-    /// Commits trained levels. Runs of the sample are not needed any more.
-    pub(super) fn commit_trained(&self, coarse: &Coarse) -> Result<()> {
-        let written = coarse.write(&self.vfs, &self.folder.join(COARSE), WORKER)?;
+    /// Commits trained levels and quantiser. Runs of the sample are not needed any more.
+    pub(super) fn commit_trained(&self, coarse: &Coarse, quantiser: Option<&Quantiser>) -> Result<()> {
+        let mut written = vec![coarse.write(&self.vfs, &self.folder.join(COARSE), WORKER)?];
+        if let Some(quantiser) = quantiser {
+            written.push(quantiser.write(&self.vfs, &self.folder.join(PQ), WORKER)?);
+        }
         self.enter(Stage::Trained, [0, 0], written)?;
         for (name, _) in self.vfs.list(&self.folder)? {
             if name.starts_with("sample-") {
@@ -224,7 +236,7 @@ impl Work {
     /// Commits the run of some rows.
     pub(super) fn commit_added(&self, rows: [u64; 2], buffer: &mut RunBuffer) -> Result<()> {
         let written = buffer.commit(&self.vfs, &self.folder.join(run_name(rows)), WORKER)?;
-        self.enter(Stage::Added, rows, written)
+        self.enter(Stage::Added, rows, vec![written])
     }
 
     /// The runs of all rows, in their order, merged until there are few enough to read side by side.
@@ -243,7 +255,7 @@ impl Work {
                 let opened = some.iter().map(open).collect::<Result<Vec<_>>>()?;
                 let written = merge(&self.vfs, &opened, shape, &path(rows), WORKER, progress)?;
                 drop(opened);
-                self.enter(Stage::Added, rows, written)?;
+                self.enter(Stage::Added, rows, vec![written])?;
                 some.iter().try_for_each(|rows| self.vfs.remove_file(&path(*rows)))?;
             }
             runs = merged;
@@ -271,11 +283,11 @@ fn run_name(rows: [u64; 2]) -> String {
     format!("added-{}-{}.run", rows[0], rows[1])
 }
 
-/// The file that a record speaks of.
-fn name_of(record: &Record) -> String {
+/// The files that a record may speak of; the second of the levels is there where rows have codes.
+fn names_of(record: &Record) -> Vec<String> {
     match record.stage {
-        Stage::Trained => COARSE.into(),
-        _ => run_name(record.rows),
+        Stage::Trained => vec![COARSE.into(), PQ.into()],
+        _ => vec![run_name(record.rows)],
     }
 }
 
@@ -299,7 +311,7 @@ fn is_file(name: &str) -> bool {
 /// Whether a file of that name is one of a build.
 fn is_work(name: &str) -> bool {
     let is_run = |stem: &str| stem.starts_with("added-") || stem.starts_with("sample-");
-    name.strip_suffix(".run").is_some_and(is_run) || [JOURNAL, COARSE].contains(&name) || is_temporary(name)
+    name.strip_suffix(".run").is_some_and(is_run) || [JOURNAL, COARSE, PQ].contains(&name) || is_temporary(name)
 }
 
 /// `GM_EXISTS` if there is anything in a folder that is not ours.

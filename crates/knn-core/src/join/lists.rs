@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
+use super::codes::Coded;
 use super::order::Ordered;
 use super::results::Results;
 use super::slice::{Looks, Slice};
@@ -35,6 +36,8 @@ pub struct ListJoin<'a> {
     pub(super) router: Router,
     pub(super) grid: Grid,
     pub(super) tile: &'a dyn DistanceTile,
+    /// What codes select by, in an index that has them.
+    pub(super) coded: Option<Coded<'a>>,
     /// Lists as the tile reads them, once they were visited; none where they would not fit.
     packed: Option<Vec<OnceLock<PackedReferences>>>,
     /// The lists around lists, for the number of probes that was last asked for.
@@ -58,7 +61,8 @@ impl<'a> ListJoin<'a> {
         let packed = lease.is_some().then(|| lists.map(|_| OnceLock::new()).collect());
         let router = Router::by(metric, coarse, tile);
         let around = Mutex::new(Arc::new(Around::new(0, 0, budget)));
-        Self { index, router, grid, tile, packed, around, budget: budget.clone(), _lease: lease }
+        let coded = Coded::of(index);
+        Self { index, router, grid, tile, coded, packed, around, budget: budget.clone(), _lease: lease }
     }
 
     /// The index that is searched.
@@ -69,6 +73,14 @@ impl<'a> ListJoin<'a> {
     /// The nearest list of each of these rows (row-major), `u32::MAX` where a coordinate is not finite.
     pub fn nearest_lists(&self, rows: &[f32]) -> Vec<u32> {
         self.router.assign(rows, self.tile)
+    }
+
+    /// The same, but codes may lose this share of the farthest true neighbours that are looked at: more of them are looked at closely
+    /// the less that is. It is [`DEFAULT_LOSS`](super::DEFAULT_LOSS) otherwise, and means nothing without codes.
+    #[must_use]
+    pub fn losing(mut self, share: f64) -> Self {
+        self.coded = self.coded.map(|coded| coded.losing(share));
+        self
     }
 
     /// Number of lists.

@@ -5,6 +5,7 @@
 //! it at hand. This module does not read stores; it is handed tiles and an index.
 
 mod clusters;
+mod codes;
 mod decide;
 mod exact;
 mod lists;
@@ -19,6 +20,7 @@ mod slice;
 mod tests;
 mod visits;
 
+pub use codes::DEFAULT_LOSS;
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
 pub use lists::ListJoin;
 pub use order::{Ordered, ordered_bytes};

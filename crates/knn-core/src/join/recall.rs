@@ -63,6 +63,8 @@ pub struct Calibration<'a> {
     queries: Tile,
     own: Option<Vec<i64>>,
     truth: NeighborBlock,
+    /// What the recall is measured by that is reported, where it is not the same.
+    told: Option<NeighborBlock>,
 }
 
 impl<'a> Calibration<'a> {
@@ -74,9 +76,16 @@ impl<'a> Calibration<'a> {
         k: usize,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut truth = empty(queries.rows(), k);
+        let mut truth = NeighborBlock::empty(queries.rows(), k);
         search.join_all(&queries, own.as_deref(), &mut truth, progress)?;
-        Ok(Self { search, queries, own, truth })
+        Ok(Self { search, queries, own, truth, told: None })
+    }
+
+    /// Measures the recall that is reported by these neighbours of the same queries: where an index holds only codes, what it finds in all
+    /// lists chooses the probes, because more of them find nothing better, but is not the truth.
+    #[must_use]
+    pub fn told_by(self, truth: NeighborBlock) -> Self {
+        Self { told: Some(truth), ..self }
     }
 
     /// Chooses the number of probes, and measures.
@@ -89,7 +98,8 @@ impl<'a> Calibration<'a> {
         };
         // A single query does both.
         let reporting = half.min(rows.saturating_sub(1))..rows;
-        let missed = self.missed(reporting.clone(), probes, progress)?;
+        let truth = self.told.as_ref().unwrap_or(&self.truth);
+        let missed = self.missed(reporting.clone(), probes, truth, progress)?;
         let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
         let measured = mean(&shares);
         let lists = self.search.mean_probes(&self.queries.values[reporting.start * self.queries.dim..], probes);
@@ -100,7 +110,7 @@ impl<'a> Calibration<'a> {
     /// more: a number that just does for them is as likely as not too small for the others.
     fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
         let enough = |probes| {
-            let missed = self.missed(0..half, Probes::Near(probes), progress)?;
+            let missed = self.missed(0..half, Probes::Near(probes), &self.truth, progress)?;
             let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
             let mean = mean(&shares);
             Ok::<_, crate::error::Error>(mean - within(&shares, mean) / DEVIATIONS >= wanted)
@@ -118,30 +128,32 @@ impl<'a> Calibration<'a> {
     }
 
     /// What each query misses. Queries without any true neighbour are left out.
-    fn missed(&self, rows: std::ops::Range<usize>, probes: Probes, progress: &Progress) -> Result<Vec<Missed>> {
-        let (dim, k) = (self.queries.dim, self.truth.k);
+    fn missed(
+        &self,
+        rows: std::ops::Range<usize>,
+        probes: Probes,
+        truth: &NeighborBlock,
+        progress: &Progress,
+    ) -> Result<Vec<Missed>> {
+        let (dim, k) = (self.queries.dim, truth.k);
         let mut missed = Vec::with_capacity(rows.len());
         // With many probes a few at a time, because the routes of all would be large.
         for first in rows.clone().step_by(rows_at_a_time(probes.most())) {
             let some = first..(first + rows_at_a_time(probes.most())).min(rows.end);
             let values = self.queries.values[some.start * dim..some.end * dim].to_vec();
             let own = self.own.as_ref().map(|own| &own[some.clone()]);
-            let mut found = empty(some.len(), k);
+            let mut found = NeighborBlock::empty(some.len(), k);
             let queries = Tile { first_row: 0, dim, values };
             self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
             missed.extend(some.enumerate().filter_map(|(at, query)| {
-                let ((ids, distances), (found, _)) = (self.truth.row(query), found.row(at));
-                let truth = ids.iter().copied().zip(distances.iter().copied());
-                let neighbors = truth.filter(|(id, _)| !found.contains(id)).collect();
+                let ((ids, distances), (found, _)) = (truth.row(query), found.row(at));
+                let known = ids.iter().copied().zip(distances.iter().copied());
+                let neighbors = known.filter(|(id, _)| !found.contains(id)).collect();
                 (!ids.is_empty()).then_some(Missed { query, of: ids.len(), neighbors })
             }));
         }
         Ok(missed)
     }
-}
-
-fn empty(rows: usize, k: usize) -> NeighborBlock {
-    NeighborBlock { first_row: 0, k, ids: vec![-1; rows * k], distances: vec![f32::NAN; rows * k] }
 }
 
 /// Half the width of the 95 % interval of a mean. One share alone says nothing of the others; where there is none, none is missed.

@@ -1,5 +1,6 @@
 //! One thread's share of a join by lists: its queries, their buffers, and the list at hand.
 
+use super::codes::CodeScan;
 use super::lists::{ListJoin, SLICE_ROUTES, SLICE_ROWS};
 use super::rank::Ranking;
 use super::results::Results;
@@ -8,7 +9,7 @@ use crate::distance::{
     BLOCK_ROWS, Candidate, DistanceTile, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
 };
 use crate::error::Result;
-use crate::index::{Io, IvfIndex, ListBuffer, ListView};
+use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView};
 use crate::progress::Progress;
 
 /// Lists of a query that are visited before the others, its nearest apart.
@@ -34,6 +35,7 @@ pub(super) struct Slice<'a> {
     chosen: Vec<u32>,
     buffer: ListBuffer,
     decided: Decided,
+    scan: CodeScan,
 }
 
 /// The size of a search, as far as it decides what a thread takes.
@@ -51,11 +53,13 @@ pub struct SliceSize {
     pub rows: u64,
     /// Rows of its longest list.
     pub longest: u64,
+    /// Codes of a row; 0 in an index without.
+    pub codes: u64,
 }
 
 /// Bytes that one thread takes for its slices, however many lists are probed.
 pub fn slice_bytes(size: SliceSize) -> u64 {
-    let SliceSize { queries, k, dim, nlist, rows, longest } = size;
+    let SliceSize { queries, k, dim, nlist, rows, longest, codes } = size;
     let slice = queries.min(SLICE_ROWS as u64);
     let routes = slice.saturating_mul(nlist).min(SLICE_ROUTES as u64);
     let buffers = QueryRows::bytes(slice, dim) + QueryPanels::bytes(slice);
@@ -65,8 +69,10 @@ pub fn slice_bytes(size: SliceSize) -> u64 {
     let decided = found * (dim as usize * 4 + 28) + Ranking::bytes(found, k);
     let compared = longest * 16 + Ranking::bytes(longest as usize, 0) as u64;
     let places = (rows / BLOCK_ROWS as u64 + nlist) * 8;
+    let scan = if codes == 0 { 0 } else { CodeScan::bytes(slice, longest, dim, codes, k) };
     buffers
         + visits
+        + scan
         + places
         + compared
         + decided as u64
@@ -87,16 +93,19 @@ impl<'a> Slice<'a> {
             chosen: Vec::new(),
             buffer: ListBuffer::default(),
             decided: Decided::default(),
+            scan: CodeScan::default(),
         }
     }
 
     /// Finds the k nearest of each query where it looks.
     pub(super) fn join(&mut self, results: &mut Results, looks: Looks, progress: &Progress) -> Result<()> {
-        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided } = self;
-        let ListJoin { index, grid, tile, .. } = search;
+        let Self { search, queries, panels, survivors, packed, visits, places, chosen, buffer, decided, scan } = self;
+        let ListJoin { index, grid, tile, coded, .. } = search;
         tile.fill(queries, results.rows, grid);
         places.clear();
-        let stays = index.io() != Io::Pread;
+        // Rows that only codes tell are there as long as a visit.
+        let stays = index.io() != Io::Pread && index.manifest().dtype != ListType::None;
+        let by_codes = coded.as_ref().filter(|_| matches!(looks, Looks::In { .. }));
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
         // The nearest lists first: what they hold bounds what is kept of the others.
         for sweep in [0..1, 1..NEAR_RANKS, NEAR_RANKS..usize::MAX] {
@@ -111,7 +120,15 @@ impl<'a> Slice<'a> {
                 Looks::Everywhere { nearest } if sweep.start == 1 => visits.everywhere_else(nearest, index.nlist()),
                 Looks::Everywhere { .. } => break,
             }
-            if sweep.start != 0 && stays {
+            // What is nearest is decided without codes, because only then it is known what is near enough.
+            let by_codes = by_codes.filter(|_| sweep.start == NEAR_RANKS);
+            if by_codes.is_some() {
+                if stays {
+                    let lists = Found::Among(index, places);
+                    tile.finish(queries, survivors, &mut Decide { results, queries, tile: *tile, lists, decided });
+                }
+                scan.begin(results);
+            } else if sweep.start != 0 && stays {
                 let mut decide = Decide { results, queries, tile: *tile, lists: Found::Among(index, places), decided };
                 tile.tighten(queries, survivors, &mut decide);
             }
@@ -121,7 +138,13 @@ impl<'a> Slice<'a> {
                 if view.is_empty() {
                     continue;
                 }
-                let members = visits.members(list);
+                let mut members = visits.members(list);
+                if let Some(coded) = by_codes {
+                    members = scan.visit(coded, (list, view), members, results, *tile);
+                    if members.is_empty() {
+                        continue;
+                    }
+                }
                 if members.len() < FEWEST_PACKED && !search.keeps_packed() {
                     for query in members.iter().map(|&query| query as usize).filter(|&query| queries.is_valid(query)) {
                         let limit = survivors.limit(query);
@@ -147,6 +170,7 @@ impl<'a> Slice<'a> {
                 }
             }
         }
+        scan.end(results, queries.metric());
         if stays {
             let lists = Found::Among(index, places);
             let mut decide = Decide { results, queries, tile: *tile, lists, decided };

@@ -4,7 +4,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost;
-use super::index::{INDEX_VERSION, list_dtype, memory, sealed};
+use super::index::{INDEX_VERSION, list_dtype, memory, rerank, sealed};
 use super::index_report::IndexPlan;
 use super::inputs::FINGERPRINT_SEED;
 use super::later;
@@ -12,7 +12,7 @@ use super::places::{Existing, check_output};
 use super::plan::side;
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, Manifest, check_growth, nothing_to_append, stale_warning};
+use crate::index::{IndexBuilder, Manifest, check_growth, check_rows, nothing_to_append, stale_warning};
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
 
 /// What an append would do and cost, and the rows that it reads.
@@ -25,6 +25,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     }
     check_output(path, &[&resolved.reference], Existing { resume: true, overwrite: false })?;
     let index = sealed(path)?;
+    check_rows(path, &index)?;
     let parameters = parameters(request, resolved, &index)?;
     let store = AnnDataStore::open(&resolved.reference)?;
     let rows = store.embedding(&resolved.use_rep)?;
@@ -40,7 +41,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
         warnings.push(format!("{refusal}: it can be planned but not done"));
     }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
-    let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype);
+    let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype, parameters.rerank.is_some());
     let run_bytes = cost::build_run_bytes(added, dim);
     // The rows of the index are compared with the store's; its lists are read for that, and again to be written with the new rows.
     let read_bytes = rows.stored_bytes();
@@ -78,12 +79,15 @@ fn parameters(request: &IndexRequest, resolved: &ResolvedIndex, index: &Manifest
         nlist: u64::from(index.training.lists),
         seed: index.training.seed,
         list_dtype: list_dtype(index).into(),
+        rerank: rerank(index),
         metric: index.metric,
     };
     let given = [
         ("nlist", request.nlist.map(|nlist| nlist.to_string()), parameters.nlist.to_string()),
         ("seed", request.seed.map(|seed| seed.to_string()), parameters.seed.to_string()),
         ("listDtype", request.list_dtype.clone(), parameters.list_dtype.clone()),
+        ("method", request.method.clone(), if index.codes.is_some() { "ivfpq" } else { "ivf" }.into()),
+        ("rerank", request.rerank.clone(), parameters.rerank.clone().unwrap_or_else(|| "no codes".into())),
         ("metric", request.metric.clone(), parameters.metric.name().to_owned()),
     ];
     for (name, given, own) in given {

@@ -5,6 +5,7 @@
 use super::order::Order;
 use super::report::SearchPlan;
 use super::request::Parameters;
+use crate::index::CodeRecord;
 use crate::store::FAN_IN;
 
 /// Pairs a second of one core, and bytes a second of a disk.
@@ -27,12 +28,24 @@ pub(super) struct Extent {
     pub(super) self_mapping: bool,
 }
 
-/// Bytes of an index: rows with their ids and checksums, the padding of each list, and the centroids.
-pub(super) fn index_bytes(n: u64, dim: u64, nlist: u64, list_dtype: &str) -> u64 {
-    let number = if list_dtype == "f16" { 2 } else { 4 };
+/// Bytes of an index: rows with their ids and checksums, the padding of each list, the centroids, and codes where it has them.
+pub(super) fn index_bytes(n: u64, dim: u64, nlist: u64, list_dtype: &str, coded: bool) -> u64 {
+    let number = match list_dtype {
+        "f16" => 2,
+        "none" => 0,
+        _ => 4,
+    };
+    let codes = if coded { codes_bytes(n, dim, nlist) } else { 0 };
     let row = dim.saturating_mul(number).saturating_add(id_bytes(n));
     let list = dim * 4 + ALIGNMENT / 2 + 32;
-    n.saturating_mul(row).saturating_add(nlist.saturating_mul(list)).saturating_add(1 << 16)
+    n.saturating_mul(row).saturating_add(nlist.saturating_mul(list)).saturating_add(codes).saturating_add(1 << 16)
+}
+
+/// Bytes of codes: half a byte for each sub-space, the last block of each list half empty, and the codebooks.
+fn codes_bytes(n: u64, dim: u64, nlist: u64) -> u64 {
+    let spaces = u64::from(CodeRecord::of(dim as usize).sub_spaces);
+    let blocks = n.saturating_add(nlist.saturating_mul(32)) / 32;
+    blocks.saturating_mul(spaces * 16).saturating_add(nlist.saturating_mul(40)).saturating_add(dim.saturating_mul(64))
 }
 
 /// Bytes of the runs that building an index sorts its rows with.
@@ -46,7 +59,7 @@ pub(super) fn search_plan(parameters: &Parameters, extent: Extent, order: Option
         return SearchPlan { recall: None, nlist: None, nprobe: None, order: None, index_bytes: 0, run_bytes: 0 };
     };
     let Extent { n_query, n_ref, dim, k, self_mapping } = extent;
-    let index_bytes = index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype);
+    let index_bytes = index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype, ivf.rerank.is_some());
     let built = if ivf.index.is_some() { 0 } else { build_run_bytes(n_ref, dim) };
     // Queries are sorted by list in runs, but within one store the lists hold them, and results are sorted back. Where there are too many
     // runs to be read side by side, most of them may be there twice while they are merged.
@@ -98,10 +111,14 @@ mod tests {
     #[test]
     fn an_index_takes_about_what_its_rows_take() {
         let (n, dim) = (1_000_000, 50);
-        let f32s = index_bytes(n, dim, 4096, "f32");
+        let f32s = index_bytes(n, dim, 4096, "f32", false);
         assert!((204_000_000..220_000_000).contains(&f32s), "{f32s}");
-        assert!(index_bytes(n, dim, 4096, "f16") < f32s * 6 / 10);
-        assert!(index_bytes(u64::MAX, u64::from(u32::MAX), 1, "f32") > 1 << 60);
+        assert!(index_bytes(n, dim, 4096, "f16", false) < f32s * 6 / 10);
+        assert!(index_bytes(u64::MAX, u64::from(u32::MAX), 1, "f32", true) > 1 << 60);
+        let coded = index_bytes(n, dim, 4096, "f32", true) - f32s;
+        assert!((12_500_000..16_000_000).contains(&coded), "{coded}");
+        assert!(index_bytes(n, dim, 4096, "none", true) < 40 * n);
+        assert!(index_bytes(n, 2000, 4096, "none", true) - 4096 * 2000 * 4 < 40 * n);
     }
 
     #[test]

@@ -47,7 +47,13 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::new(OsVfs),
-        spec: spec(parameters.nlist, &parameters.list_dtype, parameters.metric, parameters.seed)?,
+        spec: spec(
+            parameters.nlist,
+            &parameters.list_dtype,
+            parameters.rerank.is_some(),
+            parameters.metric,
+            parameters.seed,
+        )?,
         start: match (resolved.resume, resolved.overwrite) {
             (true, _) => Start::Resume,
             (_, true) => Start::Overwrite,
@@ -89,7 +95,9 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         rows: manifest.rows,
         dim: u64::from(manifest.dim),
         nlist: u64::from(manifest.nlist),
+        method: if manifest.codes.is_some() { "ivfpq" } else { "ivf" }.into(),
         list_dtype: list_dtype(&manifest).into(),
+        rerank: rerank(&manifest),
         metric: manifest.metric.name().into(),
         seed: manifest.training.seed,
         excluded_rows: manifest.excluded,
@@ -113,7 +121,17 @@ pub(super) fn sealed(path: &Path) -> Result<Manifest> {
 
 /// Numbers in the lists of an index.
 pub(super) fn list_dtype(manifest: &Manifest) -> &'static str {
-    if manifest.dtype == ListType::F16 { "f16" } else { "f32" }
+    match manifest.dtype {
+        ListType::F32 => "f32",
+        ListType::F16 => "f16",
+        ListType::None => "none",
+    }
+}
+
+/// What decides among rows that codes of an index have selected; none without codes.
+pub(super) fn rerank(manifest: &Manifest) -> Option<String> {
+    let dtype = list_dtype(manifest);
+    manifest.codes.map(|_| if dtype == "f32" { "exact" } else { dtype }.to_owned())
 }
 
 /// The index is written when it is sealed; until then there are intermediate files only.
@@ -159,14 +177,15 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     if let Err(refusal) = later::index(&parameters, resolved.work_dir.as_deref()) {
         warnings.push(format!("{refusal}: it can be planned but not built"));
     }
-    let disk_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype);
+    let disk_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
     let run_bytes = cost::build_run_bytes(n, dim);
     let threads = resolved.threads as u64;
     // Once for the sample, once to add: the stored rows; and the runs are written and read.
     let read_bytes = rows.stored_bytes().saturating_mul(2);
     let traffic = read_bytes.saturating_add(run_bytes.saturating_mul(2)).saturating_add(disk_bytes);
     let pairs = n.saturating_mul(cost::routing(parameters.nlist)).saturating_mul(2);
-    let levels = IndexBuilder::least_bytes(parameters.nlist, dim, threads);
+    let codes = if parameters.rerank.is_some() { IndexBuilder::codes_bytes(dim) } else { 0 };
+    let levels = IndexBuilder::least_bytes(parameters.nlist, dim, threads) + codes;
     let plan = IndexPlan {
         reference: side(&store, &rows),
         memory: memory(resolved, &rows, levels)?,

@@ -102,8 +102,12 @@ pub struct IndexDescription {
     /// Lists.
     #[cfg_attr(test, ts(type = "number"))]
     pub nlist: u64,
-    /// Numbers in the lists: `f32` or `f16`.
+    /// `ivf`, or `ivfpq` where rows have codes.
+    pub method: String,
+    /// Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.
     pub list_dtype: String,
+    /// What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+    pub rerank: Option<String>,
     /// The metric that they are made for.
     pub metric: String,
     /// Seed of the training sample.

@@ -16,7 +16,7 @@ use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{IndexBuilder, Router, super_cells};
+use crate::index::{CodeRecord, IndexBuilder, Router, super_cells};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -29,8 +29,8 @@ pub(super) const PROCESS: u64 = 72 * MIB;
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// A reference that must be streamed is not cut finer than this.
 const LEAST_SLAB_ROWS: u64 = 4096;
-/// Lists that are probed, where the recall has yet to say how many: more than it usually asks for.
-const USUAL_PROBES: u64 = 128;
+/// Reference rows in memory at a time, where the recall is measured by them and the index holds codes alone.
+pub(super) const TRUTH_ROWS: u64 = 4096;
 /// A list is at most so many times as long as the mean, about.
 const LONGEST_LIST: u64 = 8;
 /// Centroids are in memory as they are, beside their bytes when they are read, and packed.
@@ -50,8 +50,6 @@ pub(super) struct Sizes {
     pub(super) reference_passes: u64,
     /// What is taken from the budget when the run starts.
     pub(super) leased: u64,
-    /// Lists that the queries in flight may probe in all; without lists there is no end to them.
-    pub(super) routes: u64,
     /// The order of work of a search by lists; none for an exact one.
     pub(super) order: Option<Order>,
     /// In the order of lists, bytes for runs while queries are sorted, and those of them for what is found.
@@ -129,7 +127,6 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         slab_rows,
         reference_passes: passes,
         leased: planned,
-        routes: u64::MAX,
         order: None,
         run_bytes: 0,
         found_bytes: 0,
@@ -150,18 +147,34 @@ fn share_lists(
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
-    let probes = ivf.nprobe.unwrap_or(USUAL_PROBES).min(ivf.nlist);
+    // Rows that only codes tell are no queries.
+    let has_rows = !resolved.self_mapping || ivf.rerank.as_deref() != Some("none");
+    if order == Some(Order::Lists) && !has_rows {
+        return Err(Error::param(
+            "order",
+            "lists",
+            "lists without rows (rerank \"none\") hold no queries: take \"rows\"",
+        ));
+    }
+    let codes = if ivf.rerank.is_some() { u64::from(CodeRecord::of(dim as usize).sub_spaces) } else { 0 };
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
-    let slice = slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest });
+    let slice =
+        slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes });
     let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
     let mut join = common.clone();
     join.insert("threads", threads * slice + Router::scratch_bytes(dim, threads));
     join.insert("index levels", levels);
+    if ivf.rerank.as_deref() == Some("none") {
+        // The sample that measures the recall meets the reference's own rows, a slab at a time.
+        let slab = Slab::bytes(TRUTH_ROWS.min(n_ref), dim) + TRUTH_ROWS.min(n_ref) * dim * 4;
+        let threads = threads * scratch_bytes(k as usize + 1, dim as usize);
+        join.insert("true neighbors", slab + TileReader::bytes(&inputs.reference_rows) + threads);
+    }
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
-    let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + probes * 4 + 16;
+    let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
     let cells = super_cells(ivf.nlist) as u32;
@@ -195,14 +208,14 @@ fn share_lists(
     let joined = spec.arrays.iter().filter(|array| array.stage == Stage::Joined);
     let traffic = Traffic {
         blocks: n_query.div_ceil(block_rows),
-        index: index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype),
+        index: index_bytes(n_ref, dim, ivf.nlist, &ivf.list_dtype, ivf.rerank.is_some()),
         query: n_query * dim * 4,
         results: n_query * joined.filter_map(ArraySpec::row_bytes).sum::<u64>(),
         stays: stay,
     };
     let cheaper = || Order::cheaper(traffic);
     // Where nobody asked for it, the order of lists is none that would not fit.
-    let order = order.unwrap_or_else(|| if by_lists <= resolved.memory { cheaper() } else { Order::Rows });
+    let order = order.unwrap_or_else(|| if has_rows && by_lists <= resolved.memory { cheaper() } else { Order::Rows });
     let shares = match order {
         Order::Rows => Shares { block_rows, run_bytes: 0 },
         Order::Lists => needs.share(resolved.memory - fixed),
@@ -223,20 +236,12 @@ fn share_lists(
         slab_rows: n_ref.max(1),
         reference_passes: 1,
         leased,
-        routes: block_rows * probes,
         order: Some(order),
         run_bytes: shares.run_bytes,
         found_bytes: if order == Order::Lists { needs.of_found(shares.run_bytes) } else { 0 },
         run_rows: None,
         memory,
     })
-}
-
-impl Sizes {
-    /// Fewer queries in flight where each probes more lists than was planned.
-    pub(super) fn probe(&mut self, probes: u64) {
-        self.block_rows = self.block_rows.min(self.routes / probes.max(1)).max(1);
-    }
 }
 
 /// What building the run's own index takes at least, before anything else is in memory.
@@ -246,6 +251,9 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
         let dim = inputs.reference_rows.dim() as u64;
         parts.insert("levels of the index", IndexBuilder::least_bytes(ivf.nlist, dim, threads));
         parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
+        if ivf.rerank.is_some() {
+            parts.insert("training of codes", IndexBuilder::codes_bytes(dim));
+        }
     }
     parts
 }

@@ -199,6 +199,9 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
     if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
         warnings.extend(training_warning(ivf.nlist, inputs.reference.n_obs()));
     }
+    if parameters.ivf.as_ref().is_some_and(|ivf| ivf.rerank.as_deref() == Some("none")) {
+        warnings.push("rerank none: distances are approximate, those to what the codes of a cell stand for".into());
+    }
     if let Err(refusal) = later::search(parameters) {
         warnings.push(format!("{refusal}: it can be planned but not run"));
     }

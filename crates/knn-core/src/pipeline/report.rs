@@ -219,8 +219,10 @@ pub struct RecallReport {
     pub nprobe: Option<u64>,
     /// Lists that a query cell looks in on average, of that sample; null for an exact search.
     pub mean_nprobe: Option<f64>,
-    /// The method taken: `exact` or `ivf`.
+    /// The method taken: `exact`, `ivf` or `ivfpq`.
     pub method: String,
+    /// Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
+    pub approximate_distances: bool,
 }
 
 impl RecallReport {
@@ -234,6 +236,7 @@ impl RecallReport {
             nprobe: None,
             mean_nprobe: None,
             method: "exact".into(),
+            approximate_distances: false,
         }
     }
 }

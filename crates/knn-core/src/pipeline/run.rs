@@ -23,7 +23,6 @@ use super::transfer_stage::{self, Transferred, Weighing};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
-use crate::join::ListJoin;
 use crate::operator::LabelStatus;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, Uns, UnsValue};
@@ -79,8 +78,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let _lease = budget.take("the plan", prepared.sizes.leased)?;
     let vfs = Arc::clone(&seams.vfs);
-    let search_in = |index| pool.install(|| ListJoin::new(index, &seams.lane, &budget));
-    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, progress));
+    let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
+    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
     search_stage::check_runs(&prepared.resolved, &*vfs)?;
     clock.lap("preflight", 0);
     let given = pool.install(|| search_stage::given(&prepared, &budget))?;
@@ -122,7 +121,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
-    prepared.sizes.probe(probes.most() as u64);
     let lists = search.as_ref().map(|search| Lists { search, probes });
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
@@ -313,6 +311,9 @@ fn uns(
         "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    if recall.approximate_distances {
+        done["approximate_distances"] = json!(true);
+    }
     if let Some(sigma) = sigma {
         done["sigma"] = json!(sigma);
     }

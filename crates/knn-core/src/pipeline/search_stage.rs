@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::agreement::HeldOut;
-use super::memory::PROCESS;
+use super::memory::{PROCESS, TRUTH_ROWS};
 use super::plan::Prepared;
+use super::reference::Reference;
 use super::report::RecallReport;
 use super::request::{IvfParameters, Resolved};
 use crate::budget::MemoryBudget;
@@ -14,18 +15,20 @@ use crate::error::{Error, Result};
 use crate::index::{
     IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves,
 };
-use crate::join::{Calibration, ListJoin, Target};
+use crate::join::{Calibration, DEFAULT_LOSS, ListJoin, Ordered, Target, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{RowSource, ZarrRows};
 use crate::store::{OsVfs, RunLedger, Vfs};
-use crate::types::{RowRange, Tile};
+use crate::types::{NeighborBlock, RowRange, Tile};
 
 /// Queries that measure the recall; half of them choose the probes, half report.
 pub(super) const MEASURED_QUERIES: u64 = 2000;
 /// Set apart from the seed that trains an index: samples of one seed are nested, and rows that trained the centroids lie nearer to
 /// them than others do.
 const MEASURING: u64 = 0x5bd1_e995_7f4a_7c15;
+/// Share of the neighbours that a recall lets go, which codes may lose.
+const CODES_SHARE: f64 = 0.1;
 /// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
 
@@ -56,7 +59,7 @@ pub(super) fn built(
     let path = place(resolved, ".index.gmx")?;
     let builder = IndexBuilder {
         vfs: Arc::clone(vfs),
-        spec: spec(ivf.nlist, &ivf.list_dtype, resolved.parameters.metric, ivf.seed)?,
+        spec: spec(ivf.nlist, &ivf.list_dtype, ivf.rerank.is_some(), resolved.parameters.metric, ivf.seed)?,
         start: if resolved.resume { Start::Resume } else { Start::Overwrite },
         // The build has the memory to itself: what the join takes is not there yet.
         budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
@@ -79,10 +82,14 @@ pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
 }
 
 /// What decides the bytes of an index.
-pub(super) fn spec(nlist: u64, list_dtype: &str, metric: Metric, seed: u64) -> Result<IndexSpec> {
+pub(super) fn spec(nlist: u64, list_dtype: &str, codes: bool, metric: Metric, seed: u64) -> Result<IndexSpec> {
     let nlist = u32::try_from(nlist).map_err(|error| Error::internal(error.to_string()))?;
-    let dtype = if list_dtype == "f16" { ListType::F16 } else { ListType::F32 };
-    Ok(IndexSpec { nlist: Some(nlist), dtype, metric, seed })
+    let dtype = match list_dtype {
+        "f16" => ListType::F16,
+        "none" => ListType::None,
+        _ => ListType::F32,
+    };
+    Ok(IndexSpec { nlist: Some(nlist), dtype, codes, metric, seed })
 }
 
 /// The folder of the run's runs.
@@ -165,9 +172,32 @@ pub(super) fn probes(ivf: Option<&IvfParameters>, chosen: &RecallReport) -> Prob
     if ivf.is_some_and(|ivf| ivf.nprobe.is_some()) { Probes::Nearest(most) } else { Probes::Near(most) }
 }
 
+/// An index, ready to be joined.
+pub(super) fn search<'a>(
+    prepared: &Prepared,
+    index: &'a IvfIndex,
+    tile: &'a dyn DistanceTile,
+    budget: &MemoryBudget,
+) -> ListJoin<'a> {
+    ListJoin::new(index, tile, budget).losing(loss(prepared.resolved.parameters.ivf.as_ref()))
+}
+
+/// What codes may lose of the farthest neighbours: a tenth of what the recall allows a search to lose, so that the lists decide.
+fn loss(ivf: Option<&IvfParameters>) -> f64 {
+    let recall = ivf.and_then(|ivf| ivf.recall);
+    recall.map_or(DEFAULT_LOSS, |recall| (1.0 - recall) * CODES_SHARE)
+}
+
+/// Whether distances of a search are those to what codes stand for.
+fn is_approximate(ivf: &IvfParameters) -> bool {
+    ivf.rerank.as_deref() == Some("none")
+}
+
 /// What is said of a search without queries: there was nothing to miss.
 pub(super) fn unmeasured(ivf: &IvfParameters) -> Measured {
-    let recall = RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method: "ivf".into(), ..RecallReport::exact() };
+    let (method, approximate_distances) = (method(ivf).into(), is_approximate(ivf));
+    let recall =
+        RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method, approximate_distances, ..RecallReport::exact() };
     Measured { recall, held_out: None }
 }
 
@@ -176,39 +206,55 @@ pub(super) fn exact() -> Measured {
     Measured { recall: RecallReport::exact(), held_out: None }
 }
 
+fn method(ivf: &IvfParameters) -> &'static str {
+    if ivf.rerank.is_some() { "ivfpq" } else { "ivf" }
+}
+
 /// Chooses the number of lists to probe, and measures the recall, on a sample of the run's own queries.
-pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progress) -> Result<Measured> {
+pub(super) fn calibrate(
+    prepared: &Prepared,
+    search: &ListJoin,
+    tile: &dyn DistanceTile,
+    progress: &Progress,
+) -> Result<Measured> {
     let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(exact()) };
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
     let (mut sample, mut numbers) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
     let all = RowRange::new(0, source.rows());
-    let (mut reader, mut tile) = (TileReader::new(source, all, prepared.resolved.parameters.metric), Tile::default());
+    let (mut reader, mut band) = (TileReader::new(source, all, prepared.resolved.parameters.metric), Tile::default());
     progress.begin("calibrate", source.rows(), 0);
     loop {
-        reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut tile)?;
-        if tile.rows() == 0 {
+        reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut band)?;
+        if band.rows() == 0 {
             break;
         }
-        for row in (0..tile.rows()).filter(|&row| sampler.takes(tile.first_row + row as u64)) {
-            numbers.push(tile.first_row + row as u64);
-            sample.values.extend_from_slice(tile.row(row));
+        for row in (0..band.rows()).filter(|&row| sampler.takes(band.first_row + row as u64)) {
+            numbers.push(band.first_row + row as u64);
+            sample.values.extend_from_slice(band.row(row));
         }
-        progress.advance(tile.rows() as u64)?;
+        progress.advance(band.rows() as u64)?;
     }
     // Rows that lie side by side in a store are often alike: every second one chooses, the others report.
     let order: Vec<usize> = (0..numbers.len()).step_by(2).chain((1..numbers.len()).step_by(2)).collect();
     let values = order.iter().flat_map(|&row| sample.row(row).iter().copied()).collect();
     let numbers: Vec<u64> = order.iter().map(|&row| numbers[row]).collect();
-    let own = prepared.resolved.self_mapping.then(|| numbers.iter().map(|&number| number as i64).collect());
+    let own: Option<Vec<i64>> =
+        prepared.resolved.self_mapping.then(|| numbers.iter().map(|&number| number as i64).collect());
     let mut queries = Tile { first_row: 0, dim: source.dim(), values };
     round(&prepared.resolved, &mut queries);
     let k = prepared.spec.k as usize;
-    let calibration = Calibration::new(search, queries, own, k, progress)?;
+    let told = is_approximate(ivf).then(|| true_neighbors(prepared, &queries, own.as_deref(), tile, progress));
+    let told = told.transpose()?;
+    let mut calibration = Calibration::new(search, queries, own, k, progress)?;
+    if let Some(truth) = told {
+        calibration = calibration.told_by(truth);
+    }
     let target = ivf.nprobe.map_or(Target::Recall(ivf.recall.unwrap_or(1.0)), |probes| Target::Probes(probes as usize));
     let recall = calibration.measure(target, progress)?;
     progress.end();
-    let has_labels = prepared.inputs.columns.iter().any(|input| input.labels().is_some());
+    // Approximate distances cannot be ranked among true ones.
+    let has_labels = !is_approximate(ivf) && prepared.inputs.columns.iter().any(|input| input.labels().is_some());
     let held_out = has_labels.then(|| HeldOut::new(&numbers, recall.missed, k));
     let recall = RecallReport {
         measured: recall.measured,
@@ -217,9 +263,37 @@ pub(super) fn calibrate(prepared: &Prepared, search: &ListJoin, progress: &Progr
         target: ivf.recall,
         nprobe: Some(recall.probes.most() as u64),
         mean_nprobe: Some(recall.lists),
-        method: "ivf".into(),
+        method: method(ivf).into(),
+        approximate_distances: is_approximate(ivf),
     };
     Ok(Measured { recall, held_out })
+}
+
+/// The true neighbours of a sample among the reference's own rows, where the index has none of them.
+fn true_neighbors(
+    prepared: &Prepared,
+    queries: &Tile,
+    own: Option<&[i64]>,
+    tile: &dyn DistanceTile,
+    progress: &Progress,
+) -> Result<NeighborBlock> {
+    let (source, metric) = (&prepared.inputs.reference_rows, prepared.resolved.parameters.metric);
+    let k = prepared.spec.k as usize;
+    // One more, because a query may find itself; a slab knows rows by their place alone.
+    let sought = k + usize::from(own.is_some());
+    let mut found = NeighborBlock::empty(queries.rows(), sought);
+    let mut ordered = Ordered::default();
+    let mut reference = Reference::open(source, metric, TRUTH_ROWS, tile)?;
+    reference.visit(|slab| join_slab(queries, slab, false, tile, &mut found, &mut ordered, progress))?;
+    let mut truth = NeighborBlock::empty(queries.rows(), k);
+    for row in 0..queries.rows() {
+        let slots = row * sought..(row + 1) * sought;
+        let own = own.map_or(-1, |own| own[row]);
+        let others = found.ids[slots.clone()].iter().zip(&found.distances[slots]).filter(|(id, _)| **id != own);
+        let places = truth.ids[row * k..].iter_mut().zip(&mut truth.distances[row * k..]).take(k);
+        places.zip(others).for_each(|(place, (id, distance))| (*place.0, *place.1) = (*id, *distance));
+    }
+    Ok(truth)
 }
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ fn manifest(folder: &Path) -> Value {
                        source run files xxh3"
             .split(' ')
             .collect::<Vec<_>>();
+    let coded = manifest["version"] == 2;
+    if coded {
+        members.push("codes");
+    }
     members.sort_unstable();
     let mut found = names(&manifest);
     found.sort_unstable();
@@ -65,9 +69,19 @@ fn manifest(folder: &Path) -> Value {
     let mut training = names(&manifest["training"]);
     training.sort_unstable();
     assert_eq!(training, ["lists", "rows", "samplePerList", "samplePerSuperCell", "seed", "splitAbove"]);
-    assert_eq!((manifest["format"].as_str(), manifest["version"].as_u64()), (Some("gigamapper-index"), Some(1)));
+    assert_eq!(manifest["format"], "gigamapper-index");
+    assert!(coded || manifest["version"] == 1);
+    let (spaces, columns) = sub_spaces(manifest["dim"].as_u64().unwrap());
+    let codes = serde_json::json!({ "subSpaces": spaces, "columns": columns, "bits": 4 });
+    assert_eq!(manifest["codes"], if coded { codes } else { Value::Null });
     assert_eq!(manifest["levels"], 2);
     manifest
+}
+
+/// Sub-spaces of rows of `d` columns, and columns of each.
+fn sub_spaces(d: u64) -> (u64, u64) {
+    let columns = d.div_ceil(44).max(2).min(d);
+    (d.div_ceil(columns), columns)
 }
 
 /// A row as it lies in a list, with the number of the list.
@@ -78,6 +92,8 @@ struct Read {
     excluded: Vec<u64>,
     /// Centroids of the lists.
     centroids: Vec<Vec<f32>>,
+    /// What the codes of each row stand for, in an index that has them.
+    decoded: BTreeMap<u64, Vec<f32>>,
     manifest: Value,
 }
 
@@ -100,7 +116,8 @@ fn read(folder: &Path) -> Read {
         );
         Fields(bytes, 0)
     };
-    assert_eq!(manifest["files"].as_object().unwrap().len(), 4);
+    let coded = manifest["version"] == 2;
+    assert_eq!(manifest["files"].as_object().unwrap().len(), if coded { 6 } else { 4 });
 
     let mut coarse = file("coarse");
     assert_eq!(coarse.0.len() as u64, 28 + 4 * cells + 4 * d * (1 + cells + lists));
@@ -118,15 +135,21 @@ fn read(folder: &Path) -> Read {
     let mut offsets = file("offsets");
     assert_eq!((&offsets.take::<8>(), offsets.u64()), (b"GMOFFSET", lists));
     let bytes = file("lists").0;
-    let width = if manifest["dtype"] == "f16" { 2 } else { 4 };
+    let width = match manifest["dtype"].as_str() {
+        Some("none") => 0,
+        Some("f16") => 2,
+        _ => 4,
+    };
+    let mut ids_of = Vec::new();
     let id_width = number("idWidth");
     assert_eq!(id_width, if n <= 1 << 32 { 4 } else { 8 });
     let (mut rows, mut end) = (Listed::new(), 0);
     for list in 0..lists {
         let (offset, r, xxh3) = (offsets.u64(), offsets.u64(), offsets.u64());
-        assert_eq!(offset, u64::next_multiple_of(end, 4096));
+        assert_eq!(offset, u64::next_multiple_of(end, if width == 0 { 64 } else { 4096 }));
         if r == 0 {
             assert_eq!(xxh3, xxh3_64(b""));
+            ids_of.push(Vec::new());
             continue;
         }
         assert!(bytes[end as usize..offset as usize].iter().all(|&byte| byte == 0));
@@ -138,11 +161,14 @@ fn read(folder: &Path) -> Read {
         let mut values = Fields(own[..(r * d * width) as usize].to_vec(), 0);
         let mut ids = Fields(own[ids_at as usize..].to_vec(), 0);
         let mut last = None;
+        ids_of.push(Vec::new());
         for _ in 0..r {
             let id = if id_width == 4 { u64::from(ids.u32()) } else { ids.u64() };
             assert!(last < Some(id) && id < n);
             last = Some(id);
+            ids_of[list as usize].push(id);
             let row = match width {
+                0 => Vec::new(),
                 2 => (0..d).map(|_| f16::from_le_bytes(values.take()).to_f32()).collect(),
                 _ => values.f32s(d),
             };
@@ -161,7 +187,37 @@ fn read(folder: &Path) -> Read {
     assert!(
         numbers.is_sorted_by(|a, b| a < b) && numbers.iter().all(|number| *number < n && !rows.contains_key(number))
     );
-    Read { rows, excluded: numbers, centroids, manifest }
+    let decoded = if coded { decoded(d, file("pq"), &file("codes").0, &centroids, &ids_of) } else { BTreeMap::new() };
+    Read { rows, excluded: numbers, centroids, decoded, manifest }
+}
+
+/// What the codes of every row stand for.
+fn decoded(d: u64, mut pq: Fields, codes: &[u8], centroids: &[Vec<f32>], ids: &[Vec<u64>]) -> BTreeMap<u64, Vec<f32>> {
+    let (spaces, columns) = sub_spaces(d);
+    assert_eq!((&pq.take::<8>(), u64::from(pq.u32()), u64::from(pq.u32())), (b"GMPQCODE", d, columns));
+    let error = f64::from_le_bytes(pq.take());
+    assert!(error.is_finite() && error >= 0.0);
+    let words: Vec<Vec<f32>> = (0..d).map(|_| pq.f32s(16)).collect();
+    pq.ends();
+    let (mut rows, mut end) = (BTreeMap::new(), 0u64);
+    for (centroid, ids) in centroids.iter().zip(ids).filter(|(_, ids)| !ids.is_empty()) {
+        let start = end.next_multiple_of(64);
+        assert!(codes[end as usize..start as usize].iter().all(|&byte| byte == 0));
+        let length = (ids.len() as u64).div_ceil(32) * spaces * 16;
+        let own = &codes[start as usize..(start + length) as usize];
+        end = start + length + 8;
+        assert_eq!(codes[(start + length) as usize..end as usize], xxh3_64(own).to_le_bytes());
+        for (row, id) in ids.iter().enumerate() {
+            let code = |space: usize| {
+                let byte = own[(row / 32 * spaces as usize + space) * 16 + row % 16];
+                usize::from(if row % 32 < 16 { byte & 15 } else { byte >> 4 })
+            };
+            let value = |column: usize| centroid[column] + words[column][code(column / columns as usize)];
+            rows.insert(*id, (0..d as usize).map(value).collect());
+        }
+    }
+    assert_eq!(end, codes.len() as u64);
+    rows
 }
 
 /// Values with duplicates, a crowd and some that are not finite.
@@ -174,6 +230,38 @@ fn values(n: usize, dim: usize) -> Vec<f32> {
         values[place] = odd;
     }
     values
+}
+
+#[test]
+fn codes_are_read_by_the_document_alone() {
+    for (dim, rerank) in [(7, "exact"), (1, "f16"), (90, "none")] {
+        let place = Place::new();
+        let all = values(900, dim);
+        let _ = place.cells("cells", 900).embedding("X_pca", dim, &all);
+        let request = IndexRequest {
+            reference: place.inputs().join("cells.zarr").to_str().unwrap().into(),
+            output: Some(place.outputs().join("cells.gmx").to_str().unwrap().into()),
+            nlist: Some(20),
+            method: Some("ivfpq".into()),
+            rerank: Some(rerank.into()),
+            memory: Some("256MiB".into()),
+            ..IndexRequest::default()
+        };
+        build_index(&request, &Progress::silent()).unwrap();
+        let index = read(&place.outputs().join("cells.gmx"));
+        assert_eq!(index.decoded.len(), index.rows.len());
+        let (mut without, mut with) = (0.0, 0.0);
+        for (row, values) in
+            all.chunks_exact(dim).enumerate().filter(|(_, values)| values.iter().all(|v| v.is_finite()))
+        {
+            let row = row as u64;
+            let squared = |from: &[f32]| from.iter().zip(values).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+            assert!(index.rows[&row].1.len() == if rerank == "none" { 0 } else { dim });
+            without += squared(&index.centroids[index.rows[&row].0 as usize]);
+            with += squared(&index.decoded[&row]);
+        }
+        assert!(with < without * if dim == 90 { 0.6 } else { 0.25 }, "{dim}: {with} of {without}");
+    }
 }
 
 #[test]

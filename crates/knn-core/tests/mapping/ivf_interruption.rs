@@ -339,6 +339,7 @@ fn another_search_is_stale() {
         MapRequest { nlist: Some(13), ..request.clone() },
         MapRequest { seed: Some(1), ..request.clone() },
         MapRequest { list_dtype: Some("f16".into()), ..request.clone() },
+        MapRequest { method: Some("ivfpq".into()), rerank: Some("none".into()), ..request.clone() },
         MapRequest { method: Some("exact".into()), nlist: None, ..request.clone() },
     ] {
         let error = map(&MapRequest { resume: Some(true), ..other }).unwrap_err();

@@ -160,7 +160,6 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     let later = [
         MapRequest { kernel_method: some("umap"), ..request.clone() },
         MapRequest { kernel_method: some("jaccard"), ..request.clone() },
-        MapRequest { method: some("ivfpq"), ..request.clone() },
         MapRequest { symmetrize: some("max"), ..request.clone() },
         MapRequest { backend: some("cuda"), ..request.clone() },
         MapRequest { probabilities: some("top-m"), ..request.clone() },
@@ -168,6 +167,9 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     for request in &later {
         stores.refused(request, "GM_UNSUPPORTED", &["available now"]);
     }
+    let (method, metric) = (some("ivfpq"), some("inner_product"));
+    let product = MapRequest { method, metric, obs_keys: None, obsm_keys: None, ..request.clone() };
+    stores.refused(&product, "GM_UNSUPPORTED", &["inner products"]);
     stores.refused(&MapRequest { kernel_method: some("gaus"), ..request.clone() }, "GM_PARAM", &["gauss"]);
     stores.refused(&MapRequest { memory: some("much"), ..request.clone() }, "GM_PARAM", &["512MiB"]);
     stores.refused(&MapRequest { resume: Some(true), overwrite: Some(true), ..request }, "GM_PARAM", &["overwrite"]);

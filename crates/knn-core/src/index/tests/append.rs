@@ -64,7 +64,15 @@ fn seal(path: &Path, coarse: &Coarse, how: &How, values: &[f32]) {
     let assigned = Router::new(coarse, &how.lane).assign(&tile.values, &how.lane);
     let held = Held::new(coarse, 0, &tile.values, &assigned);
     let budget = MemoryBudget::new(1 << 30);
-    let sealer = Sealer { work: &work, spec: &spec, coarse, budget: &budget, tile: &how.lane, progress: &progress };
+    let sealer = Sealer {
+        work: &work,
+        spec: &spec,
+        coarse,
+        quantiser: None,
+        budget: &budget,
+        tile: &how.lane,
+        progress: &progress,
+    };
     sealer.seal(&held).unwrap();
     work.end().unwrap();
 }

@@ -7,13 +7,15 @@ fn sample(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("x.gmx");
     let mut values = clumps(600, 3);
     values[30] = f32::NAN;
-    How::of_lists(8).build(&path, &values, 3).unwrap();
+    let spec = IndexSpec { nlist: Some(8), codes: true, ..IndexSpec::default() };
+    How { spec, ..How::default() }.build(&path, &values, 3).unwrap();
     path
 }
 
 /// Everything that can be read of an index.
 fn all(path: &Path, io: Io) -> Result<(Read, Vec<u64>, Vec<f32>)> {
     let index = open(path, io)?;
+    assert!(index.codebooks().is_some());
     Ok((read(path, io)?, index.excluded()?, index.coarse().centroids(0..index.nlist()).to_vec()))
 }
 
@@ -35,7 +37,10 @@ fn flipped_bits_are_found_or_harmless() {
                     assert_eq!(error.code(), "GM_CORRUPT", "{name}, bit {bit}: {error}");
                     found += 1;
                 }
-                Ok(read) => assert!(read == expected && name == "lists.bin", "{name}, bit {bit}"),
+                Ok(read) => {
+                    let between_lists = ["lists.bin", "codes.bin"].contains(&&*name);
+                    assert!(read == expected && between_lists, "{name}, bit {bit}");
+                }
             }
         }
         assert!(found > 250, "{name}: {found}");
@@ -90,13 +95,14 @@ proptest! {
     #[test]
     fn foreign_bytes_are_no_levels_and_no_offsets(mut bytes in prop::collection::vec(any::<u8>(), 0..200), named: bool) {
         let layout = super::super::format::ListLayout { dim: 3, dtype: ListType::F32, id_width: 4 };
-        for magic in [b"GMCOARSE", b"GMOFFSET", b"GMEXCLUD"] {
+        for magic in [b"GMCOARSE", b"GMOFFSET", b"GMEXCLUD", b"GMPQCODE"] {
             if named && bytes.len() >= 8 {
                 bytes[..8].copy_from_slice(magic);
             }
             let _ = super::super::Coarse::parse(&bytes, "f", 3);
             let _ = super::super::offsets::Offsets::parse(&bytes, "f", 5, 10, 1 << 20, layout);
             let _ = super::super::excluded::parse(&bytes, "f", 4, 10);
+            let _ = super::super::quantiser::Quantiser::parse(&bytes, "f", 3);
         }
     }
 }

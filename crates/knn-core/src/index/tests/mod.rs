@@ -2,6 +2,7 @@
 //! else.
 
 mod append;
+mod codes;
 mod damage;
 mod edges;
 mod generations;
@@ -165,7 +166,7 @@ fn check_rows(path: &Path, values: &[f32], dim: usize) {
             continue;
         }
         let expected: Vec<f32> = match index.manifest().dtype {
-            ListType::F32 => values.to_vec(),
+            ListType::F32 | ListType::None => values.to_vec(),
             ListType::F16 => values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect(),
         };
         assert_eq!(seen.remove(&row), Some(expected), "row {row}");

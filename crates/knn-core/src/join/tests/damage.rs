@@ -43,12 +43,12 @@ struct Tried {
 
 impl Tried {
     /// An index, some of whose rows are in no list, and that has been appended to or not.
-    fn new(folder: &Path, dtype: ListType, grown: bool) -> Self {
+    fn new(folder: &Path, dtype: ListType, codes: bool, grown: bool) -> Self {
         let mut rows = clumps(3, 120, DIM, 5);
         rows[31] = f32::NAN;
         rows[77 * DIM] = f32::INFINITY;
         let built = if grown { rows[..80 * DIM].to_vec() } else { rows.clone() };
-        let indexed = Indexed::of(built, DIM, IndexSpec { nlist: Some(9), dtype, ..IndexSpec::default() });
+        let indexed = Indexed::of(built, DIM, IndexSpec { nlist: Some(9), dtype, codes, ..IndexSpec::default() });
         let path = folder.join("x.gmx");
         std::fs::rename(indexed.folder.path().join("x.gmx"), &path).unwrap();
         if grown {
@@ -92,11 +92,17 @@ fn files(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn flipped_bits_are_found_or_harmless_and_never_give_another_neighbour() {
-    for (dtype, grown) in [(ListType::F32, false), (ListType::F16, true)] {
+    let kinds = [
+        (ListType::F32, false, false),
+        (ListType::F16, false, true),
+        (ListType::F32, true, true),
+        (ListType::None, true, false),
+    ];
+    for (dtype, codes, grown) in kinds {
         let folder = tempfile::tempdir().unwrap();
-        let tried = Tried::new(folder.path(), dtype, grown);
+        let tried = Tried::new(folder.path(), dtype, codes, grown);
         let all = files(&tried.path);
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), if codes { 7 } else { 5 });
         for (name, bytes) in all {
             let mut found = 0;
             for flip in 0..TIMES {
@@ -106,7 +112,7 @@ fn flipped_bits_are_found_or_harmless_and_never_give_another_neighbour() {
                 std::fs::write(tried.path.join(&name), &flipped).unwrap();
                 let is_found = tried.is_found(&name, &format!("bit {bit}"));
                 // Zeros between lists are read by no one.
-                assert!(is_found || name.starts_with("lists."), "{name}, bit {bit}");
+                assert!(is_found || name.starts_with("lists.") || name.starts_with("codes."), "{name}, bit {bit}");
                 found += u64::from(is_found);
             }
             assert!(found > 20, "{name}: {found}");
@@ -119,7 +125,7 @@ fn flipped_bits_are_found_or_harmless_and_never_give_another_neighbour() {
 #[test]
 fn files_cut_short_or_made_longer_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let tried = Tried::new(folder.path(), ListType::F32, false);
+    let tried = Tried::new(folder.path(), ListType::F32, true, false);
     for (name, bytes) in files(&tried.path) {
         for cut in 0..TIMES {
             let length = random(cut, 2 * bytes.len());

@@ -1,6 +1,7 @@
 //! The join by lists as a whole: what it finds, in whatever way it is carried out, and what is said of it.
 
 mod calibration;
+mod codes;
 mod damage;
 mod exactness;
 mod invariance;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::search::check_nlist;
 use super::values::{
-    checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_seed,
-    checked_threads,
+    checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_rerank,
+    checked_seed, checked_threads, one_of, reranked_dtype,
 };
 use crate::distance::Metric;
 use crate::error::{Error, Result};
@@ -35,6 +35,11 @@ pub struct IndexRequest {
     /// Numbers in the lists: `f32` (default), or `f16` for half the bytes, with coordinates rounded to 5e-4 of their size.
     #[serde(alias = "list_dtype")]
     pub list_dtype: Option<String>,
+    /// `ivf` (default), or `ivfpq`: rows have codes of 4 bits for each sub-space, which say what is compared closely.
+    pub method: Option<String>,
+    /// What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+    /// bytes, or `none`: nothing but codes is stored, and distances are approximate.
+    pub rerank: Option<String>,
     /// Distance that the lists are made for: `euclidean` (default), `sqeuclidean`, `cosine` or `inner_product`.
     pub metric: Option<String>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
@@ -68,8 +73,10 @@ pub struct IndexParameters {
     /// Seed of the training sample.
     #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
-    /// Numbers in the lists: `f32` or `f16`.
+    /// Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.
     pub list_dtype: String,
+    /// What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+    pub rerank: Option<String>,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
     pub metric: Metric,
@@ -90,6 +97,8 @@ pub struct ResolvedIndex {
     pub seed: u64,
     /// Numbers in the lists.
     pub list_dtype: String,
+    /// What decides among rows that codes have selected; none without codes.
+    pub rerank: Option<String>,
     /// The metric.
     pub metric: Metric,
     /// The budget, bytes.
@@ -113,13 +122,19 @@ impl IndexRequest {
             return Err(Error::param("reference", "", "name the store to be indexed"));
         }
         let output = self.output.as_deref().map(|path| checked_index_path("output", path)).transpose()?;
+        let rerank = self.checked_codes()?;
+        let list_dtype = match &rerank {
+            Some(rerank) => reranked_dtype(rerank).to_owned(),
+            None => checked_list_dtype(self.list_dtype.as_deref())?,
+        };
         Ok(ResolvedIndex {
             reference: PathBuf::from(&self.reference),
             output: output.map(PathBuf::from),
             use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
             nlist: checked_lists("nlist", self.nlist)?,
             seed: checked_seed(self.seed)?,
-            list_dtype: checked_list_dtype(self.list_dtype.as_deref())?,
+            list_dtype,
+            rerank,
             metric: checked_metric(self.metric.as_deref())?,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
@@ -128,6 +143,22 @@ impl IndexRequest {
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
         })
+    }
+}
+
+impl IndexRequest {
+    /// What decides among rows that codes select, if they are to have codes.
+    fn checked_codes(&self) -> Result<Option<String>> {
+        let method = one_of("method", self.method.as_deref(), &["ivf", "ivfpq"], &[])?;
+        let rerank = checked_rerank(self.rerank.as_deref())?;
+        if let (Some("ivf"), Some(rerank)) = (self.method.as_deref(), &rerank) {
+            return Err(Error::param("rerank", rerank, "only codes select what is decided: ask for method ivfpq"));
+        }
+        let coded = method == "ivfpq" || rerank.is_some();
+        if let Some(dtype) = self.list_dtype.as_ref().filter(|_| coded) {
+            return Err(Error::param("listDtype", dtype, "rerank says how rows are stored beside their codes"));
+        }
+        Ok(coded.then(|| rerank.unwrap_or_else(|| "exact".into())))
     }
 }
 
@@ -141,6 +172,7 @@ impl ResolvedIndex {
             nlist,
             seed: self.seed,
             list_dtype: self.list_dtype.clone(),
+            rerank: self.rerank.clone(),
             metric: self.metric,
         })
     }
@@ -159,6 +191,10 @@ mod tests {
             ("nlist", IndexRequest { nlist: Some(0), ..request() }),
             ("seed", IndexRequest { seed: Some(-3), ..request() }),
             ("listDtype", IndexRequest { list_dtype: Some("f64".into()), ..request() }),
+            ("method", IndexRequest { method: Some("exact".into()), ..request() }),
+            ("rerank", IndexRequest { rerank: Some("some".into()), ..request() }),
+            ("rerank", IndexRequest { rerank: Some("none".into()), method: Some("ivf".into()), ..request() }),
+            ("listDtype", IndexRequest { rerank: Some("none".into()), list_dtype: Some("f32".into()), ..request() }),
             ("metric", IndexRequest { metric: Some("manhattan".into()), ..request() }),
             ("threads", IndexRequest { threads: Some(0), ..request() }),
         ];

@@ -55,7 +55,8 @@ pub struct MapRequest {
     #[serde(alias = "confidence_postfix")]
     pub confidence_postfix: Option<String>,
     /// How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
-    /// pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+    /// pair; `ivf` visits the lists of an index that are nearest to a cell; `ivfpq` does so by codes of 4 bits for each
+    /// sub-space, which say what is compared closely.
     pub method: Option<String>,
     /// Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
     /// `nprobe`, by brute force on a sample of this run's own cells.
@@ -76,6 +77,9 @@ pub struct MapRequest {
     /// rounded to 5e-4 of their size.
     #[serde(alias = "list_dtype")]
     pub list_dtype: Option<String>,
+    /// What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+    /// bytes, or `none`: nothing but codes is stored, and distances are approximate.
+    pub rerank: Option<String>,
     /// How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
     /// `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
     pub io: Option<String>,

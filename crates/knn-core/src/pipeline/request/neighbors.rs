@@ -28,7 +28,8 @@ pub struct NeighborsRequest {
     #[cfg_attr(test, ts(type = "number", optional))]
     pub n_neighbors: Option<i64>,
     /// How neighbours are sought. `auto` (default): `exact` below 50 000 reference cells, else `ivf`. `exact` compares every
-    /// pair; `ivf` visits the lists of an index that are nearest to a cell. `ivfpq` comes later.
+    /// pair; `ivf` visits the lists of an index that are nearest to a cell; `ivfpq` does so by codes of 4 bits for each
+    /// sub-space, which say what is compared closely.
     pub method: Option<String>,
     /// Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
     /// `nprobe`, by brute force on a sample of this run's own cells.
@@ -49,6 +50,9 @@ pub struct NeighborsRequest {
     /// rounded to 5e-4 of their size.
     #[serde(alias = "list_dtype")]
     pub list_dtype: Option<String>,
+    /// What decides among the rows that codes have selected, by `ivfpq`: `exact` (default) rows as they are, `f16` rows rounded to half the
+    /// bytes, or `none`: nothing but codes is stored, and distances are approximate.
+    pub rerank: Option<String>,
     /// How lists are read. `auto` (default): kept in memory where they fit, else read, or mapped if the run built them itself;
     /// `pread`; or `mmap` of a sealed index, which must not be changed meanwhile. Changes no result.
     pub io: Option<String>,
@@ -94,6 +98,7 @@ impl NeighborsRequest {
             metric: request.metric,
             seed: request.seed,
             list_dtype: request.list_dtype,
+            rerank: request.rerank,
             io: request.io,
             order: request.order,
             index: request.index,

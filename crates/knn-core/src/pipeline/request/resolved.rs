@@ -36,7 +36,7 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
-    /// The search method taken: `exact` or `ivf`.
+    /// The search method taken: `exact`, `ivf` or `ivfpq`.
     pub method: String,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
@@ -58,8 +58,10 @@ pub struct IvfParameters {
     /// Lists of the index.
     #[cfg_attr(test, ts(type = "number"))]
     pub nlist: u64,
-    /// Numbers in its lists: `f32` or `f16`.
+    /// Numbers in its lists: `f32`, `f16`, or `none` where codes are all there is.
     pub list_dtype: String,
+    /// What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
+    pub rerank: Option<String>,
     /// Seed of all samples.
     #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,

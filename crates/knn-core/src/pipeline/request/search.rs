@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use super::map::MapRequest;
 use super::resolved::IvfParameters;
-use super::values::{checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_seed, one_of};
+use super::values::{
+    checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_rerank, checked_seed, one_of,
+    reranked_dtype,
+};
 use crate::error::{Error, Result};
 use crate::index::default_lists;
 use crate::pipeline::index_report::IndexDescription;
@@ -17,7 +20,7 @@ const DEFAULT_RECALL: f64 = 0.95;
 /// The search options of a request, each valid by itself and none contradicting another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
-    /// `auto`, `exact` or `ivf`.
+    /// `auto`, `exact`, `ivf` or `ivfpq`.
     pub method: String,
     /// The recall asked for.
     pub recall: Option<f64>,
@@ -29,6 +32,8 @@ pub struct Search {
     pub seed: u64,
     /// Numbers in lists, where that was said.
     pub list_dtype: Option<String>,
+    /// What decides among rows that codes have selected, where that was said.
+    pub rerank: Option<String>,
     /// `auto`, `pread` or `mmap`.
     pub io: String,
     /// The order of work; none is the one that costs less.
@@ -42,7 +47,7 @@ pub struct Search {
 /// What a search will be, and one sentence that says why.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::pipeline) struct Chosen {
-    /// `exact` or `ivf`.
+    /// `exact`, `ivf` or `ivfpq`.
     pub(in crate::pipeline) method: &'static str,
     /// None for an exact search.
     pub(in crate::pipeline) ivf: Option<IvfParameters>,
@@ -53,7 +58,7 @@ pub(in crate::pipeline) struct Chosen {
 impl Search {
     /// Checks the options alone and against each other.
     pub(super) fn resolve(request: &MapRequest) -> Result<Self> {
-        let method = one_of("method", request.method.as_deref(), &["auto", "exact", "ivf"], &["ivfpq"])?;
+        let method = one_of("method", request.method.as_deref(), &["auto", "exact", "ivf", "ivfpq"], &[])?;
         let list_dtype = request.list_dtype.as_deref().map(|given| checked_list_dtype(Some(given))).transpose()?;
         let index = request.index.as_deref().map(|path| checked_index_path("index", path)).transpose()?;
         let search = Self {
@@ -63,6 +68,7 @@ impl Search {
             nprobe: checked_lists("nprobe", request.nprobe)?,
             seed: checked_seed(request.seed)?,
             list_dtype,
+            rerank: checked_rerank(request.rerank.as_deref())?,
             io: one_of("io", request.io.as_deref(), &["auto", "pread", "mmap"], &["direct"])?,
             order: Order::from_name(&one_of("order", request.order.as_deref(), &["auto", "rows", "lists"], &[])?),
             index: index.map(PathBuf::from),
@@ -85,6 +91,16 @@ impl Search {
             let reason = "an exact search has no lists: leave it out, or ask for method ivf";
             return Err(Error::param(name, value, reason));
         }
+        if self.method == "ivf"
+            && let Some(rerank) = &self.rerank
+        {
+            return Err(Error::param("rerank", rerank, "only codes select what is decided: ask for method ivfpq"));
+        }
+        if (self.method == "ivfpq" || self.rerank.is_some())
+            && let Some(dtype) = &self.list_dtype
+        {
+            return Err(Error::param("listDtype", dtype, "rerank says how rows are stored beside their codes"));
+        }
         if let (Some(recall), Some(_)) = (self.recall, self.nprobe) {
             return Err(Error::param("recall", recall, "nprobe fixes what recall would choose: give one of them"));
         }
@@ -101,6 +117,9 @@ impl Search {
             if let Some(dtype) = &self.list_dtype {
                 return Err(Error::param("listDtype", dtype, reason));
             }
+            if let Some(rerank) = &self.rerank {
+                return Err(Error::param("rerank", rerank, reason));
+            }
         }
         Ok(())
     }
@@ -111,7 +130,8 @@ impl Search {
         let nlist = self.nlist.map(|nlist| ("nlist", nlist.to_string()));
         let nprobe = self.nprobe.map(|nprobe| ("nprobe", nprobe.to_string()));
         let list_dtype = self.list_dtype.as_ref().map(|dtype| ("listDtype", dtype.clone()));
-        index.or(nlist).or(nprobe).or(list_dtype)
+        let rerank = self.rerank.as_ref().map(|rerank| ("rerank", rerank.clone()));
+        index.or(nlist).or(nprobe).or(list_dtype).or(rerank)
     }
 
     /// The method for `n_ref` reference cells, and its parameters. `index` describes the one that was given.
@@ -128,22 +148,33 @@ impl Search {
         if let Some(nprobe) = self.nprobe.filter(|&nprobe| nprobe > nlist) {
             return Err(Error::param("nprobe", nprobe, format!("at most nlist, which is {nlist}")));
         }
+        if let Some(index) = index.filter(|index| self.method != "auto" && self.method != index.method) {
+            return Err(Error::param("method", &self.method, format!("the index is made for {}", index.method)));
+        }
+        let coded = self.method == "ivfpq" || self.rerank.is_some();
+        let rerank = match index {
+            Some(index) => index.rerank.clone(),
+            None => coded.then(|| self.rerank.clone().unwrap_or_else(|| "exact".into())),
+        };
         let list_dtype = index.map(|index| index.list_dtype.clone()).or_else(|| self.list_dtype.clone());
+        let list_dtype = rerank.as_deref().map(|rerank| reranked_dtype(rerank).to_owned()).or(list_dtype);
+        let method = if rerank.is_some() { "ivfpq" } else { "ivf" };
         let ivf = IvfParameters {
             recall: self.nprobe.is_none().then(|| self.recall.unwrap_or(DEFAULT_RECALL)),
             nprobe: self.nprobe,
             nlist,
             list_dtype: list_dtype.unwrap_or_else(|| "f32".into()),
+            rerank,
             seed: self.seed,
             index: index.map(|index| index.digest.clone()),
         };
-        Ok(Chosen { method: "ivf", ivf: Some(ivf), reason })
+        Ok(Chosen { method, ivf: Some(ivf), reason })
     }
 
     fn method_for(&self, n_ref: u64) -> (bool, String) {
         match self.method.as_str() {
             "exact" => (false, "it was asked for".into()),
-            "ivf" => (true, "it was asked for".into()),
+            "ivf" | "ivfpq" => (true, "it was asked for".into()),
             _ => match self.of_lists() {
                 Some((name, _)) => (true, format!("{name} was given, which only an index has")),
                 None if self.recall == Some(1.0) => (false, "only an exact search promises a recall of 1".into()),
@@ -204,14 +235,18 @@ mod tests {
             ("index", ivf(|r| (r.method, r.index) = (Some("exact".into()), Some("a.gmx".into())))),
             ("nlist", ivf(|r| (r.index, r.nlist) = (Some("a.gmx".into()), Some(8)))),
             ("listDtype", ivf(|r| (r.index, r.list_dtype) = (Some("a.gmx".into()), Some("f32".into())))),
+            ("rerank", ivf(|r| r.rerank = Some("f32".into()))),
+            ("rerank", ivf(|r| (r.method, r.rerank) = (Some("ivf".into()), Some("exact".into())))),
+            ("rerank", ivf(|r| (r.method, r.rerank) = (Some("exact".into()), Some("none".into())))),
+            ("rerank", ivf(|r| (r.index, r.rerank) = (Some("a.gmx".into()), Some("f16".into())))),
+            ("listDtype", ivf(|r| (r.method, r.list_dtype) = (Some("ivfpq".into()), Some("f16".into())))),
         ];
         for (name, request) in wrong {
             let error = Search::resolve(&request).unwrap_err();
             assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
         }
-        for later in [ivf(|r| r.method = Some("ivfpq".into())), ivf(|r| r.io = Some("direct".into()))] {
-            assert_eq!(Search::resolve(&later).unwrap_err().code(), "GM_UNSUPPORTED");
-        }
+        let later = ivf(|r| r.io = Some("direct".into()));
+        assert_eq!(Search::resolve(&later).unwrap_err().code(), "GM_UNSUPPORTED");
         let alone = MapRequest { index: Some("a.gmx".into()), reference: None, ..request() };
         assert_eq!(Search::resolve(&alone).unwrap_err().code(), "GM_UNSUPPORTED");
     }
@@ -249,6 +284,26 @@ mod tests {
         assert_eq!(search(&many).choose(1_000_000, None).unwrap_err().code(), "GM_PARAM");
         let more = MapRequest { nlist: Some(600), ..request() };
         assert_eq!(search(&more).choose(500, None).unwrap_err().code(), "GM_PARAM");
+    }
+
+    #[test]
+    fn codes_say_how_rows_are_stored() {
+        let chosen = |method: Option<&str>, rerank: Option<&str>| {
+            let (method, rerank) = (method.map(str::to_owned), rerank.map(str::to_owned));
+            let chosen = search(&MapRequest { method, rerank, ..request() }).choose(1000, None).unwrap();
+            let ivf = chosen.ivf.unwrap();
+            (chosen.method, ivf.rerank.unwrap_or_default(), ivf.list_dtype)
+        };
+        let expected = |rerank: &str, dtype: &str| ("ivfpq", rerank.to_owned(), dtype.to_owned());
+        assert_eq!(chosen(Some("ivfpq"), None), expected("exact", "f32"));
+        assert_eq!(chosen(None, Some("f16")), expected("f16", "f16"));
+        assert_eq!(chosen(Some("ivfpq"), Some("none")), expected("none", "none"));
+        assert_eq!(chosen(Some("ivf"), None), ("ivf", String::new(), "f32".into()));
+        let given = MapRequest { index: Some("a.gmx".into()), ..request() };
+        let index = IndexDescription { method: "ivfpq".into(), rerank: Some("none".into()), ..Default::default() };
+        assert_eq!(search(&given).choose(500, Some(&index)).unwrap().method, "ivfpq");
+        let other = MapRequest { method: Some("ivf".into()), ..given };
+        assert_eq!(search(&other).choose(500, Some(&index)).unwrap_err().code(), "GM_PARAM");
     }
 
     #[test]

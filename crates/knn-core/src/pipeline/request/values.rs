@@ -71,7 +71,21 @@ pub(super) fn checked_metric(given: Option<&str>) -> Result<Metric> {
 
 /// Numbers in lists.
 pub(super) fn checked_list_dtype(given: Option<&str>) -> Result<String> {
-    one_of("listDtype", given, &["f32", "f16"], &["pq"])
+    one_of("listDtype", given, &["f32", "f16"], &[])
+}
+
+/// What decides among rows that codes have selected.
+pub(super) fn checked_rerank(given: Option<&str>) -> Result<Option<String>> {
+    given.map(|given| one_of("rerank", Some(given), &["exact", "f16", "none"], &[])).transpose()
+}
+
+/// How lists store rows that are decided in this way.
+pub(super) fn reranked_dtype(rerank: &str) -> &'static str {
+    match rerank {
+        "f16" => "f16",
+        "none" => "none",
+        _ => "f32",
+    }
 }
 
 /// A number of lists.
