@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use super::request::{IndexParameters, Parameters};
-use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::MOST_TRAINED;
 
@@ -12,7 +11,6 @@ use crate::index::MOST_TRAINED;
 pub(super) fn search(parameters: &Parameters) -> Result<()> {
     if let Some(ivf) = parameters.ivf.as_ref().filter(|ivf| ivf.index.is_none()) {
         nlist(ivf.nlist)?;
-        codes(ivf.rerank.is_some(), parameters.metric)?;
     }
     Ok(())
 }
@@ -22,16 +20,7 @@ pub(super) fn index(parameters: &IndexParameters, work_dir: Option<&Path>) -> Re
     if work_dir.is_some() {
         return unsupported("workDir of an index", "leave it out: intermediate files lie beside the index");
     }
-    codes(parameters.rerank.is_some(), parameters.metric)?;
     nlist(parameters.nlist)
-}
-
-/// The squared distance to what codes stand for is a sum over sub-spaces from 0 on; a product is not.
-fn codes(coded: bool, metric: Metric) -> Result<()> {
-    if coded && metric.is_product() {
-        return unsupported("method ivfpq for inner products", "ask for method ivf, or another metric");
-    }
-    Ok(())
 }
 
 fn nlist(nlist: u64) -> Result<()> {

@@ -71,23 +71,18 @@ fn cross_mapping_by_lists_has_one_result() {
 fn mapping_by_codes_has_one_result_and_says_what_is_approximate() {
     let place = Place::new();
     let (query, reference) = (with_gaps(&place, "query", 700, DIM, 1), with_gaps(&place, "reference", 2500, DIM, 2));
-    for rerank in ["exact", "none"] {
-        let coded = |request: MapRequest| MapRequest {
-            method: Some("ivfpq".into()),
-            rerank: Some(rerank.into()),
-            overwrite: Some(true),
-            ..request
-        };
-        for request in [by_lists(&place, &query, Some(&reference), 32), by_lists(&place, &reference, None, 32)] {
-            let request = coded(request);
-            let report = map(&request).unwrap();
-            let recall = &report.recall;
-            assert_eq!((recall.method.as_str(), recall.approximate_distances), ("ivfpq", rerank == "none"));
-            assert_eq!(report.warnings.iter().any(|warning| warning.contains("approximate")), rerank == "none");
-            assert!(recall.measured >= if rerank == "none" { 0.3 } else { 0.9 }, "{rerank}: {recall:?}");
-            assert!(rerank == "exact" || recall.measured < 0.95, "codes are not exact: {recall:?}");
-            every_way_gives_the_same_bytes(&place, &request);
-        }
+    let cross = by_lists(&place, &query, Some(&reference), 32);
+    let own = by_lists(&place, &reference, None, 32);
+    for (rerank, request) in [("exact", cross), ("none", own)] {
+        let (method, rerank_option) = (Some("ivfpq".into()), Some(rerank.into()));
+        let request = MapRequest { method, rerank: rerank_option, overwrite: Some(true), ..request };
+        let report = map(&request).unwrap();
+        let recall = &report.recall;
+        assert_eq!((recall.method.as_str(), recall.approximate_distances), ("ivfpq", rerank == "none"));
+        assert_eq!(report.warnings.iter().any(|warning| warning.contains("approximate")), rerank == "none");
+        assert!(recall.measured >= if rerank == "none" { 0.3 } else { 0.9 }, "{rerank}: {recall:?}");
+        assert!(rerank == "exact" || recall.measured < 0.95, "codes are not exact: {recall:?}");
+        every_way_gives_the_same_bytes(&place, &request);
     }
 }
 

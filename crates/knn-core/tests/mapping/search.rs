@@ -122,6 +122,8 @@ fn an_index_is_refused_before_anything_is_written() {
     assert_eq!(build(&IndexRequest { nlist: Some(91), ..request.clone() }), "GM_PARAM");
     assert_eq!(build(&IndexRequest { memory: Some("1MiB".into()), ..request.clone() }), "GM_BUDGET");
     assert_eq!(build(&IndexRequest { use_rep: Some("X_scvi".into()), ..request.clone() }), "GM_NOT_FOUND");
+    let product = IndexRequest { rerank: Some("f16".into()), metric: Some("inner_product".into()), ..request.clone() };
+    assert_eq!(build(&product), "GM_UNSUPPORTED");
     let inputs = place.inputs().to_str().unwrap().to_owned();
     let later = IndexRequest { work_dir: Some(inputs), ..request.clone() };
     assert_eq!(plan_index(&later).unwrap().warnings.len(), 2, "few cells for each list, and what is not done yet");

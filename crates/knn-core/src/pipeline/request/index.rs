@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::search::check_nlist;
 use super::values::{
-    checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_rerank,
+    check_codes, checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_rerank,
     checked_seed, checked_threads, one_of, reranked_dtype,
 };
 use crate::distance::Metric;
@@ -123,6 +123,8 @@ impl IndexRequest {
         }
         let output = self.output.as_deref().map(|path| checked_index_path("output", path)).transpose()?;
         let rerank = self.checked_codes()?;
+        let metric = checked_metric(self.metric.as_deref())?;
+        check_codes(rerank.is_some(), metric)?;
         let list_dtype = match &rerank {
             Some(rerank) => reranked_dtype(rerank).to_owned(),
             None => checked_list_dtype(self.list_dtype.as_deref())?,
@@ -135,7 +137,7 @@ impl IndexRequest {
             seed: checked_seed(self.seed)?,
             list_dtype,
             rerank,
-            metric: checked_metric(self.metric.as_deref())?,
+            metric,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
             work_dir: self.work_dir.as_ref().map(PathBuf::from),

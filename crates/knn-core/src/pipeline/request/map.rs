@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::resolved::{DEFAULT_LAYOUT, Parameters, Resolved};
 use super::search::Search;
 use super::values::{
-    MOST_NEIGHBORS, checked_layout, checked_memory, checked_metric, checked_threads, distinct, one_of, postfix,
-    same_store,
+    MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_threads, distinct, one_of,
+    postfix, same_store,
 };
 use crate::error::{Error, Result};
 
@@ -163,6 +163,7 @@ impl MapRequest {
         one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
+        check_codes(search.is_coded(), metric)?;
         if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
             return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
         }

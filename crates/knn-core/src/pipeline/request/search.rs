@@ -84,6 +84,11 @@ impl Search {
         Ok(search)
     }
 
+    /// Whether codes were asked for. An index that has them says so itself.
+    pub(super) fn is_coded(&self) -> bool {
+        self.method == "ivfpq" || self.rerank.is_some()
+    }
+
     fn refuse_contradictions(&self) -> Result<()> {
         if self.method == "exact"
             && let Some((name, value)) = self.of_lists()
@@ -96,7 +101,7 @@ impl Search {
         {
             return Err(Error::param("rerank", rerank, "only codes select what is decided: ask for method ivfpq"));
         }
-        if (self.method == "ivfpq" || self.rerank.is_some())
+        if self.is_coded()
             && let Some(dtype) = &self.list_dtype
         {
             return Err(Error::param("listDtype", dtype, "rerank says how rows are stored beside their codes"));
@@ -151,10 +156,9 @@ impl Search {
         if let Some(index) = index.filter(|index| self.method != "auto" && self.method != index.method) {
             return Err(Error::param("method", &self.method, format!("the index is made for {}", index.method)));
         }
-        let coded = self.method == "ivfpq" || self.rerank.is_some();
         let rerank = match index {
             Some(index) => index.rerank.clone(),
-            None => coded.then(|| self.rerank.clone().unwrap_or_else(|| "exact".into())),
+            None => self.is_coded().then(|| self.rerank.clone().unwrap_or_else(|| "exact".into())),
         };
         let list_dtype = index.map(|index| index.list_dtype.clone()).or_else(|| self.list_dtype.clone());
         let list_dtype = rerank.as_deref().map(|rerank| reranked_dtype(rerank).to_owned()).or(list_dtype);

@@ -79,6 +79,17 @@ pub(super) fn checked_rerank(given: Option<&str>) -> Result<Option<String>> {
     given.map(|given| one_of("rerank", Some(given), &["exact", "f16", "none"], &[])).transpose()
 }
 
+/// Codes are summed from 0 on, as squared distances are; products are not.
+pub(super) fn check_codes(coded: bool, metric: Metric) -> Result<()> {
+    if coded && metric.is_product() {
+        return Err(Error::Unsupported {
+            what: "method ivfpq for inner products".into(),
+            remedy: "ask for method ivf, or another metric".into(),
+        });
+    }
+    Ok(())
+}
+
 /// How lists store rows that are decided in this way.
 pub(super) fn reranked_dtype(rerank: &str) -> &'static str {
     match rerank {
