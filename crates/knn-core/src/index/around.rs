@@ -39,6 +39,14 @@ pub struct RouteScratch {
     keys: Vec<u64>,
 }
 
+impl RouteScratch {
+    /// Bytes of one thread's buffers, where all of `nlist` lists are looked at.
+    pub fn bytes(nlist: u64, dim: u64) -> u64 {
+        // Their numbers, keys, and what finding them takes.
+        Targets::bytes(nlist, dim) + nlist * (4 + 8 + 40)
+    }
+}
+
 impl Around {
     /// How many lists around its own a row is compared with, so that it can look in so many.
     pub fn count_for(probes: Probes, nlist: usize) -> usize {
@@ -103,6 +111,9 @@ impl Around {
     /// Packs the lists around a list.
     fn meet(&self, router: &Router, coarse: &Coarse, list: u32, tile: &dyn DistanceTile, scratch: &mut RouteScratch) {
         let RouteScratch { finding, around, targets, .. } = scratch;
+        if self.count >= router.nlist && around.len() == router.nlist {
+            return; // All lists are around each, and were met before.
+        }
         if let Some(kept) = &self.lists {
             let kept = kept[list as usize].get_or_init(|| {
                 router.around(list, self.count, coarse, tile, finding, around);

@@ -158,6 +158,11 @@ impl<'a> Slice<'a> {
                 chosen.clear();
                 chosen.extend(0..panels.panels() as u32);
                 let blocks = packed.blocks();
+                if stays && !places.have_room(blocks, BLOCK_ROWS) {
+                    let lists = Found::Among(index, places);
+                    tile.finish(queries, survivors, &mut Decide { results, queries, tile: *tile, lists, decided });
+                    places.clear();
+                }
                 let first_slot = if stays { places.begin(list, blocks, BLOCK_ROWS) } else { 0 };
                 let visit = Visit { rows: queries, panels, chosen, first_block: 0, end_block: blocks, first_slot };
                 let lists = if stays { Found::Among(index, places) } else { Found::In(view) };
@@ -218,7 +223,7 @@ impl Decided {
         let farthest = if limit == i32::MIN { f64::INFINITY } else { queries.farthest(query, limit) };
         // Exact values are squared, but for products.
         let most = if metric.is_product() { farthest } else { farthest * farthest * (1.0 + 1e-12) };
-        let found = self.exact.iter().enumerate().filter(|(_, exact)| **exact <= most);
+        let found = self.exact.iter().enumerate().filter(|(_, exact)| exact.is_finite() && **exact <= most);
         let found = found.map(|(row, &exact)| (view.ids.get(row) as i64, exact));
         results.merge(query, metric, found, &mut self.ranking);
     }

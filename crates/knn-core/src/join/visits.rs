@@ -80,6 +80,11 @@ impl Places {
         self.blocks.clear();
     }
 
+    /// Whether there are numbers for the slots of so many more blocks: with all lists of a large index there are not.
+    pub(super) fn have_room(&self, blocks: usize, block_rows: usize) -> bool {
+        (self.blocks.len() + blocks).saturating_mul(block_rows) <= i32::MAX as usize
+    }
+
     /// Room for the blocks of a list; returns its first slot.
     pub(super) fn begin(&mut self, list: u32, blocks: usize, block_rows: usize) -> u32 {
         let first = self.blocks.len() as u32;
@@ -134,6 +139,7 @@ mod tests {
     #[test]
     fn slots_find_their_list() {
         let mut places = Places::default();
+        assert!(places.have_room(i32::MAX as usize / 16, 16) && !places.have_room(i32::MAX as usize / 16 + 1, 16));
         assert_eq!(places.begin(7, 2, 16), 0);
         assert_eq!(places.begin(3, 1, 16), 32);
         assert_eq!(places.find(17, 16), (7, 17));

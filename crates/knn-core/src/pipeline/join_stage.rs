@@ -46,9 +46,10 @@ impl Joined {
     }
 }
 
-/// The recall that was measured before the first unit, if one is committed.
+/// The recall that was measured before the first unit, if that one is committed. It is measured again where it is not: what told it stands there
+/// only.
 pub(super) fn measured(store: &MappingStore) -> Result<Option<Measured>> {
-    let record = (0..store.spec().layout.units()).find_map(|unit| store.committed(Stage::Joined, unit));
+    let record = store.committed(Stage::Joined, 0);
     let Some(Joined { recall: Some(recall), held_out, .. }) =
         record.map(|record| recorded(store, &record)).transpose()?
     else {

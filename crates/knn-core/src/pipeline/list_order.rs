@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::store::{RunBuffer, RunLedger, RunShape, Stage};
 use crate::types::{NeighborBlock, Tile};
 
-/// What each range's record keeps, because a process that goes on may have nothing left to ask.
+/// What the first range's record keeps, because a process that goes on may have nothing left to ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Searched {
     recall: RecallReport,
@@ -108,6 +108,7 @@ fn search(
     let (mut here, mut ahead, mut ordered) = (Block::default(), Block::default(), Ordered::default());
     let (mut finished, mut finished_rows) = (Finished::default(), Vec::new());
     finished.nearest.k = k;
+    let ledger_is_new = ledger.covered(Stage::Found) == 0;
     let mut range = Range {
         form,
         run_rows,
@@ -115,11 +116,16 @@ fn search(
         ledger,
         buffer: RunBuffer::new(form.shape()),
         record: Vec::new(),
-        extra: json!(Searched {
-            recall: measured.recall.clone(),
-            held_out: measured.held_out.clone(),
-            excluded: lists.search.excluded(),
-        }),
+        // In one record only: with labels it may be long, and ranges are many.
+        extra: if ledger_is_new {
+            json!(Searched {
+                recall: measured.recall.clone(),
+                held_out: measured.held_out.clone(),
+                excluded: lists.search.excluded(),
+            })
+        } else {
+            serde_json::Value::Null
+        },
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;
@@ -182,6 +188,6 @@ impl Range<'_> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.ledger.commit(Stage::Found, self.end, &mut self.buffer, self.extra.clone())
+        self.ledger.commit(Stage::Found, self.end, &mut self.buffer, self.extra.take())
     }
 }

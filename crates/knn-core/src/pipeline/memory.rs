@@ -16,7 +16,7 @@ use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{CodeRecord, IndexBuilder, Router, super_cells};
+use crate::index::{CodeRecord, IndexBuilder, RouteScratch, Router, super_cells};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -161,9 +161,11 @@ fn share_lists(
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
     let slice =
         slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes });
-    let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16);
+    let codebooks = if codes > 0 { dim * 64 + 64 } else { 0 };
+    let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16) + codebooks;
     let mut join = common.clone();
-    join.insert("threads", threads * slice + Router::scratch_bytes(dim, threads));
+    let routing = threads * RouteScratch::bytes(ivf.nlist, dim) + Router::scratch_bytes(dim, threads);
+    join.insert("threads", threads * slice + routing);
     join.insert("index levels", levels);
     if ivf.rerank.as_deref() == Some("none") {
         // The sample that measures the recall meets the reference's own rows, a slab at a time.
@@ -186,7 +188,9 @@ fn share_lists(
         row: per_row + 16,
         block_rows: [least_block, n_query.clamp(least_block, MOST_LIST_BLOCK)],
     };
-    let by_lists = fixed + needs.least();
+    // In self-mapping, the list that queries come from.
+    let own_list = if resolved.self_mapping { longest * (dim * 8 + 8) } else { 0 };
+    let by_lists = fixed + own_list + needs.least();
     let least_join = if order == Some(Order::Lists) { by_lists } else { fixed + least_block * per_row };
     let transfer = transfer_parts(common, inputs, spec, threads);
     let least_transfer: u64 = transfer.values().sum();
@@ -218,12 +222,13 @@ fn share_lists(
     let order = order.unwrap_or_else(|| if has_rows && by_lists <= resolved.memory { cheaper() } else { Order::Rows });
     let shares = match order {
         Order::Rows => Shares { block_rows, run_bytes: 0 },
-        Order::Lists => needs.share(resolved.memory - fixed),
+        Order::Lists => needs.share(resolved.memory - fixed - own_list),
     };
     let (block_rows, per_row) = (shares.block_rows, if order == Order::Rows { per_row } else { needs.row });
     join.insert("queries in flight", block_rows * per_row);
     if order == Order::Lists {
         join.insert("runs", shares.run_bytes);
+        join.insert("queries of lists", own_list);
     }
     let planned: u64 = join.values().sum();
     let (highest, planned) = if least_transfer > planned { (transfer, least_transfer) } else { (join, planned) };

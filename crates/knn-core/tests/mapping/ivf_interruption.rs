@@ -125,6 +125,26 @@ fn self_mapping_in_the_order_of_lists_is_resumed_to_the_same_bytes() {
 }
 
 #[test]
+fn a_first_unit_that_is_lost_is_made_again_with_all_that_it_tells() {
+    let place = Place::new();
+    for order in ["rows", "lists"] {
+        let request = MapRequest { order: Some(order.into()), ..small(&place) };
+        let first = map(&request).unwrap();
+        let expected = files(output(&request));
+        let request = to(&place, &request, "again.zarr");
+        let error = cancelled_at(&request, "transfer", in_runs());
+        assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+        let neighbors = output(&request).join("obsm/knn_indices/c/0/0");
+        std::fs::remove_file(&neighbors).unwrap();
+        assert_eq!(learned(&again(&request)), learned(&first), "{order}");
+        assert_same(&files(output(&request)), &expected, order);
+        clear(&place, &request);
+        std::fs::remove_dir_all(place.outputs()).unwrap();
+        std::fs::create_dir(place.outputs()).unwrap();
+    }
+}
+
+#[test]
 fn merging_runs_is_resumed_to_the_same_bytes() {
     let place = Place::new();
     let request = MapRequest { order: Some("lists".into()), ..small(&place) };

@@ -124,9 +124,9 @@ impl RunLedger {
         self.of(stage).last().map_or(0, |record| record.rows[1])
     }
 
-    /// What a stage wanted to know again, as its last range has it.
+    /// What a stage wanted to know again, as its first range has it.
     pub fn extra(&self, stage: Stage) -> Option<&Value> {
-        self.of(stage).last().map(|record| &record.extra)
+        self.of(stage).next().map(|record| &record.extra)
     }
 
     /// Commits what `buffer` holds as the run of the range from what is covered up to `end`, and empties it.
@@ -152,7 +152,6 @@ impl RunLedger {
             if ranges.len() <= FAN_IN {
                 return ranges.iter().map(open).collect();
             }
-            let extra = self.extra(stage).cloned().unwrap_or_default();
             let (others, of_stage) = std::mem::take(&mut self.records).into_iter().partition(|r| r.stage != stage);
             let before: Vec<Record> = of_stage;
             self.records = others;
@@ -166,7 +165,7 @@ impl RunLedger {
                 let opened = opened.collect::<Result<Vec<_>>>()?;
                 let written = merge(&self.vfs, &opened, shape, &self.run(stage, range), WORKER, progress)?;
                 drop(opened);
-                self.enter(stage, range, written, extra.clone())?;
+                self.enter(stage, range, written, some[0].extra.clone())?;
                 some.iter().try_for_each(|record| self.vfs.remove_file(&self.run(stage, record.rows)))?;
             }
         }
@@ -303,7 +302,7 @@ mod tests {
             drop(ledger);
             let mut ledger = open(&folder, "a", true);
             assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (count as u64, found));
-            assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": count })));
+            assert_eq!(ledger.extra(Stage::Found), Some(&json!({ "end": 1 })));
         }
     }
 
