@@ -1,12 +1,15 @@
 //! NEON: sixteen lanes in four registers. Products are summed eight lanes at a time, first coordinates and second ones apart.
 
 use core::arch::aarch64::{
-    int32x4_t, vaddq_s32, vaddv_u8, vandq_u8, vcgtq_s32, vdupq_n_s32, vdupq_n_u32, vget_high_u8, vget_low_s16,
-    vget_low_u8, vld1q_s32, vld1q_u8, vmaxq_s32, vmaxvq_u32, vmlal_high_laneq_s16, vmlal_laneq_s16, vnegq_s32,
-    vorrq_u32, vqtbl1q_u8, vreinterpretq_s16_s32, vreinterpretq_s32_u8, vreinterpretq_u8_s32, vreinterpretq_u8_u16,
-    vreinterpretq_u16_u32, vshlq_s32, vst1q_s32, vuzp1q_s16, vuzp1q_u8, vuzp1q_u16, vuzp2q_s16,
+    int32x4_t, uint8x16_t, vaddq_s32, vaddv_u8, vandq_u8, vcgtq_s32, vcleq_u8, vdupq_n_s32, vdupq_n_u8, vdupq_n_u32,
+    vget_high_u8, vget_low_s16, vget_low_u8, vld1q_s32, vld1q_u8, vmaxq_s32, vmaxvq_u32, vmlal_high_laneq_s16,
+    vmlal_laneq_s16, vnegq_s32, vorrq_u32, vqaddq_u8, vqtbl1q_u8, vreinterpretq_s16_s32, vreinterpretq_s32_u8,
+    vreinterpretq_u8_s32, vreinterpretq_u8_u16, vreinterpretq_u16_u32, vshlq_s32, vst1q_s32, vuzp1q_s16, vuzp1q_u8,
+    vuzp1q_u16, vuzp2q_s16,
 };
 
+use super::codebook::CODEWORDS;
+use super::codes::{Lookup, SixtyFour};
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::quarters::PICKED;
 use super::query::PANEL_ROWS;
@@ -176,4 +179,42 @@ unsafe fn kth_neon(values: &[i32], length: usize, k: usize) -> Option<i32> {
 unsafe fn keep_neon(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
     // SAFETY: the instructions are enabled here.
     unsafe { keep_greater::<Neon>(values, references, length, limit) }
+}
+
+// SAFETY of every block here: as above; a table entry and each quarter of `SixtyFour` hold sixteen bytes.
+impl Lookup for Neon {
+    type Sums = [uint8x16_t; 4];
+
+    #[inline(always)]
+    unsafe fn none() -> Self::Sums {
+        // SAFETY: see above.
+        [unsafe { vdupq_n_u8(0) }; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn plus_entries(sums: Self::Sums, codes: &SixtyFour, table: &[u8; CODEWORDS]) -> Self::Sums {
+        let ([a, b, c, d], start) = (sums, codes.0.as_ptr());
+        // SAFETY: see above.
+        unsafe {
+            let table = vld1q_u8(table.as_ptr());
+            [
+                vqaddq_u8(a, vqtbl1q_u8(table, vld1q_u8(start))),
+                vqaddq_u8(b, vqtbl1q_u8(table, vld1q_u8(start.add(16)))),
+                vqaddq_u8(c, vqtbl1q_u8(table, vld1q_u8(start.add(32)))),
+                vqaddq_u8(d, vqtbl1q_u8(table, vld1q_u8(start.add(48)))),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(sums: Self::Sums, limit: u8) -> u64 {
+        sums.into_iter().rev().fold(0, |mask, sums| {
+            // SAFETY: see above.
+            let (low, high) = unsafe {
+                let bits = vandq_u8(vcleq_u8(sums, vdupq_n_u8(limit)), vld1q_u8(BITS.as_ptr()));
+                (vaddv_u8(vget_low_u8(bits)), vaddv_u8(vget_high_u8(bits)))
+            };
+            mask << 16 | u64::from(low) | u64::from(high) << 8
+        })
+    }
 }

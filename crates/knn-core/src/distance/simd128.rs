@@ -2,10 +2,12 @@
 //! out where it runs.
 
 use core::arch::wasm32::{
-    i8x16_swizzle, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_gt, i32x4_max, i32x4_neg, i32x4_shr, i32x4_splat,
-    v128, v128_any_true, v128_load, v128_or, v128_store,
+    i8x16_bitmask, i8x16_swizzle, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_gt, i32x4_max, i32x4_neg, i32x4_shr,
+    i32x4_splat, u8x16_add_sat, u8x16_le, u8x16_splat, v128, v128_any_true, v128_load, v128_or, v128_store,
 };
 
+use super::codebook::CODEWORDS;
+use super::codes::{Lookup, SixtyFour};
 use super::pack::{BLOCK_ROWS, Sixteen};
 use super::quarters::PICKED;
 use super::query::PANEL_ROWS;
@@ -139,5 +141,36 @@ impl Vector for Simd128 {
     unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_or_a_little_less::<Self>(values, length, k) }
+    }
+}
+
+// SAFETY of every block here: as above; a table entry and each quarter of `SixtyFour` hold sixteen bytes.
+impl Lookup for Simd128 {
+    type Sums = [v128; 4];
+
+    #[inline(always)]
+    unsafe fn none() -> Self::Sums {
+        [u8x16_splat(0); 4]
+    }
+
+    #[inline(always)]
+    unsafe fn plus_entries(sums: Self::Sums, codes: &SixtyFour, table: &[u8; CODEWORDS]) -> Self::Sums {
+        let ([a, b, c, d], start) = (sums, codes.0.as_ptr().cast::<v128>());
+        // SAFETY: see above.
+        unsafe {
+            let table = v128_load(table.as_ptr().cast());
+            [
+                u8x16_add_sat(a, i8x16_swizzle(table, v128_load(start))),
+                u8x16_add_sat(b, i8x16_swizzle(table, v128_load(start.add(1)))),
+                u8x16_add_sat(c, i8x16_swizzle(table, v128_load(start.add(2)))),
+                u8x16_add_sat(d, i8x16_swizzle(table, v128_load(start.add(3)))),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(sums: Self::Sums, limit: u8) -> u64 {
+        let limit = u8x16_splat(limit);
+        sums.into_iter().rev().fold(0, |mask, sums| mask << 16 | u64::from(i8x16_bitmask(u8x16_le(sums, limit))))
     }
 }
