@@ -82,7 +82,7 @@ impl Places {
 
     /// Whether there are numbers for the slots of so many more blocks: with all lists of a large index there are not.
     pub(super) fn have_room(&self, blocks: usize, block_rows: usize) -> bool {
-        (self.blocks.len() + blocks).saturating_mul(block_rows) <= i32::MAX as usize
+        i32::try_from((self.blocks.len() + blocks).saturating_mul(block_rows)).is_ok()
     }
 
     /// Room for the blocks of a list; returns its first slot.

@@ -218,7 +218,7 @@ mod tests {
             edit(&mut request);
             request
         };
-        let wrong = [
+        let wrong = vec![
             ("method", ivf(|r| r.method = Some("hnsw".into()))),
             ("recall", ivf(|r| r.recall = Some(0.0))),
             ("recall", ivf(|r| r.recall = Some(1.01))),
