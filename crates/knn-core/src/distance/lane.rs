@@ -315,31 +315,12 @@ impl DistanceTile for Lane {
     }
 }
 
-/// Rows that are on their way from memory while the distance of one is computed: they lie anywhere, where no machine guesses them.
-const ROWS_AHEAD: usize = 4;
-
-/// Asks for a row that will be read soon.
-#[inline(always)]
-fn prefetch(row: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every machine of this architecture has the instruction, which reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
-}
-
 /// [`DistanceTile::exact`] of distances, inlined into each lane.
 #[inline(always)]
 fn squared(query: &[f32], numbers: &[f32], starts: &[usize], out: &mut Vec<f64>) {
     out.resize(starts.len(), 0.0);
     // A plain loop: an iterator's own functions would be compiled without the lane's instructions.
-    for (at, (out, &start)) in out.iter_mut().zip(starts).enumerate() {
-        if let Some(&next) = starts.get(at + ROWS_AHEAD) {
-            prefetch(&numbers[next..next + query.len()]);
-        }
+    for (out, &start) in out.iter_mut().zip(starts) {
         *out = exact_squared(query, &numbers[start..start + query.len()]);
     }
 }

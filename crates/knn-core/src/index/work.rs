@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
     FAN_IN, Header, Journal, Lock, ObjectRecord, Record, Run, RunBuffer, RunShape, Stage, Vfs, Written, is_temporary,
-    make_dirs, merge, remove_temporaries,
+    make_dirs, merge, remove_temporaries, standing,
 };
 
 /// One process builds an index, so its temporary files need no other name.
@@ -131,18 +131,9 @@ impl Work {
 
     /// Keeps the records whose files are there, as long as their rows follow each other, and removes all other files.
     fn recover(&self, records: Vec<Record>) -> Result<()> {
-        let mut kept: Vec<Record> = Vec::new();
-        for record in records {
-            // A merged run stands for those it was made of.
-            kept.retain(|other| {
-                other.stage != record.stage || other.rows[0] < record.rows[0] || other.rows[1] > record.rows[1]
-            });
-            kept.push(record);
-        }
-        kept.sort_by_key(|record| (record.stage, record.rows[0]));
         let mut whole = Vec::new();
         let mut next = self.first;
-        for record in kept {
+        for record in standing(records) {
             let mut present = !record.objects.is_empty();
             for (name, object) in names_of(&record).iter().zip(&record.objects) {
                 present &= self.vfs.len(&self.folder.join(name))? == Some(object.length);

@@ -67,6 +67,19 @@ pub struct Record {
     pub extra: Value,
 }
 
+/// The records that stand, by stage and first row: a run that was merged stands for those it was made of.
+pub fn standing(records: Vec<Record>) -> Vec<Record> {
+    let mut kept: Vec<Record> = Vec::new();
+    for record in records {
+        kept.retain(|other| {
+            other.stage != record.stage || other.rows[0] < record.rows[0] || other.rows[1] > record.rows[1]
+        });
+        kept.push(record);
+    }
+    kept.sort_by_key(|record| (record.stage, record.rows[0]));
+    kept
+}
+
 /// One object of a committed unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRecord {

@@ -23,7 +23,7 @@ pub use atomic::{
     AtomicFile, SealedFile, Written, is_temporary, make_dirs, remove_temporaries, temporary_name, write_atomic,
 };
 pub use checksum::{hash_bytes, hash_file};
-pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage};
+pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage, standing};
 pub use lock::Lock;
 pub use mark::{MARK, MARK_VERSION, Status};
 pub use os::OsVfs;

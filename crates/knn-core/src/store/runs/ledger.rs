@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
     Header, Journal, Lock, ObjectRecord, Record, Stage, Vfs, Written, is_temporary, make_dirs, remove_temporaries,
+    standing,
 };
 
 /// One process works in a folder, so its temporary files need no other name.
@@ -80,16 +81,7 @@ impl RunLedger {
 
     /// Keeps the records whose files are there, as long as the ranges of a stage follow each other, and removes all other files.
     fn recover(&mut self, records: Vec<Record>) -> Result<()> {
-        let mut kept: Vec<Record> = Vec::new();
-        for record in records {
-            // A merged run stands for those it was made of.
-            kept.retain(|other| {
-                other.stage != record.stage || other.rows[0] < record.rows[0] || other.rows[1] > record.rows[1]
-            });
-            kept.push(record);
-        }
-        kept.sort_by_key(|record| (record.stage, record.rows[0]));
-        for record in kept {
+        for record in standing(records) {
             let length = self.vfs.len(&self.run(record.stage, record.rows))?;
             let present = record.objects.first().is_some_and(|object| length == Some(object.length));
             if present && record.rows[0] == self.covered(record.stage) && record.rows[0] <= record.rows[1] {
