@@ -115,12 +115,12 @@ class Ours:
         report, seconds = gigamapper(*command)
         return out, report, seconds
 
-    def neighbors(self, known, *words, reference=None):
+    def neighbors(self, known, *words):
         """One run: wall seconds, seconds of the join, recall measured and claimed, and the stages."""
         out = self.folder / "ours.zarr"
         shutil.rmtree(out, ignore_errors=True)
         where = ["--query", self.query or self.reference]
-        where += ["--reference", reference or self.reference] if self.query or reference else []
+        where += ["--reference", self.reference] if self.query else []
         report, wall = gigamapper("neighbors", *where, *self.more, "--output", out, "--method", "ivf", *words, *self.extra)
         measured = recall(known, stored(out, known.sample), open_rows(self.reference))
         shutil.rmtree(out)
@@ -241,7 +241,7 @@ def build_task(arguments, folder):
         rounds.append((wall, train + add))
     probe, per_probe = Probe(index, known, references), []
     for nprobe in map(int, arguments.probes.split(",")):
-        mine = ours.neighbors(known, "--nprobe", nprobe, reference=out)
+        mine = ours.neighbors(known, "--index", out, "--nprobe", nprobe)
         recalls = {"gigamapper": round(mine["recall"], 5), "faiss": round(probe.at(nprobe)["recall"], 5)}
         per_probe.append({"nprobe": nprobe, **recalls})
     summary(arguments, "build", rounds, nlist=nlist, recall_per_nprobe=per_probe)

@@ -106,6 +106,13 @@ impl Codes {
         self.layout
     }
 
+    /// The codes of lists from `first` to `last`, which has `rows` rows, are read soon.
+    pub(super) fn will_read(&self, first: u32, last: u32, rows: u64) {
+        let start = self.starts[first as usize];
+        let end = self.starts[last as usize].saturating_add(self.layout.list_bytes(rows).unwrap_or(0));
+        self.blocks.will_read(start..end.max(start));
+    }
+
     /// The codes of a list of `rows` rows, checked; they lie in `words` unless they are in memory already.
     pub(super) fn list<'a>(&'a self, list: u32, rows: u64, words: &'a mut Vec<u64>) -> Result<&'a [u8]> {
         let Some(length) = self.layout.code_bytes(rows).filter(|length| *length > 0) else { return Ok(&[]) };

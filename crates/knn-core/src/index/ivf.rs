@@ -150,6 +150,24 @@ impl IvfIndex {
         self.lists.io()
     }
 
+    /// Bytes of its lists, codes included.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        let length = |name| self.manifest.files.get(&self.manifest.file_name(name)).map_or(0, |file| file.length);
+        length(LISTS).saturating_add(length(CODES))
+    }
+
+    /// These lists, ascending, are read soon. Those that are neighbours in the file are told of together.
+    pub(super) fn will_read(&self, lists: &[u32]) {
+        for run in lists.chunk_by(|one, next| one + 1 == *next) {
+            let (Some(&first), Some(&last)) = (run.first(), run.last()) else { continue };
+            let [from, to] = [first, last].map(|list| self.offsets.places[list as usize]);
+            self.lists.will_read(from, to);
+            if let Some((_, codes)) = &self.coded {
+                codes.will_read(first, last, to.rows);
+            }
+        }
+    }
+
     /// Rows of a list, without reading it.
     pub fn list_rows(&self, list: u32) -> u64 {
         self.offsets.places[list as usize].rows

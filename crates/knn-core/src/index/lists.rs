@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "mapping a file needs it; the one block says why it is sound")]
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use half::f16;
@@ -155,6 +156,11 @@ impl Blocks {
         Ok(bytes)
     }
 
+    /// These bytes of the file are read soon.
+    pub(super) fn will_read(&self, bytes: Range<u64>) {
+        self.file.will_read(bytes.start, bytes.end - bytes.start);
+    }
+
     /// The bytes of the file, where they stay in memory.
     fn held(&self) -> Option<&[u8]> {
         match &self.source {
@@ -194,6 +200,12 @@ impl Lists {
             Source::Mmap(_) => Io::Mmap,
             Source::Pread => Io::Pread,
         }
+    }
+
+    /// Lists that lie side by side in the file are read soon, from the first of these places to the last.
+    pub(super) fn will_read(&self, first: Place, last: Place) {
+        let length = self.layout.list_bytes(last.rows).unwrap_or(0);
+        self.blocks.will_read(first.offset..last.offset.saturating_add(length).max(first.offset));
     }
 
     /// A list, checked: the bytes of its values, and the numbers of its rows.

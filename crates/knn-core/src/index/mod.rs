@@ -7,6 +7,7 @@
 //!
 //! Not here: searching, which is the join's, and what the distance between two rows is.
 
+mod ahead;
 mod append;
 mod around;
 mod builder;
@@ -36,6 +37,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::ReadAhead;
 pub use append::{check_growth, check_rows, nothing_to_append};
 pub use around::{Around, RouteScratch};
 pub use builder::{BuildReport, IndexBuilder};

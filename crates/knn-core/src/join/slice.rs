@@ -9,7 +9,7 @@ use crate::distance::{
     BLOCK_ROWS, Candidate, DistanceTile, PackedReferences, QueryPanels, QueryRows, Resolve, Survivors, Visit,
 };
 use crate::error::Result;
-use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView};
+use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView, ReadAhead};
 use crate::progress::Progress;
 
 /// Lists of a query that are visited before the others, its nearest apart.
@@ -132,8 +132,10 @@ impl<'a> Slice<'a> {
                 let mut decide = Decide { results, queries, tile: *tile, lists: Found::Among(index, places), decided };
                 tile.tighten(queries, survivors, &mut decide);
             }
-            for &list in &visits.lists {
+            let mut ahead = ReadAhead::new(index, &visits.lists);
+            for (place, &list) in visits.lists.iter().enumerate() {
                 progress.check()?;
+                ahead.visiting(place);
                 let view = index.list(list, buffer)?;
                 if view.is_empty() {
                     continue;

@@ -39,6 +39,17 @@ impl PositionedFile {
         &self.file
     }
 
+    /// Tells the system that these bytes will be read, so that it fetches them meanwhile. Where a system cannot be told, nothing happens.
+    pub fn will_read(&self, offset: u64, length: u64) {
+        #[cfg(target_os = "linux")]
+        if let Some(length) = std::num::NonZeroU64::new(length) {
+            // Advice only: what fails here is read all the same.
+            let _ = rustix::fs::fadvise(&self.file, offset, Some(length), rustix::fs::Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, length);
+    }
+
     /// Fills `bytes` from `offset`. A file that ends before is `GM_CORRUPT`, whoever shortened it.
     pub fn read_exact_at(&self, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
         while !bytes.is_empty() {
