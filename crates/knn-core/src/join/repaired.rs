@@ -18,7 +18,7 @@ use crate::index::Probes;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
-/// Hops that are considered.
+/// Hops that are considered, the smallest first.
 pub const HOPS: [Hop; 5] =
     [Hop { r1: 6, r2: 6 }, Hop { r1: 8, r2: 8 }, Hop { r1: 12, r2: 8 }, Hop { r1: 12, r2: 12 }, Hop { r1: 16, r2: 16 }];
 /// The hop where the lists are given, so that nothing is chosen.
@@ -115,7 +115,9 @@ impl Calibration<'_> {
                 some.dedup();
                 let alone = self.rows_compared(half, plain);
                 if !always {
-                    some.retain(|&probes| self.rows_compared(half, probes) + cost.query < alone);
+                    // What the smallest hop would make too dear need not be looked up.
+                    let least = cost.query + cost.candidate * HOPS[0].within(self.truth.k).width() as f64;
+                    some.retain(|&probes| self.rows_compared(half, probes) + least < alone);
                 }
                 let all = self.hop(&some, fetch, progress)?;
                 let most = if always { f64::INFINITY } else { alone };

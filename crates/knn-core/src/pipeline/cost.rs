@@ -21,7 +21,7 @@ const ROUTED_SUPER_CELLS: u64 = 12;
 
 /// Pairs that each of the r1 · r2 candidates of a repair costs, and a cell besides: `docs/design/repair.md` says where that comes from.
 const REPAIR_CANDIDATE: f64 = 40.0;
-const REPAIR_CELL: f64 = 6000.0;
+const REPAIR_CELL: f64 = 2400.0;
 /// Candidates of a cell, where nothing was chosen yet.
 const USUAL_CANDIDATES: u64 = 144;
 
