@@ -24,6 +24,7 @@ describe("search options", () => {
     ["rerank", { rerank: "f32" }, "exact, f16, none"],
     ["io", { io: "carrier pigeon" }, "pread, mmap"],
     ["order", { order: "alphabetical" }, "rows, lists"],
+    ["repair", { repair: "twice" }, "never, always"],
     ["index", { index: "index.faiss" }, ".gmx"],
     ["workDir", { workDir: "/nowhere/at/all" }, "exists"],
   ];
@@ -41,6 +42,7 @@ describe("search options", () => {
     ["nlist", { index: "a.gmx", nlist: 8 }],
     ["nlist", { nlist: 501 }],
     ["rerank", { method: "ivf", rerank: "exact" }],
+    ["repair", { method: "exact", repair: "always" }],
     ["rerank", { index: "a.gmx", rerank: "none" }],
     ["listDtype", { method: "ivfpq", listDtype: "f16" }],
     ["metric", { metric: "inner_product", obsKeys: ["louvain"] }],
@@ -97,6 +99,7 @@ describe("the report of an exact search", () => {
       target: null,
       nprobe: null,
       meanNprobe: null,
+      repair: null,
       method: "exact",
       approximateDistances: false,
     });
@@ -143,6 +146,19 @@ describe("the report of a search by lists", () => {
     expect(warnings.filter((warning) => warning.includes("not run"))).toEqual([]);
     const pinned = await map({ ...searched, nprobe: 2, overwrite: true });
     expect(pinned.recall).toMatchObject({ target: null, nprobe: 2, meanNprobe: 2 });
+  });
+
+  it("says how far neighbors were repaired", async () => {
+    const searched = { query: reference, method: "ivf", nlist: 8, nprobe: 2 };
+    const never = await map({ ...searched, output: join(temporary(), "mapped.zarr") });
+    const always = await map({ ...searched, repair: "always", output: join(temporary(), "mapped.zarr") });
+    expect(never.recall.repair).toBeNull();
+    expect(always.recall.repair).toEqual({ r1: 12, r2: 12 });
+    expect(always.recall.measured).toBeGreaterThan(never.recall.measured);
+    expect(always.stages.map(({ stage }) => stage)).toContain("repair");
+    await expect(plan({ query, reference, method: "ivf", repair: "always" })).rejects.toMatchObject({
+      code: "GM_UNSUPPORTED",
+    });
   });
 
   it("is the same for an index that was built before", async () => {

@@ -50,6 +50,7 @@ describe("what is public", () => {
       "Cpu",
       "Doctor",
       "GraphDescription",
+      "Hop",
       "IndexDescription",
       "IndexParameters",
       "IndexPlan",

@@ -113,6 +113,11 @@ io?: string,
  */
 order?: string, 
 /**
+ * Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
+ * too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+ */
+repair?: string, 
+/**
  * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
  */
 index?: string, 
@@ -224,6 +229,11 @@ io?: string,
  * memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
  */
 order?: string, 
+/**
+ * Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
+ * too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+ */
+repair?: string, 
 /**
  * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
  */
@@ -360,6 +370,10 @@ listDtype: string,
  * What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
  */
 rerank: string | null, 
+/**
+ * Whether neighbours are repaired: `always`, `never`, or `auto` where a measurement decides.
+ */
+repair: string, 
 /**
  * Seed of all samples.
  */
@@ -659,6 +673,11 @@ nprobe: number | null,
  */
 meanNprobe: number | null, 
 /**
+ * How far neighbours were repaired: each cell was compared with the first `r1` neighbours of its first `r2` neighbours too. Null where
+ * that was not done.
+ */
+repair: Hop | null, 
+/**
  * The method taken: `exact`, `ivf` or `ivfpq`.
  */
 method: string, 
@@ -666,6 +685,19 @@ method: string,
  * Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
  */
 approximateDistances: boolean, };
+
+/**
+ * How far a repair looks: at the first `r1` neighbours of each of a query's first `r2` neighbours.
+ */
+export type Hop = { 
+/**
+ * Neighbours of a neighbour that are looked at.
+ */
+r1: number, 
+/**
+ * Neighbours whose neighbours are looked at.
+ */
+r2: number, };
 
 /**
  * Whether labels are those of an exact search, of one label column: over a held-out sample of this run's own query cells.
@@ -714,7 +746,7 @@ kept: number, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+ * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
  */
 stage: string, 
 /**
@@ -1025,7 +1057,7 @@ blockRows: number, };
  */
 export type ProgressEvent = { 
 /**
- * The stage: `preflight`, `join`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+ * The stage: `preflight`, `join`, `repair`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
  * `verify` first; of a recall `calibrate`.
  */
 stage: string, 

@@ -45,6 +45,10 @@ export function addSearch(command: Command): Command {
     .option("--index <path>", "search this index of the reference (.gmx) instead of building one")
     .option("--io <mode>", "how lists are read: auto, pread or mmap (default: auto)")
     .option("--order <which>", "order of work by lists: auto, rows of the output or lists (default: auto)")
+    .option(
+      "--repair <when>",
+      "compare with neighbors' neighbors too, in self-mapping: auto, never or always (default: auto)",
+    )
     .option("--backend <name>", "auto or cpu (default: auto)");
 }
 

@@ -107,8 +107,15 @@ function lists({ search, parameters }: Plan): string[][] {
       "index",
       `${counted(search.nlist, "list")} of ${parameters.ivf?.listDtype}, ${probed}, in the order of ${search.order}`,
     ],
+    ...repaired(parameters.ivf?.repair),
     ["", `at most ${bytes(search.indexBytes)}, and ${bytes(search.runBytes)} of intermediate files`],
   ];
+}
+
+/** What the plan says of a repair, where there may be one. */
+function repaired(when: string | undefined): string[][] {
+  if (when === "always") return [["", "neighbors repaired by their neighbors"]];
+  return when === "auto" ? [["", "neighbors repaired by their neighbors, if that costs less than more lists"]] : [];
 }
 
 function memoryRows(memory: MemoryPlan): string[][] {

@@ -2,7 +2,8 @@
 //! themselves whenever a line with a number of probes arrives on stdin.
 //!
 //! `list_join ROWS.f32 DIM K THREADS INDEX [codes]`: each line answers with the probes, the seconds of the join, and the recall of 500 rows
-//! against all lists. `near N` is what the recall contract chooses from: the near ones of at most N lists. With `codes` the index has
+//! against all lists. `near N` is what the recall contract chooses from: the near ones of at most N lists. `repair R1 R2` looks at the first R1
+//! neighbours of the first R2 neighbours that the last join found, with links and rows of all references in memory. With `codes` the index has
 //! codes beside its rows, and `losing SHARE` says how much of the farthest neighbours they may lose from there on.
 
 use std::io::{BufRead, Write};
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gigamapper_core::budget::MemoryBudget;
-use gigamapper_core::distance::Lane;
+use gigamapper_core::distance::{Lane, Metric};
 use gigamapper_core::index::{IndexBuilder, IndexSpec, Io, IvfIndex, Probes, Start};
-use gigamapper_core::join::{ListJoin, Ordered};
+use gigamapper_core::join::{Hop, Links, ListJoin, Ordered, Repair};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::source::MemoryRows;
 use gigamapper_core::store::OsVfs;
@@ -56,23 +57,46 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut truth = empty(SAMPLED, k);
     pool.install(|| search.join_all(&few, Some(&own[..SAMPLED]), &mut truth, &progress))?;
     let mut out = std::io::stdout();
+    let (mut last, mut repaired) = (empty(queries.rows(), k), empty(queries.rows(), k));
+    let recall = |nearest: &NeighborBlock| {
+        let found =
+            (0..SAMPLED).map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count());
+        found.sum::<usize>() as f64 / (SAMPLED * k) as f64
+    };
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if let Some(share) = line.trim().strip_prefix("losing ") {
             search = search.losing(share.parse()?);
             continue;
         }
+        if let Some(hop) = line.trim().strip_prefix("repair ") {
+            let (r1, r2) = hop.split_once(' ').ok_or("repair R1 R2")?;
+            let hop = Hop { r1: r1.parse()?, r2: r2.parse()? }.within(k);
+            repaired.clone_from(&last);
+            let began = Instant::now();
+            let mut links = Links::new(hop.r1, queries.rows() as u64);
+            links.push(&last);
+            let mut repair = Repair::new(hop, Metric::Euclidean, &lane);
+            pool.install(|| {
+                repair.begin(&queries.values, dim, Some(&own), &last);
+                repair.at_once(&links, &queries, &progress)?;
+                repair.end(&mut repaired);
+                Ok::<_, gigamapper_core::error::Error>(())
+            })?;
+            writeln!(out, "{line} {:.3} {:.5}", began.elapsed().as_secs_f64(), recall(&repaired))?;
+            out.flush()?;
+            continue;
+        }
         let probes = match line.trim().strip_prefix("near ") {
             Some(most) => Probes::Near(most.parse()?),
             None => Probes::Nearest(line.trim().parse()?),
         };
-        let mut nearest = empty(queries.rows(), k);
+        last.ids.fill(-1);
+        last.distances.fill(f32::NAN);
         let began = Instant::now();
-        pool.install(|| search.join(&queries, probes, Some(&own), &mut nearest, &mut ordered, &progress))?;
+        pool.install(|| search.join(&queries, probes, Some(&own), &mut last, &mut ordered, &progress))?;
         let seconds = began.elapsed().as_secs_f64();
-        let found: usize =
-            (0..SAMPLED).map(|row| truth.row(row).0.iter().filter(|id| nearest.row(row).0.contains(id)).count()).sum();
-        writeln!(out, "{line} {seconds:.3} {:.5}", found as f64 / (SAMPLED * k) as f64)?;
+        writeln!(out, "{line} {seconds:.3} {:.5}", recall(&last))?;
         out.flush()?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! recall is what was asked for and a standard deviation more. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
 //! row numbers, and all values are exact, so a resumed run chooses the same.
 
+use super::links::Hop;
 use super::lists::{ListJoin, rows_at_a_time};
 use super::order::Ordered;
 use crate::error::Result;
@@ -19,6 +20,8 @@ const DEVIATIONS: f64 = 1.96;
 pub struct Recall {
     /// The lists that a query looks in.
     pub probes: Probes,
+    /// How far a repair looks, where there is one.
+    pub repair: Option<Hop>,
     /// How many they are on average, of the queries that did not choose.
     pub lists: f64,
     /// Mean share of the k true neighbours that are found, of the queries that did not choose.
@@ -42,7 +45,7 @@ pub struct Missed {
 
 impl Missed {
     /// The share of the true neighbours that is found.
-    fn share(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         (self.of - self.neighbors.len()) as f64 / self.of as f64
     }
 }
@@ -58,13 +61,13 @@ pub enum Target {
 
 /// The queries that measure, and their true neighbours.
 pub struct Calibration<'a> {
-    search: &'a ListJoin<'a>,
+    pub(super) search: &'a ListJoin<'a>,
     /// First the queries that choose, then those that report.
-    queries: Tile,
-    own: Option<Vec<i64>>,
-    truth: NeighborBlock,
+    pub(super) queries: Tile,
+    pub(super) own: Option<Vec<i64>>,
+    pub(super) truth: NeighborBlock,
     /// What the recall is measured by that is reported, where it is not the same.
-    told: Option<NeighborBlock>,
+    pub(super) told: Option<NeighborBlock>,
 }
 
 impl<'a> Calibration<'a> {
@@ -90,12 +93,18 @@ impl<'a> Calibration<'a> {
 
     /// Chooses the number of probes, and measures.
     pub fn measure(&self, target: Target, progress: &Progress) -> Result<Recall> {
-        let rows = self.queries.rows();
-        let half = rows.div_ceil(2);
+        let half = self.queries.rows().div_ceil(2);
         let probes = match target {
             Target::Probes(probes) => Probes::Nearest(probes.clamp(1, self.search.nlist())),
             Target::Recall(wanted) => Probes::Near(self.choose(wanted, half, progress)?),
         };
+        self.tell(probes, progress)
+    }
+
+    /// Measures what is found in these lists.
+    pub(super) fn tell(&self, probes: Probes, progress: &Progress) -> Result<Recall> {
+        let rows = self.queries.rows();
+        let half = rows.div_ceil(2);
         // A single query does both.
         let reporting = half.min(rows.saturating_sub(1))..rows;
         let truth = self.told.as_ref().unwrap_or(&self.truth);
@@ -103,17 +112,15 @@ impl<'a> Calibration<'a> {
         let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
         let measured = mean(&shares);
         let lists = self.search.mean_probes(&self.queries.values[reporting.start * self.queries.dim..], probes);
-        Ok(Recall { probes, lists, measured, within: within(&shares, measured), missed })
+        Ok(Recall { probes, repair: None, lists, measured, within: within(&shares, measured), missed })
     }
 
     /// The smallest number of near lists in which the first `half` queries find the wanted share, and one standard deviation of their mean
     /// more: a number that just does for them is as likely as not too small for the others.
-    fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
+    pub(super) fn choose(&self, wanted: f64, half: usize, progress: &Progress) -> Result<usize> {
         let enough = |probes| {
             let missed = self.missed(0..half, Probes::Near(probes), &self.truth, progress)?;
-            let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
-            let mean = mean(&shares);
-            Ok::<_, crate::error::Error>(mean - within(&shares, mean) / DEVIATIONS >= wanted)
+            Ok::<_, crate::error::Error>(is_enough(&missed, wanted))
         };
         let most = self.search.nlist();
         let (mut few, mut many) = (0, 1);
@@ -156,8 +163,15 @@ impl<'a> Calibration<'a> {
     }
 }
 
+/// Whether the wanted share is found, and one standard deviation of its mean more.
+pub(super) fn is_enough(missed: &[Missed], wanted: f64) -> bool {
+    let shares: Vec<f64> = missed.iter().map(Missed::share).collect();
+    let mean = mean(&shares);
+    mean - within(&shares, mean) / DEVIATIONS >= wanted
+}
+
 /// Half the width of the 95 % interval of a mean. One share alone says nothing of the others; where there is none, none is missed.
-fn within(shares: &[f64], mean: f64) -> f64 {
+pub(super) fn within(shares: &[f64], mean: f64) -> f64 {
     if shares.len() < 2 {
         return shares.len() as f64;
     }
@@ -167,6 +181,6 @@ fn within(shares: &[f64], mean: f64) -> f64 {
 }
 
 /// 1 where nobody has a neighbour to miss.
-fn mean(shares: &[f64]) -> f64 {
+pub(super) fn mean(shares: &[f64]) -> f64 {
     if shares.is_empty() { 1.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
 }

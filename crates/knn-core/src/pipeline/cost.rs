@@ -6,6 +6,7 @@ use super::order::Order;
 use super::report::SearchPlan;
 use super::request::Parameters;
 use crate::index::CodeRecord;
+use crate::join::RepairCost;
 use crate::store::FAN_IN;
 
 /// Pairs a second of one core, and bytes a second of a disk.
@@ -17,6 +18,12 @@ const USUAL_NPROBE: u64 = 32;
 const ALIGNMENT: u64 = 4096;
 /// Comparisons with centroids for each row that is assigned to a list, where there are two levels of them.
 const ROUTED_SUPER_CELLS: u64 = 12;
+
+/// Pairs that each of the r1 · r2 candidates of a repair costs, and a cell besides: `docs/design/repair.md` says where that comes from.
+const REPAIR_CANDIDATE: f64 = 40.0;
+const REPAIR_CELL: f64 = 2400.0;
+/// Candidates of a cell, where nothing was chosen yet.
+const USUAL_CANDIDATES: u64 = 144;
 
 /// The size of a search.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +73,11 @@ pub(super) fn search_plan(parameters: &Parameters, extent: Extent, order: Option
     let copies = if n_query > run_rows.saturating_mul(FAN_IN as u64) { 2 } else { 1 };
     let routed = if self_mapping { 0 } else { n_query.saturating_mul(dim * 4 + 8) };
     let found = n_query.saturating_mul(k * (id_bytes(n_ref) + 4) + 8);
-    let joined = if order == Some(Order::Lists) { routed.saturating_add(found).saturating_mul(copies) } else { 0 };
+    let joined = if order == Some(Order::Lists) || ivf.repair != "never" {
+        routed.saturating_add(found).saturating_mul(copies)
+    } else {
+        0
+    };
     // The runs of one stage are gone when the next one's are whole.
     SearchPlan {
         recall: ivf.recall,
@@ -78,6 +89,14 @@ pub(super) fn search_plan(parameters: &Parameters, extent: Extent, order: Option
     }
 }
 
+/// What a repair costs, in pairs. A cell's neighbours are written to runs, and read twice: as links and as its own. Its row is read once more. How
+/// often they are read where memory is short is not in it, because the choice must not depend on memory.
+pub(super) fn repair_cost(n_ref: u64, k: u64, dim: u64) -> RepairCost {
+    let record = k * (id_bytes(n_ref) + 4) + 5;
+    let bytes = (3 * record + dim * 4) as f64;
+    RepairCost { candidate: REPAIR_CANDIDATE, query: REPAIR_CELL + bytes * PAIRS_PER_SECOND / BYTES_PER_SECOND }
+}
+
 /// Distances that the search computes.
 pub(super) fn pairs(parameters: &Parameters, extent: Extent) -> u64 {
     let Extent { n_query, n_ref, .. } = extent;
@@ -85,7 +104,8 @@ pub(super) fn pairs(parameters: &Parameters, extent: Extent) -> u64 {
     let list_rows = n_ref.div_ceil(ivf.nlist);
     let visited = ivf.nprobe.unwrap_or(USUAL_NPROBE).min(ivf.nlist).saturating_mul(list_rows).min(n_ref);
     let assigned = if ivf.index.is_some() { 0 } else { n_ref };
-    n_query.saturating_mul(visited).saturating_add((n_query + assigned).saturating_mul(routing(ivf.nlist)))
+    let repaired = if ivf.repair == "always" { USUAL_CANDIDATES } else { 0 };
+    n_query.saturating_mul(visited + repaired).saturating_add((n_query + assigned).saturating_mul(routing(ivf.nlist)))
 }
 
 /// Comparisons that find the lists of one row.

@@ -49,6 +49,11 @@ impl FoundRows {
         self.shape
     }
 
+    /// Rows of a bucket at most.
+    pub(super) fn bucket_rows(&self) -> u64 {
+        self.bucket_rows
+    }
+
     /// Bytes that gathering takes: the tables of as many runs as are read side by side, and a bucket twice.
     pub(super) fn gather_bytes(&self) -> u64 {
         let row = u64::from(self.shape.width) + Finished::row_bytes(self.k as u64);

@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::sink::{MappingStore, UnitWriter};
 use crate::source::StringBlock;
 use crate::store::{Run, RunLedger, Stage};
-use crate::types::MappingStatus;
+use crate::types::{MappingStatus, RowRange};
 
 /// Stores the units that are not committed yet, and removes the runs.
 pub(super) fn run(
@@ -28,52 +28,60 @@ pub(super) fn run(
     Ok(joined)
 }
 
-/// The runs of a whole query, and buffers that serve unit after unit.
-pub(super) struct Gather<'a> {
-    prepared: &'a Prepared,
-    progress: &'a Progress,
-    form: FoundRows,
+/// What was found for a whole query, as it lies in runs.
+pub(super) struct Buckets {
+    pub(super) form: FoundRows,
     runs: Vec<Run>,
     /// Reference rows that cannot be compared, as the search knew.
-    excluded: u64,
+    pub(super) excluded: u64,
     /// What is damaged if rows are missing.
     of: String,
     records: Vec<u8>,
-    found: Finished,
-    names: StringBlock,
 }
 
-impl<'a> Gather<'a> {
+impl Buckets {
     /// Opens the runs, merged until they can be read side by side.
-    pub(super) fn open(prepared: &'a Prepared, ledger: &mut RunLedger, progress: &'a Progress) -> Result<Self> {
+    pub(super) fn open(prepared: &Prepared, ledger: &mut RunLedger, progress: &Progress) -> Result<Self> {
         let searched = list_order::searched(ledger)?.ok_or_else(|| Error::internal("nothing was found to gather"))?;
         let form = FoundRows::new(&prepared.spec)?;
         let runs = ledger.runs(Stage::Found, form.shape(), progress)?;
         // Runs are checked against their checksums, so what is missing from them was never in the lists that queries came from.
         let own = prepared.resolved.search.index.as_ref().filter(|_| prepared.resolved.self_mapping);
         let of = own.map_or_else(|| ledger.path(), |index| index.as_path()).display().to_string();
-        Ok(Self {
-            prepared,
-            progress,
-            form,
-            runs,
-            excluded: searched.excluded,
-            of,
-            records: Vec::new(),
-            found: Finished::default(),
-            names: StringBlock::default(),
-        })
+        Ok(Self { form, runs, excluded: searched.excluded, of, records: Vec::new() })
+    }
+
+    /// Reads a bucket, with its rows in order.
+    pub(super) fn read(&mut self, key: u32, rows: RowRange, found: &mut Finished) -> Result<()> {
+        self.records.clear();
+        self.runs.iter().try_for_each(|run| run.read(key..key + 1, &mut self.records))?;
+        self.form.order(rows, &self.records, found, &self.of)
+    }
+}
+
+/// The runs, and buffers that serve unit after unit.
+pub(super) struct Gather<'a> {
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    buckets: Buckets,
+    found: Finished,
+    names: StringBlock,
+}
+
+impl<'a> Gather<'a> {
+    /// Opens the runs.
+    pub(super) fn open(prepared: &'a Prepared, ledger: &mut RunLedger, progress: &'a Progress) -> Result<Self> {
+        let buckets = Buckets::open(prepared, ledger, progress)?;
+        Ok(Self { prepared, progress, buckets, found: Finished::default(), names: StringBlock::default() })
     }
 
     /// Writes the rows of a unit.
     pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        let Self { prepared, progress, form, runs, records, found, .. } = self;
+        let Self { prepared, progress, buckets, found, .. } = self;
         let range = writer.range();
-        joined.excluded = self.excluded;
-        for (key, rows) in form.buckets(range.unit) {
-            records.clear();
-            runs.iter().try_for_each(|run| run.read(key..key + 1, records))?;
-            form.order(rows, records, found, &self.of)?;
+        joined.excluded = buckets.excluded;
+        for (key, rows) in buckets.form.buckets(range.unit) {
+            buckets.read(key, rows, found)?;
             for &status in &found.statuses {
                 joined.statuses[usize::from(status)] += 1;
             }

@@ -9,6 +9,7 @@ use super::gather::Gather;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
+use super::repair_stage::RepairStage;
 use super::report::RecallReport;
 use super::search_stage::{Measured, round};
 use crate::distance::DistanceTile;
@@ -72,6 +73,8 @@ pub(super) enum Way<'a> {
     Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
     /// They are found already, in another order.
     Gathered(Box<Gather<'a>>),
+    /// They are found, and repaired before they are stored.
+    Repaired(Box<RepairStage<'a>>),
 }
 
 /// Stores every unit that is not committed yet.
@@ -96,6 +99,7 @@ pub(super) fn run(
         let mut writer = store.begin(Stage::Joined, unit)?;
         match &mut way {
             Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
+            Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
             Way::Joined(tile, lists) => {
                 let pass = match &mut pass {
                     Some(pass) => pass,

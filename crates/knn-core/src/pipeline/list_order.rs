@@ -1,4 +1,5 @@
-//! The join in the order of lists: queries that lie near each other meet the lists around them, and what is found goes to runs.
+//! The join whose results go to runs: in the order of lists, where queries that lie near each other meet the lists around them, and in either order
+//! where neighbours are repaired before they are stored.
 //!
 //! A work range is as many queries as a run holds. It is committed when its run is durable, and a process that goes on begins behind it.
 
@@ -9,11 +10,12 @@ use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::found::FoundRows;
 use super::join_stage::Lists;
+use super::order::Order;
 use super::plan::Prepared;
 use super::report::RecallReport;
 use super::routed::{self, RoutedRows};
 use super::search_stage::Measured;
-use super::work_rows::{OwnRows, WorkRows};
+use super::work_rows::{OwnRows, StoreRows, WorkRows};
 use crate::error::{Error, Result};
 use crate::join::Ordered;
 use crate::progress::Progress;
@@ -72,9 +74,12 @@ pub(super) fn run(
     let (n_obs, source) = (prepared.spec.layout.n_obs(), &prepared.inputs.query_rows);
     let (index, found) = (lists.search.index(), ledger.covered(Stage::Found));
     if prepared.resolved.self_mapping {
-        let mut work = OwnRows::from(index, source, prepared.resolved.parameters.metric, found);
+        let mut of_lists = OwnRows::from(index, source, prepared.resolved.parameters.metric, found);
+        let mut of_store = StoreRows::from(prepared, found);
+        let in_lists = prepared.sizes.order == Some(Order::Lists);
+        let work: &mut dyn WorkRows = if in_lists { &mut of_lists } else { &mut of_store };
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, &mut work, lists, measured, progress)?;
+        search(prepared, ledger, work, lists, measured, progress)?;
     } else {
         progress.begin("route", n_obs, ledger.covered(Stage::Routed));
         routed::route(prepared, ledger, lists.search, progress)?;

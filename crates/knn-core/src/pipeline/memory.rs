@@ -8,6 +8,7 @@ use super::finished::Finished;
 use super::found::FoundRows;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
+use super::repair_memory::{RepairNeeds, RepairShares};
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
 use super::routed;
@@ -17,7 +18,7 @@ use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
 use crate::index::{CodeRecord, IndexBuilder, RouteScratch, Router, super_cells};
-use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, scratch_bytes, slice_bytes};
+use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
@@ -52,7 +53,9 @@ pub(super) struct Sizes {
     pub(super) leased: u64,
     /// The order of work of a search by lists; none for an exact one.
     pub(super) order: Option<Order>,
-    /// In the order of lists, bytes for runs while queries are sorted, and those of them for what is found.
+    /// What a repair of neighbours takes, where there may be one.
+    pub(super) repair: Option<RepairShares>,
+    /// In the order of lists and with a repair, bytes for runs while queries are sorted, and those of them for what is found.
     pub(super) run_bytes: u64,
     pub(super) found_bytes: u64,
     /// Rows of a run, where a test says how many.
@@ -128,6 +131,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         reference_passes: passes,
         leased: planned,
         order: None,
+        repair: None,
         run_bytes: 0,
         found_bytes: 0,
         run_rows: None,
@@ -156,26 +160,9 @@ fn share_lists(
             "lists without rows (rerank \"none\") hold no queries: take \"rows\"",
         ));
     }
-    let codes = if ivf.rerank.is_some() { u64::from(CodeRecord::of(dim as usize).sub_spaces) } else { 0 };
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
-    let slice =
-        slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes });
-    let codebooks = if codes > 0 { dim * 64 + 64 } else { 0 };
-    let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16) + codebooks;
-    let mut join = common.clone();
-    let routing = threads * RouteScratch::bytes(ivf.nlist, dim) + Router::scratch_bytes(dim, threads);
-    join.insert("threads", threads * slice + routing);
-    join.insert("index levels", levels);
-    if ivf.rerank.as_deref() == Some("none") {
-        // The sample that measures the recall meets the reference's own rows, a slab at a time.
-        let slab = Slab::bytes(TRUTH_ROWS.min(n_ref), dim) + TRUTH_ROWS.min(n_ref) * dim * 4;
-        let threads = threads * scratch_bytes(k as usize + 1, dim as usize);
-        join.insert("true neighbors", slab + TileReader::bytes(&inputs.reference_rows) + threads);
-    }
-    join.insert("query reading", TileReader::bytes(&inputs.query_rows));
-    let names = inputs.names.natural_tile_rows().min(n_query);
-    join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+    let (mut join, levels) = search_parts(resolved, inputs, spec.k, common, ivf, longest);
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
@@ -191,13 +178,21 @@ fn share_lists(
     // In self-mapping, the list that queries come from.
     let own_list = if resolved.self_mapping { longest * (dim * 8 + 8) } else { 0 };
     let by_lists = fixed + own_list + needs.least();
-    let least_join = if order == Some(Order::Lists) { by_lists } else { fixed + least_block * per_row };
+    let repairs = ivf.repair != "never";
+    let by_rows = fixed + if repairs { needs.least() } else { least_block * per_row };
+    let sample = if repairs { sample_bytes(MEASURED_QUERIES.min(n_query), k, dim) } else { 0 };
+    let least_join = (if order == Some(Order::Lists) { by_lists } else { by_rows }).max(fixed + sample);
     let transfer = transfer_parts(common, inputs, spec, threads);
     let least_transfer: u64 = transfer.values().sum();
     let build = build_parts(resolved, inputs, ivf, threads);
     let least_build: u64 = build.values().sum();
+    let repair = repairs.then(|| repair_needs(resolved, inputs, spec, common, needs.found));
+    let least_repair = repair.as_ref().map_or(0, RepairNeeds::least);
     // The stage that needs most is the one to complain.
-    if least_build > least_transfer.max(least_join) {
+    if least_repair > least_build.max(least_transfer).max(least_join) {
+        let parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
+        fits(resolved, "repair", least_repair, &parts)?;
+    } else if least_build > least_transfer.max(least_join) {
         fits(resolved, "the index", least_build, &build)?;
     } else if least_transfer > least_join {
         fits(resolved, "transfer", least_transfer, &transfer)?;
@@ -221,32 +216,103 @@ fn share_lists(
     // Where nobody asked for it, the order of lists is none that would not fit.
     let order = order.unwrap_or_else(|| if has_rows && by_lists <= resolved.memory { cheaper() } else { Order::Rows });
     let shares = match order {
-        Order::Rows => Shares { block_rows, run_bytes: 0 },
+        Order::Rows if !repairs => Shares { block_rows, run_bytes: 0 },
+        Order::Rows => needs.share(resolved.memory - fixed),
         Order::Lists => needs.share(resolved.memory - fixed - own_list),
     };
-    let (block_rows, per_row) = (shares.block_rows, if order == Order::Rows { per_row } else { needs.row });
+    let through_runs = order == Order::Lists || repairs;
+    let (block_rows, per_row) = (shares.block_rows, if through_runs { needs.row } else { per_row });
     join.insert("queries in flight", block_rows * per_row);
-    if order == Order::Lists {
+    if through_runs {
         join.insert("runs", shares.run_bytes);
+    }
+    if order == Order::Lists {
         join.insert("queries of lists", own_list);
+    }
+    if repairs {
+        // The sample is gone when the join begins.
+        join.insert("repair sample", (fixed + sample).saturating_sub(join.values().sum()));
     }
     let planned: u64 = join.values().sum();
     let (highest, planned) = if least_transfer > planned { (transfer, least_transfer) } else { (join, planned) };
-    let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
-    let memory = MemoryPlan { limit: resolved.memory, planned, parts };
     // The index takes its levels itself, and its lists if there is room.
     let leased = planned.min(resolved.memory - levels);
+    let shared = repair.as_ref().map(|repair| (repair.share(resolved.memory), repair));
+    let (highest, planned) = match &shared {
+        Some((shares, repair)) if shares.bytes > planned => (repair.told(shares), shares.bytes),
+        _ => (highest, planned),
+    };
+    let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
+    let memory = MemoryPlan { limit: resolved.memory, planned, parts };
     Ok(Sizes {
         block_rows,
         slab_rows: n_ref.max(1),
         reference_passes: 1,
         leased,
         order: Some(order),
+        repair: shared.map(|(shares, _)| shares),
         run_bytes: shares.run_bytes,
-        found_bytes: if order == Order::Lists { needs.of_found(shares.run_bytes) } else { 0 },
+        found_bytes: if through_runs { needs.of_found(shares.run_bytes) } else { 0 },
         run_rows: None,
         memory,
     })
+}
+
+/// What a search by lists takes besides queries in flight, of which so much are the levels of the index.
+fn search_parts(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    k: u64,
+    common: &BTreeMap<&'static str, u64>,
+    ivf: &IvfParameters,
+    longest: u64,
+) -> (BTreeMap<&'static str, u64>, u64) {
+    let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
+    let (dim, threads) = (inputs.query_rows.dim() as u64, resolved.threads as u64);
+    let codes = if ivf.rerank.is_some() { u64::from(CodeRecord::of(dim as usize).sub_spaces) } else { 0 };
+    let slice =
+        slice_bytes(SliceSize { queries: n_query, k: k as usize, dim, nlist: ivf.nlist, rows: n_ref, longest, codes });
+    let codebooks = if codes > 0 { dim * 64 + 64 } else { 0 };
+    let levels = ivf.nlist * (dim * 4 * LEVEL_COPIES + 64) + (1 << 16) + codebooks;
+    let mut join = common.clone();
+    let routing = threads * RouteScratch::bytes(ivf.nlist, dim) + Router::scratch_bytes(dim, threads);
+    join.insert("threads", threads * slice + routing);
+    join.insert("index levels", levels);
+    if ivf.rerank.as_deref() == Some("none") {
+        // The sample that measures the recall meets the reference's own rows, a slab at a time.
+        let slab = Slab::bytes(TRUTH_ROWS.min(n_ref), dim) + TRUTH_ROWS.min(n_ref) * dim * 4;
+        let threads = threads * scratch_bytes(k as usize + 1, dim as usize);
+        join.insert("true neighbors", slab + TileReader::bytes(&inputs.reference_rows) + threads);
+    }
+    join.insert("query reading", TileReader::bytes(&inputs.query_rows));
+    let names = inputs.names.natural_tile_rows().min(n_query);
+    join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+    (join, levels)
+}
+
+/// What a repair of the graph of one store takes besides queries and references.
+fn repair_needs(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    spec: &StoreSpec,
+    common: &BTreeMap<&'static str, u64>,
+    found: FoundRows,
+) -> RepairNeeds {
+    let names = inputs.names.natural_tile_rows().min(spec.layout.n_obs());
+    let mut parts = common.clone();
+    parts.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+    parts.insert("runs", found.gather_bytes());
+    // Queries, and the references that they meet.
+    parts.insert("query reading", 2 * TileReader::bytes(&inputs.query_rows));
+    RepairNeeds {
+        n: spec.n_ref,
+        dim: inputs.query_rows.dim() as u64,
+        k: spec.k,
+        threads: resolved.threads as u64,
+        bucket_rows: found.bucket_rows(),
+        unit_rows: spec.layout.unit_rows(),
+        parts,
+    }
 }
 
 /// What building the run's own index takes at least, before anything else is in memory.

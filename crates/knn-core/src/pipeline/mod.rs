@@ -24,6 +24,8 @@ mod outputs;
 mod places;
 mod plan;
 mod reference;
+mod repair_memory;
+mod repair_stage;
 mod report;
 mod request;
 mod routed;

@@ -110,9 +110,9 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         k,
         self_mapping: resolved.self_mapping,
     };
-    let run_rows = match sizes.order {
-        Some(Order::Lists) => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
-        _ => u64::MAX,
+    let run_rows = match sizes.run_bytes {
+        1.. => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
+        0 => u64::MAX,
     };
     let search = cost::search_plan(parameters, extent, sizes.order, run_rows);
     let pairs = cost::pairs(parameters, extent);
@@ -146,7 +146,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         pairs,
         estimated_seconds: cost::seconds(pairs, traffic, threads),
         outputs: outputs::described(&spec.arrays, n_obs),
-        warnings: warnings(&resolved, &inputs, k),
+        warnings: warnings(&resolved, &inputs, &sizes, k),
         run,
     };
     Ok(Prepared { resolved, inputs, spec, sizes, plan })
@@ -171,6 +171,9 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     let chosen = resolved.search.choose(n_ref, index.as_ref())?;
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
+    if let Some(ivf) = &mut resolved.parameters.ivf {
+        ivf.repair = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?.into();
+    }
     Ok(chosen.reason)
 }
 
@@ -178,7 +181,7 @@ pub(super) fn side(store: &AnnDataStore, rows: &ZarrRows) -> Side {
     Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 
-fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
+fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<String> {
     let mut warnings = inputs.warnings.clone();
     let others = inputs.reference.n_obs().saturating_sub(u64::from(resolved.self_mapping));
     if inputs.query.n_obs() > 0 && k > others {
@@ -201,6 +204,11 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
     }
     if parameters.ivf.as_ref().is_some_and(|ivf| ivf.rerank.as_deref() == Some("none")) {
         warnings.push("rerank none: distances are approximate, those to what the codes of a cell stand for".into());
+    }
+    if let Some(passes) = sizes.repair.as_ref().map(|repair| repair.passes).filter(|&passes| passes > 1) {
+        warnings.push(format!(
+            "where neighbors are repaired, all cells are read {passes} times in this memory: more memory or repair \"never\" is quicker"
+        ));
     }
     if let Err(refusal) = later::search(parameters) {
         warnings.push(format!("{refusal}: it can be planned but not run"));

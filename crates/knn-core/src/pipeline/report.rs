@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agreement::LabelAgreement;
 use super::request::Parameters;
+use crate::join::Hop;
 use crate::types::DType;
 
 /// A resolved run before it starts: nothing has been written.
@@ -219,6 +220,9 @@ pub struct RecallReport {
     pub nprobe: Option<u64>,
     /// Lists that a query cell looks in on average, of that sample; null for an exact search.
     pub mean_nprobe: Option<f64>,
+    /// How far neighbours were repaired: each cell was compared with the first `r1` neighbours of its first `r2` neighbours too. Null where
+    /// that was not done.
+    pub repair: Option<Hop>,
     /// The method taken: `exact`, `ivf` or `ivfpq`.
     pub method: String,
     /// Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
@@ -235,6 +239,7 @@ impl RecallReport {
             target: None,
             nprobe: None,
             mean_nprobe: None,
+            repair: None,
             method: "exact".into(),
             approximate_distances: false,
         }
@@ -246,7 +251,7 @@ impl RecallReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
-    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

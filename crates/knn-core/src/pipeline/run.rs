@@ -16,6 +16,7 @@ use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
 use super::plan::{Prepared, WORKER, prepare};
+use super::repair_stage;
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
 use super::search_stage::{self, Measured};
@@ -59,6 +60,9 @@ impl Seams {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
         sizes.run_rows = self.run_rows;
+        if let Some(repair) = &mut sizes.repair {
+            repair.replace(self.block_rows, self.slab_rows);
+        }
     }
 }
 
@@ -76,14 +80,14 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     later::search(&prepared.resolved.parameters)?;
     seams.replace(&mut prepared.sizes);
     let budget = MemoryBudget::new(prepared.resolved.memory);
-    let _lease = budget.take("the plan", prepared.sizes.leased)?;
+    let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
     search_stage::check_runs(&prepared.resolved, &*vfs)?;
     clock.lap("preflight", 0);
-    let given = pool.install(|| search_stage::given(&prepared, &budget))?;
-    let given = given.as_ref().map(search_in);
+    let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
+    let given = opened.as_ref().map(search_in);
     // Measuring reads every list, so what is damaged is found before anything is written.
     let early = match &given {
         Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => Some(calibrate(search)?),
@@ -122,6 +126,11 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     };
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
     let lists = search.as_ref().map(|search| Lists { search, probes });
+    let repair = measured.recall.repair;
+    // A repair that was not chosen needs no runs.
+    if repair.is_none() && prepared.sizes.order != Some(Order::Lists) {
+        ledger.take().map(RunLedger::end).transpose()?;
+    }
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
@@ -137,7 +146,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     };
     progress.end();
     drop(search);
-    drop(built);
+    drop((built, opened));
     if !store.is_complete() {
         search_stage::end(&prepared, &*vfs)?;
     }
@@ -146,9 +155,19 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     }
     let joined = match (joined, ledger) {
         (None, Some(ledger)) => {
-            progress.begin("gather", n_obs, joined_before.rows);
-            let joined = pool.install(|| gather::run(&prepared, &store, ledger, &measured, progress))?;
-            clock.lap("gather", store.bytes_written());
+            let stage = if repair.is_some() { "repair" } else { "gather" };
+            progress.begin(stage, n_obs, joined_before.rows);
+            let joined = if let Some(hop) = repair {
+                // What the join took is free again.
+                drop(lease.take());
+                let bytes = prepared.sizes.repair.as_ref().map_or(0, |shares| shares.bytes);
+                let _lease = budget.take("the repair", bytes)?;
+                let with = (hop, &measured);
+                pool.install(|| repair_stage::run(&prepared, &store, ledger, with, &seams.lane, progress))?
+            } else {
+                pool.install(|| gather::run(&prepared, &store, ledger, &measured, progress))?
+            };
+            clock.lap(stage, store.bytes_written());
             joined
         }
         (joined, _) => joined.unwrap_or_default(),
@@ -216,7 +235,7 @@ fn finish(
     })
 }
 
-/// The runs of a search in the order of lists, as long as there are neighbours to find or to gather. Otherwise what an earlier process may have
+/// The runs of a search in the order of lists, or with neighbours that may be repaired, as long as there are neighbours to find or to gather. Otherwise what an earlier process may have
 /// left there is removed.
 fn runs(prepared: &Prepared, vfs: &Arc<dyn Vfs>, is_joined: bool, is_complete: bool) -> Result<Option<RunLedger>> {
     if prepared.resolved.parameters.ivf.is_none() {
@@ -224,7 +243,7 @@ fn runs(prepared: &Prepared, vfs: &Arc<dyn Vfs>, is_joined: bool, is_complete: b
     }
     let folder = &search_stage::runs_folder(&prepared.resolved)?;
     let (run, resume) = (&prepared.spec.run, prepared.resolved.resume);
-    if prepared.sizes.order == Some(Order::Lists) && !is_joined {
+    if prepared.sizes.run_bytes > 0 && !is_joined {
         return RunLedger::open(vfs, folder, run, resume).map(Some);
     }
     if !is_complete && vfs.exists(folder)? {
@@ -311,6 +330,9 @@ fn uns(
         "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    if let Some(repair) = recall.repair {
+        done["repair"] = json!(repair);
+    }
     if recall.approximate_distances {
         done["approximate_distances"] = json!(true);
     }

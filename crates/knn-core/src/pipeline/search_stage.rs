@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::agreement::HeldOut;
+use super::cost::repair_cost;
 use super::memory::{PROCESS, TRUTH_ROWS};
 use super::plan::Prepared;
 use super::reference::Reference;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::index::{
     IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves,
 };
-use crate::join::{Calibration, DEFAULT_LOSS, ListJoin, Ordered, Target, join_slab};
+use crate::join::{Calibration, DEFAULT_LOSS, ListJoin, Ordered, Repairs, Target, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{RowSource, ZarrRows};
@@ -251,7 +252,15 @@ pub(super) fn calibrate(
         calibration = calibration.told_by(truth);
     }
     let target = ivf.nprobe.map_or(Target::Recall(ivf.recall.unwrap_or(1.0)), |probes| Target::Probes(probes as usize));
-    let recall = calibration.measure(target, progress)?;
+    let recall = match ivf.repair.as_str() {
+        "never" => calibration.measure(target, progress)?,
+        repair => {
+            let cost = repair_cost(prepared.spec.n_ref, prepared.spec.k, source.dim() as u64);
+            let mut fetch = |rows: &[i64]| rows_at(prepared, rows, progress);
+            let repairs = Repairs { always: repair == "always", cost, fetch: &mut fetch };
+            calibration.measure_repaired(target, repairs, progress)?
+        }
+    };
     progress.end();
     // Approximate distances cannot be ranked among true ones.
     let has_labels = !is_approximate(ivf) && prepared.inputs.columns.iter().any(|input| input.labels().is_some());
@@ -263,10 +272,33 @@ pub(super) fn calibrate(
         target: ivf.recall,
         nprobe: Some(recall.probes.most() as u64),
         mean_nprobe: Some(recall.lists),
+        repair: recall.repair,
         method: method(ivf).into(),
         approximate_distances: is_approximate(ivf),
     };
     Ok(Measured { recall, held_out })
+}
+
+/// Rows of the reference by their numbers, which ascend, as the index has them: one pass over the store.
+fn rows_at(prepared: &Prepared, numbers: &[i64], progress: &Progress) -> Result<Tile> {
+    let source = &prepared.inputs.reference_rows;
+    let all = RowRange::new(0, source.rows());
+    let mut reader = TileReader::new(source, all, prepared.resolved.parameters.metric);
+    let mut rows = Tile { first_row: 0, dim: source.dim(), values: Vec::with_capacity(numbers.len() * source.dim()) };
+    let (mut band, mut left) = (Tile::default(), numbers.iter().map(|&number| number as u64).peekable());
+    while left.peek().is_some() {
+        progress.check()?;
+        reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut band)?;
+        let end = band.first_row + band.rows() as u64;
+        if band.rows() == 0 {
+            return Err(Error::internal(format!("a neighbor beyond row {end}")));
+        }
+        while let Some(number) = left.next_if(|number| *number < end) {
+            rows.values.extend_from_slice(band.row((number - band.first_row) as usize));
+        }
+    }
+    round(&prepared.resolved, &mut rows);
+    Ok(rows)
 }
 
 /// The true neighbours of a sample among the reference's own rows, where the index has none of them.

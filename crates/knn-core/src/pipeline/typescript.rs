@@ -14,6 +14,7 @@ use super::{
     StageReport,
 };
 use crate::graph::GraphDescription;
+use crate::join::Hop;
 use crate::progress::ProgressEvent;
 use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode};
 
@@ -39,6 +40,7 @@ fn rendered() -> String {
         declaration::<OutputArray>(),
         declaration::<RunReport>(),
         declaration::<RecallReport>(),
+        declaration::<Hop>(),
         declaration::<LabelAgreement>(),
         declaration::<CategoryAgreement>(),
         declaration::<StageReport>(),

@@ -1,8 +1,12 @@
-//! Queries in the order of lists: the rows of an index as they lie in its file, where it is joined with itself.
+//! Queries in an order of work whose results go through runs: the rows of an index as they lie in its file, where it is joined with itself, or
+//! those of the store as they are.
 //!
 //! The store is not read again, but for the rows that are in no list, which come last: what is wrong with them becomes their status. Places in
 //! the order count rows, so they are the same whatever the memory.
 
+use super::plan::Prepared;
+use super::request::Resolved;
+use super::search_stage::round;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::{IvfIndex, ListBuffer};
@@ -17,6 +21,35 @@ const EXCLUDED_ROWS: u64 = 1024;
 pub(super) trait WorkRows: Send {
     /// Takes the next `most` queries, fewer at the end, none after it: their values, prepared for the metric, and their rows in the output.
     fn next(&mut self, most: u64, queries: &mut Tile, rows: &mut Vec<i64>) -> Result<()>;
+}
+
+/// The rows of the store in their order.
+pub(super) struct StoreRows<'a> {
+    reader: TileReader<'a>,
+    resolved: &'a Resolved,
+}
+
+impl<'a> StoreRows<'a> {
+    /// From a row on.
+    pub(super) fn from(prepared: &'a Prepared, row: u64) -> Self {
+        let source = &prepared.inputs.query_rows;
+        let metric = prepared.resolved.parameters.metric;
+        Self {
+            reader: TileReader::new(source, RowRange::new(row, source.rows()), metric),
+            resolved: &prepared.resolved,
+        }
+    }
+}
+
+impl WorkRows for StoreRows<'_> {
+    fn next(&mut self, most: u64, queries: &mut Tile, rows: &mut Vec<i64>) -> Result<()> {
+        self.reader.next(most, queries)?;
+        round(self.resolved, queries);
+        rows.clear();
+        let first = queries.first_row as i64;
+        rows.extend(first..first + queries.rows() as i64);
+        Ok(())
+    }
 }
 
 /// The rows of an index, list by list.

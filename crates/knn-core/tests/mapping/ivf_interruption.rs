@@ -55,6 +55,12 @@ fn clear(place: &Place, request: &MapRequest) {
     assert_eq!(listed(&place.outputs()), ["mapped.zarr", "mapped.zarr.journal"]);
 }
 
+/// Takes away what the first run of a test stored.
+fn clear_first(place: &Place) {
+    std::fs::remove_dir_all(place.outputs()).unwrap();
+    std::fs::create_dir(place.outputs()).unwrap();
+}
+
 /// In the order of lists there are several runs to be resumed.
 fn in_runs() -> Seams {
     Seams { run_rows: Some(130), ..quick() }
@@ -125,6 +131,65 @@ fn self_mapping_in_the_order_of_lists_is_resumed_to_the_same_bytes() {
 }
 
 #[test]
+fn a_repair_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let cells = with_gaps(&place, "cells", 700, 6, 1);
+    for order in ["rows", "lists"] {
+        let (order, repair) = (Some(order.into()), Some("always".into()));
+        let request = MapRequest { order, repair, ..by_lists(&place, &cells, None, 12) };
+        disturbed_anywhere(&place, &request, 17);
+        clear_first(&place);
+    }
+}
+
+#[test]
+fn a_repair_goes_on_where_it_was_and_damaged_runs_never_give_another_neighbor() {
+    let place = Place::new();
+    let cells = with_gaps(&place, "cells", 700, 6, 1);
+    let request = MapRequest { repair: Some("always".into()), ..by_lists(&place, &cells, None, 12) };
+    map(&request).unwrap();
+    let expected = files(output(&request));
+    let request = to(&place, &request, "again.zarr");
+    // Slab by slab, so that units are repaired one after the other.
+    let seams = || Seams { slab_rows: Some(100), ..in_runs() };
+    assert_eq!(cancelled_at(&request, "repair", seams()).code(), "GM_CANCELLED");
+    let runs = place.outputs().join("again.zarr.runs");
+    let resumed = MapRequest { resume: Some(true), ..request.clone() };
+    let kept = files(&runs);
+    let mut damaged = 0;
+    for (name, bytes) in kept.iter().filter(|(name, _)| name.strip_suffix(".run").is_some()) {
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 3] ^= 4;
+        std::fs::write(runs.join(name), &flipped).unwrap();
+        let error = run_with(&resumed, &Progress::silent(), seams()).unwrap_err();
+        assert_eq!(error.code(), "GM_CORRUPT", "{name}: {error}");
+        std::fs::write(runs.join(name), bytes).unwrap();
+        damaged += 1;
+    }
+    assert!(damaged > 2);
+    // The disk is full when the second unit is being stored.
+    let mut calls = 10;
+    let committed = loop {
+        run_with(&resumed, &Progress::silent(), Seams { vfs: Arc::new(Disk::failing(calls)), ..seams() }).unwrap_err();
+        unlock(&place);
+        let first: Vec<_> = files(output(&request))
+            .into_iter()
+            .filter(|(name, _)| name.contains("knn_indices/c/") && !name.contains(".tmp-"))
+            .collect();
+        if first.len() > 1 {
+            break first;
+        }
+        calls += 10;
+    };
+    let report = run_with(&resumed, &Progress::silent(), in_runs()).unwrap();
+    assert!(report.resumed_units > 0 && !report.stages.iter().any(|stage| stage.stage == "join"), "{report:?}");
+    let found = files(output(&request));
+    assert!(committed.iter().all(|(name, bytes)| found.get(name) == Some(bytes)), "a committed unit changed");
+    assert_same(&found, &expected, "after a full disk");
+    clear(&place, &request);
+}
+
+#[test]
 fn a_first_unit_that_is_lost_is_made_again_with_all_that_it_tells() {
     let place = Place::new();
     for order in ["rows", "lists"] {
@@ -140,8 +205,7 @@ fn a_first_unit_that_is_lost_is_made_again_with_all_that_it_tells() {
         assert_eq!(learned(&again(&request)), learned(&first), "{order}");
         assert_same(&files(output(&request)), &expected, order);
         clear(&place, &request);
-        std::fs::remove_dir_all(place.outputs()).unwrap();
-        std::fs::create_dir(place.outputs()).unwrap();
+        clear_first(&place);
     }
 }
 

@@ -22,6 +22,7 @@ mod mapped;
 mod metrics;
 mod npy;
 mod refusals;
+mod repair;
 mod sample;
 mod search;
 mod zarr;

@@ -5,6 +5,7 @@ mod codes;
 mod damage;
 mod exactness;
 mod invariance;
+mod repair;
 mod widening;
 
 use std::sync::Arc;

@@ -60,6 +60,9 @@ pub struct NeighborsRequest {
     /// that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
     /// memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
     pub order: Option<String>,
+    /// Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
+    /// too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+    pub repair: Option<String>,
     /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
     pub index: Option<String>,
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
@@ -101,6 +104,7 @@ impl NeighborsRequest {
             rerank: request.rerank,
             io: request.io,
             order: request.order,
+            repair: request.repair,
             index: request.index,
             work_dir: request.work_dir,
             backend: request.backend,

@@ -62,6 +62,8 @@ pub struct IvfParameters {
     pub list_dtype: String,
     /// What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
     pub rerank: Option<String>,
+    /// Whether neighbours are repaired: `always`, `never`, or `auto` where a measurement decides.
+    pub repair: String,
     /// Seed of all samples.
     #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,

@@ -17,6 +17,9 @@ use crate::pipeline::order::Order;
 const EXACT_BELOW: u64 = 50_000;
 /// Share of the true neighbours that an approximate search finds unless told otherwise.
 const DEFAULT_RECALL: f64 = 0.95;
+/// Below this many reference cells a repair never cost less than more lists: `docs/design/repair.md`.
+const REPAIR_FROM: u64 = 10_000_000;
+
 /// The search options of a request, each valid by itself and none contradicting another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
@@ -38,6 +41,8 @@ pub struct Search {
     pub io: String,
     /// The order of work; none is the one that costs less.
     pub(in crate::pipeline) order: Option<Order>,
+    /// `auto`, `never` or `always`: whether neighbours are repaired.
+    pub repair: String,
     /// The index to be used.
     pub index: Option<PathBuf>,
     /// Where intermediate files go; none is beside the output.
@@ -71,6 +76,7 @@ impl Search {
             rerank: checked_rerank(request.rerank.as_deref())?,
             io: one_of("io", request.io.as_deref(), &["auto", "pread", "mmap"], &["direct"])?,
             order: Order::from_name(&one_of("order", request.order.as_deref(), &["auto", "rows", "lists"], &[])?),
+            repair: one_of("repair", request.repair.as_deref(), &["auto", "never", "always"], &[])?,
             index: index.map(PathBuf::from),
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };
@@ -136,7 +142,8 @@ impl Search {
         let nprobe = self.nprobe.map(|nprobe| ("nprobe", nprobe.to_string()));
         let list_dtype = self.list_dtype.as_ref().map(|dtype| ("listDtype", dtype.clone()));
         let rerank = self.rerank.as_ref().map(|rerank| ("rerank", rerank.clone()));
-        index.or(nlist).or(nprobe).or(list_dtype).or(rerank)
+        let repair = (self.repair == "always").then(|| ("repair", self.repair.clone()));
+        index.or(nlist).or(nprobe).or(list_dtype).or(rerank).or(repair)
     }
 
     /// The method for `n_ref` reference cells, and its parameters. `index` describes the one that was given.
@@ -169,10 +176,34 @@ impl Search {
             nlist,
             list_dtype: list_dtype.unwrap_or_else(|| "f32".into()),
             rerank,
+            repair: "never".into(),
             seed: self.seed,
             index: index.map(|index| index.digest.clone()),
         };
         Ok(Chosen { method, ivf: Some(ivf), reason })
+    }
+
+    /// Whether neighbours are repaired, in a search with these parameters: `always`, `never`, or `auto` where it may pay.
+    pub(in crate::pipeline) fn repairs(
+        &self,
+        ivf: &IvfParameters,
+        n_ref: u64,
+        self_mapping: bool,
+    ) -> Result<&'static str> {
+        let has_rows = ivf.rerank.as_deref() != Some("none");
+        match self.repair.as_str() {
+            "always" if !self_mapping => Err(Error::Unsupported {
+                what: "repair of a mapping between two stores in this version".into(),
+                remedy: "leave repair out: it needs the graph of the reference, which only self-mapping has".into(),
+            }),
+            "always" if !has_rows => {
+                let reason = "rows that only codes tell (rerank \"none\") cannot be compared exactly: leave it out";
+                Err(Error::param("repair", "always", reason))
+            }
+            "always" => Ok("always"),
+            "auto" if self_mapping && has_rows && ivf.recall.is_some() && n_ref >= REPAIR_FROM => Ok("auto"),
+            _ => Ok("never"),
+        }
     }
 
     fn method_for(&self, n_ref: u64) -> (bool, String) {
@@ -231,6 +262,8 @@ mod tests {
             ("listDtype", ivf(|r| r.list_dtype = Some("f8".into()))),
             ("io", ivf(|r| r.io = Some("uring".into()))),
             ("order", ivf(|r| r.order = Some("random".into()))),
+            ("repair", ivf(|r| r.repair = Some("twice".into()))),
+            ("repair", ivf(|r| (r.method, r.repair) = (Some("exact".into()), Some("always".into())))),
             ("index", ivf(|r| r.index = Some("index.faiss".into()))),
             ("recall", ivf(|r| (r.recall, r.nprobe) = (Some(0.9), Some(8)))),
             ("nprobe", ivf(|r| (r.method, r.nprobe) = (Some("exact".into()), Some(8)))),
@@ -263,6 +296,29 @@ mod tests {
         assert_eq!(method(MapRequest { recall: Some(1.0), ..request() }, 50_000), "exact");
         assert_eq!(method(MapRequest { nprobe: Some(2), ..request() }, 10_000), "ivf");
         assert_eq!(method(MapRequest { method: Some("exact".into()), ..request() }, 1 << 30), "exact");
+    }
+
+    #[test]
+    fn a_repair_is_considered_where_there_is_a_graph_and_it_may_pay() {
+        let repairs = |repair: Option<&str>, edit: fn(&mut MapRequest), n_ref, self_mapping| {
+            let mut request = MapRequest { repair: repair.map(str::to_owned), method: Some("ivf".into()), ..request() };
+            edit(&mut request);
+            let search = search(&request);
+            let ivf = search.choose(n_ref, None).unwrap().ivf.unwrap();
+            search.repairs(&ivf, n_ref, self_mapping).map_err(|error| error.code())
+        };
+        let plain = |_: &mut MapRequest| ();
+        let many = REPAIR_FROM;
+        assert_eq!(repairs(None, plain, many, true), Ok("auto"));
+        assert_eq!(repairs(Some("auto"), plain, many - 1, true), Ok("never"));
+        assert_eq!(repairs(None, plain, many, false), Ok("never"));
+        assert_eq!(repairs(None, |r| r.nprobe = Some(8), many, true), Ok("never"));
+        assert_eq!(repairs(Some("never"), plain, many, true), Ok("never"));
+        assert_eq!(repairs(Some("always"), |r| r.nprobe = Some(2), 1000, true), Ok("always"));
+        assert_eq!(repairs(Some("always"), plain, many, false), Err("GM_UNSUPPORTED"));
+        let codes = |r: &mut MapRequest| (r.method, r.rerank) = (None, Some("none".into()));
+        assert_eq!(repairs(None, codes, many, true), Ok("never"));
+        assert_eq!(repairs(Some("always"), codes, many, true), Err("GM_PARAM"));
     }
 
     #[test]
