@@ -9,7 +9,6 @@ use super::cost::{self, Extent};
 use super::found::FoundRows;
 use super::index::describe_index;
 use super::inputs::Inputs;
-use super::later;
 use super::list_order;
 use super::memory::{self, Sizes};
 use super::order::Order;
@@ -201,9 +200,6 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, k: u64) -> Vec<String> {
     }
     if parameters.ivf.as_ref().is_some_and(|ivf| ivf.rerank.as_deref() == Some("none")) {
         warnings.push("rerank none: distances are approximate, those to what the codes of a cell stand for".into());
-    }
-    if let Err(refusal) = later::search(parameters) {
-        warnings.push(format!("{refusal}: it can be planned but not run"));
     }
     warnings
 }
