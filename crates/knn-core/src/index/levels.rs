@@ -94,7 +94,7 @@ mod tests {
             (regions, super_cells)
         };
         assert_eq!([1, 4, 17, 4096].map(of), [(0, 1), (0, 1), (0, 5), (0, 256)]);
-        assert_eq!([1 << 18, (1 << 18) + 1, 1 << 24].map(of), [(0, 2048), (256, 8192), (1020, 130_050)]);
+        assert_eq!([1 << 18, (1 << 18) + 1, 1 << 24].map(of), [(0, 2048), (256, 8192), (1024, 131_072)]);
         for lists in (1..5000).chain([1 << 20, 1 << 28]) {
             let three = Levels::within(lists, 0);
             assert!((1..=three.super_cells).contains(&three.regions) && three.super_cells <= lists, "{three:?}");

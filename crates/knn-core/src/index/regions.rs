@@ -18,6 +18,9 @@ use crate::error::Result;
 /// What is read of a region lies in memory so often: as bytes and as numbers, and as numbers and by super-cell.
 const COPIES: u64 = 2;
 
+/// What makes the seeds of regions others than those of lists.
+const OF_REGIONS: u64 = u64::MAX / 3;
+
 /// Trains below regions.
 #[derive(Clone, Copy)]
 pub(super) struct RegionTrainer<'a> {
@@ -74,9 +77,9 @@ impl RegionTrainer<'_> {
     /// So many super-cells and lists of a region of these rows.
     fn region(&self, region: usize, part: &Part, centroid: &[f32], [cells, lists]: [u32; 2]) -> Result<Trained> {
         let (Self { spec, kmeans, .. }, Part { values, places }) = (self, part);
-        let (dim, seed) = (centroid.len(), mix(spec.seed ^ u64::MAX / 3, region as u64));
+        let (dim, seed) = (centroid.len(), mix(spec.seed ^ OF_REGIONS, region as u64));
         let held = places.len();
-        // Some of the rows, spread evenly over all of them, which are in no order but that of chance.
+        // Some of the rows, spread evenly over all of them.
         let sampled = held.min(spec.sample_of_cells(cells) as usize);
         let some: Vec<u32> = (0..sampled).map(|i| places[(i as u64 * held as u64 / sampled as u64) as usize]).collect();
         let super_cells = kmeans.train(&gather(values, &some, dim), cells as usize, seed, centroid)?;
