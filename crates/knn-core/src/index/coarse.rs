@@ -169,8 +169,9 @@ impl Coarse {
             regions.first_cell.iter().for_each(|first| bytes.extend_from_slice(&first.to_le_bytes()));
         }
         self.first_list.iter().for_each(|first| bytes.extend_from_slice(&first.to_le_bytes()));
-        for values in [&self.centre, self.region_centroids(), &self.super_cells, &self.lists] {
-            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        let values = [&self.centre[..], self.region_centroids(), &self.super_cells, &self.lists];
+        for value in values.into_iter().flatten() {
+            bytes.extend_from_slice(&value.to_le_bytes());
         }
         write_atomic(vfs, path, worker, &bytes)
     }

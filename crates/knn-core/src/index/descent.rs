@@ -50,7 +50,7 @@ impl Descent {
         let is_sparse = centroids.len() * SPARSE < children.len();
         let mut asking = Asking::begin(askers, survivors, Keep::new(count, values, nearest, keys), tile);
         for own in [true, false] {
-            let is_now = |at: usize| (at % places == 0) == own;
+            let is_now = |at: usize| at.is_multiple_of(places) == own;
             if is_sparse {
                 pairs.clear();
                 let met = centroids.iter().enumerate().filter(|&(at, &centroid)| is_now(at) && centroid != u32::MAX);

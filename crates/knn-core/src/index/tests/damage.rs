@@ -6,7 +6,7 @@ use proptest::prelude::*;
 fn sample(folder: &Path, most_in_two_levels: u32) -> std::path::PathBuf {
     let path = folder.join("x.gmx");
     // With three levels more lists, so that there is more than one region.
-    let nlist = if most_in_two_levels == 0 { 24 } else { 8 };
+    let nlist = if most_in_two_levels == 0 { 27 } else { 8 };
     let mut values = clumps(75 * nlist, 3);
     values[30] = f32::NAN;
     let spec = IndexSpec { nlist: Some(nlist as u32), codes: true, most_in_two_levels, ..IndexSpec::default() };

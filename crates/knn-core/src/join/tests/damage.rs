@@ -50,7 +50,7 @@ impl Tried {
         let built = if grown { rows[..80 * DIM].to_vec() } else { rows.clone() };
         let mut spec = IndexSpec { nlist: Some(9), dtype, codes, ..IndexSpec::default() };
         if three {
-            (spec.nlist, spec.most_in_two_levels) = (Some(24), 0);
+            (spec.nlist, spec.most_in_two_levels) = (Some(27), 0);
         }
         let indexed = Indexed::of(built, DIM, spec);
         let path = folder.join("x.gmx");
