@@ -991,6 +991,10 @@ dim: number,
  */
 nlist: number, 
 /**
+ * Levels of centroids: 2, or 3 in an index that was built with more than 2^18 lists.
+ */
+levels: number, 
+/**
  * `ivf`, or `ivfpq` where rows have codes.
  */
 method: string, 

@@ -1,8 +1,9 @@
 //! The build of an index as a peer of a benchmark: reads raw f32 rows once, then builds their index whenever a line arrives on
 //! stdin.
 //!
-//! `build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX`: each line of stdin builds the index again (NLIST 0 is the default) and
-//! answers with the seconds of each stage and their sum, read and durable write included.
+//! `build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three]`: each line of stdin builds the index again (NLIST 0 is the default) and
+//! answers with the seconds of each stage and their sum, read and durable write included. With `three` it has three levels of centroids, however
+//! few lists there are.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -19,9 +20,11 @@ use gigamapper_core::store::OsVfs;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [rows, dim, nlist, threads, memory, index] = arguments.as_slice() else {
-        return Err("build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX".into());
+    let [rows, dim, nlist, threads, memory, index, three @ ..] = arguments.as_slice() else {
+        return Err("build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three]".into());
     };
+    let spec = IndexSpec::default();
+    let most_in_two_levels = if three.is_empty() { spec.most_in_two_levels } else { 0 };
     let (dim, nlist): (usize, u32) = (dim.parse()?, nlist.parse()?);
     let values = std::fs::read(rows)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let source = MemoryRows::new(values, dim)?.with_natural_tile_rows(4096);
@@ -41,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let progress = Progress::new(Cancel::default(), Some(Box::new(listener)));
         let builder = IndexBuilder {
             vfs: Arc::new(OsVfs),
-            spec: IndexSpec { nlist: (nlist > 0).then_some(nlist), ..IndexSpec::default() },
+            spec: IndexSpec { nlist: (nlist > 0).then_some(nlist), most_in_two_levels, ..spec.clone() },
             start: Start::Overwrite,
             budget: MemoryBudget::new(parse_bytes(memory)?),
             tile: &Lane::best(),
@@ -53,11 +56,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let ends = stages.iter().skip(1).map(|(_, at)| *at).chain([whole]);
         let seconds: BTreeMap<&str, f64> =
             stages.iter().zip(ends).map(|((stage, at), end)| (stage.as_str(), end - at)).collect();
-        let lists = report.manifest.nlist;
+        let (lists, levels) = (report.manifest.nlist, report.manifest.levels);
+        let peak = progress.peak_memory();
         writeln!(
             out,
             "{}",
-            serde_json::json!({ "lists": lists, "spilled": report.spilled, "stages": seconds, "seconds": whole })
+            serde_json::json!({ "lists": lists, "levels": levels, "peak": peak, "spilled": report.spilled, "stages": seconds, "seconds": whole })
         )?;
         out.flush()?;
     }

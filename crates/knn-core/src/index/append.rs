@@ -23,8 +23,8 @@ use crate::source::RowSource;
 impl IndexBuilder<'_> {
     /// Bytes that appending to an index takes at least, whatever the rows are.
     pub fn least_append_bytes(old: &Manifest, threads: u64) -> u64 {
-        let (cells, lists, dim) = (u64::from(old.super_cells), u64::from(old.nlist), u64::from(old.dim));
-        super::builder::levels_bytes(cells, lists, dim, threads) + Coarse::bytes(cells, lists, dim) + lists * 24
+        let (levels, dim) = (old.centroids(), u64::from(old.dim));
+        super::builder::levels_bytes(levels, dim, threads) + Coarse::bytes(levels, dim) + u64::from(old.nlist) * 24
     }
 
     /// Appends the rows of `source` that the index at `path` has not, on the threads of the pool that it is called in. The spec is the

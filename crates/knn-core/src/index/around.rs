@@ -6,9 +6,10 @@
 use std::sync::OnceLock;
 
 use super::coarse::Coarse;
+use super::descent::{key, keyed};
 use super::nearest::{Askers, Targets};
 use super::probes::Probes;
-use super::route::{BUFFER_BYTES, ROUTED_ROWS, Router, Scratch, key, keyed};
+use super::route::{BUFFER_BYTES, ROUTED_ROWS, Router, Scratch};
 use crate::budget::{Lease, MemoryBudget};
 use crate::distance::DistanceTile;
 

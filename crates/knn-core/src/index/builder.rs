@@ -11,12 +11,13 @@ use super::coarse::Coarse;
 use super::grouped::{Grouped, Held, Spilled};
 use super::grown::Grown;
 use super::ivf::IvfIndex;
+use super::levels::Levels;
 use super::manifest::Manifest;
 use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::seal::Sealer;
-use super::spec::{IndexSpec, Resolved, super_cells};
+use super::spec::{IndexSpec, Resolved};
 use super::train::Trainer;
 use super::work::{Begun, Start, Work};
 use crate::budget::MemoryBudget;
@@ -24,7 +25,7 @@ use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::source::RowSource;
-use crate::store::{Run, RunBuffer, Vfs};
+use crate::store::{FAN_IN, Run, RunBuffer, RunShape, Vfs};
 use crate::types::{RowRange, Tile};
 
 /// Rows that are assigned at a time where all of them are in memory.
@@ -79,10 +80,13 @@ pub(super) struct Build<'a> {
 }
 
 /// The levels twice while they are trained, and what finds the list of a row.
-pub(super) fn levels_bytes(super_cells: u64, lists: u64, dim: u64, threads: u64) -> u64 {
-    2 * Coarse::bytes(super_cells, lists, dim)
-        + Router::bytes(super_cells, lists, dim)
-        + Router::scratch_bytes(dim, threads)
+pub(super) fn levels_bytes(levels: Levels, dim: u64, threads: u64) -> u64 {
+    2 * Coarse::bytes(levels, dim) + Router::bytes(levels, dim) + Router::scratch_bytes(dim, threads)
+}
+
+/// Bytes for the tables of the runs that are read side by side, whatever the width of their records.
+fn run_tables(super_cells: u32) -> u64 {
+    Run::bytes(RunShape { keys: super_cells + 1, width: 0 }) * FAN_IN as u64
 }
 
 /// Rows of a batch.
@@ -92,9 +96,11 @@ pub(super) fn batch_rows(budget: &MemoryBudget, dim: u64) -> u64 {
 }
 
 impl IndexBuilder<'_> {
-    /// Bytes that building `lists` lists takes whatever the rows are.
-    pub fn least_bytes(lists: u64, dim: u64, threads: u64) -> u64 {
-        levels_bytes(super_cells(lists), lists, dim, threads)
+    /// Bytes that building the levels takes whatever the rows are. With three levels there are too many super-cells to leave out what knows where
+    /// each lies in every run.
+    pub fn least_bytes(levels: Levels, dim: u64, threads: u64) -> u64 {
+        let tables = if levels.regions == 0 { 0 } else { run_tables(levels.super_cells) };
+        levels_bytes(levels, dim, threads) + tables
     }
 
     /// Bytes that training codes takes beside that.
@@ -146,10 +152,9 @@ impl<'a> Build<'a> {
     pub(super) fn run(mut self) -> Result<(Manifest, bool)> {
         let IndexBuilder { budget, .. } = self.builder;
         let (rows, dim) = (self.spec.rows - self.first(), self.spec.layout.dim as u64);
-        let lists = self.old.map_or(self.spec.lists, IvfIndex::nlist);
-        let (cells, lists) = (u64::from(self.spec.super_cells), u64::from(lists));
+        let levels = self.old.map_or(self.spec.levels, |old| old.coarse().levels());
         let threads = rayon::current_num_threads() as u64;
-        let _levels = budget.take("the levels of the index", levels_bytes(cells, lists, dim, threads))?;
+        let _levels = budget.take("the levels of the index", levels_bytes(levels, dim, threads))?;
         self.batch = batch_rows(budget, dim);
         // Values, list and order of each row; a quarter more for what is trained on and written at a time.
         let held_bytes = rows.saturating_mul(dim * 4 + 16);
@@ -200,11 +205,11 @@ impl<'a> Build<'a> {
     fn build_spilled(&self, reading: u64) -> Result<Manifest> {
         let IndexBuilder { budget, progress, .. } = self.builder;
         let (coarse, quantiser) = self.trained(None)?;
-        let shape = Spilled::shape(self.spec.run_layout(), self.spec.super_cells);
+        let shape = Spilled::shape(self.spec.run_layout(), self.spec.levels.super_cells);
         let lease = budget.take("reading rows", reading)?;
         self.add(&coarse)?;
         drop(lease);
-        let _runs = budget.take("tables of runs", Run::bytes(shape) * crate::store::FAN_IN as u64)?;
+        let _runs = budget.take("tables of runs", run_tables(self.spec.levels.super_cells))?;
         let runs = self.work.runs(shape, progress)?;
         self.seal(&coarse, quantiser.as_ref(), &Spilled::new(&coarse, self.spec.run_layout(), runs))
     }
@@ -213,7 +218,7 @@ impl<'a> Build<'a> {
     fn add(&self, coarse: &Coarse) -> Result<()> {
         let IndexBuilder { budget, progress, tile, .. } = self.builder;
         let (rows, layout) = (self.spec.rows, self.spec.run_layout());
-        let shape = Spilled::shape(layout, self.spec.super_cells);
+        let shape = Spilled::shape(layout, self.spec.levels.super_cells);
         let fixed = RunBuffer::bytes(shape, 0);
         // Half of what is left, because sealing and merging must find room when runs are as long as that.
         let room = (budget.available() / 2).saturating_sub(fixed) / (RunBuffer::bytes(shape, 1) - fixed);
@@ -230,7 +235,7 @@ impl<'a> Build<'a> {
         while first < rows {
             reader.next(self.batch.min(run_rows - buffer.len() as u64), &mut tile_rows)?;
             for (row, list) in router.assign(&tile_rows.values, *tile).into_iter().enumerate() {
-                let cell = cells.get(list as usize).copied().unwrap_or(self.spec.super_cells);
+                let cell = cells.get(list as usize).copied().unwrap_or(self.spec.levels.super_cells);
                 let number = tile_rows.first_row + row as u64;
                 Spilled::record(layout, list, number, tile_rows.row(row), &mut record);
                 buffer.push(cell, &record)?;

@@ -18,6 +18,8 @@ pub(super) const FORMAT: &str = "gigamapper-index";
 pub(super) const VERSION: u32 = 1;
 /// That of an index with codes, which version 1 does not know.
 pub(super) const CODED_VERSION: u32 = 2;
+/// That of an index with three levels of centroids, with codes or without.
+pub(super) const THREE_LEVEL_VERSION: u32 = 3;
 /// The files of an index, as they are called in its first generation.
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const COARSE: &str = "coarse.bin";

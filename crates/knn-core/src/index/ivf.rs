@@ -54,17 +54,17 @@ impl IvfIndex {
 
     fn open_as(path: &Path, manifest: Manifest, io: Io, budget: &MemoryBudget) -> Result<Self> {
         let layout = manifest.layout();
-        let (cells, nlist, dim) = (u64::from(manifest.super_cells), u64::from(manifest.nlist), u64::from(manifest.dim));
-        let levels = Coarse::bytes(cells, nlist, dim).saturating_add(nlist * 32);
+        let (centroids, dim) = (manifest.centroids(), u64::from(manifest.dim));
+        let levels = Coarse::bytes(centroids, dim).saturating_add(u64::from(manifest.nlist) * 32);
         // Twice, because the bytes of a file lie beside what is made of them.
         let reading = budget.take("the levels of the index while they are read", levels)?;
         let mut leases = vec![budget.take("the levels of the index", levels)?];
         let [coarse_file, offsets_file, lists_file] =
             [COARSE, OFFSETS, LISTS].map(|name| path.join(manifest.file_name(name)));
-        let bytes = small_file(&manifest, path, COARSE, Coarse::file_length(cells, nlist, dim))?;
+        let bytes = small_file(&manifest, path, COARSE, Coarse::file_length(centroids, dim))?;
         let coarse = Coarse::parse(&bytes, &coarse_file.display().to_string(), manifest.dim as usize)?;
-        if coarse.nlist() != manifest.nlist || coarse.super_cells() != manifest.super_cells {
-            return Err(corrupt(&coarse_file.display().to_string(), "header", "it has other lists than the manifest"));
+        if coarse.levels() != centroids {
+            return Err(corrupt(&coarse_file.display().to_string(), "header", "it has other levels than the manifest"));
         }
         let lists_length = record(&manifest, path, LISTS)?.length;
         check_length(&manifest, path, LISTS, Some(lists_length))?;

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::coarse::{MOST_DIM, MOST_LISTS};
 use super::codes::CodeLayout;
-use super::format::{CODED_VERSION, FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name};
+use super::format::{
+    CODED_VERSION, FORMAT, ListLayout, ListType, MANIFEST, THREE_LEVEL_VERSION, VERSION, corrupt, file_name,
+};
+use super::levels::Levels;
 use super::quantiser::width;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
@@ -47,13 +50,16 @@ pub struct Manifest {
     pub nlist: u32,
     /// Number of super-cells.
     pub super_cells: u32,
-    /// Levels of centroids.
+    /// Levels of centroids: 2, or 3.
     pub levels: u32,
+    /// Number of regions; not there in an index with two levels, which is of version 1 or 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<u32>,
     /// How it was trained.
     pub training: Training,
     /// Fingerprint of the source, 32 hexadecimal digits.
     pub source: String,
-    /// How rows are coded; not there in an index without codes, which is of version 1.
+    /// How rows are coded; not there in an index without codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<CodeRecord>,
     /// Hash of the source and of everything that decides the bytes of the index.
@@ -74,7 +80,7 @@ pub struct Training {
     pub lists: u32,
     /// Rows of the sample per list.
     pub sample_per_list: u32,
-    /// Rows of the sample per super-cell.
+    /// Rows of the sample per super-cell, and per region.
     pub sample_per_super_cell: u32,
     /// Lists of more rows than this many times the mean are split.
     pub split_above: u32,
@@ -139,9 +145,18 @@ impl Manifest {
         self.codes.map(|codes| CodeLayout { spaces: codes.sub_spaces as usize })
     }
 
-    /// The version that an index with codes, or without, is of.
-    pub(super) fn version_of(codes: Option<CodeRecord>) -> u32 {
-        if codes.is_some() { CODED_VERSION } else { VERSION }
+    /// How many centroids each level has.
+    pub(super) fn centroids(&self) -> Levels {
+        Levels { regions: self.regions.unwrap_or(0), super_cells: self.super_cells, lists: self.nlist }
+    }
+
+    /// The version that an index of so many levels with codes, or without, is of.
+    pub(super) fn version_of(levels: u32, codes: Option<CodeRecord>) -> u32 {
+        match (levels, codes) {
+            (3, _) => THREE_LEVEL_VERSION,
+            (_, Some(_)) => CODED_VERSION,
+            _ => VERSION,
+        }
     }
 
     /// The name of one of its files.
@@ -178,7 +193,7 @@ impl Manifest {
         if kind.format != FORMAT {
             return Err(wrong(format!("format {:?} is not {FORMAT:?}", kind.format)));
         }
-        if !(VERSION..=CODED_VERSION).contains(&kind.version) {
+        if !(VERSION..=THREE_LEVEL_VERSION).contains(&kind.version) {
             return Err(Error::Unsupported {
                 what: format!("version {} of the index {file}", kind.version),
                 remedy: "use a newer gigamapper, or build the index again".into(),
@@ -205,8 +220,14 @@ impl Manifest {
         if self.codes.is_some_and(|codes| codes != CodeRecord::of(self.dim as usize)) {
             return Err("its rows cannot have such codes");
         }
-        if self.version != Self::version_of(self.codes) || self.codes.is_none() && self.dtype == ListType::None {
-            return Err("it has codes that its version does not know, or neither rows nor codes");
+        if self.levels != self.centroids().count() || self.regions.is_some_and(|it| it == 0 || it > self.super_cells) {
+            return Err("its number of regions cannot be");
+        }
+        if self.version != Self::version_of(self.levels, self.codes) {
+            return Err("it has codes or levels that its version does not know");
+        }
+        if self.codes.is_none() && self.dtype == ListType::None {
+            return Err("it has neither rows nor codes");
         }
         if self.nlist == 0 || self.nlist > MOST_LISTS || self.super_cells == 0 || self.super_cells > self.nlist {
             return Err("its numbers of lists and super-cells cannot be");
@@ -233,6 +254,7 @@ pub(super) mod tests {
             nlist: 4,
             super_cells: 2,
             levels: 2,
+            regions: None,
             training: Training {
                 seed: u64::MAX,
                 rows: 10,
@@ -248,11 +270,20 @@ pub(super) mod tests {
         }
     }
 
+    /// One of three levels.
+    fn three() -> Manifest {
+        Manifest { version: 3, levels: 3, regions: Some(2), ..manifest() }
+    }
+
     #[test]
     fn it_is_read_as_written_and_every_flipped_bit_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap(), None);
+        for three in [three(), Manifest { codes: Some(CodeRecord::of(3)), ..three() }] {
+            three.write(&vfs, folder.path(), "w").unwrap();
+            assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap(), Some(three));
+        }
         manifest().write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap(), Some(manifest()));
         let bytes = std::fs::read(folder.path().join(MANIFEST)).unwrap();
@@ -271,7 +302,7 @@ pub(super) mod tests {
     fn a_newer_version_is_refused_with_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
-        Manifest { version: 3, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        Manifest { version: 4, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
         let untrained = Training { rows: 11, ..manifest().training };
         for wrong in [
@@ -283,6 +314,14 @@ pub(super) mod tests {
             Manifest { codes: Some(CodeRecord::of(3)), ..manifest() },
             Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
             Manifest { dtype: ListType::None, ..manifest() },
+            Manifest { levels: 3, ..manifest() },
+            Manifest { version: 3, ..manifest() },
+            Manifest { regions: Some(1), ..manifest() },
+            Manifest { levels: 3, regions: Some(1), ..manifest() },
+            Manifest { regions: Some(0), ..three() },
+            Manifest { regions: Some(3), ..three() },
+            Manifest { levels: 2, ..three() },
+            Manifest { version: 2, codes: Some(CodeRecord::of(3)), ..three() },
         ] {
             wrong.write(&vfs, folder.path(), "w").unwrap();
             assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_CORRUPT");

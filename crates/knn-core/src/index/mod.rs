@@ -1,4 +1,4 @@
-//! The inverted-file index: rows of a reference in short lists of neighbours, on disk, found again through two levels of centroids.
+//! The inverted-file index: rows of a reference in short lists of neighbours, on disk, found again through two levels of centroids, or three.
 //!
 //! An index is a folder that is written once (`train → add → seal`) and read by any number of threads. It grows by generations: an
 //! append writes other files and replaces the manifest. Its bytes depend on the rows, the parameters and the seed alone: not on
@@ -14,18 +14,21 @@ mod builder;
 mod coarse;
 mod codes;
 mod content;
+mod descent;
 mod excluded;
 mod format;
 mod grouped;
 mod grown;
 mod ivf;
 mod kmeans;
+mod levels;
 mod lists;
 mod manifest;
 mod nearest;
 mod offsets;
 mod probes;
 mod quantiser;
+mod regions;
 mod route;
 mod rows;
 mod sample;
@@ -44,11 +47,12 @@ pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
 pub use format::ListType;
 pub use ivf::IvfIndex;
+pub use levels::Levels;
 pub use lists::{Io, ListBuffer, ListIds, ListView};
 pub use manifest::{CodeRecord, FileRecord, Manifest, Training};
 pub use probes::Probes;
 pub use route::Router;
 pub use rows::round_to_halves;
 pub use sample::Sampler;
-pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, super_cells, training_warning};
+pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, training_warning};
 pub use work::Start;

@@ -1,14 +1,15 @@
 //! The lists nearest to a row, in order: where a row belongs, and what lies around a list.
 //!
-//! The nearest super-cells of a row are chosen first from the values of all of them, then the nearest lists in these by the same fused
-//! tile that finds neighbours. Both are decided by its integers alone: no distance is computed.
+//! The nearest centroids of the top level are chosen from the values of all of them, then the nearest of their children by the same fused tile
+//! that finds neighbours; with three levels twice. All is decided by its integers alone: no distance is computed.
 
 use rayon::prelude::*;
 
 use super::coarse::Coarse;
-use super::kmeans::Groups;
+use super::descent::{Chosen, Descent};
+use super::levels::Levels;
 use super::nearest::{Askers, Frame, Targets};
-use crate::distance::{Candidate, DistanceTile, FEW_MORE, Metric, QueryRows, Resolve, Survivors};
+use crate::distance::{DistanceTile, FEW_MORE, Metric, Survivors};
 
 /// Super-cells whose lists are looked at, at least.
 const SUPER_CELLS: usize = 8;
@@ -18,6 +19,11 @@ const OWN_SUPER_CELLS: usize = 2;
 const LOOKED_AT: usize = 16;
 /// Lists that are looked at for each one around a list: far ones among them are of no use.
 const LOOKED_AT_AROUND: usize = 4;
+/// Regions that are looked at, at least, and for a list to search from.
+const REGIONS: usize = 8;
+const OWN_REGIONS: usize = 4;
+/// Super-cells that are looked at for each one that is sought: a cut loses what lies behind it, and this one loses whole super-cells.
+const CELLS_LOOKED_AT: usize = 4;
 /// Centroids that tell the spacing.
 const SPACED_LISTS: usize = 1024;
 /// Rows that a thread routes at a time at most, and bytes of their buffers.
@@ -27,7 +33,10 @@ pub(super) const BUFFER_BYTES: u64 = 4 << 20;
 /// The levels as the tile reads them.
 pub struct Router {
     pub(super) frame: Frame,
-    super_cells: Targets,
+    /// The regions, or the super-cells where there are none.
+    top: Targets,
+    /// The super-cells of each region, and the first of them.
+    cells: Vec<(u32, Targets)>,
     /// The lists of each super-cell, and the first of them.
     lists: Vec<(u32, Targets)>,
     pub(super) nlist: usize,
@@ -50,8 +59,14 @@ impl Router {
             (lists.start, Targets::new(coarse.centroids(lists), &frame, tile))
         });
         let (lists, nlist) = (lists.collect(), coarse.nlist() as usize);
-        let super_cells = Targets::new(coarse.super_centroids(), &frame, tile);
-        let mut router = Self { super_cells, lists, nlist, frame, spacing: 1.0 };
+        let cells = (0..coarse.regions()).map(|region| {
+            let cells = coarse.cells_of(region);
+            (cells.start, Targets::new(coarse.centroids_of_cells(cells), &frame, tile))
+        });
+        let cells: Vec<_> = cells.collect();
+        let top = if cells.is_empty() { coarse.super_centroids() } else { coarse.region_centroids() };
+        let top = Targets::new(top, &frame, tile);
+        let mut router = Self { top, cells, lists, nlist, frame, spacing: 1.0 };
         if !router.frame.is_product() {
             router.spacing = router.spacing(coarse, tile);
         }
@@ -67,9 +82,10 @@ impl Router {
         let mut scratch = Scratch::default();
         for rows in rows.chunks(ROUTED_ROWS * self.frame.dim()) {
             let mut routes = vec![u32::MAX; rows.len() / self.frame.dim() * 2];
-            self.route_chunk(rows, 2, SUPER_CELLS.min(self.lists.len()), tile, &mut scratch, &mut routes);
+            self.route_chunk(rows, 2, self.looks(SUPER_CELLS, REGIONS), tile, &mut scratch, &mut routes);
+            let Scratch { askers, descent, .. } = &scratch;
             for row in (0..routes.len() / 2).filter(|row| routes[row * 2 + 1] != u32::MAX) {
-                sum += scratch.askers.farther(row, scratch.values[row * 2], scratch.values[row * 2 + 1]);
+                sum += askers.farther(row, descent.values[row * 2], descent.values[row * 2 + 1]);
                 count += 1;
             }
         }
@@ -77,9 +93,12 @@ impl Router {
     }
 
     /// Bytes that the packed levels take.
-    pub(super) fn bytes(super_cells: u64, lists: u64, dim: u64) -> u64 {
-        // Each super-cell's lists end in a block that may be almost empty.
-        Targets::bytes(super_cells, dim) + Targets::bytes(lists + super_cells * 16, dim)
+    pub(super) fn bytes(levels: Levels, dim: u64) -> u64 {
+        let (top, cells) = (u64::from(levels.top()), u64::from(levels.super_cells));
+        // What is in each centroid ends in a block that may be almost empty.
+        let packed = |children: u64, parents: u64| Targets::bytes(children + parents * 16, dim);
+        let cells_of_regions = if levels.regions == 0 { 0 } else { packed(cells, top) };
+        Targets::bytes(top, dim) + cells_of_regions + packed(u64::from(levels.lists), cells)
     }
 
     /// Bytes that `threads` threads take while they route: buffers, and not more than as much for what is kept of them.
@@ -94,22 +113,23 @@ impl Router {
 
     /// A list near each row (row-major), the nearest but for a few: to search from. `u32::MAX` for rows with a coordinate that is not finite.
     pub fn own(&self, rows: &[f32], tile: &dyn DistanceTile) -> Vec<u32> {
-        self.nearest_in(rows, 1, OWN_SUPER_CELLS.min(self.lists.len()), tile)
+        self.nearest_in(rows, 1, self.looks(OWN_SUPER_CELLS, OWN_REGIONS), tile)
     }
 
     /// The `count` lists nearest to each row (row-major), nearest first, ties to the lower list: `count` places for each row, with `u32::MAX`
     /// behind the lists, and throughout for rows with a coordinate that is not finite.
     pub fn nearest(&self, rows: &[f32], count: usize, tile: &dyn DistanceTile) -> Vec<u32> {
-        self.nearest_in(rows, count, self.cells_for(count, LOOKED_AT), tile)
+        self.nearest_in(rows, count, self.looks_for(count, LOOKED_AT), tile)
     }
 
-    fn nearest_in(&self, rows: &[f32], count: usize, cells: usize, tile: &dyn DistanceTile) -> Vec<u32> {
+    fn nearest_in(&self, rows: &[f32], count: usize, looks: Looks, tile: &dyn DistanceTile) -> Vec<u32> {
         let dim = self.frame.dim();
         let mut routes = vec![u32::MAX; rows.len() / dim * count];
-        let each = (BUFFER_BYTES / Survivors::bytes(1, count.max(cells))).clamp(1, ROUTED_ROWS as u64) as usize;
+        let each = BUFFER_BYTES / Survivors::bytes(1, count.max(looks.top).max(looks.cells));
+        let each = each.clamp(1, ROUTED_ROWS as u64) as usize;
         let jobs = routes.par_chunks_mut(each * count).zip(rows.par_chunks(each * dim));
         jobs.for_each_init(Scratch::default, |scratch, (routes, rows)| {
-            self.route_chunk(rows, count, cells, tile, scratch, routes);
+            self.route_chunk(rows, count, looks, tile, scratch, routes);
         });
         routes
     }
@@ -130,8 +150,8 @@ impl Router {
             return;
         }
         around.resize(count, u32::MAX);
-        let cells = self.cells_for(count, LOOKED_AT_AROUND);
-        self.route_chunk(coarse.centroids(list..list + 1), count, cells, tile, scratch, around);
+        let looks = self.looks_for(count, LOOKED_AT_AROUND);
+        self.route_chunk(coarse.centroids(list..list + 1), count, looks, tile, scratch, around);
         around.retain(|list| *list != u32::MAX);
     }
 
@@ -143,175 +163,119 @@ impl Router {
         (targets, (list - first) as usize)
     }
 
-    /// Super-cells that are looked at where so many lists are sought.
-    fn cells_for(&self, sought: usize, looked_at: usize) -> usize {
-        let cells = self.lists.len();
-        let looked_at = sought.saturating_mul(looked_at).saturating_mul(cells).div_ceil(self.nlist.max(1));
-        looked_at.max(SUPER_CELLS).min(cells)
+    /// Where to look for so many lists, in super-cells of `looked_at` times as many.
+    fn looks_for(&self, sought: usize, looked_at: usize) -> Looks {
+        let cells = sought.saturating_mul(looked_at).saturating_mul(self.lists.len()).div_ceil(self.nlist.max(1));
+        self.looks(cells.max(SUPER_CELLS), REGIONS)
+    }
+
+    /// Where to look for the lists of so many super-cells: of three levels, in regions of several times as many, but in `regions` at least.
+    fn looks(&self, cells: usize, regions: usize) -> Looks {
+        let cells = cells.min(self.lists.len());
+        if self.cells.is_empty() {
+            return Looks { top: cells, cells: 0 };
+        }
+        // As two levels do, a few more than are asked for.
+        let cells = (cells + FEW_MORE).min(self.lists.len());
+        let looked_at =
+            cells.saturating_mul(CELLS_LOOKED_AT).saturating_mul(self.cells.len()).div_ceil(self.lists.len());
+        Looks { top: looked_at.max(regions).min(self.cells.len()), cells }
     }
 
     fn route_chunk(
         &self,
         rows: &[f32],
         count: usize,
-        cells: usize,
+        looks: Looks,
         tile: &dyn DistanceTile,
         scratch: &mut Scratch,
         routes: &mut [u32],
     ) {
-        let Scratch { askers, survivors, members, chosen, sought, values, keys } = scratch;
+        let Scratch { askers, descent, members, chosen, cells } = scratch;
         askers.fill(rows, &self.frame, tile);
-        let places = cells + FEW_MORE;
+        let places = looks.top + FEW_MORE;
         chosen.clear();
         chosen.resize(askers.len() * places, u32::MAX);
         members.clear();
         members.extend((0..askers.len() as u32).filter(|&row| askers.is_valid(row as usize)));
-        askers.few(members, cells, &self.super_cells, tile, chosen);
-        let mut asking = Asking::begin(askers, survivors, Keep::new(count, values, routes, keys), tile);
-        // A row's own super-cell first: its lists bound what is still to be found.
-        for own in [true, false] {
-            sought.clear();
-            sought.extend(chosen.iter().enumerate().map(
-                |(at, &cell)| {
-                    if (at % places == 0) == own { cell } else { u32::MAX }
-                },
-            ));
-            let groups = Groups::new(sought, self.lists.len());
-            for (cell, (first, lists)) in self.lists.iter().enumerate() {
-                members.clear();
-                members.extend(groups.members(cell).iter().map(|&at| at / places as u32));
-                if !members.is_empty() {
-                    asking.meet(*first, lists, members);
-                }
-            }
+        askers.few(members, looks.top, &self.top, tile, chosen);
+        let mut chosen = Chosen { centroids: chosen, places };
+        if !self.cells.is_empty() {
+            cells.clear();
+            cells.resize(askers.len() * looks.cells, u32::MAX);
+            descent.step(&self.cells, chosen, looks.cells, askers, tile, cells);
+            chosen = Chosen { centroids: cells, places: looks.cells };
         }
-        asking.end();
+        descent.step(&self.lists, chosen, count, askers, tile, routes);
     }
 }
 
-/// One thread's rows while they ask for the nearest of all targets that they meet.
-struct Asking<'a> {
-    askers: &'a mut Askers,
-    survivors: &'a mut Survivors,
-    keep: Keep<'a>,
-    tile: &'a dyn DistanceTile,
-}
-
-impl<'a> Asking<'a> {
-    fn begin(askers: &'a mut Askers, survivors: &'a mut Survivors, keep: Keep<'a>, tile: &'a dyn DistanceTile) -> Self {
-        survivors.reset(askers.len(), keep.count, |row| if askers.is_valid(row) { i32::MIN } else { i32::MAX });
-        Self { askers, survivors, keep, tile }
-    }
-
-    /// Shows some rows some targets, numbered from `first`.
-    fn meet(&mut self, first: u32, targets: &Targets, members: &[u32]) {
-        self.askers.top(members, first, targets, self.tile, self.survivors, &mut self.keep);
-    }
-
-    fn end(mut self) {
-        self.askers.finish(self.tile, self.survivors, &mut self.keep);
-    }
-}
-
-/// Keeps the best by value, the lowest on ties.
-struct Keep<'a> {
-    count: usize,
-    values: &'a mut [i32],
-    nearest: &'a mut [u32],
-    keys: &'a mut Vec<u64>,
-}
-
-impl<'a> Keep<'a> {
-    fn new(count: usize, values: &'a mut Vec<i32>, nearest: &'a mut [u32], keys: &'a mut Vec<u64>) -> Self {
-        values.clear();
-        values.resize(nearest.len(), i32::MIN);
-        Self { count, values, nearest, keys }
-    }
-}
-
-impl Resolve for Keep<'_> {
-    /// The values themselves are compared, so nothing below the k-th is kept.
-    fn limit(&self, _: usize, kth: i32, _: &QueryRows) -> i32 {
-        kth.saturating_sub(1)
-    }
-
-    fn resolve(&mut self, row: usize, candidates: &mut Vec<Candidate>) -> i32 {
-        let range = row * self.count..(row + 1) * self.count;
-        let (values, nearest) = (&mut self.values[range.clone()], &mut self.nearest[range]);
-        // What is loose could not even be moved onto the grid.
-        self.keys.clear();
-        let known = values.iter().zip(&*nearest).filter(|(_, place)| **place != u32::MAX);
-        self.keys.extend(known.map(|(&value, &place)| key(value, place)));
-        let found = candidates.iter().map(|found| if found.value == i32::MAX { i32::MIN } else { found.value });
-        self.keys.extend(found.zip(&*candidates).map(|(value, found)| key(value, found.slot)));
-        self.keys.sort_unstable();
-        for ((value, place), &key) in values.iter_mut().zip(nearest).zip(self.keys.iter()) {
-            (*value, *place) = keyed(key);
-        }
-        if self.keys.len() < self.count { i32::MIN } else { values[self.count - 1].saturating_sub(1) }
-    }
-}
-
-/// Ascending keys are descending values, then ascending places.
-pub(super) fn key(value: i32, place: u32) -> u64 {
-    u64::from(!(value as u32 ^ (1 << 31))) << 32 | u64::from(place)
-}
-
-/// Value and place of a key.
-pub(super) fn keyed(key: u64) -> (i32, u32) {
-    (!((key >> 32) as u32) as i32 ^ i32::MIN, key as u32)
+/// How many centroids of the upper levels a row looks below.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    /// Of the top level.
+    top: usize,
+    /// Super-cells, where the top level is of regions.
+    cells: usize,
 }
 
 /// Buffers of one thread.
 #[derive(Default)]
 pub(super) struct Scratch {
     askers: Askers,
-    survivors: Survivors,
+    descent: Descent,
     members: Vec<u32>,
     chosen: Vec<u32>,
-    sought: Vec<u32>,
-    values: Vec<i32>,
-    keys: Vec<u64>,
+    cells: Vec<u32>,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::coarse::Regions;
     use super::*;
     use crate::distance::{Lane, exact_product, exact_squared};
 
+    /// Forty lists in ten super-cells, and with three levels those in four regions.
+    fn coarse(three: bool) -> Coarse {
+        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
+        let cells = lists[..20].to_vec();
+        let regions = Regions { first_cell: vec![0, 3, 5, 6, 10], centroids: cells[4..12].to_vec() };
+        let coarse = Coarse::new(vec![20.0; 2], 30.0, cells, (0..=10).map(|i| i * 4).collect(), lists);
+        coarse.below(three.then_some(regions))
+    }
+
     #[test]
     fn with_few_super_cells_the_nearest_list_is_found() {
-        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
-        let coarse = Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists);
         let mut rows: Vec<f32> = (0u16..2000).map(|i| f32::from(i * 31 % 397) / 10.0 + 0.013).collect();
         rows[1] = f32::NAN;
         rows[4] = f32::INFINITY;
-        let assigned = Router::new(&coarse, &Lane::best()).assign(&rows, &Lane::best());
-        for (row, &list) in rows.chunks_exact(2).zip(&assigned) {
-            if !row.iter().all(|value| value.is_finite()) {
-                assert_eq!(list, u32::MAX);
-                continue;
+        for coarse in [coarse(false), coarse(true)] {
+            let assigned = Router::new(&coarse, &Lane::best()).assign(&rows, &Lane::best());
+            for (row, &list) in rows.chunks_exact(2).zip(&assigned) {
+                if !row.iter().all(|value| value.is_finite()) {
+                    assert_eq!(list, u32::MAX);
+                    continue;
+                }
+                let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
+                let nearest = (0..40).map(to).fold(f64::INFINITY, f64::min);
+                assert!(to(list) <= nearest + 0.1, "{row:?} {list}");
             }
-            let to = |list: u32| exact_squared(row, coarse.centroids(list..list + 1));
-            let nearest = (0..40).map(to).fold(f64::INFINITY, f64::min);
-            assert!(to(list) <= nearest + 0.1, "{row:?} {list}");
         }
     }
 
     #[test]
     fn for_inner_products_lists_come_by_the_products_with_their_centroids() {
-        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
-        let coarse =
-            Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists.clone());
         let rows = [1.0, 0.5, -2e6, 3e5, 1e-9, -1e-9, 0.0, 0.0, f32::NAN, 1.0];
-        for lane in Lane::available() {
+        for (lane, coarse) in
+            Lane::available().into_iter().flat_map(|lane| [(lane, coarse(false)), (lane, coarse(true))])
+        {
             let routes = Router::by(Metric::InnerProduct, &coarse, &lane).nearest(&rows, 40, &lane);
             for (row, route) in rows.chunks_exact(2).zip(routes.chunks_exact(40)) {
                 if row[0].is_nan() {
                     assert_eq!(route, [u32::MAX; 40]);
                     continue;
                 }
-                let product = |list: u32| exact_product(row, &lists[list as usize * 2..][..2]);
+                let product = |list: u32| exact_product(row, coarse.centroids(list..list + 1));
                 let length = exact_product(row, row).sqrt();
                 assert!(route.windows(2).all(|pair| product(pair[0]) >= product(pair[1]) - 0.1 * length), "{row:?}");
                 let mut sorted = route.to_vec();
@@ -323,11 +287,11 @@ mod tests {
 
     #[test]
     fn lists_come_nearest_first_and_all_where_all_are_asked_for() {
-        let lists: Vec<f32> = (0u16..40).flat_map(|i| [f32::from(i * 7 % 40), f32::from(i * 13 % 40)]).collect();
-        let coarse = Coarse::new(vec![20.0; 2], 30.0, lists[..20].to_vec(), (0..=10).map(|i| i * 4).collect(), lists);
         let mut rows: Vec<f32> = (0u16..200).map(|i| f32::from(i * 31 % 397) / 10.0 + 0.013).collect();
         rows[3] = f32::NAN;
-        for lane in Lane::available() {
+        for (lane, coarse) in
+            Lane::available().into_iter().flat_map(|lane| [(lane, coarse(false)), (lane, coarse(true))])
+        {
             let router = Router::new(&coarse, &lane);
             let routes = router.nearest(&rows, 40, &lane);
             assert_eq!(routes[40..80], [u32::MAX; 40]);

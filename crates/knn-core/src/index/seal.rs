@@ -121,10 +121,7 @@ impl Sealer<'_> {
                 self.progress.advance(cell.rows)?;
             }
         }
-        let coarse = self.coarse;
-        let centre = coarse.centre().to_vec();
-        let super_centroids = coarse.super_centroids().to_vec();
-        Ok((Coarse::new(centre, coarse.reach(), super_centroids, first_list, centroids), offsets))
+        Ok((self.coarse.with_lists(first_list, centroids), offsets))
     }
 
     /// Makes a super-cell's lists ready.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::coarse::Coarse;
 use super::format::{FORMAT, ListLayout, ListType};
+use super::levels::{Levels, MOST_IN_TWO_LEVELS};
 use super::manifest::{CodeRecord, Manifest, Training};
 use crate::distance::Metric;
 use crate::error::{Error, Result};
@@ -14,15 +15,12 @@ use crate::store::hash_bytes;
 
 /// Rows of a list, about.
 const ROWS_PER_LIST: u64 = 256;
-/// Two levels of centroids route among so many lists.
-pub const MOST_TRAINED: u32 = 1 << 18;
-/// Super-cells for each of the square root of the lists, and lists of a super-cell at least.
-const CELLS_PER_ROOT: u64 = 4;
-const LISTS_PER_CELL: u64 = 4;
-/// Rows of the sample per list, and per super-cell.
+/// More lists are not trained. Where long ones are split there are more, and no index has more than 2^28.
+pub const MOST_TRAINED: u32 = 1 << 24;
+/// Rows of the sample per list, and per super-cell or region.
 const SAMPLE_PER_LIST: u32 = 64;
 const SAMPLE_PER_SUPER_CELL: u32 = 256;
-/// The super-cells' sample also tells the centre and the reach, so it is not smaller than this.
+/// The sample of the top level also tells the centre and the reach, so it is not smaller than this.
 const LEAST_SAMPLE: u64 = 1024;
 /// Lists of more rows than this many times the mean are split, but none of at most `NEVER_SPLIT` rows.
 const SPLIT_ABOVE: u32 = 4;
@@ -46,11 +44,22 @@ pub struct IndexSpec {
     pub metric: Metric,
     /// Seed of every choice.
     pub seed: u64,
+    /// Lists up to which two levels of centroids are trained, and three beyond. No request sets it: it is lowered by tests and measurements alone,
+    /// and what it was is seen by the levels of the index.
+    #[doc(hidden)]
+    pub most_in_two_levels: u32,
 }
 
 impl Default for IndexSpec {
     fn default() -> Self {
-        Self { nlist: None, dtype: ListType::F32, codes: false, metric: Metric::Euclidean, seed: 0 }
+        Self {
+            nlist: None,
+            dtype: ListType::F32,
+            codes: false,
+            metric: Metric::Euclidean,
+            seed: 0,
+            most_in_two_levels: MOST_IN_TWO_LEVELS,
+        }
     }
 }
 
@@ -61,20 +70,14 @@ pub(super) struct Resolved {
     pub(super) layout: ListLayout,
     pub(super) codes: Option<CodeRecord>,
     pub(super) seed: u64,
-    pub(super) lists: u32,
-    pub(super) super_cells: u32,
+    /// As they are trained.
+    pub(super) levels: Levels,
     pub(super) warnings: Vec<String>,
     pub(super) generation: u32,
     pub(super) source: String,
     training: Training,
     pub(super) metric: Metric,
     pub(super) run: String,
-}
-
-/// Super-cells of so many lists. A row is compared with all super-cells and with the lists of some dozens of them, so there are more
-/// than the square root, and each is small.
-pub fn super_cells(lists: u64) -> u64 {
-    (lists.isqrt() * CELLS_PER_ROOT).min(lists.div_ceil(LISTS_PER_CELL)).max(1)
 }
 
 impl IndexSpec {
@@ -87,14 +90,14 @@ impl IndexSpec {
         let codes = self.codes(dim)?;
         let mut warnings = source.warnings()?;
         let lists = self.lists(rows, &mut warnings)?;
+        let levels = Levels::within(lists, self.most_in_two_levels);
         let fingerprint = format!("{:032x}", source.fingerprint(self.seed)?);
         let mut resolved = Resolved {
             rows,
             layout: ListLayout { dim, dtype: self.dtype, id_width: ListLayout::id_width(rows) },
             codes,
             seed: self.seed,
-            lists,
-            super_cells: super_cells(u64::from(lists)) as u32,
+            levels,
             warnings,
             generation: 1,
             source: fingerprint,
@@ -110,9 +113,12 @@ impl IndexSpec {
             run: String::new(),
         };
         let mut identity = json!({
-            "format": FORMAT, "version": Manifest::version_of(codes), "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
-            "source": resolved.source, "training": resolved.training, "superCells": resolved.super_cells,
+            "format": FORMAT, "version": Manifest::version_of(levels.count(), codes), "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
+            "source": resolved.source, "training": resolved.training, "superCells": levels.super_cells,
         });
+        if levels.regions > 0 {
+            identity["regions"] = json!(levels.regions);
+        }
         if codes.is_some() {
             identity["codes"] = json!(codes);
         }
@@ -184,12 +190,17 @@ pub fn stale_warning(trained: u64, rows: u64) -> Option<String> {
 impl Resolved {
     /// Rows of the sample, about.
     pub(super) fn sample(&self) -> u64 {
-        u64::from(self.lists) * u64::from(SAMPLE_PER_LIST)
+        u64::from(self.levels.lists) * u64::from(SAMPLE_PER_LIST)
     }
 
-    /// Rows of that part of the sample which trains the super-cells.
+    /// Rows of that part of the sample which trains the top level.
     pub(super) fn top_sample(&self) -> u64 {
-        (u64::from(self.super_cells) * u64::from(SAMPLE_PER_SUPER_CELL)).max(LEAST_SAMPLE).min(self.sample())
+        (u64::from(self.levels.top()) * u64::from(SAMPLE_PER_SUPER_CELL)).max(LEAST_SAMPLE).min(self.sample())
+    }
+
+    /// Sampled rows that train so many super-cells of a region.
+    pub(super) fn sample_of_cells(&self, super_cells: u32) -> u64 {
+        u64::from(super_cells) * u64::from(self.training.sample_per_super_cell)
     }
 
     /// The spec of the next generation of an index: of the rows of `source`, the first of which it holds, in the same lists.
@@ -204,8 +215,7 @@ impl Resolved {
             layout: ListLayout { id_width: ListLayout::id_width(rows), ..old.layout() },
             codes: old.codes,
             seed: old.training.seed,
-            lists: old.training.lists,
-            super_cells: old.super_cells,
+            levels: Levels { lists: old.training.lists, ..old.centroids() },
             warnings,
             generation: old.generation + 1,
             source: fingerprint,
@@ -233,14 +243,14 @@ impl Resolved {
     }
 
     fn mean(&self, rows: u64) -> u64 {
-        rows.div_ceil(u64::from(self.lists)).max(1)
+        rows.div_ceil(u64::from(self.levels.lists)).max(1)
     }
 
     /// The manifest of the index, but for its files.
     pub(super) fn manifest(&self, coarse: &Coarse, excluded: u64) -> Manifest {
         Manifest {
             format: FORMAT.into(),
-            version: Manifest::version_of(self.codes),
+            version: Manifest::version_of(coarse.levels().count(), self.codes),
             generation: self.generation,
             dim: self.layout.dim as u32,
             metric: self.metric,
@@ -250,7 +260,8 @@ impl Resolved {
             id_width: self.layout.id_width,
             nlist: coarse.nlist(),
             super_cells: coarse.super_cells(),
-            levels: 2,
+            levels: coarse.levels().count(),
+            regions: (coarse.regions() > 0).then(|| coarse.regions()),
             training: self.training.clone(),
             source: self.source.clone(),
             codes: self.codes,
@@ -275,15 +286,16 @@ mod tests {
         assert_eq!(lists(None, 0), (Ok(1), 0));
         assert_eq!(lists(None, 100), (Ok(1), 0));
         assert_eq!(lists(None, 1_000_000), (Ok(4096), 0));
-        assert_eq!(lists(None, 1_000_000_000), (Ok(1 << 18), 1));
+        assert_eq!(lists(None, 1_000_000_000), (Ok(1 << 22), 0));
+        assert_eq!(lists(None, 100_000_000_000), (Ok(1 << 24), 1));
         assert_eq!(lists(Some(100), 3899), (Ok(100), 1));
         assert_eq!(lists(Some(100), 3900), (Ok(100), 0));
         assert_eq!(lists(Some(100), 99), (Ok(100), 1));
-        for (rows, lists) in [(255, 1), (500, 2), (50_000, 256), (10_000_000, 32_768), (u64::MAX, 1 << 18)] {
+        for (rows, lists) in [(255, 1), (500, 2), (50_000, 256), (10_000_000, 32_768), (u64::MAX, 1 << 24)] {
             assert_eq!(default_lists(rows), lists, "{rows}");
         }
         assert_eq!(lists(Some(0), 9), (Err("GM_PARAM"), 0));
-        assert_eq!(lists(Some(1 << 19), 9), (Err("GM_UNSUPPORTED"), 0));
+        assert_eq!(lists(Some((1 << 24) + 1), 9), (Err("GM_UNSUPPORTED"), 0));
     }
 
     #[test]
@@ -298,6 +310,7 @@ mod tests {
             IndexSpec { metric: Metric::Cosine, ..IndexSpec::default() },
             IndexSpec { seed: 1, ..IndexSpec::default() },
             IndexSpec { codes: true, ..IndexSpec::default() },
+            IndexSpec { most_in_two_levels: 0, ..IndexSpec::default() },
         ] {
             assert_ne!(first, run(other, vec![0.0; 8]));
         }

@@ -1,8 +1,9 @@
-//! Training: super-cells from a small sample, then the lists of each super-cell from its part of a larger one.
+//! Training: the top level from a small sample, then what lies below each of its centroids from its part of a larger one. Of two levels, those
+//! are super-cells and their lists; of three, regions, and what is in them is trained in `regions.rs`.
 //!
 //! Two levels cost the square root of what one costs, and the same levels route rows and queries afterwards. Lists are shared out
 //! in proportion to the sampled rows of a super-cell. The larger sample lies in memory if it fits; otherwise it goes through runs
-//! by super-cell, in a second pass over the source. Either way each super-cell trains on the same rows in the same order.
+//! by super-cell or region, in a second pass over the source. Either way each trains on the same rows in the same order.
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ use super::codes::subtract;
 use super::kmeans::{Groups, KMeans};
 use super::nearest::{Frame, Targets, is_finite, norm};
 use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
+use super::regions::RegionTrainer;
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::sample::{Sampler, mix};
@@ -51,17 +53,23 @@ struct Sample<'v> {
     top: Vec<u32>,
 }
 
-/// The larger sample, super-cell by super-cell.
-enum Cells<'v> {
+/// The larger sample by centroid of the top level: super-cells, or regions.
+pub(super) enum Cells<'v> {
     Held { values: &'v [f32], all: &'v [u32], groups: Groups },
     Spilled(Vec<Run>),
+}
+
+/// Some rows (row-major), by their places among the values.
+pub(super) struct Part<'v> {
+    pub(super) values: Cow<'v, [f32]>,
+    pub(super) places: Vec<u32>,
 }
 
 impl Trainer<'_> {
     /// Trains the levels, and the quantiser if there is to be one; `held` are all rows if they are in memory.
     pub(super) fn train(&self, held: Option<&[f32]>) -> Result<(Coarse, Option<Quantiser>)> {
-        let (dim, lists) = (self.spec.layout.dim, self.spec.lists);
-        let super_cells = self.spec.super_cells as usize;
+        let (dim, levels) = (self.spec.layout.dim, self.spec.levels);
+        let tops = levels.top() as usize;
         let row_bytes = dim as u64 * 4 + 16;
         let passes = self.spec.rows * u64::from(held.is_none());
         // Chance may take a few more than were wanted.
@@ -78,37 +86,56 @@ impl Trainer<'_> {
         let (centre, reach) = centre_and_reach(&top, dim);
         let frame = Frame::new(&centre, reach);
         let kmeans = KMeans { frame: &frame, tile: self.tile, progress: self.progress };
-        let centroids = kmeans.train(&top, super_cells, mix(self.spec.seed, 0), &centre)?;
+        let centroids = kmeans.train(&top, tops, mix(self.spec.seed, 0), &centre)?;
         drop(top);
         let targets = Targets::new(&centroids, &frame, self.tile);
         let cells = if fits {
-            let mut assigned = Vec::with_capacity(sample.all.len());
-            for some in sample.all.chunks(GATHERED_ROWS) {
-                assigned.extend(kmeans.assign(&gather(&sample.values, some, dim), &targets));
-            }
-            let groups = Groups::new(&assigned, super_cells);
+            let groups = Groups::new(&assign(&kmeans, &sample.values, &sample.all, &targets), tops);
             Cells::Held { values: &sample.values, all: &sample.all, groups }
         } else {
             Cells::Spilled(self.spill(&kmeans, &targets)?)
         };
+        let coarse = if levels.regions > 0 {
+            let trainer = RegionTrainer { spec: self.spec, kmeans, budget: self.budget };
+            trainer.train(centre, reach, centroids, &cells)?
+        } else {
+            self.lists(&kmeans, centre, reach, centroids, &cells)?
+        };
+        let quantiser = self.spec.codes.map(|_| self.quantiser(&coarse, &sample)).transpose()?;
+        self.progress.end();
+        Ok((coarse, quantiser))
+    }
+
+    /// Trains the lists of each super-cell, of two levels.
+    fn lists(
+        &self,
+        kmeans: &KMeans,
+        centre: Vec<f32>,
+        reach: f64,
+        centroids: Vec<f32>,
+        cells: &Cells,
+    ) -> Result<Coarse> {
+        let (dim, super_cells) = (centre.len(), self.spec.levels.super_cells as usize);
         let counts: Vec<u64> = (0..super_cells).map(|cell| cells.rows(cell)).collect();
-        let shares = shared_out(&counts, lists);
+        let shares = shared_out(&counts, self.spec.levels.lists);
         let trained: Vec<Vec<f32>> = (0..super_cells)
             .into_par_iter()
             .map(|cell| {
-                let rows = cells.values(cell, dim)?;
+                let Part { values, places } = cells.part(cell)?;
                 let otherwise = &centroids[cell * dim..(cell + 1) * dim];
-                kmeans.train(&rows, shares[cell] as usize, mix(self.spec.seed, cell as u64 + 1), otherwise)
+                kmeans.train(
+                    &gather(&values, &places, dim),
+                    shares[cell] as usize,
+                    mix(self.spec.seed, cell as u64 + 1),
+                    otherwise,
+                )
             })
             .collect::<Result<_>>()?;
         let mut first_list = vec![0];
         for share in shares {
             first_list.push(first_list[first_list.len() - 1] + share);
         }
-        let coarse = Coarse::new(centre, reach, centroids, first_list, trained.concat());
-        let quantiser = self.spec.codes.map(|_| self.quantiser(&coarse, &sample)).transpose()?;
-        self.progress.end();
-        Ok((coarse, quantiser))
+        Ok(Coarse::new(centre, reach, centroids, first_list, trained.concat()))
     }
 
     /// Trains the quantiser on residuals of the small sample, or of as many rows of it as are enough.
@@ -170,10 +197,10 @@ impl Trainer<'_> {
         }
     }
 
-    /// Puts the larger sample into runs by super-cell.
+    /// Puts the larger sample into runs by centroid of the top level.
     fn spill(&self, kmeans: &KMeans, targets: &Targets) -> Result<Vec<Run>> {
         let dim = self.spec.layout.dim;
-        let shape = RunShape { keys: self.spec.super_cells, width: dim as u32 * 4 };
+        let shape = RunShape { keys: self.spec.levels.top(), width: dim as u32 * 4 };
         let reading = PreparedRows::bytes(self.source, self.batch);
         let room = self.budget.available().saturating_sub(reading) / 2;
         let run_rows = room.saturating_sub(RunBuffer::bytes(shape, 0)) / (u64::from(shape.width) + 8);
@@ -205,28 +232,38 @@ impl Trainer<'_> {
 }
 
 impl Cells<'_> {
-    /// Sampled rows of a super-cell.
-    fn rows(&self, cell: usize) -> u64 {
+    /// Sampled rows of a centroid.
+    pub(super) fn rows(&self, cell: usize) -> u64 {
         match self {
             Self::Held { groups, .. } => groups.members(cell).len() as u64,
             Self::Spilled(runs) => runs.iter().map(|run| run.records(cell as u32..cell as u32 + 1)).sum(),
         }
     }
 
-    /// Their values, in the order of the rows.
-    fn values(&self, cell: usize, dim: usize) -> Result<Vec<f32>> {
+    /// Them, in their order.
+    pub(super) fn part(&self, cell: usize) -> Result<Part<'_>> {
         match self {
             Self::Held { values, all, groups } => {
-                let rows = groups.members(cell).iter().map(|&place| all[place as usize]);
-                Ok(rows.flat_map(|row| values[row as usize * dim..][..dim].iter().copied()).collect())
+                let places = groups.members(cell).iter().map(|&place| all[place as usize]).collect();
+                Ok(Part { values: Cow::Borrowed(values), places })
             }
             Self::Spilled(runs) => {
                 let mut bytes = Vec::new();
                 runs.iter().try_for_each(|run| run.read(cell as u32..cell as u32 + 1, &mut bytes))?;
-                Ok(bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect())
+                let values = bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
+                Ok(Part { values: Cow::Owned(values), places: (0..self.rows(cell) as u32).collect() })
             }
         }
     }
+}
+
+/// The nearest centroid of the rows at some places, gathered a few at a time.
+pub(super) fn assign(kmeans: &KMeans, values: &[f32], places: &[u32], targets: &Targets) -> Vec<u32> {
+    let mut assigned = Vec::with_capacity(places.len());
+    for some in places.chunks(GATHERED_ROWS) {
+        assigned.extend(kmeans.assign(&gather(values, some, kmeans.frame.dim()), targets));
+    }
+    assigned
 }
 
 /// Rows at some places, side by side.
@@ -252,7 +289,7 @@ fn centre_and_reach(rows: &[f32], dim: usize) -> (Vec<f32>, f64) {
 }
 
 /// Shares out `lists` in proportion to counts, at least one each: the largest remainders get what is left, the first of equals.
-fn shared_out(counts: &[u64], lists: u32) -> Vec<u32> {
+pub(super) fn shared_out(counts: &[u64], lists: u32) -> Vec<u32> {
     let spare = u128::from(lists) - counts.len() as u128;
     let total = counts.iter().map(|&count| u128::from(count)).sum::<u128>();
     // Without any rows all count alike.

@@ -114,7 +114,7 @@ impl Work {
         make_dirs(&**vfs, &folder)?;
         let journal = folder.join(JOURNAL);
         let records = Journal::read(&**vfs, &journal)?.map_or_else(Vec::new, |contents| contents.records);
-        let header = Header::new(&spec.run, json!({}), json!({ "rows": spec.rows, "lists": spec.lists }));
+        let header = Header::new(&spec.run, json!({}), json!({ "rows": spec.rows, "lists": spec.levels.lists }));
         let journal = Journal::open(vfs, &journal, WORKER, &header)?;
         let work = Self {
             vfs: Arc::clone(vfs),

@@ -37,7 +37,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     if added == 0 {
         warnings.push(nothing_to_append(&index));
     }
-    if let Err(refusal) = later::index(&parameters, resolved.work_dir.as_deref()) {
+    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
         warnings.push(format!("{refusal}: it can be planned but not done"));
     }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);

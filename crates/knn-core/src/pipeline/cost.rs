@@ -5,7 +5,7 @@
 use super::order::Order;
 use super::report::SearchPlan;
 use super::request::Parameters;
-use crate::index::CodeRecord;
+use crate::index::{CodeRecord, Levels};
 use crate::join::RepairCost;
 use crate::store::FAN_IN;
 
@@ -16,8 +16,9 @@ const BYTES_PER_SECOND: f64 = 0.4e9;
 const USUAL_NPROBE: u64 = 32;
 /// Lists begin at multiples of this, so half of it is lost for each.
 const ALIGNMENT: u64 = 4096;
-/// Comparisons with centroids for each row that is assigned to a list, where there are two levels of them.
+/// Super-cells whose lists each row that is assigned to a list is compared with, and regions whose super-cells.
 const ROUTED_SUPER_CELLS: u64 = 12;
+const ROUTED_REGIONS: u64 = 12;
 
 /// Pairs that each of the r1 · r2 candidates of a repair costs, and a cell besides: `docs/design/repair.md` says where that comes from.
 const REPAIR_CANDIDATE: f64 = 40.0;
@@ -110,6 +111,11 @@ pub(super) fn pairs(parameters: &Parameters, extent: Extent) -> u64 {
 
 /// Comparisons that find the lists of one row.
 pub(super) fn routing(nlist: u64) -> u64 {
+    let levels = Levels::of(u32::try_from(nlist).unwrap_or(u32::MAX));
+    let (regions, cells) = (u64::from(levels.regions), u64::from(levels.super_cells));
+    if regions > 0 {
+        return regions + ROUTED_REGIONS * cells.div_ceil(regions) + ROUTED_SUPER_CELLS * nlist.div_ceil(cells);
+    }
     let super_cells = nlist.isqrt().max(1);
     nlist.min(super_cells + ROUTED_SUPER_CELLS * nlist.div_ceil(super_cells))
 }
@@ -146,5 +152,6 @@ mod tests {
         assert_eq!(routing(1), 1);
         assert_eq!(routing(64), 64);
         assert_eq!(routing(4096), 64 + 12 * 64);
+        assert_eq!(routing((1 << 18) + 1), 256 + 12 * 32 + 12 * 33);
     }
 }

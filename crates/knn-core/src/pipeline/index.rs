@@ -23,7 +23,7 @@ use super::search_stage::spec;
 use crate::budget::{MIB, MemoryBudget};
 use crate::distance::Lane;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, ListType, Manifest, Start, training_warning};
+use crate::index::{IndexBuilder, Levels, ListType, Manifest, Start, training_warning};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{AnnDataStore, RowSource, ZarrRows};
@@ -43,7 +43,7 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     progress.check()?;
     let (resolved, plan, rows, pool) = check(request)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
-    later::index(&plan.parameters, resolved.work_dir.as_deref())?;
+    later::index(resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::new(OsVfs),
@@ -95,6 +95,7 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         rows: manifest.rows,
         dim: u64::from(manifest.dim),
         nlist: u64::from(manifest.nlist),
+        levels: u64::from(manifest.levels),
         method: if manifest.codes.is_some() { "ivfpq" } else { "ivf" }.into(),
         list_dtype: list_dtype(&manifest).into(),
         rerank: rerank(&manifest),
@@ -174,7 +175,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     let identity = identity.map_err(|error| Error::internal(error.to_string()))?;
     let mut warnings = rows.warnings()?;
     warnings.extend(training_warning(parameters.nlist, n));
-    if let Err(refusal) = later::index(&parameters, resolved.work_dir.as_deref()) {
+    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
         warnings.push(format!("{refusal}: it can be planned but not built"));
     }
     let disk_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
@@ -185,7 +186,8 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
     let traffic = read_bytes.saturating_add(run_bytes.saturating_mul(2)).saturating_add(disk_bytes);
     let pairs = n.saturating_mul(cost::routing(parameters.nlist)).saturating_mul(2);
     let codes = if parameters.rerank.is_some() { IndexBuilder::codes_bytes(dim) } else { 0 };
-    let levels = IndexBuilder::least_bytes(parameters.nlist, dim, threads) + codes;
+    let levels = Levels::of(u32::try_from(parameters.nlist).unwrap_or(u32::MAX));
+    let levels = IndexBuilder::least_bytes(levels, dim, threads) + codes;
     let plan = IndexPlan {
         reference: side(&store, &rows),
         memory: memory(resolved, &rows, levels)?,

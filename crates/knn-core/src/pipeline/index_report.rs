@@ -102,6 +102,9 @@ pub struct IndexDescription {
     /// Lists.
     #[cfg_attr(test, ts(type = "number"))]
     pub nlist: u64,
+    /// Levels of centroids: 2, or 3 in an index that was built with more than 2^18 lists.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub levels: u64,
     /// `ivf`, or `ivfpq` where rows have codes.
     pub method: String,
     /// Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.

@@ -17,7 +17,7 @@ use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{CodeRecord, IndexBuilder, RouteScratch, Router, super_cells};
+use crate::index::{CodeRecord, IndexBuilder, Levels, RouteScratch, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -166,7 +166,7 @@ fn share_lists(
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
-    let cells = super_cells(ivf.nlist) as u32;
+    let cells = levels_of(ivf.nlist).super_cells;
     let needs = Needs {
         n_query,
         found: FoundRows::new(spec)?,
@@ -315,12 +315,17 @@ fn repair_needs(
     }
 }
 
+/// The levels above so many lists.
+fn levels_of(nlist: u64) -> Levels {
+    Levels::of(u32::try_from(nlist).unwrap_or(u32::MAX))
+}
+
 /// What building the run's own index takes at least, before anything else is in memory.
 fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, threads: u64) -> BTreeMap<&'static str, u64> {
     let mut parts = BTreeMap::from([("process", PROCESS)]);
     if ivf.index.is_none() && resolved.search.index.is_none() {
         let dim = inputs.reference_rows.dim() as u64;
-        parts.insert("levels of the index", IndexBuilder::least_bytes(ivf.nlist, dim, threads));
+        parts.insert("levels of the index", IndexBuilder::least_bytes(levels_of(ivf.nlist), dim, threads));
         parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
         if ivf.rerank.is_some() {
             parts.insert("training of codes", IndexBuilder::codes_bytes(dim));

@@ -9,7 +9,6 @@ use super::cost::{self, Extent};
 use super::found::FoundRows;
 use super::index::describe_index;
 use super::inputs::Inputs;
-use super::later;
 use super::list_order;
 use super::memory::{self, Sizes};
 use super::order::Order;
@@ -209,9 +208,6 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<
         warnings.push(format!(
             "where neighbors are repaired, all cells are read {passes} times in this memory: more memory or repair \"never\" is quicker"
         ));
-    }
-    if let Err(refusal) = later::search(parameters) {
-        warnings.push(format!("{refusal}: it can be planned but not run"));
     }
     warnings
 }

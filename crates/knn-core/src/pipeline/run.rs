@@ -10,7 +10,6 @@ use serde_json::json;
 use super::agreement::LabelAgreement;
 use super::gather;
 use super::join_stage::{self, Joined, Lists, Way};
-use super::later;
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
@@ -77,7 +76,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let (mut prepared, pool) = prepare(resolved)?;
-    later::search(&prepared.resolved.parameters)?;
     seams.replace(&mut prepared.sizes);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);

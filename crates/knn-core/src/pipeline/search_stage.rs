@@ -90,7 +90,7 @@ pub(super) fn spec(nlist: u64, list_dtype: &str, codes: bool, metric: Metric, se
         "none" => ListType::None,
         _ => ListType::F32,
     };
-    Ok(IndexSpec { nlist: Some(nlist), dtype, codes, metric, seed })
+    Ok(IndexSpec { nlist: Some(nlist), dtype, codes, metric, seed, ..IndexSpec::default() })
 }
 
 /// The folder of the run's runs.

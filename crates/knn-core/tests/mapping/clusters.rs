@@ -1,9 +1,16 @@
 //! Cells in clusters of very different sizes, as a tissue has them, with the cluster as their label.
 
+use std::path::Path;
+
+use gigamapper_core::budget::MemoryBudget;
+use gigamapper_core::distance::Lane;
+use gigamapper_core::index::{IndexBuilder, IndexSpec, Start};
 use gigamapper_core::pipeline::{IndexRequest, LayoutRequest, MapRequest, build_index};
 use gigamapper_core::progress::Progress;
+use gigamapper_core::source::AnnDataStore;
 
 use super::cells::Cells;
+use super::disk::Disk;
 use super::sample::{Place, noise};
 
 pub(crate) const TYPES: [&str; 9] = ["T", "B", "NK", "mono", "DC", "mast", "plasma", "pDC", "HSC"];
@@ -60,6 +67,22 @@ pub(crate) fn by_lists(place: &Place, query: &Cells, reference: Option<&Cells>, 
         layout: Some(LayoutRequest { inner_rows: 128, inner_per_unit: 2, part_rows: 512 }),
         ..place.request(query, reference)
     }
+}
+
+/// Builds an index of a store with three levels of centroids, which otherwise only more lists have than tests can, and gives its path.
+pub(crate) fn three_levels_of(place: &Place, reference: &Cells, name: &str, nlist: u32) -> String {
+    let output = place.inputs().join(name);
+    let builder = IndexBuilder {
+        vfs: Disk::quick(),
+        spec: IndexSpec { nlist: Some(nlist), most_in_two_levels: 0, ..IndexSpec::default() },
+        start: Start::New,
+        budget: MemoryBudget::new(1 << 28),
+        tile: &Lane::best(),
+        progress: &Progress::silent(),
+    };
+    let rows = AnnDataStore::open(Path::new(&reference.path())).unwrap().embedding("X_pca").unwrap();
+    builder.build(&output, &rows).unwrap();
+    output.to_str().unwrap().to_owned()
 }
 
 /// Builds an index of a store and gives its path.

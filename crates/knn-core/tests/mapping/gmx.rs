@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gigamapper_core::budget::MemoryBudget;
+use gigamapper_core::distance::Lane;
+use gigamapper_core::index::{IndexBuilder, IndexSpec, ListType, Start};
 use gigamapper_core::pipeline::{IndexRequest, build_index};
 use gigamapper_core::progress::Progress;
+use gigamapper_core::source::MemoryRows;
 use half::f16;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::disk::listed;
+use super::disk::{Disk, listed};
 use super::sample::{Place, noise};
 
 const MANIFEST: &str = "manifest.json";
@@ -58,9 +62,13 @@ fn manifest(folder: &Path) -> Value {
                        source run files xxh3"
             .split(' ')
             .collect::<Vec<_>>();
-    let coded = manifest["version"] == 2;
+    let three = manifest["version"] == 3;
+    let coded = manifest["version"] == 2 || three && manifest.get("codes").is_some();
     if coded {
         members.push("codes");
+    }
+    if three {
+        members.push("regions");
     }
     members.sort_unstable();
     let mut found = names(&manifest);
@@ -70,11 +78,11 @@ fn manifest(folder: &Path) -> Value {
     training.sort_unstable();
     assert_eq!(training, ["lists", "rows", "samplePerList", "samplePerSuperCell", "seed", "splitAbove"]);
     assert_eq!(manifest["format"], "gigamapper-index");
-    assert!(coded || manifest["version"] == 1);
+    assert!(coded || three || manifest["version"] == 1);
     let (spaces, columns) = sub_spaces(manifest["dim"].as_u64().unwrap());
     let codes = serde_json::json!({ "subSpaces": spaces, "columns": columns, "bits": 4 });
     assert_eq!(manifest["codes"], if coded { codes } else { Value::Null });
-    assert_eq!(manifest["levels"], 2);
+    assert_eq!(manifest["levels"], if three { 3 } else { 2 });
     manifest
 }
 
@@ -90,6 +98,8 @@ type Listed = BTreeMap<u64, (u64, Vec<f32>)>;
 struct Read {
     rows: Listed,
     excluded: Vec<u64>,
+    /// The region of every list, in an index that has regions.
+    regions: Vec<u32>,
     /// Centroids of the lists.
     centroids: Vec<Vec<f32>>,
     /// What the codes of each row stand for, in an index that has them.
@@ -116,21 +126,11 @@ fn read(folder: &Path) -> Read {
         );
         Fields(bytes, 0)
     };
-    let coded = manifest["version"] == 2;
+    let coded = manifest.get("codes").is_some();
     assert_eq!(manifest["files"].as_object().unwrap().len(), if coded { 6 } else { 4 });
 
-    let mut coarse = file("coarse");
-    assert_eq!(coarse.0.len() as u64, 28 + 4 * cells + 4 * d * (1 + cells + lists));
-    assert_eq!((&coarse.take::<8>(), u64::from(coarse.u32()), u64::from(coarse.u32())), (b"GMCOARSE", d, cells));
-    let reach = f64::from_le_bytes(coarse.take());
-    assert!(reach.is_finite() && reach >= 0.0);
-    let first: Vec<u32> = (0..=cells).map(|_| coarse.u32()).collect();
-    assert!(first[0] == 0 && u64::from(first[cells as usize]) == lists && first.is_sorted_by(|a, b| a < b));
-    let centre = coarse.f32s(d);
-    let super_centroids = coarse.f32s(d * cells);
-    assert!(centre.iter().chain(&super_centroids).all(|value| value.is_finite()));
-    let centroids: Vec<Vec<f32>> = (0..lists).map(|_| coarse.f32s(d)).collect();
-    coarse.ends();
+    let regions = if manifest["version"] == 3 { number("regions") } else { 0 };
+    let (centroids, regions) = levels(file("coarse"), [d, regions, cells, lists]);
 
     let mut offsets = file("offsets");
     assert_eq!((&offsets.take::<8>(), offsets.u64()), (b"GMOFFSET", lists));
@@ -188,7 +188,33 @@ fn read(folder: &Path) -> Read {
         numbers.is_sorted_by(|a, b| a < b) && numbers.iter().all(|number| *number < n && !rows.contains_key(number))
     );
     let decoded = if coded { decoded(d, file("pq"), &file("codes").0, &centroids, &ids_of) } else { BTreeMap::new() };
-    Read { rows, excluded: numbers, centroids, decoded, manifest }
+    Read { rows, excluded: numbers, regions, centroids, decoded, manifest }
+}
+
+/// The centroids of the lists, and where there are regions that of each list.
+fn levels(mut coarse: Fields, [d, regions, cells, lists]: [u64; 4]) -> (Vec<Vec<f32>>, Vec<u32>) {
+    let three = regions > 0;
+    let bytes = if three { 36 + 4 * (regions + cells) } else { 28 + 4 * cells };
+    assert_eq!(coarse.0.len() as u64, bytes + 4 * d * (1 + regions + cells + lists));
+    let magic = if three { b"GMCOARS3" } else { b"GMCOARSE" };
+    assert_eq!((&coarse.take::<8>(), u64::from(coarse.u32()), u64::from(coarse.u32())), (magic, d, cells));
+    let reach = f64::from_le_bytes(coarse.take());
+    assert!(reach.is_finite() && reach >= 0.0);
+    assert!(!three || u64::from(coarse.u32()) == regions);
+    let mut firsts = |parents: u64, children: u64| {
+        let first: Vec<u32> = (0..=parents).map(|_| coarse.u32()).collect();
+        assert!(first[0] == 0 && u64::from(first[parents as usize]) == children && first.is_sorted_by(|a, b| a < b));
+        first
+    };
+    let first_cell = if three { firsts(regions, cells) } else { Vec::new() };
+    let first_list = firsts(cells, lists);
+    let parent = |first: &[u32], child: u32| first.partition_point(|first| *first <= child) as u32 - 1;
+    let of_lists = (0..lists as u32).filter(|_| three).map(|list| parent(&first_cell, parent(&first_list, list)));
+    let upper = coarse.f32s(d * (1 + regions + cells));
+    assert!(upper.iter().all(|value| value.is_finite()));
+    let centroids = (0..lists).map(|_| coarse.f32s(d)).collect();
+    coarse.ends();
+    (centroids, of_lists.collect())
 }
 
 /// What the codes of every row stand for.
@@ -317,4 +343,50 @@ fn an_index_is_read_by_its_document_alone() {
             before = Some(index);
         }
     }
+}
+
+#[test]
+fn three_levels_are_read_by_the_document_alone() {
+    for (dim, dtype, codes) in [(7, ListType::F32, false), (3, ListType::F16, true), (90, ListType::None, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, all) = (folder.path().join("cells.gmx"), values(1500, dim));
+        let built = in_three_levels(&path, &all[..900 * dim], dim, dtype, codes);
+        let mut index = read(&path);
+        if dtype != ListType::None {
+            built.append(&path, &MemoryRows::new(all.clone(), dim).unwrap()).unwrap();
+            let grown = read(&path);
+            let levels = (&grown.centroids, &grown.regions);
+            assert_eq!(levels, (&index.centroids, &index.regions), "an append leaves the levels");
+            assert!(index.rows.iter().all(|(row, listed)| grown.rows[row] == *listed), "and every row in its list");
+            index = grown;
+        }
+        assert_eq!(index.manifest["version"], 3);
+        assert_eq!(index.decoded.len(), if codes { index.rows.len() } else { 0 });
+        let n = index.manifest["rows"].as_u64().unwrap() as usize;
+        for (row, values) in (0..).zip(all[..n * dim].chunks_exact(dim)) {
+            if !values.iter().all(|value| value.is_finite()) {
+                assert!(index.excluded.contains(&row), "row {row}");
+            } else if dtype == ListType::F32 {
+                assert_eq!(index.rows[&row].1, values, "row {row}");
+            }
+        }
+        assert!(index.regions.len() == index.centroids.len() && index.regions.is_sorted());
+        let regions = u64::from(index.regions[index.regions.len() - 1]) + 1;
+        assert!(regions > 2 && Some(regions) == index.manifest["regions"].as_u64());
+    }
+}
+
+/// Builds an index with three levels, which are otherwise those of more lists than a test has; and who can append to it.
+fn in_three_levels<'a>(path: &Path, rows: &[f32], dim: usize, dtype: ListType, codes: bool) -> IndexBuilder<'a> {
+    static PROGRESS: std::sync::LazyLock<Progress> = std::sync::LazyLock::new(Progress::silent);
+    let builder = IndexBuilder {
+        vfs: Disk::quick(),
+        spec: IndexSpec { nlist: Some(60), dtype, codes, most_in_two_levels: 0, ..IndexSpec::default() },
+        start: Start::New,
+        budget: MemoryBudget::new(1 << 28),
+        tile: &Lane::SCALAR,
+        progress: &PROGRESS,
+    };
+    builder.build(path, &MemoryRows::new(rows.to_vec(), dim).unwrap()).unwrap();
+    builder
 }

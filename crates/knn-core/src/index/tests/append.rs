@@ -37,13 +37,19 @@ pub(super) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// An index of the first rows.
+/// An index of the first rows, of the first seed by which no list was split.
 pub(super) fn old(folder: &Path, how: &How, values: &[f32]) -> std::path::PathBuf {
     let path = folder.join("old.gmx");
-    let report = how.build(&path, &values[..OLD * DIM], DIM).unwrap();
-    assert_eq!((report.manifest.generation, report.added), (1, OLD as u64));
-    assert_eq!(report.manifest.nlist, report.manifest.training.lists, "no list was split");
-    path
+    for seed in 0..50 {
+        let spec = IndexSpec { seed, ..how.spec.clone() };
+        let how = How { spec, start: Start::Overwrite, ..how.clone() };
+        let report = how.build(&path, &values[..OLD * DIM], DIM).unwrap();
+        assert_eq!((report.manifest.generation, report.added), (1, OLD as u64));
+        if report.manifest.nlist == report.manifest.training.lists {
+            return path;
+        }
+    }
+    panic!("a list was split by every seed");
 }
 
 /// What is beside an index.
@@ -79,14 +85,16 @@ fn seal(path: &Path, coarse: &Coarse, how: &How, values: &[f32]) {
 
 #[test]
 fn lists_are_what_one_build_with_the_same_levels_makes_of_all_rows() {
-    for dtype in [ListType::F32, ListType::F16] {
+    for (dtype, most) in [(ListType::F32, 32), (ListType::F16, 32), (ListType::F32, 0), (ListType::F16, 0)] {
         let (values, folder) = (rows(), tempfile::tempdir().unwrap());
-        let how = How { spec: IndexSpec { nlist: Some(32), dtype, ..IndexSpec::default() }, ..How::default() };
+        let spec = IndexSpec { nlist: Some(32), dtype, ..IndexSpec::default() };
+        let how = How { spec, ..How::default() }.in_two_levels_to(most);
         let path = old(folder.path(), &how, &values);
         let coarse = open(&path, Io::Pread).unwrap().coarse().clone();
         let once = folder.path().join("once.gmx");
         seal(&once, &coarse, &how, &values);
-        let report = how.append(&path, &values, DIM).unwrap();
+        let report = How::default().append(&path, &values, DIM).unwrap();
+        assert_eq!(report.manifest.levels, if most == 0 { 3 } else { 2 });
         assert_eq!((report.manifest.generation, report.added, report.manifest.excluded), (2, 1200, 4));
         check_rows(&path, &values, DIM);
         let (grown, once) = (files(&path), files(&once));
@@ -100,8 +108,15 @@ fn lists_are_what_one_build_with_the_same_levels_makes_of_all_rows() {
 
 #[test]
 fn threads_memory_bands_and_lanes_change_no_byte_and_steps_no_list() {
+    for most in MOST_IN_TWO_LEVELS {
+        change_no_byte(&How::of_lists(32).in_two_levels_to(most));
+    }
+}
+
+/// Appends to an index in many ways, and in one step or several.
+fn change_no_byte(built: &How) {
     let (values, folder) = (rows(), tempfile::tempdir().unwrap());
-    let path = old(folder.path(), &How::of_lists(32), &values);
+    let path = old(folder.path(), built, &values);
     let mut first: Option<BTreeMap<String, Vec<u8>>> = None;
     let ways = [1, 2, 8].into_iter().flat_map(|threads| [(threads, 1 << 30, 500), (threads, RUNS, 500)]);
     let ways = ways.chain([(2, 1 << 30, 1), (2, RUNS, 900), (2, 1 << 30, 77)]);
@@ -189,7 +204,7 @@ proptest! {
 
     #[test]
     fn every_finite_row_is_in_one_list_however_the_index_grew(
-        rows in 0usize..500, old in 0usize..500, dim in 1usize..6, nlist in 1u32..40, seed: u64, spilled: bool, half: bool,
+        rows in 0usize..500, old in 0usize..500, dim in 1usize..6, nlist in 1u32..40, seed: u64, spilled: bool, half: bool, three: bool,
         odd in prop::collection::vec((0usize..3000, prop::sample::select(vec![f32::NAN, f32::INFINITY, 0.0, 6e4, -0.0, 1e-40])), 0..9),
     ) {
         let (mut values, old) = (clumps(rows, dim), old.min(rows));
@@ -199,7 +214,8 @@ proptest! {
             }
         }
         let dtype = if half { ListType::F16 } else { ListType::F32 };
-        let spec = IndexSpec { nlist: Some(nlist), dtype, seed, ..IndexSpec::default() };
+        let most_in_two_levels = MOST_IN_TWO_LEVELS[usize::from(three)];
+        let spec = IndexSpec { nlist: Some(nlist), dtype, seed, most_in_two_levels, ..IndexSpec::default() };
         let memory = if spilled { 600_000 } else { 1 << 30 };
         let (how, folder) = (How { spec, memory, ..How::default() }, tempfile::tempdir().unwrap());
         let path = folder.path().join("x.gmx");

@@ -3,11 +3,13 @@
 use super::*;
 use proptest::prelude::*;
 
-fn sample(folder: &Path) -> std::path::PathBuf {
+fn sample(folder: &Path, most_in_two_levels: u32) -> std::path::PathBuf {
     let path = folder.join("x.gmx");
-    let mut values = clumps(600, 3);
+    // With three levels more lists, so that there is more than one region.
+    let nlist = if most_in_two_levels == 0 { 27 } else { 8 };
+    let mut values = clumps(75 * nlist, 3);
     values[30] = f32::NAN;
-    let spec = IndexSpec { nlist: Some(8), codes: true, ..IndexSpec::default() };
+    let spec = IndexSpec { nlist: Some(nlist as u32), codes: true, most_in_two_levels, ..IndexSpec::default() };
     How { spec, ..How::default() }.build(&path, &values, 3).unwrap();
     path
 }
@@ -21,8 +23,13 @@ fn all(path: &Path, io: Io) -> Result<(Read, Vec<u64>, Vec<f32>)> {
 
 #[test]
 fn flipped_bits_are_found_or_harmless() {
+    MOST_IN_TWO_LEVELS.into_iter().for_each(flip_bits);
+}
+
+/// Flips bits of every file of an index.
+fn flip_bits(most_in_two_levels: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let path = sample(folder.path());
+    let path = sample(folder.path(), most_in_two_levels);
     let expected = all(&path, Io::Pread).unwrap();
     for (name, bytes) in files(&path) {
         let mut found = 0;
@@ -51,8 +58,13 @@ fn flipped_bits_are_found_or_harmless() {
 
 #[test]
 fn files_cut_short_made_longer_or_missing_are_refused() {
+    MOST_IN_TWO_LEVELS.into_iter().for_each(cut_files);
+}
+
+/// Cuts every file of an index short, makes it longer, and takes it away.
+fn cut_files(most_in_two_levels: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let path = sample(folder.path());
+    let path = sample(folder.path(), most_in_two_levels);
     for (name, bytes) in files(&path) {
         let cuts = [0, 1, bytes.len() / 2, bytes.len() - 1];
         let longer = [&bytes[..], b"\0"].concat();
@@ -70,9 +82,27 @@ fn files_cut_short_made_longer_or_missing_are_refused() {
 }
 
 #[test]
+fn levels_of_another_index_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [two, three] = MOST_IN_TWO_LEVELS.map(|most| {
+        let folder = folder.path().join(most.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        sample(&folder, most)
+    });
+    // Even where they are written down as its own.
+    let manifest = open(&three, Io::Pread).unwrap().manifest().clone();
+    let levels = open(&two, Io::Pread).unwrap().manifest().files["coarse.bin"].clone();
+    std::fs::copy(two.join("coarse.bin"), three.join("coarse.bin")).unwrap();
+    let mut wrong = manifest;
+    wrong.files.insert("coarse.bin".into(), levels);
+    wrong.write(&(Arc::new(FailingVfs::after(i64::MAX)) as Arc<dyn Vfs>), &three, "w").unwrap();
+    assert_eq!(open(&three, Io::Pread).map(|_| ()).unwrap_err().code(), "GM_CORRUPT");
+}
+
+#[test]
 fn a_list_that_changes_while_it_is_open_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = sample(folder.path());
+    let path = sample(folder.path(), 0);
     let index = open(&path, Io::Pread).unwrap();
     let mut bytes = std::fs::read(path.join("lists.bin")).unwrap();
     let mut buffer = ListBuffer::default();
@@ -95,7 +125,7 @@ proptest! {
     #[test]
     fn foreign_bytes_are_no_levels_and_no_offsets(mut bytes in prop::collection::vec(any::<u8>(), 0..200), named: bool) {
         let layout = super::super::format::ListLayout { dim: 3, dtype: ListType::F32, id_width: 4 };
-        for magic in [b"GMCOARSE", b"GMOFFSET", b"GMEXCLUD", b"GMPQCODE"] {
+        for magic in [b"GMCOARSE", b"GMCOARS3", b"GMOFFSET", b"GMEXCLUD", b"GMPQCODE"] {
             if named && bytes.len() >= 8 {
                 bytes[..8].copy_from_slice(magic);
             }

@@ -18,19 +18,21 @@ fn longest(folder: &tempfile::TempDir) -> u64 {
 
 #[test]
 fn no_rows_and_only_rows_that_are_not_finite() {
-    for memory in [1 << 30, 1 << 21] {
-        let how = How { memory, spec: IndexSpec::default(), ..How::default() };
+    for (memory, most) in [(1 << 30, 64), (1 << 21, 64), (1 << 30, 0), (1 << 21, 0)] {
+        let how = How { memory, spec: IndexSpec::default(), ..How::default() }.in_two_levels_to(most);
         let (_folder, report) = built(&how, &[], 3);
         assert_eq!((report.manifest.nlist, report.manifest.rows), (1, 0));
-        let (_folder, report) = built(&How { memory, ..How::default() }, &[f32::NAN; 300], 3);
+        let how = How { memory, ..How::default() }.in_two_levels_to(most);
+        let (_folder, report) = built(&how, &[f32::NAN; 300], 3);
         assert_eq!((report.manifest.excluded, report.warnings.len()), (100, 2));
     }
 }
 
 #[test]
 fn equal_rows_are_cut_into_lists() {
-    for memory in [1 << 30, 3 << 20] {
-        let (folder, _) = built(&How { memory, ..How::of_lists(16) }, &vec![1.5; 20_000 * 3], 3);
+    for (memory, most) in [(1 << 30, 16), (3 << 20, 16), (1 << 30, 0), (3 << 20, 0)] {
+        let how = How { memory, ..How::of_lists(16) }.in_two_levels_to(most);
+        let (folder, _) = built(&how, &vec![1.5; 20_000 * 3], 3);
         assert_eq!(longest(&folder), 1250, "{memory}");
     }
 }
@@ -39,8 +41,8 @@ fn equal_rows_are_cut_into_lists() {
 fn constant_columns_and_few_different_rows() {
     // All that differs is one column of six, and that in four values only.
     let values: Vec<f32> = (0..6000u16).flat_map(|row| [3.0, -1.0, f32::from(row % 4), 0.0, 1e5, -0.0]).collect();
-    for memory in [1 << 30, 3 << 20] {
-        let (folder, report) = built(&How { memory, ..How::of_lists(40) }, &values, 6);
+    for (memory, most) in [(1 << 30, 40), (3 << 20, 40), (1 << 30, 0), (3 << 20, 0)] {
+        let (folder, report) = built(&How { memory, ..How::of_lists(40) }.in_two_levels_to(most), &values, 6);
         assert!(longest(&folder) <= 4 * 150 && report.warnings.is_empty(), "{:?}", report.warnings);
         // What is told apart lies apart.
         for list in read(&folder.path().join("x.gmx"), Io::Pread).unwrap() {
@@ -61,6 +63,8 @@ fn one_column_and_two_thousand() {
 fn more_lists_than_rows_and_few_rows_for_the_lists() {
     let (_folder, report) = built(&How::of_lists(50), &clumps(20, 3), 3);
     assert_eq!((report.manifest.nlist, report.warnings.len()), (50, 1));
+    let (_folder, report) = built(&How::of_lists(50).in_two_levels_to(0), &clumps(20, 3), 3);
+    assert_eq!((report.manifest.nlist, report.manifest.levels), (50, 3));
     let (_folder, report) = built(&How::of_lists(50), &clumps(1000, 3), 3);
     assert_eq!(report.warnings.len(), 1);
     let (_folder, report) = built(&How::of_lists(1), &clumps(1000, 3), 3);
@@ -80,8 +84,10 @@ fn long_lists_are_split() {
         .flat_map(|(i, r)| if i % 20 == 0 { r.to_vec() } else { vec![0.25; 6] })
         .collect();
     for memory in [1 << 30, 3 << 20] {
-        let (folder, _) = built(&How { memory, ..How::of_lists(64) }, &crowded, 6);
-        assert!(longest(&folder) <= 4 * 125);
+        for most in MOST_IN_TWO_LEVELS {
+            let (folder, _) = built(&How { memory, ..How::of_lists(64) }.in_two_levels_to(most), &crowded, 6);
+            assert!(longest(&folder) <= 4 * 125);
+        }
     }
 }
 
@@ -120,7 +126,7 @@ proptest! {
 
     #[test]
     fn every_finite_row_is_in_one_list(
-        rows in 0usize..700, dim in 1usize..6, nlist in 1u32..40, seed: u64, spilled: bool, half: bool,
+        rows in 0usize..700, dim in 1usize..6, nlist in 1u32..40, seed: u64, spilled: bool, half: bool, three: bool,
         odd in prop::collection::vec((0usize..4000, prop::sample::select(vec![f32::NAN, f32::INFINITY, 0.0, 6e4, -0.0, 1e-40])), 0..9),
     ) {
         let mut values = clumps(rows, dim);
@@ -130,9 +136,11 @@ proptest! {
             }
         }
         let dtype = if half { ListType::F16 } else { ListType::F32 };
-        let spec = IndexSpec { nlist: Some(nlist), dtype, seed, ..IndexSpec::default() };
+        let most_in_two_levels = MOST_IN_TWO_LEVELS[usize::from(three)];
+        let spec = IndexSpec { nlist: Some(nlist), dtype, seed, most_in_two_levels, ..IndexSpec::default() };
         // So few rows need little more than the buffers of a run.
         let memory = if spilled { 600_000 } else { 1 << 30 };
-        built(&How { spec, memory, ..How::default() }, &values, dim);
+        let (_folder, report) = built(&How { spec, memory, ..How::default() }, &values, dim);
+        prop_assert_eq!(report.manifest.levels, if three { 3 } else { 2 });
     }
 }

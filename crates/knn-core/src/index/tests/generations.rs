@@ -7,8 +7,15 @@ use crate::store::OsVfs;
 
 #[test]
 fn a_full_disk_at_any_call_leaves_the_old_or_the_new_index_and_the_append_is_repeated_to_the_same_bytes() {
+    for most in MOST_IN_TWO_LEVELS {
+        disturb_anywhere(&How::of_lists(32).in_two_levels_to(most));
+    }
+}
+
+/// Fails every call of an append once, and repeats it.
+fn disturb_anywhere(built: &How) {
     let (values, folder) = (rows(), tempfile::tempdir().unwrap());
-    let path = old(folder.path(), &How::of_lists(32), &values);
+    let path = old(folder.path(), built, &values);
     let before = read(&path, Io::Pread).unwrap();
     let whole = folder.path().join("whole.gmx");
     copy(&path, &whole);

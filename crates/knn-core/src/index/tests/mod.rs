@@ -72,9 +72,18 @@ impl Default for How {
     }
 }
 
+/// Lists up to which an index has two levels: as many as these tests have or none, so that it has three.
+const MOST_IN_TWO_LEVELS: [u32; 2] = [1 << 18, 0];
+
 impl How {
     fn of_lists(nlist: u32) -> Self {
         Self { spec: IndexSpec { nlist: Some(nlist), ..IndexSpec::default() }, ..Self::default() }
+    }
+
+    /// The same with two levels for so many lists.
+    fn in_two_levels_to(mut self, most: u32) -> Self {
+        self.spec.most_in_two_levels = most;
+        self
     }
 
     /// Works on the index of some rows, in a pool of threads.

@@ -9,9 +9,16 @@ const RUNS: u64 = 1_450_000;
 
 #[test]
 fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same_bytes() {
+    for most in MOST_IN_TWO_LEVELS {
+        disturb_anywhere(&How::of_lists(40).in_two_levels_to(most));
+    }
+}
+
+/// Fails every call of a build once, and resumes it.
+fn disturb_anywhere(how: &How) {
     let values = even(6000, DIM);
     let whole = tempfile::tempdir().unwrap();
-    How::of_lists(40).build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
+    how.build(&whole.path().join("x.gmx"), &values, DIM).unwrap();
     let expected = files(&whole.path().join("x.gmx"));
     // In memory; with runs; and with runs, but in memory when it is resumed.
     for (memory, then) in [(1 << 30, 1 << 30), (RUNS, RUNS), (RUNS, 1 << 30), (RUNS, RUNS - 20_000)] {
@@ -19,7 +26,7 @@ fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same
         let spilled = loop {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x.gmx");
-            let how = How { memory, threads: 1, ..How::of_lists(40) };
+            let how = How { memory, threads: 1, ..how.clone() };
             match how.build_on(Arc::new(FailingVfs::after(calls)), &path, &values, DIM) {
                 Ok(report) => {
                     assert!(files(&path) == expected);
@@ -29,7 +36,7 @@ fn a_full_disk_at_any_call_is_a_typed_error_and_the_build_is_resumed_to_the_same
             }
             // The lock of a process that could not write stays, and is its own: a resumed build is another process.
             let _ = std::fs::remove_file(folder.path().join("x.gmx.lock"));
-            let again = How { memory: then, threads: 1, start: Start::Resume, ..How::of_lists(40) };
+            let again = How { memory: then, threads: 1, start: Start::Resume, ..how.clone() };
             let report = again.build(&path, &values, DIM).unwrap();
             assert!(files(&path) == expected, "after {calls} calls");
             assert_eq!(report.manifest, *open(&path, Io::Pread).unwrap().manifest());
@@ -73,6 +80,8 @@ fn a_build_of_other_rows_is_not_continued() {
     let before = files(&folder.path().join("x.gmx.journal"));
     let again = How { start: Start::Resume, ..How::default() };
     assert_eq!(again.build(&path, &values[..100 * DIM], DIM).unwrap_err().code(), "GM_STALE");
+    let again = How { start: Start::Resume, ..how }.in_two_levels_to(0);
+    assert_eq!(again.build(&path, &values, DIM).unwrap_err().code(), "GM_STALE");
     assert!(files(&folder.path().join("x.gmx.journal")) == before);
 }
 

@@ -43,12 +43,16 @@ struct Tried {
 
 impl Tried {
     /// An index, some of whose rows are in no list, and that has been appended to or not.
-    fn new(folder: &Path, dtype: ListType, codes: bool, grown: bool) -> Self {
+    fn new(folder: &Path, dtype: ListType, codes: bool, grown: bool, three: bool) -> Self {
         let mut rows = clumps(3, 120, DIM, 5);
         rows[31] = f32::NAN;
         rows[77 * DIM] = f32::INFINITY;
         let built = if grown { rows[..80 * DIM].to_vec() } else { rows.clone() };
-        let indexed = Indexed::of(built, DIM, IndexSpec { nlist: Some(9), dtype, codes, ..IndexSpec::default() });
+        let mut spec = IndexSpec { nlist: Some(9), dtype, codes, ..IndexSpec::default() };
+        if three {
+            (spec.nlist, spec.most_in_two_levels) = (Some(27), 0);
+        }
+        let indexed = Indexed::of(built, DIM, spec);
         let path = folder.join("x.gmx");
         std::fs::rename(indexed.folder.path().join("x.gmx"), &path).unwrap();
         if grown {
@@ -93,14 +97,15 @@ fn files(path: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn flipped_bits_are_found_or_harmless_and_never_give_another_neighbour() {
     let kinds = [
-        (ListType::F32, false, false),
-        (ListType::F16, false, true),
-        (ListType::F32, true, true),
-        (ListType::None, true, false),
+        (ListType::F32, false, false, false),
+        (ListType::F16, false, true, false),
+        (ListType::F32, true, true, false),
+        (ListType::None, true, false, false),
+        (ListType::F32, true, true, true),
     ];
-    for (dtype, codes, grown) in kinds {
+    for (dtype, codes, grown, three) in kinds {
         let folder = tempfile::tempdir().unwrap();
-        let tried = Tried::new(folder.path(), dtype, codes, grown);
+        let tried = Tried::new(folder.path(), dtype, codes, grown, three);
         let all = files(&tried.path);
         assert_eq!(all.len(), if codes { 7 } else { 5 });
         for (name, bytes) in all {
@@ -125,7 +130,7 @@ fn flipped_bits_are_found_or_harmless_and_never_give_another_neighbour() {
 #[test]
 fn files_cut_short_or_made_longer_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let tried = Tried::new(folder.path(), ListType::F32, true, false);
+    let tried = Tried::new(folder.path(), ListType::F32, true, false, false);
     for (name, bytes) in files(&tried.path) {
         for cut in 0..TIMES {
             let length = random(cut, 2 * bytes.len());

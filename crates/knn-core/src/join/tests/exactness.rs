@@ -59,9 +59,10 @@ proptest! {
     fn in_all_lists_the_true_neighbours_are_found(
         seed: u64, rows in 1usize..400, queries in 1usize..60, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
         nlist in 1u32..24, k in 1usize..35, offset in offsets(), stays: bool, kept: bool,
-        metric in metrics(),
+        metric in metrics(), three: bool,
     ) {
-        let indexed = Indexed::by(metric, awkward(seed, rows, dim, offset), dim, nlist);
+        let indexed = if three { Indexed::in_three_levels } else { Indexed::by };
+        let indexed = indexed(metric, awkward(seed, rows, dim, offset), dim, nlist);
         let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
         let cross = exact(metric, &queries, &indexed.rows, k, false);
         let own = exact(metric, &indexed.rows, &indexed.rows, k, true);
@@ -82,9 +83,10 @@ proptest! {
     fn in_some_lists_the_nearest_of_these_are_found(
         seed: u64, rows in 1usize..400, queries in 1usize..40, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
         nlist in 1u32..40, probes in 1usize..9, near: bool, k in 1usize..35, offset in offsets(), stays: bool,
-        metric in metrics(),
+        metric in metrics(), three: bool,
     ) {
-        let indexed = Indexed::by(metric, awkward(seed, rows, dim, offset), dim, nlist);
+        let indexed = if three { Indexed::in_three_levels } else { Indexed::by };
+        let indexed = indexed(metric, awkward(seed, rows, dim, offset), dim, nlist);
         let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
         let probes = probes.min(indexed.open(Io::Resident).nlist() as usize);
         let probes = if near { Probes::Near(probes) } else { Probes::Nearest(probes) };

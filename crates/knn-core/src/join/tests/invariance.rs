@@ -72,6 +72,23 @@ fn every_metric_has_one_result() {
 }
 
 #[test]
+fn three_levels_have_one_result() {
+    for metric in [Metric::Euclidean, Metric::InnerProduct] {
+        let mut values = clumps(15, 3000, DIM, 12);
+        values.extend(awkward(16, 400, DIM, 0.0));
+        let indexed = Indexed::in_three_levels(metric, values, DIM, 200);
+        let queries = indexed.block();
+        for probes in [Probes::Nearest(3), Probes::Near(9)] {
+            let expected = Way::default().join_in(&indexed, &queries, 15, Some(probes), true);
+            for way in ways() {
+                let found = way.join_in(&indexed, &queries, 15, Some(probes), true);
+                assert_same(&found, &expected, &format!("{metric:?}, {probes:?}, {way:?}"));
+            }
+        }
+    }
+}
+
+#[test]
 fn rounded_lists_have_one_result() {
     let indexed = Indexed::half(Metric::Euclidean, clumps(7, 3000, DIM, 12), DIM, 24);
     let queries = Tile { first_row: 0, dim: DIM, values: clumps(8, 1500, DIM, 12) };

@@ -109,6 +109,14 @@ impl Indexed {
         Self { folder, metric, rows: prepared(metric, dim, values) }
     }
 
+    /// With three levels of centroids, however few lists there are.
+    fn in_three_levels(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
+        let spec = IndexSpec { nlist: Some(nlist), metric, most_in_two_levels: 0, ..IndexSpec::default() };
+        let indexed = Self::of(values, dim, spec);
+        assert_eq!(indexed.open(Io::Resident).manifest().levels, 3);
+        indexed
+    }
+
     fn half(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
         Self::of(values, dim, IndexSpec { nlist: Some(nlist), metric, dtype: ListType::F16, ..IndexSpec::default() })
     }
