@@ -7,6 +7,7 @@
 //! Not here: ordering of tiles, read-ahead and sampling, which belong to the representation stage, and anything written.
 
 mod anndata;
+mod h5;
 mod inspect;
 mod memory;
 mod numbers;
@@ -17,6 +18,7 @@ mod testing;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
+pub use h5::{H5Array, H5File, H5Kind, H5Node};
 pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, inspect};
 pub use memory::MemoryRows;
 pub use rows::ZarrRows;

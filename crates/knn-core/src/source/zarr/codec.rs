@@ -54,19 +54,19 @@ enum Step {
 
 /// What a step must yield.
 #[derive(Debug, Clone, Copy)]
-enum Size {
+pub(in crate::source) enum Size {
     Exactly(u64),
     AtMost(u64),
 }
 
 impl Size {
-    fn most(self) -> u64 {
+    pub(in crate::source) fn most(self) -> u64 {
         match self {
             Self::Exactly(size) | Self::AtMost(size) => size,
         }
     }
 
-    fn check(self, found: u64) -> Result<(), String> {
+    pub(in crate::source) fn check(self, found: u64) -> Result<(), String> {
         match self {
             Self::Exactly(size) if found != size => Err(format!("decodes to {found} bytes and not {size}")),
             Self::AtMost(size) if found > size => Err(format!("decodes to {found} bytes, more than {size}")),
@@ -255,11 +255,11 @@ impl Codecs {
 }
 
 /// What data of `size` bytes grow to at most: deflate's bound is the widest of the codecs'.
-fn expanded(size: u64) -> u64 {
+pub(in crate::source) fn expanded(size: u64) -> u64 {
     size.saturating_add(size / 8).saturating_add(64 << 10)
 }
 
-fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String> {
+pub(in crate::source) fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String> {
     let told = zstd::zstd_safe::get_frame_content_size(bytes).map_err(|_| "is not a zstd frame")?;
     if let Some(told) = told {
         size.check(told).map_err(|reason| format!("zstd: {reason}"))?;
@@ -274,7 +274,7 @@ fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String
     Ok(())
 }
 
-fn decode_blosc(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
+pub(in crate::source) fn decode_blosc(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
     let told = blosc_validate(bytes).ok_or("is not a blosc frame")?;
     size.check(told as u64).map_err(|reason| format!("blosc: {reason}"))?;
     blosc_decompress_bytes(bytes, told, 1).map_err(|error| format!("blosc: {error}"))

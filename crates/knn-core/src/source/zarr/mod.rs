@@ -27,7 +27,12 @@ mod store;
 pub use array::{Missing, ZarrArray};
 pub use store::ZarrStore;
 
+pub(super) use codec::{Size, decode_blosc, decode_zstd, expanded};
+pub(super) use grid::Grid;
 pub(super) use key::{is_valid_path, join};
+pub(super) use read::{groups, in_flight, jobs};
+pub(super) use scatter::scatter;
+pub(super) use spare::Spare;
 pub(super) use store::{Node, NodeKind};
 
 #[cfg(test)]
