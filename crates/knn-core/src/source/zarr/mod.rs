@@ -9,11 +9,11 @@
 
 mod array;
 mod codec;
+mod container;
 mod fill;
 mod fingerprint;
 mod grid;
 mod json;
-mod key;
 mod key_encoding;
 mod metadata;
 mod objects;
@@ -24,11 +24,8 @@ mod shard;
 mod spare;
 mod store;
 
-pub use array::{Missing, ZarrArray};
+pub use array::ZarrArray;
 pub use store::ZarrStore;
-
-pub(super) use key::{is_valid_path, join};
-pub(super) use store::{Node, NodeKind};
 
 #[cfg(test)]
 mod tests;
