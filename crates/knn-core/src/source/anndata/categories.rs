@@ -3,7 +3,8 @@
 
 use super::nullable::Nullable;
 use crate::error::{Error, Result};
-use crate::source::zarr::{ZarrStore, join};
+use crate::source::container::Container;
+use crate::source::key::join;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -30,7 +31,7 @@ impl Categories {
         Self::Values { dtype: DType::Bool, bytes: vec![0, 1] }
     }
 
-    pub(super) fn read(store: &ZarrStore, column: &str) -> Result<Self> {
+    pub(super) fn read(store: &dyn Container, column: &str) -> Result<Self> {
         let path = join(column, "categories");
         let array = Nullable::open(store, &path)?;
         let all = RowRange::new(0, array.rows());

@@ -6,7 +6,7 @@ use super::categories::Categories;
 use super::nullable::Nullable;
 use super::store::encoding;
 use crate::error::{Error, Result};
-use crate::source::zarr::{NodeKind, ZarrStore};
+use crate::source::container::{Container, NodeKind};
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -46,22 +46,22 @@ pub struct ObsColumn {
 }
 
 impl ObsColumn {
-    pub(super) fn open(store: &ZarrStore, key: &str, path: &str, n_obs: u64) -> Result<Self> {
+    pub(super) fn open(store: &dyn Container, key: &str, path: &str, n_obs: u64) -> Result<Self> {
         let node = store.node(path)?.ok_or_else(|| {
             Error::schema(store.name(), "obs", "column-order", format!("names {key:?}, which does not exist"))
         })?;
         let (kind, values) = match (&node.kind, encoding(&node.attributes)) {
-            (NodeKind::Array(fields), "" | "array" | "string-array") => match DType::from_name(fields.type_name()) {
+            (NodeKind::Array(declared), "" | "array" | "string-array") => match DType::from_name(&declared.dtype) {
                 Some(dtype) => {
                     let values = Nullable::open(store, path)?;
                     (plain_kind(dtype), Some(values))
                 }
-                None => (ColumnKind::Other(fields.type_name().to_owned()), None),
+                None => (ColumnKind::Other(declared.dtype.clone()), None),
             },
             (NodeKind::Group, "categorical") => {
                 let codes = Nullable::pair(store, path, "codes")?;
                 if !numbers::is_integer(codes.values.dtype()) {
-                    return Err(codes.values.schema("data_type", "codes must be integers"));
+                    return Err(codes.values.schema("data_type", "codes must be integers".into()));
                 }
                 let ordered = node.attributes.get("ordered").and_then(Value::as_bool).unwrap_or(false);
                 (ColumnKind::Categorical { categories: Categories::read(store, path)?, ordered }, Some(codes))

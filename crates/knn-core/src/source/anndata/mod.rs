@@ -1,4 +1,4 @@
-//! AnnData on top of zarr: which group is what, and what its members are encoded as.
+//! AnnData on top of any container: which group is what, and what its members are encoded as.
 //!
 //! Dispatch is on `encoding-type`. What is not understood is `Other` or skipped, and never stops the rest from being read.
 

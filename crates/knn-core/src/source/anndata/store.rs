@@ -9,17 +9,18 @@ use super::column::ObsColumn;
 use super::names::ObsNames;
 use super::nullable::Nullable;
 use crate::error::{Error, Result};
-use crate::source::zarr::{Missing, Node, NodeKind, ZarrArray, ZarrStore, is_valid_path, join};
-use crate::source::{RowSource, StringBlock, ZarrRows};
+use crate::source::container::{Container, Missing, Node, NodeKind};
+use crate::source::key::{is_valid_path, join};
+use crate::source::{ArrayRows, RowSource, StringBlock, open};
 use crate::types::RowRange;
 
 /// More colours than any key has.
 const MOST_COLORS: u64 = 1 << 16;
 
-/// An AnnData in a zarr v3 folder.
+/// An AnnData, in whatever format it is stored.
 #[derive(Debug, Clone)]
 pub struct AnnDataStore {
-    store: ZarrStore,
+    store: Arc<dyn Container>,
     version: String,
     n_obs: u64,
     n_vars: u64,
@@ -35,8 +36,13 @@ pub(in crate::source) fn encoding(attributes: &Map<String, Value>) -> &str {
 impl AnnDataStore {
     /// Opens the AnnData at `path` and learns its number of cells and genes.
     pub fn open(path: &Path) -> Result<Self> {
-        let store = ZarrStore::open(path)?;
-        let root = group(&store, "")?;
+        Self::of(open(path)?)
+    }
+
+    /// The AnnData whose root is that of a container.
+    pub fn of(container: Arc<dyn Container>) -> Result<Self> {
+        let store = container.as_ref();
+        let root = group(store, "")?;
         if encoding(&root.attributes) != "anndata" {
             let found = encoding(&root.attributes);
             let reason = if store.node("obs")?.is_some() && found.is_empty() {
@@ -47,15 +53,15 @@ impl AnnDataStore {
             return Err(Error::schema(store.name(), "", "encoding-type", reason));
         }
         let version = root.attributes.get("encoding-version").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let obs = group(&store, "obs")?;
-        let obs_index = index_path(&store, "obs", &obs)?;
-        let n_obs = Nullable::open(&store, &obs_index)?.rows();
+        let obs = group(store, "obs")?;
+        let obs_index = index_path(store, "obs", &obs)?;
+        let n_obs = Nullable::open(store, &obs_index)?.rows();
         let n_vars = match store.node("var")? {
-            Some(var) => Nullable::open(&store, &index_path(&store, "var", &var)?)?.rows(),
+            Some(var) => Nullable::open(store, &index_path(store, "var", &var)?)?.rows(),
             None => 0,
         };
-        let obs_keys = column_order(&store, "obs", &obs)?;
-        Ok(Self { store, version, n_obs, n_vars, obs_index, obs_keys })
+        let obs_keys = column_order(store, "obs", &obs)?;
+        Ok(Self { store: container, version, n_obs, n_vars, obs_index, obs_keys })
     }
 
     /// The store as the user named it.
@@ -63,9 +69,9 @@ impl AnnDataStore {
         self.store.name()
     }
 
-    /// The zarr store underneath.
-    pub fn zarr(&self) -> &ZarrStore {
-        &self.store
+    /// What it is stored in.
+    pub fn container(&self) -> &dyn Container {
+        self.store.as_ref()
     }
 
     /// `encoding-version` of the AnnData.
@@ -100,11 +106,6 @@ impl AnnDataStore {
 
     /// A dense array of `obsm`, as a source of f32 rows.
     pub fn representation(&self, key: &str) -> Result<Arc<dyn RowSource>> {
-        Ok(Arc::new(self.embedding(key)?))
-    }
-
-    /// The same, with the array underneath.
-    pub fn embedding(&self, key: &str) -> Result<ZarrRows> {
         let path = join("obsm", key);
         let node = if is_valid_path(key) { self.store.node(&path)? } else { None };
         let Some(node) = node else { return Err(self.not_found("obsm key", key, self.obsm_keys())) };
@@ -114,11 +115,13 @@ impl AnnDataStore {
                 remedy: "store it as a dense array to use it as a representation".into(),
             });
         }
-        let rows = ZarrRows::new(ZarrArray::open(&self.store, &path)?.with_missing(Missing::AllOrNone))?;
+        let array = self.store.array(&path, Missing::AllOrNone)?;
+        let shape = array.shape().to_vec();
+        let rows = ArrayRows::new(array)?;
         if rows.rows() != self.n_obs {
-            return Err(self.shape_error(&path, rows.array().shape()));
+            return Err(self.shape_error(&path, &shape));
         }
-        Ok(rows)
+        Ok(Arc::new(rows))
     }
 
     /// A column of `obs`.
@@ -126,7 +129,7 @@ impl AnnDataStore {
         if !self.obs_keys.iter().any(|known| known == key) {
             return Err(self.not_found("obs column", key, self.obs_keys()));
         }
-        let column = ObsColumn::open(&self.store, key, &join("obs", key), self.n_obs)?;
+        let column = ObsColumn::open(self.container(), key, &join("obs", key), self.n_obs)?;
         if column.rows() != self.n_obs {
             return Err(self.shape_error(&join("obs", key), &[column.rows()]));
         }
@@ -135,7 +138,7 @@ impl AnnDataStore {
 
     /// The names of the cells.
     pub fn names(&self) -> Result<ObsNames> {
-        ObsNames::open(&self.store, &self.obs_index)
+        ObsNames::open(self.container(), &self.obs_index)
     }
 
     /// The colours that scanpy stored for the categories of a column; `None` where there are none.
@@ -144,7 +147,7 @@ impl AnnDataStore {
         if !is_valid_path(&path) || self.store.node(&path)?.is_none() {
             return Ok(None);
         }
-        let colors = Nullable::open(&self.store, &path)?;
+        let colors = Nullable::open(self.container(), &path)?;
         if colors.rows() > MOST_COLORS {
             return Err(Error::schema(self.name(), path, "shape", format!("more than {MOST_COLORS} colors")));
         }
@@ -168,15 +171,15 @@ impl AnnDataStore {
     }
 }
 
-fn group(store: &ZarrStore, path: &str) -> Result<Node> {
+fn group(store: &dyn Container, path: &str) -> Result<Node> {
     match store.node(path)? {
         Some(node) if matches!(node.kind, NodeKind::Group) => Ok(node),
         Some(_) => Err(Error::schema(store.name(), path, "node_type", "is an array where a group is expected")),
-        None => Err(Error::schema(store.name(), path, "zarr.json", "the group is missing")),
+        None => Err(Error::schema(store.name(), path, "node", "the group is missing")),
     }
 }
 
-fn index_path(store: &ZarrStore, frame: &str, node: &Node) -> Result<String> {
+fn index_path(store: &dyn Container, frame: &str, node: &Node) -> Result<String> {
     let index = node.attributes.get("_index").and_then(Value::as_str).ok_or_else(|| {
         Error::schema(store.name(), frame, "_index", "is missing: it must name the member that holds the names")
     })?;
@@ -186,7 +189,7 @@ fn index_path(store: &ZarrStore, frame: &str, node: &Node) -> Result<String> {
     Ok(join(frame, index))
 }
 
-fn column_order(store: &ZarrStore, frame: &str, node: &Node) -> Result<Vec<String>> {
+fn column_order(store: &dyn Container, frame: &str, node: &Node) -> Result<Vec<String>> {
     let wrong = |reason: &str| Error::schema(store.name(), frame, "column-order", reason);
     let order = node.attributes.get("column-order").ok_or_else(|| wrong("is missing"))?;
     let names = order.as_array().ok_or_else(|| wrong("is not a list"))?;

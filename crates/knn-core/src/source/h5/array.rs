@@ -1,7 +1,6 @@
 //! One array of a file: what it is, and what reading it takes. Reading itself is in `read.rs` and `strings.rs`.
 
 use hdf5_reader::Dataset;
-use serde_json::{Map, Value};
 
 use super::element::{Element, Text, check_number};
 use super::file::H5File;
@@ -9,24 +8,31 @@ use super::heap::HEAP_BYTES;
 use super::place::{Layout, Place, unsupported};
 use super::table;
 use crate::error::{Error, Result};
-use crate::source::zarr::{Missing, Spare, in_flight};
+use crate::source::StringBlock;
+use crate::source::container::{Container, Missing, StoredArray};
+use crate::source::zarr::{Spare, in_flight};
 use crate::types::{DType, RowRange};
 
 /// An array of an HDF5 file.
 #[derive(Debug)]
-pub struct H5Array {
+pub(super) struct H5Array {
     file: H5File,
     path: String,
     element: Element,
     layout: Layout,
-    attributes: Map<String, Value>,
     missing: Missing,
     spare: Spare,
 }
 
 impl H5Array {
-    /// Opens a dataset, or a field of a compound one. Its missing chunks are [`Missing::Fill`].
-    pub(super) fn open(file: &H5File, path: &str, dataset: &Dataset, field: Option<&str>) -> Result<Self> {
+    /// Opens a dataset, or a field of a compound one.
+    pub(super) fn open(
+        file: &H5File,
+        path: &str,
+        dataset: &Dataset,
+        field: Option<&str>,
+        missing: Missing,
+    ) -> Result<Self> {
         let refused = |what: String| unsupported(file, path, &format!("data type {what}"));
         let element = match field {
             Some(field) => table::element(dataset, field),
@@ -41,119 +47,7 @@ impl H5Array {
             return Err(refused("string with addresses of less than 8 bytes".into()));
         }
         let layout = Layout::read(file, path, dataset, &element)?;
-        let attributes = match file.node(path)? {
-            Some(node) => node.attributes,
-            None => Map::new(),
-        };
-        Ok(Self {
-            file: file.clone(),
-            path: path.into(),
-            element,
-            layout,
-            attributes,
-            missing: Missing::Fill,
-            spare: Spare::default(),
-        })
-    }
-
-    /// Sets what a missing chunk means.
-    #[must_use]
-    pub fn with_missing(mut self, missing: Missing) -> Self {
-        self.missing = missing;
-        self
-    }
-
-    /// File and path, as errors name it.
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.file.name(), self.path)
-    }
-
-    /// Extent of every axis.
-    pub fn shape(&self) -> &[u64] {
-        &self.layout.grid.shape
-    }
-
-    /// Element type.
-    pub fn dtype(&self) -> DType {
-        self.element.dtype
-    }
-
-    /// Its attributes.
-    pub fn attributes(&self) -> &Map<String, Value> {
-        &self.attributes
-    }
-
-    /// Extent of the first axis.
-    pub fn rows(&self) -> u64 {
-        self.layout.grid.rows()
-    }
-
-    /// Rows of one band of chunks, or of one window of what has none.
-    pub fn inner_rows(&self) -> u64 {
-        self.layout.grid.band_rows()
-    }
-
-    /// Cuts a range of rows at the bands.
-    pub fn bands(&self, rows: RowRange) -> impl Iterator<Item = RowRange> + use<> {
-        self.layout.grid.bands(rows)
-    }
-
-    /// Shape of a chunk.
-    pub fn inner_chunk(&self) -> &[u64] {
-        &self.layout.grid.inner
-    }
-
-    /// Names of its filters, `raw` without any.
-    pub fn codec(&self) -> String {
-        self.layout.filters.name()
-    }
-
-    /// Stored bytes; those of texts in heaps are not counted.
-    pub fn stored_bytes(&self) -> u64 {
-        match &self.layout.place {
-            Place::Absent => 0,
-            Place::Inline(bytes) => bytes.len() as u64,
-            Place::Contiguous(_) => self.records(self.rows()).saturating_mul(self.element.record as u64),
-            Place::Chunks(spans) => spans.iter().map(|(_, span)| span.length).sum(),
-        }
-    }
-
-    /// Whether nothing of it is stored, so that every value is the fill value.
-    pub fn is_absent(&self) -> bool {
-        matches!(self.layout.place, Place::Absent)
-    }
-
-    /// Bytes of scratch that reading `rows` rows takes at most, beyond what it fills.
-    pub fn scratch_bytes(&self, rows: u64) -> u64 {
-        if self.reads_in_place() {
-            return 0;
-        }
-        let grid = &self.layout.grid;
-        let bands = (rows.div_ceil(grid.band_rows()) + 1).min(grid.rows().div_ceil(grid.band_rows()));
-        let decoded = self.decoded_bytes();
-        let working = self.layout.filters.largest_working(decoded);
-        if self.dtype() == DType::String {
-            return working.saturating_add(HEAP_BYTES);
-        }
-        let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
-        let threads = jobs.min(rayon::current_num_threads() as u64);
-        jobs.saturating_mul(decoded).saturating_add(threads.saturating_mul(working))
-    }
-
-    /// Checks what is stored without decoding it. Places of chunks were checked when the array was opened.
-    pub fn preflight(&self) -> Result<()> {
-        let Place::Chunks(spans) = &self.layout.place else { return Ok(()) };
-        let count: u64 = self.layout.grid.objects().iter().product();
-        if self.missing == Missing::AllOrNone && (spans.len() as u64) < count {
-            let absent = (0..).zip(spans).find(|(number, (stored, _))| number != stored);
-            return Err(self.lost(absent.map_or(spans.len() as u64, |(number, _)| number)));
-        }
-        Ok(())
-    }
-
-    /// A schema error of this array.
-    pub(crate) fn schema(&self, field: &str, reason: impl Into<String>) -> Error {
-        Error::schema(self.file.name(), self.path.as_str(), field, reason)
+        Ok(Self { file: file.clone(), path: path.into(), element, layout, missing, spare: Spare::default() })
     }
 
     /// Damage of a part of this array.
@@ -196,9 +90,87 @@ impl H5Array {
     pub(super) fn decoded_bytes(&self) -> u64 {
         self.layout.grid.inner_elements() / self.element.values as u64 * self.element.record as u64
     }
+}
 
-    /// Whether stored bytes are whole rows as they are wanted.
-    pub(super) fn reads_in_place(&self) -> bool {
+impl StoredArray for H5Array {
+    fn name(&self) -> String {
+        format!("{}/{}", self.file.name(), self.path)
+    }
+
+    fn shape(&self) -> &[u64] {
+        &self.layout.grid.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.element.dtype
+    }
+
+    fn inner_chunk(&self) -> &[u64] {
+        &self.layout.grid.inner
+    }
+
+    fn codec(&self) -> String {
+        self.layout.filters.name()
+    }
+
+    fn reads_in_place(&self) -> bool {
         matches!(self.layout.place, Place::Contiguous(_)) && self.element.is_raw()
+    }
+
+    fn scratch_bytes(&self, rows: u64) -> u64 {
+        if self.reads_in_place() {
+            return 0;
+        }
+        let grid = &self.layout.grid;
+        let bands = (rows.div_ceil(grid.band_rows()) + 1).min(grid.rows().div_ceil(grid.band_rows()));
+        let decoded = self.decoded_bytes();
+        let working = self.layout.filters.largest_working(decoded);
+        if self.dtype() == DType::String {
+            return working.saturating_add(HEAP_BYTES);
+        }
+        let jobs = bands.saturating_mul(grid.band_width()).min(in_flight(decoded));
+        let threads = jobs.min(rayon::current_num_threads() as u64);
+        jobs.saturating_mul(decoded).saturating_add(threads.saturating_mul(working))
+    }
+
+    /// Texts in heaps are not counted.
+    fn stored_bytes(&self) -> u64 {
+        match &self.layout.place {
+            Place::Absent => 0,
+            Place::Inline(bytes) => bytes.len() as u64,
+            Place::Contiguous(_) => self.records(self.rows()).saturating_mul(self.element.record as u64),
+            Place::Chunks(spans) => spans.iter().map(|(_, span)| span.length).sum(),
+        }
+    }
+
+    fn read_into(&self, rows: RowRange, out: &mut [u8]) -> Result<()> {
+        self.read_values(rows, out)
+    }
+
+    fn read_strings(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
+        self.read_texts(rows, out)
+    }
+
+    /// Places of chunks were checked when the array was opened.
+    fn preflight(&self) -> Result<()> {
+        let Place::Chunks(spans) = &self.layout.place else { return Ok(()) };
+        let count: u64 = self.layout.grid.objects().iter().product();
+        if self.missing == Missing::AllOrNone && (spans.len() as u64) < count {
+            let absent = (0..).zip(spans).find(|(number, (stored, _))| number != stored);
+            return Err(self.lost(absent.map_or(spans.len() as u64, |(number, _)| number)));
+        }
+        Ok(())
+    }
+
+    fn fingerprint(&self, seed: u64) -> Result<u128> {
+        self.content_hash(seed)
+    }
+
+    fn is_absent(&self) -> Result<bool> {
+        Ok(matches!(self.layout.place, Place::Absent))
+    }
+
+    fn schema(&self, field: &str, reason: String) -> Error {
+        Error::schema(self.file.name(), self.path.as_str(), field, reason)
     }
 }

@@ -8,6 +8,7 @@ use hdf5_reader::error::Error as H5Error;
 
 use super::file::H5File;
 use crate::error::{Error, Result};
+use crate::source::container::Container;
 
 impl H5File {
     /// Asks the parser about the object at `path`. What it reads is bounded, and a panic of it is damage of the file.

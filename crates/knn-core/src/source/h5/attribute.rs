@@ -6,20 +6,27 @@ use serde_json::{Map, Value};
 use super::element::{Element, type_name};
 use super::file::{Found, H5File};
 use crate::error::{Error, Result};
+use crate::source::container::Container;
+use crate::source::key::join;
 use crate::source::numbers;
-use crate::source::zarr::join;
 use crate::types::DType;
 
 /// More values than any list of column names has.
 const MOST_VALUES: usize = 1 << 20;
 
 impl H5File {
-    /// Attributes of the node at `path`.
+    /// Attributes of the node at `path`, without those that JSON has no value for.
     pub(super) fn attributes(&self, path: &str, attributes: &[Attribute]) -> Result<Map<String, Value>> {
-        attributes.iter().map(|attribute| Ok((attribute.name.clone(), self.value(path, attribute)?))).collect()
+        let mut map = Map::new();
+        for attribute in attributes {
+            if let Some(value) = self.value(path, attribute)? {
+                map.insert(attribute.name.clone(), value);
+            }
+        }
+        Ok(map)
     }
 
-    fn value(&self, path: &str, attribute: &Attribute) -> Result<Value> {
+    fn value(&self, path: &str, attribute: &Attribute) -> Result<Option<Value>> {
         let damaged = |reason: String| Error::schema(self.name(), path, attribute.name.as_str(), reason);
         let scalar = attribute.shape.is_empty();
         let count = attribute.shape.iter().try_fold(1u64, |count, &extent| count.checked_mul(extent));
@@ -33,7 +40,7 @@ impl H5File {
                 // Lists of numbers are no part of AnnData's vocabulary; a text that cannot be read is damage.
                 match texts {
                     Ok(texts) => texts.into_iter().map(Value::from).collect(),
-                    Err(hdf5_reader::error::Error::TypeMismatch { .. }) => return Ok(Value::Null),
+                    Err(hdf5_reader::error::Error::TypeMismatch { .. }) => return Ok(None),
                     Err(error) => return Err(damaged(error.to_string())),
                 }
             }
@@ -41,9 +48,9 @@ impl H5File {
                 return self.referred(path, &attribute.raw_data);
             }
             datatype => {
-                let Ok(element) = Element::parse(datatype) else { return Ok(Value::Null) };
+                let Ok(element) = Element::parse(datatype) else { return Ok(None) };
                 if element.text.is_some() || element.values != 1 {
-                    return Ok(Value::Null);
+                    return Ok(None);
                 }
                 let bytes = attribute.raw_data.get(..count * element.record);
                 let bytes = bytes.ok_or_else(|| damaged(format!("ends before its {count} {}", type_name(datatype))))?;
@@ -53,16 +60,16 @@ impl H5File {
         if values.len() != count {
             return Err(damaged(format!("has {} values for the shape {:?}", values.len(), attribute.shape)));
         }
-        Ok(if scalar { values.pop().unwrap_or_default() } else { Value::Array(values) })
+        Ok(if scalar { values.pop() } else { Some(Value::Array(values)) })
     }
 
     /// A reference to an object, as the path of it below the frame: anndata 0.7 refers from a column to its categories.
-    fn referred(&self, path: &str, bytes: &[u8]) -> Result<Value> {
+    fn referred(&self, path: &str, bytes: &[u8]) -> Result<Option<Value>> {
         let address = bytes.iter().rev().fold(0u64, |address, &byte| address << 8 | u64::from(byte));
         let frame = path.rsplit_once('/').map_or("", |(frame, _)| frame);
-        let Some(Found::Group(categories)) = self.find(&join(frame, "__categories"))? else { return Ok(Value::Null) };
+        let Some(Found::Group(categories)) = self.find(&join(frame, "__categories"))? else { return Ok(None) };
         let name = self.ask(path, |_| categories.child_name_by_address(address))?;
-        Ok(name.map_or(Value::Null, |name| Value::from(join("__categories", &name))))
+        Ok(name.map(|name| Value::from(join("__categories", &name))))
     }
 }
 

@@ -4,16 +4,17 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
-use serde_json::{Map, Value};
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::array::H5Array;
 use super::ask::{is_absent, translate};
 use super::bounded::BoundedFile;
+use super::element::type_name;
 use super::heap::Heaps;
 use super::table;
 use crate::error::{Error, Result};
-use crate::source::zarr::{is_valid_path, join};
+use crate::source::container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
+use crate::source::key::is_valid_path;
 use crate::store::PositionedFile;
 
 /// Bytes of one object header; a column list of a hundred thousand names takes less.
@@ -38,29 +39,6 @@ pub(super) struct Shared {
     pub(super) heaps: Mutex<Heaps>,
 }
 
-/// A group or an array with its attributes.
-#[derive(Debug, Clone)]
-pub struct H5Node {
-    /// What it is.
-    pub kind: H5Kind,
-    /// Its attributes; those that JSON has no value for are null.
-    pub attributes: Map<String, Value>,
-}
-
-/// What a node is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum H5Kind {
-    /// It has members.
-    Group,
-    /// It has values.
-    Array {
-        /// Name of the element type, for what cannot be read further.
-        type_name: String,
-        /// Extents.
-        shape: Vec<u64>,
-    },
-}
-
 /// What lies at a path.
 pub(super) enum Found {
     Group(hdf5_reader::group::Group),
@@ -69,6 +47,77 @@ pub(super) enum Found {
     Table(Dataset),
     /// A column of one.
     Field(Dataset, String),
+}
+
+impl Container for H5File {
+    fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    fn format(&self) -> &'static str {
+        "h5ad"
+    }
+
+    fn node(&self, path: &str) -> Result<Option<Node>> {
+        let Some(found) = self.find(path)? else { return Ok(None) };
+        let node = match &found {
+            Found::Group(group) => {
+                let attributes = self.ask(path, |_| group.attributes())?;
+                Node { kind: NodeKind::Group, attributes: self.attributes(path, &attributes)? }
+            }
+            Found::Array(dataset) => {
+                let attributes = self.ask(path, |_| Ok(dataset.attributes()))?;
+                Node {
+                    kind: declared(dataset.dtype(), dataset.shape()),
+                    attributes: self.attributes(path, &attributes)?,
+                }
+            }
+            Found::Table(dataset) => Node { kind: NodeKind::Group, attributes: table::attributes(dataset) },
+            Found::Field(dataset, field) => {
+                let (datatype, columns) = table::field(dataset, field);
+                let shape: Vec<u64> = dataset.shape().iter().copied().chain(columns).collect();
+                let kind = declared(datatype.unwrap_or(dataset.dtype()), &shape);
+                Node { kind, attributes: table::field_attributes(self, path, dataset, field)? }
+            }
+        };
+        Ok(Some(node))
+    }
+
+    fn children(&self, path: &str) -> Result<Vec<String>> {
+        let mut names = match self.find(path)? {
+            Some(Found::Group(group)) => {
+                let (mut groups, arrays) = self.ask(path, |_| group.member_names())?;
+                groups.extend(arrays);
+                groups
+            }
+            Some(Found::Table(dataset)) => table::fields(&dataset),
+            _ => Vec::new(),
+        };
+        // Whoever walks the file asks for the members by their names.
+        names.retain(|name| !name.contains('/') && is_valid_path(name));
+        names.sort();
+        Ok(names)
+    }
+
+    fn array(&self, path: &str, missing: Missing) -> Result<Arc<dyn StoredArray>> {
+        match self.find(path)? {
+            Some(Found::Array(dataset)) => Ok(Arc::new(H5Array::open(self, path, &dataset, None, missing)?)),
+            Some(Found::Field(dataset, field)) => {
+                Ok(Arc::new(H5Array::open(self, path, &dataset, Some(&field), missing)?))
+            }
+            Some(_) => Err(Error::schema(self.name(), path, "node_type", "is a group where an array is expected")),
+            None => Err(Error::NotFound {
+                store: self.name().into(),
+                kind: "array".into(),
+                key: path.into(),
+                available: Vec::new(),
+            }),
+        }
+    }
+}
+
+fn declared(datatype: &Datatype, shape: &[u64]) -> NodeKind {
+    NodeKind::Array(Declared { dtype: type_name(datatype), shape: shape.to_vec() })
 }
 
 impl fmt::Debug for H5File {
@@ -111,11 +160,6 @@ impl H5File {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The file as the user named it.
-    pub fn name(&self) -> &str {
-        &self.shared.name
-    }
-
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -123,66 +167,6 @@ impl H5File {
     /// Where addresses of the file count from, in bytes.
     pub(super) fn base(&self) -> u64 {
         self.shared.reader.superblock().base_address
-    }
-
-    /// The group or array at `path`; `None` where there is nothing.
-    pub fn node(&self, path: &str) -> Result<Option<H5Node>> {
-        let Some(found) = self.find(path)? else { return Ok(None) };
-        let array = |dataset: &Dataset| H5Kind::Array {
-            type_name: super::element::type_name(dataset.dtype()),
-            shape: dataset.shape().to_vec(),
-        };
-        let node = match &found {
-            Found::Group(group) => {
-                let attributes = self.ask(path, |_| group.attributes())?;
-                H5Node { kind: H5Kind::Group, attributes: self.attributes(path, &attributes)? }
-            }
-            Found::Array(dataset) => {
-                let attributes = self.ask(path, |_| Ok(dataset.attributes()))?;
-                H5Node { kind: array(dataset), attributes: self.attributes(path, &attributes)? }
-            }
-            Found::Table(dataset) => H5Node { kind: H5Kind::Group, attributes: table::attributes(dataset) },
-            Found::Field(dataset, field) => {
-                let mut shape = dataset.shape().to_vec();
-                let (datatype, columns) = table::field(dataset, field);
-                shape.extend(columns);
-                let kind =
-                    H5Kind::Array { type_name: datatype.map_or_else(String::new, super::element::type_name), shape };
-                H5Node { kind, attributes: table::field_attributes(self, path, dataset, field)? }
-            }
-        };
-        Ok(Some(node))
-    }
-
-    /// Names of the members of the group at `path`, sorted. Empty where there is no group.
-    pub fn children(&self, path: &str) -> Result<Vec<String>> {
-        let mut names = match self.find(path)? {
-            Some(Found::Group(group)) => {
-                let (mut groups, arrays) = self.ask(path, |_| group.member_names())?;
-                groups.extend(arrays);
-                groups
-            }
-            Some(Found::Table(dataset)) => table::fields(&dataset),
-            _ => Vec::new(),
-        };
-        names.retain(|name| is_valid_path(&join(path, name)) && !name.contains('/'));
-        names.sort();
-        Ok(names)
-    }
-
-    /// The array at `path`.
-    pub fn array(&self, path: &str) -> Result<H5Array> {
-        match self.find(path)? {
-            Some(Found::Array(dataset)) => H5Array::open(self, path, &dataset, None),
-            Some(Found::Field(dataset, field)) => H5Array::open(self, path, &dataset, Some(&field)),
-            Some(_) => Err(Error::schema(self.name(), path, "node_type", "is a group where an array is expected")),
-            None => Err(Error::NotFound {
-                store: self.name().into(),
-                kind: "array".into(),
-                key: path.into(),
-                available: Vec::new(),
-            }),
-        }
     }
 
     /// Looks at `path`, where columns of a table count as members of a group.

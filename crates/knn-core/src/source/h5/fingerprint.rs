@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::array::H5Array;
 use crate::error::Result;
 use crate::source::StringBlock;
+use crate::source::container::StoredArray;
 use crate::types::RowRange;
 
 /// Bands that are looked into.
@@ -17,13 +18,13 @@ const SAMPLED_TEXTS: u64 = 4096;
 
 impl H5Array {
     /// Hash of metadata and sampled content.
-    pub fn fingerprint(&self, seed: u64) -> Result<u128> {
+    pub(super) fn content_hash(&self, seed: u64) -> Result<u128> {
         let mut hash = Xxh3::with_seed(seed);
         let layout = self.layout();
         let description = format!("{} {:?} {} {:?}", self.dtype().name(), layout.grid, self.codec(), layout.fill);
         hash.update(description.as_bytes());
         hash.update(&self.stored_bytes().to_le_bytes());
-        if self.is_absent() || self.rows() == 0 || self.shape().len() > 2 {
+        if self.is_absent()? || self.rows() == 0 || self.shape().len() > 2 {
             return Ok(hash.digest128());
         }
         let bands = self.rows().div_ceil(self.inner_rows());

@@ -25,8 +25,7 @@ mod read;
 mod strings;
 mod table;
 
-pub use array::H5Array;
-pub use file::{H5File, H5Kind, H5Node};
+pub use file::H5File;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::element::Element;
 use super::file::H5File;
 use super::filter::Filters;
 use crate::error::{Error, Result};
+use crate::source::container::Container;
 use crate::source::zarr::Grid;
 
 /// No array of an AnnData has more dimensions.

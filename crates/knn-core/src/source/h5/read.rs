@@ -6,21 +6,14 @@ use rayon::prelude::*;
 use super::array::H5Array;
 use super::place::Place;
 use crate::error::{Error, Result};
+use crate::source::container::{Missing, StoredArray, bands};
 use crate::source::memory::check_range;
-use crate::source::zarr::{Missing, groups, jobs, scatter};
+use crate::source::zarr::{groups, jobs, scatter};
 use crate::types::RowRange;
 
 impl H5Array {
-    /// Reads rows as row-major native-endian bytes into `out`, which is cleared first.
-    pub fn read_rows(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
-        check_range(rows, self.rows())?;
-        let bytes = self.row_bytes()?.checked_mul(rows.len()).ok_or_else(|| Error::internal("rows beyond memory"))?;
-        out.resize(bytes, 0);
-        self.read_into(rows, out)
-    }
-
     /// Reads rows as row-major native-endian bytes into a buffer of exactly their size.
-    pub fn read_into(&self, rows: RowRange, out: &mut [u8]) -> Result<()> {
+    pub(super) fn read_values(&self, rows: RowRange, out: &mut [u8]) -> Result<()> {
         check_range(rows, self.rows())?;
         let row_bytes = self.row_bytes()?;
         if row_bytes.checked_mul(rows.len()) != Some(out.len()) {
@@ -55,7 +48,7 @@ impl H5Array {
         };
         let mut pieces = Vec::new();
         let mut rest = out;
-        for piece in self.bands(rows) {
+        for piece in bands(rows, self.inner_rows()) {
             let (window, after) = rest.split_at_mut(piece.len() * row_bytes);
             pieces.push((piece.start * row_bytes as u64, window));
             rest = after;
@@ -105,13 +98,15 @@ impl H5Array {
     }
 
     fn row_bytes(&self) -> Result<usize> {
-        let Some(size) = self.dtype().size() else { return Err(self.schema("data_type", "is string, not a number")) };
+        let Some(size) = self.dtype().size() else {
+            return Err(self.schema("data_type", "is string, not a number".into()));
+        };
         if !(1..=2).contains(&self.shape().len()) {
             return Err(self.schema("shape", format!("{:?} has not one or two dimensions", self.shape())));
         }
         usize::try_from(self.layout().grid.columns())
             .ok()
             .and_then(|columns| columns.checked_mul(size))
-            .ok_or_else(|| self.schema("shape", "a row is larger than memory"))
+            .ok_or_else(|| self.schema("shape", "a row is larger than memory".into()))
     }
 }

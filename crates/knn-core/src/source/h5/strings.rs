@@ -6,6 +6,7 @@ use super::array::H5Array;
 use super::element::Text;
 use crate::error::Result;
 use crate::source::StringBlock;
+use crate::source::container::{StoredArray, bands};
 use crate::source::memory::check_range;
 use crate::types::{DType, RowRange};
 
@@ -17,17 +18,17 @@ const TEXT_SLACK: u64 = 1 << 20;
 
 impl H5Array {
     /// Reads the texts of a one-dimensional array into `out`, which is cleared first.
-    pub fn read_strings(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
+    pub(super) fn read_texts(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
         check_range(rows, self.rows())?;
         out.clear();
         let Some(text) = self.element().text.filter(|_| self.dtype() == DType::String && self.shape().len() == 1)
         else {
-            return Err(self.schema("data_type", "is not a list of strings"));
+            return Err(self.schema("data_type", "is not a list of strings".into()));
         };
         let file = self.file().shared().file.file.length();
         let most =
             (rows.len() as u64).saturating_mul(LONGEST_MEAN_TEXT).saturating_add(TEXT_SLACK).min(file + TEXT_SLACK);
-        for piece in self.bands(rows) {
+        for piece in bands(rows, self.inner_rows()) {
             let number = piece.start / self.inner_rows();
             let Some(records) = self.stored(number)? else {
                 (0..piece.len()).for_each(|_| out.push(""));

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::element::Element;
 use super::file::H5File;
 use crate::error::Result;
+use crate::source::key::is_valid_path;
 use crate::source::numbers;
-use crate::source::zarr::is_valid_path;
 
 /// Whether the dataset at `path` is such a table.
 pub(super) fn is_table(path: &str, dataset: &Dataset) -> bool {

@@ -21,7 +21,7 @@ const MOST_SLOTS: u64 = 1 << 22;
 
 /// The fields of a `zarr.json` that are read. Everything else, consolidated metadata above all, is skipped unparsed.
 #[derive(Debug, Deserialize)]
-pub(in crate::source) struct Fields {
+pub(super) struct Fields {
     pub(super) zarr_format: u64,
     pub(super) node_type: String,
     #[serde(default)]
@@ -65,12 +65,12 @@ impl Named {
 
 impl Fields {
     /// Name of the element type, for what cannot be read further.
-    pub(in crate::source) fn type_name(&self) -> &str {
+    pub(super) fn type_name(&self) -> &str {
         self.data_type.as_ref().map_or("", Named::name)
     }
 
     /// The declared shape, for what is only described.
-    pub(in crate::source) fn shape(&self) -> &[u64] {
+    pub(super) fn shape(&self) -> &[u64] {
         self.shape.as_deref().unwrap_or_default()
     }
 }

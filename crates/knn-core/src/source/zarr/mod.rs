@@ -9,11 +9,11 @@
 
 mod array;
 mod codec;
+mod container;
 mod fill;
 mod fingerprint;
 mod grid;
 mod json;
-mod key;
 mod key_encoding;
 mod metadata;
 mod objects;
@@ -24,16 +24,14 @@ mod shard;
 mod spare;
 mod store;
 
-pub use array::{Missing, ZarrArray};
+pub use array::ZarrArray;
 pub use store::ZarrStore;
 
 pub(super) use codec::{Size, decode_blosc, decode_zstd, expanded};
 pub(super) use grid::Grid;
-pub(super) use key::{is_valid_path, join};
 pub(super) use read::{groups, in_flight, jobs};
 pub(super) use scatter::scatter;
 pub(super) use spare::Spare;
-pub(super) use store::{Node, NodeKind};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //! where a shape lies.
 
 use super::array::ZarrArray;
-use super::key::join;
 use crate::error::{Error, Result};
+use crate::source::key::join;
 
 /// More chunk objects than a store of a billion cells has.
 const MOST_OBJECTS: usize = 1 << 24;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::json::{self, LARGEST_JSON};
-use super::key::{is_valid_path, join};
 use super::metadata::Fields;
 use crate::error::{Error, Result};
+use crate::source::key::{is_valid_path, join};
 
 /// More members than any group of an AnnData has.
 const MOST_CHILDREN: usize = 1 << 20;
@@ -23,13 +23,13 @@ pub struct ZarrStore {
 }
 
 /// The `zarr.json` of a group or an array.
-pub(in crate::source) struct Node {
-    pub(in crate::source) kind: NodeKind,
-    pub(in crate::source) attributes: Map<String, Value>,
+pub(super) struct ZarrNode {
+    pub(super) kind: ZarrKind,
+    pub(super) attributes: Map<String, Value>,
 }
 
 /// What a node is.
-pub(in crate::source) enum NodeKind {
+pub(super) enum ZarrKind {
     Group,
     Array(Box<Fields>),
 }
@@ -126,7 +126,7 @@ impl ZarrStore {
     }
 
     /// The `zarr.json` of a node; `None` if there is no such node. The root is the empty path.
-    pub(in crate::source) fn node(&self, path: &str) -> Result<Option<Node>> {
+    pub(super) fn node(&self, path: &str) -> Result<Option<ZarrNode>> {
         if !path.is_empty() && !is_valid_path(path) {
             return Err(Error::schema(self.name(), path, "key", "is not a plain name inside the store"));
         }
@@ -141,15 +141,15 @@ impl ZarrStore {
         }
         let attributes = std::mem::take(&mut raw.attributes);
         let kind = match raw.node_type.as_str() {
-            "group" => NodeKind::Group,
-            "array" => NodeKind::Array(Box::new(raw)),
+            "group" => ZarrKind::Group,
+            "array" => ZarrKind::Array(Box::new(raw)),
             other => return Err(Error::schema(self.name(), path, "node_type", format!("{other:?}"))),
         };
-        Ok(Some(Node { kind, attributes }))
+        Ok(Some(ZarrNode { kind, attributes }))
     }
 
     /// Names of the nodes directly below a group, sorted. Files and folders that are no node are left out.
-    pub(in crate::source) fn children(&self, path: &str) -> Result<Vec<String>> {
+    pub(super) fn children(&self, path: &str) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for (name, _) in self.entries(path)? {
             if is_valid_path(&name) && self.locate(&format!("{}/zarr.json", join(path, &name)))?.is_some() {

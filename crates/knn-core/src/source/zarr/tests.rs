@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Missing, ZarrArray, ZarrStore};
+use super::{ZarrArray, ZarrStore};
 use crate::error::Result;
-use crate::source::StringBlock;
 use crate::source::testing::{Spec, array, floats, group, strings};
+use crate::source::{Missing, StringBlock};
 use crate::types::{DType, RowRange};
 
 fn store() -> (tempfile::TempDir, PathBuf) {

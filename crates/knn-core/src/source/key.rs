@@ -5,7 +5,7 @@ const LONGEST_SEGMENT: usize = 255;
 
 /// Whether every segment of a `/`-separated path is a plain name. Unicode, spaces and parentheses are fine, since obs
 /// columns are named by people; what could leave the store or cut a path short is not.
-pub(in crate::source) fn is_valid_path(path: &str) -> bool {
+pub(super) fn is_valid_path(path: &str) -> bool {
     path.split('/').all(is_valid_segment)
 }
 
@@ -19,7 +19,7 @@ fn is_valid_segment(segment: &str) -> bool {
 }
 
 /// A path below another one; the root of a store is the empty path.
-pub(in crate::source) fn join(parent: &str, child: &str) -> String {
+pub(super) fn join(parent: &str, child: &str) -> String {
     if parent.is_empty() { child.to_owned() } else { format!("{parent}/{child}") }
 }
 
