@@ -8,6 +8,7 @@
 
 mod anndata;
 mod container;
+mod flat;
 mod h5;
 mod inspect;
 mod key;
@@ -15,6 +16,7 @@ mod memory;
 mod numbers;
 mod open;
 mod rows;
+mod sampled;
 mod strings;
 mod subtree;
 #[cfg(test)]

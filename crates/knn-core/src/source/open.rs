@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::container::Container;
+use super::flat::FlatFile;
 use super::h5::H5File;
 use super::subtree::Subtree;
 use super::zarr::ZarrStore;
@@ -44,6 +45,9 @@ fn split(path: &Path) -> Result<Option<(PathBuf, String)>> {
 fn open_file(path: &Path) -> Result<Arc<dyn Container>> {
     if H5File::is_h5(path) {
         return Ok(Arc::new(H5File::open(path)?));
+    }
+    if FlatFile::is_flat(path) {
+        return Ok(Arc::new(FlatFile::open(path)?));
     }
     Err(Error::Unsupported {
         what: format!("{}, which is a file and neither a zarr store nor an HDF5 file,", path.display()),

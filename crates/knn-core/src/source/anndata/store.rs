@@ -127,6 +127,12 @@ impl AnnDataStore {
     /// A column of `obs`.
     pub fn column(&self, key: &str) -> Result<ObsColumn> {
         if !self.obs_keys.iter().any(|known| known == key) {
+            if !["zarr", "h5ad"].contains(&self.store.format()) && self.obs_keys.is_empty() {
+                return Err(Error::Unsupported {
+                    what: format!("transferring {key:?} from {}, which holds rows and no columns,", self.name()),
+                    remedy: "name an AnnData or a table that has the column as reference".into(),
+                });
+            }
             return Err(self.not_found("obs column", key, self.obs_keys()));
         }
         let column = ObsColumn::open(self.container(), key, &join("obs", key), self.n_obs)?;

@@ -1,16 +1,17 @@
 //! A hash of content that is cheap at any size; see `zarr/fingerprint.rs`. It covers what the metadata mean and a seeded
 //! sample of chunks, decoded, so that neither path nor place in the file count.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::array::H5Array;
 use crate::error::Result;
 use crate::source::StringBlock;
 use crate::source::container::StoredArray;
+use crate::source::sampled::sampled;
 use crate::types::RowRange;
 
-/// Bands that are looked into.
-const SAMPLED_BANDS: usize = 16;
+/// Chunks hashed of a sampled band.
+const SAMPLED_CHUNKS: u64 = 16;
 /// Bytes hashed of a sampled chunk.
 const SAMPLED_BYTES: usize = 1 << 20;
 /// Texts hashed of a sampled band.
@@ -28,7 +29,7 @@ impl H5Array {
             return Ok(hash.digest128());
         }
         let bands = self.rows().div_ceil(self.inner_rows());
-        for band in sample(bands, seed) {
+        for band in sampled(bands, seed) {
             let first = band * self.inner_rows();
             hash.update(&first.to_le_bytes());
             if self.element().text.is_some() {
@@ -38,26 +39,11 @@ impl H5Array {
                 hash.update(&texts.bytes);
                 continue;
             }
-            for column in 0..layout.grid.band_width() {
+            for column in 0..layout.grid.band_width().min(SAMPLED_CHUNKS) {
                 let Some(records) = self.stored(band * layout.grid.band_width() + column)? else { continue };
                 hash.update(&records[..records.len().min(SAMPLED_BYTES)]);
-                if column > SAMPLED_BANDS as u64 {
-                    break;
-                }
             }
         }
         Ok(hash.digest128())
     }
-}
-
-/// Bands in a random order that depends on the seed alone; the first of a long array stand for the rest of it.
-fn sample(bands: u64, seed: u64) -> Vec<u64> {
-    let mut sampled: Vec<u64> = if bands <= SAMPLED_BANDS as u64 {
-        (0..bands).collect()
-    } else {
-        (0..SAMPLED_BANDS as u64).map(|number| xxh3_64_with_seed(&number.to_le_bytes(), seed) % bands).collect()
-    };
-    sampled.sort_unstable();
-    sampled.dedup();
-    sampled
 }
