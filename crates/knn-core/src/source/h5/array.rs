@@ -13,6 +13,9 @@ use crate::source::container::{Container, Missing, StoredArray};
 use crate::source::zarr::{Spare, in_flight};
 use crate::types::{DType, RowRange};
 
+/// Bytes of records that are worth a read.
+const READ_BYTES: u64 = 1 << 20;
+
 /// An array of an HDF5 file.
 #[derive(Debug)]
 pub(super) struct H5Array {
@@ -107,6 +110,14 @@ impl StoredArray for H5Array {
 
     fn inner_chunk(&self) -> &[u64] {
         &self.layout.grid.inner
+    }
+
+    /// Small chunks are read several bands at a time: each read costs more than one of them.
+    fn inner_rows(&self) -> u64 {
+        let grid = &self.layout.grid;
+        let band = self.decoded_bytes().saturating_mul(grid.band_width()).max(1);
+        let bands = (READ_BYTES / band).clamp(1, grid.rows().div_ceil(grid.band_rows()).max(1));
+        grid.band_rows() * bands
     }
 
     fn codec(&self) -> String {

@@ -42,7 +42,7 @@ impl Element {
     /// The value of a type that is not compound; the name of the type where it is not read.
     pub(super) fn parse(datatype: &Datatype) -> Result<Self, String> {
         let one = |dtype, text, swap, size| Self { dtype, text, swap, offset: 0, size, values: 1, record: size };
-        let other = || Err(type_name(datatype));
+        let other = || Err(unread(datatype));
         let swapped = |order: &ByteOrder| (*order == ByteOrder::BigEndian) != cfg!(target_endian = "big");
         Ok(match datatype {
             Datatype::FixedPoint { size, signed, byte_order } => {
@@ -142,9 +142,11 @@ impl Element {
 
 /// The type as people would name it.
 pub(super) fn type_name(datatype: &Datatype) -> String {
-    if let Ok(element) = Element::parse(datatype) {
-        return element.dtype.name().into();
-    }
+    Element::parse(datatype).map_or_else(|name| name, |element| element.dtype.name().into())
+}
+
+/// Name of a type that has no counterpart here.
+fn unread(datatype: &Datatype) -> String {
     match datatype {
         Datatype::FixedPoint { size, .. } => format!("int{}", u32::from(*size) * 8),
         Datatype::FloatingPoint { size, .. } => format!("float{}", u32::from(*size) * 8),

@@ -28,12 +28,13 @@ impl H5Array {
         if self.is_absent()? || self.rows() == 0 || self.shape().len() > 2 {
             return Ok(hash.digest128());
         }
-        let bands = self.rows().div_ceil(self.inner_rows());
+        let band_rows = layout.grid.band_rows();
+        let bands = self.rows().div_ceil(band_rows);
         for band in sampled(bands, seed) {
-            let first = band * self.inner_rows();
+            let first = band * band_rows;
             hash.update(&first.to_le_bytes());
             if self.element().text.is_some() {
-                let last = (first + self.inner_rows().min(SAMPLED_TEXTS)).min(self.rows());
+                let last = (first + band_rows.min(SAMPLED_TEXTS)).min(self.rows());
                 let mut texts = StringBlock::default();
                 self.read_strings(RowRange::new(first, last), &mut texts)?;
                 hash.update(&texts.bytes);

@@ -63,8 +63,9 @@ impl H5Array {
         let file = &self.file().shared().file.file;
         let mut bytes = self.spare().take();
         let window = || {
-            let first = number * self.inner_rows();
-            let rows = self.inner_rows().min(self.rows() - first);
+            let band = self.layout().grid.band_rows();
+            let first = number * band;
+            let rows = band.min(self.rows() - first);
             let record = self.element().record as u64;
             (self.records(first) * record, (self.records(rows) * record) as usize)
         };

@@ -28,17 +28,18 @@ impl H5Array {
         let file = self.file().shared().file.file.length();
         let most =
             (rows.len() as u64).saturating_mul(LONGEST_MEAN_TEXT).saturating_add(TEXT_SLACK).min(file + TEXT_SLACK);
-        for piece in bands(rows, self.inner_rows()) {
-            let number = piece.start / self.inner_rows();
+        let band = self.layout().grid.band_rows();
+        for piece in bands(rows, band) {
+            let number = piece.start / band;
             let Some(records) = self.stored(number)? else {
                 (0..piece.len()).for_each(|_| out.push(""));
                 continue;
             };
-            let first = (piece.start % self.inner_rows()) as usize;
+            let first = (piece.start % band) as usize;
             let record = self.element().record;
             for (row, bytes) in records.chunks_exact(record).enumerate().skip(first).take(piece.len()) {
                 let slot = self.element().slot(bytes);
-                let name = || format!("text {}", number * self.inner_rows() + row as u64);
+                let name = || format!("text {}", number * band + row as u64);
                 match text {
                     Text::Fixed(padding) => {
                         let text = std::str::from_utf8(trimmed(slot, padding));
