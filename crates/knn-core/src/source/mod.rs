@@ -18,6 +18,7 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod window;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};

@@ -46,9 +46,12 @@ fn open_file(path: &Path) -> Result<Arc<dyn Container>> {
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Error::io("open", path, error))?;
     file.take(HDF5.len() as u64).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
-    let what = if head == HDF5 { "an HDF5 file" } else { "a file and neither a zarr store nor an HDF5 file" };
+    if head.starts_with(b"PK") {
+        return Ok(Arc::new(ZarrStore::open(path)?));
+    }
+    let what = if head == HDF5 { "an HDF5 file" } else { "a file and neither a zip archive nor an HDF5 file" };
     Err(Error::Unsupported {
         what: format!("{}, which is {what},", path.display()),
-        remedy: "write it as a zarr folder: adata.write_zarr(folder)".into(),
+        remedy: "write it as a zarr v3 folder: anndata.settings.zarr_write_format = 3; adata.write_zarr(folder)".into(),
     })
 }
