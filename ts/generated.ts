@@ -1055,13 +1055,13 @@ memory: number, };
  */
 export type Inspection = { 
 /**
- * `zarr`.
+ * `zarr` or `h5ad`.
  */
 format: string, 
 /**
- * 3.
+ * 2 or 3; null for other formats.
  */
-zarrFormat: number, 
+zarrFormat: number | null, 
 /**
  * `encoding-version` of the AnnData.
  */

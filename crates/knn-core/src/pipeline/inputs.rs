@@ -74,7 +74,7 @@ impl Inputs {
         let embeddings: Vec<_> = parameters
             .obsm_keys
             .iter()
-            .map(|key| Ok((key.clone(), reference.representation(key)?)))
+            .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let names = query.names()?;
         Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, warnings })

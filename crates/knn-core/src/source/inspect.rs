@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, encoding};
+use super::anndata::{AnnDataStore, Categories, ColumnKind, Compressed, ObsColumn, compression, encoding};
 use super::container::{Container, Missing, NodeKind, StoredArray};
 use super::key::join;
 use super::strings::StringBlock;
@@ -336,25 +336,25 @@ fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<SkippedNode
         let report = MatrixReport { kind: "dense".into(), shape: declared.shape.clone(), dtype, nnz: None };
         return Ok((found != "null").then_some(report));
     }
-    let kind = match found {
-        "csr_matrix" => "csr",
-        "csc_matrix" => "csc",
-        "dataframe" => {
-            let columns = node.attributes.get("column-order").and_then(Value::as_array).map_or(0, Vec::len);
-            let shape = vec![store.n_obs(), columns as u64];
-            return Ok(Some(MatrixReport { kind: "dataframe".into(), shape, dtype: None, nnz: None }));
-        }
-        other => {
-            skipped.push(SkippedNode {
-                path: path.into(),
-                reason: format!("encoding {other:?} is not a matrix that is read"),
-            });
-            return Ok(None);
-        }
+    if found == "dataframe" {
+        let columns = node.attributes.get("column-order").and_then(Value::as_array).map_or(0, Vec::len);
+        let shape = vec![store.n_obs(), columns as u64];
+        return Ok(Some(MatrixReport { kind: "dataframe".into(), shape, dtype: None, nnz: None }));
+    }
+    let Some(compressed) = compression(&node) else {
+        let reason = format!("encoding {found:?} is not a matrix that is read");
+        skipped.push(SkippedNode { path: path.into(), reason });
+        return Ok(None);
     };
+    let kind = if compressed == Compressed::Rows { "csr" } else { "csc" };
     let data = store.container().array(&join(path, "data"), Missing::Fill);
     let Some(data) = readable(data, path, skipped)? else { return Ok(None) };
-    let shape = node.attributes.get("shape").and_then(|shape| Vec::<u64>::deserialize(shape).ok()).unwrap_or_default();
+    let shape = node
+        .attributes
+        .get("shape")
+        .or_else(|| node.attributes.get("h5sparse_shape"))
+        .and_then(|shape| Vec::<u64>::deserialize(shape).ok())
+        .unwrap_or_default();
     let (dtype, nnz) = (Some(data.dtype().name().to_owned()), Some(data.rows()));
     Ok(Some(MatrixReport { kind: kind.into(), shape, dtype, nnz }))
 }

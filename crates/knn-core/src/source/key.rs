@@ -10,12 +10,21 @@ pub(super) fn is_valid_path(path: &str) -> bool {
 }
 
 fn is_valid_segment(segment: &str) -> bool {
+    is_plain_segment(segment) && !is_node_document(segment)
+}
+
+/// Whether a name can be that of a file in a store.
+pub(super) fn is_plain_segment(segment: &str) -> bool {
     !segment.is_empty()
         && segment.len() <= LONGEST_SEGMENT
         && segment != "."
         && segment != ".."
-        && segment != "zarr.json"
         && !segment.chars().any(|c| c == '\\' || c.is_control())
+}
+
+/// Whether zarr keeps metadata in files of this name, so that no node can have it.
+pub(super) fn is_node_document(name: &str) -> bool {
+    matches!(name, "zarr.json" | ".zarray" | ".zgroup" | ".zattrs" | ".zmetadata")
 }
 
 /// A path below another one; the root of a store is the empty path.
@@ -33,7 +42,21 @@ mod tests {
             assert!(is_valid_path(fine), "{fine:?}");
         }
         let long = "x".repeat(256);
-        for wrong in ["", "/", "..", "obs/..", "obs//a", "/obs", "a/.", "a\\b", "a\0b", "a\nb", "a/zarr.json", &long] {
+        for wrong in [
+            "",
+            "/",
+            "..",
+            "obs/..",
+            "obs//a",
+            "/obs",
+            "a/.",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "a/zarr.json",
+            "a/.zarray",
+            &long,
+        ] {
             assert!(!is_valid_path(wrong), "{wrong:?}");
         }
     }

@@ -21,6 +21,7 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod window;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};

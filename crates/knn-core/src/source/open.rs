@@ -2,7 +2,7 @@
 //!
 //! A path may go on inside a store: `atlas.zarr/mod/rna` is a modality of a MuData, in a file as well as in a folder.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,8 +49,14 @@ fn open_file(path: &Path) -> Result<Arc<dyn Container>> {
     if FlatFile::is_flat(path) {
         return Ok(Arc::new(FlatFile::open(path)?));
     }
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| Error::io("open", path, error))?;
+    file.take(2).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
+    if head == b"PK" {
+        return Ok(Arc::new(ZarrStore::open(path)?));
+    }
     Err(Error::Unsupported {
-        what: format!("{}, which is a file and neither a zarr store nor an HDF5 file,", path.display()),
-        remedy: "write it as a zarr folder: adata.write_zarr(folder)".into(),
+        what: format!("{}, which is a file and neither a zip archive nor an HDF5 file,", path.display()),
+        remedy: "write it as .h5ad or as a zarr folder, or name a flat file by its suffix (.npy, .fbin, .fvecs)".into(),
     })
 }

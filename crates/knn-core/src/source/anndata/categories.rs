@@ -4,7 +4,6 @@
 use super::nullable::Nullable;
 use crate::error::{Error, Result};
 use crate::source::container::Container;
-use crate::source::key::join;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -31,9 +30,8 @@ impl Categories {
         Self::Values { dtype: DType::Bool, bytes: vec![0, 1] }
     }
 
-    pub(super) fn read(store: &dyn Container, column: &str) -> Result<Self> {
-        let path = join(column, "categories");
-        let array = Nullable::open(store, &path)?;
+    pub(super) fn read(store: &dyn Container, path: &str) -> Result<Self> {
+        let array = Nullable::open(store, path)?;
         let all = RowRange::new(0, array.rows());
         if array.rows() > MOST_CATEGORIES {
             return Err(Error::schema(store.name(), path, "shape", format!("more than {MOST_CATEGORIES} categories")));

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::codec::HEADER_BYTES;
 use super::metadata::{ArrayMetadata, At};
+use super::object::Object;
 use super::read::{chunk_name, in_flight};
 use super::shard::{Indexes, Span, read_index};
 use super::spare::Spare;
-use super::store::{Object, ZarrKind, ZarrStore};
+use super::store::{ZarrKind, ZarrStore};
 use crate::error::{Error, Result};
 use crate::source::container::Missing;
 use crate::source::key::join;

@@ -19,7 +19,7 @@ impl Container for ZarrStore {
     }
 
     fn zarr_format(&self) -> Option<u64> {
-        Some(3)
+        Some(self.version())
     }
 
     fn node(&self, path: &str) -> Result<Option<Node>> {

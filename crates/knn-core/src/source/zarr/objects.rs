@@ -2,6 +2,7 @@
 //! where a shape lies.
 
 use super::array::ZarrArray;
+use super::files::EntryKind;
 use crate::error::{Error, Result};
 use crate::source::key::join;
 
@@ -23,13 +24,13 @@ impl ZarrArray {
     fn list(&self, below: &str, depth: usize, found: &mut Vec<Vec<u64>>) -> Result<()> {
         for (name, kind) in self.store().entries(&join(self.path(), below))? {
             let path = join(below, &name);
-            if kind.is_dir() {
+            if kind == EntryKind::Folder {
                 if depth > 0 {
                     self.list(&path, depth - 1, found)?;
                 }
             } else if let Some(object) = self.metadata().keys.parse(&path, self.metadata().grid.shape.len()) {
                 found.push(object);
-            } else if kind.is_symlink() {
+            } else if kind == EntryKind::Link {
                 // Perhaps a folder of chunks: what is not listed would be taken for never written.
                 return Err(Error::Corrupt {
                     file: format!("{}/{}", self.store().name(), join(self.path(), &path)),

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::array::ZarrArray;
 use super::grid::Grid;
+use super::object::Object;
 use super::scatter::scatter;
-use super::store::Object;
 use crate::error::{Error, Result};
 use crate::source::StringBlock;
 use crate::source::memory::check_range;

@@ -321,11 +321,11 @@ fn other_formats_are_named() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(code(ZarrStore::open(&folder.path().join("none.zarr"))), "GM_NOT_FOUND");
     assert_eq!(code(ZarrStore::open(folder.path())), "GM_SCHEMA");
-    fs::write(folder.path().join(".zgroup"), "{}").unwrap();
-    let error = ZarrStore::open(folder.path()).unwrap_err();
-    assert_eq!(error.code(), "GM_UNSUPPORTED");
-    assert!(error.hint().unwrap().contains("v3"));
-    assert_eq!(code(ZarrStore::open(&folder.path().join(".zgroup"))), "GM_UNSUPPORTED");
+    fs::write(folder.path().join(".zattrs"), "{}").unwrap();
+    assert_eq!(code(ZarrStore::open(folder.path())), "GM_SCHEMA");
+    assert_eq!(code(ZarrStore::open(&folder.path().join(".zattrs"))), "GM_CORRUPT");
+    fs::write(folder.path().join(".zgroup"), "{\"zarr_format\": 2}").unwrap();
+    assert!(ZarrStore::open(folder.path()).unwrap().root_attributes().unwrap().is_empty());
 }
 
 #[test]
