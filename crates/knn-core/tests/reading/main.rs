@@ -3,8 +3,11 @@
 mod allocated;
 mod archive;
 mod codecs;
+mod damaged_hdf5;
 mod dialects;
+mod everything;
 mod hostile_archives;
+mod hostile_hdf5;
 mod hostile_sparse;
 mod hostile_version2;
 mod refusal;

@@ -1,6 +1,6 @@
-//! Flipped bits, and files cut short.
+//! HDF5 files with flipped bits, and files cut short.
 
-use super::{errors, fixture, is_typed};
+use super::everything::{errors, fixture, is_typed};
 
 const FILES: [&str; 4] = ["layouts.h5", "latest.h5", "anndata-v0.7.0-adata.h5ad", "single/text.h5"];
 /// Bits flipped in each file.

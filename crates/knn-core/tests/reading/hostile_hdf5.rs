@@ -1,6 +1,6 @@
 //! HDF5 files changed where it hurts: each case says what is replaced, and what the error must name.
 
-use super::{errors, fixture};
+use super::everything::{errors, fixture};
 
 /// Replaces the first `find` in a file, plus `offset` bytes, and returns all errors as text.
 fn patched(name: &str, find: &[u8], offset: usize, replace: &[u8]) -> Vec<(&'static str, String)> {

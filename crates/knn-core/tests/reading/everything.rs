@@ -1,42 +1,23 @@
-//! Files that nobody wrote in good faith, or that a disk has damaged: each is refused with a typed error that names what
-//! is wrong, or read as what it says, and none makes the reader panic, hang or take more memory than it justifies.
-
-mod damage;
-mod hdf5;
+//! Reads everything that a file holds, for files of which anything may be wrong.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use gigamapper_core::error::{Error, Result};
 use gigamapper_core::source::{Container, Missing, NodeKind, StringBlock, open};
 use gigamapper_core::types::{DType, RowRange};
-use peak_alloc::PeakAlloc;
 
-#[global_allocator]
-static ALLOCATED: PeakAlloc = PeakAlloc;
+use super::allocated::measured;
 
 /// Bytes that reading any of these files may take.
 const MOST_ALLOCATED: usize = 64 << 20;
-/// One test at a time, so that what is allocated is its own.
-static ALONE: Mutex<()> = Mutex::new(());
 /// Values of one read, in bytes: what a caller with a small budget would ask for.
 const READ_BYTES: u64 = 4 << 20;
 /// Bands of an array that are read; more are as these.
 const READ_BANDS: u64 = 20;
 
-fn fixture(name: &str) -> PathBuf {
+/// A fixture of HDF5.
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures/h5ad").join(name)
-}
-
-/// Runs `read` alone and checks what it allocated.
-fn bounded<T>(read: impl FnOnce() -> T) -> T {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = ALLOCATED.current_usage();
-    ALLOCATED.reset_peak_usage();
-    let result = read();
-    let taken = ALLOCATED.peak_usage().saturating_sub(before);
-    assert!(taken <= MOST_ALLOCATED, "{taken} bytes were allocated");
-    result
 }
 
 /// Reads everything below a group, and collects what went wrong.
@@ -85,19 +66,21 @@ fn read_array(container: &dyn Container, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// What went wrong in the file at `path`, from opening it to reading its last array.
-fn errors(path: &Path) -> Vec<Error> {
-    bounded(|| match open(path) {
+/// What went wrong in the file at `path`, from opening it to reading its last array; none of it takes more memory than it may.
+pub(crate) fn errors(path: &Path) -> Vec<Error> {
+    let (errors, bytes) = measured(|| match open(path) {
         Err(error) => vec![error],
         Ok(container) => {
             let mut errors = Vec::new();
             read_all(container.as_ref(), "", 0, &mut errors);
             errors
         }
-    })
+    });
+    assert!(bytes <= MOST_ALLOCATED, "{bytes} bytes were allocated");
+    errors
 }
 
 /// Whether an error says that the file is at fault.
-fn is_typed(error: &Error) -> bool {
+pub(crate) fn is_typed(error: &Error) -> bool {
     ["GM_SCHEMA", "GM_CORRUPT", "GM_UNSUPPORTED", "GM_NOT_FOUND", "GM_SHAPE"].contains(&error.code())
 }
