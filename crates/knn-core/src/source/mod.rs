@@ -7,6 +7,7 @@
 //! Not here: ordering of tiles, read-ahead and sampling, which belong to the representation stage, and anything written.
 
 mod anndata;
+mod columnar;
 mod container;
 mod flat;
 mod h5;

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::columnar::TableFile;
 use super::container::Container;
 use super::flat::FlatFile;
 use super::h5::H5File;
@@ -13,6 +14,8 @@ use super::subtree::Subtree;
 use super::zarr::ZarrStore;
 use crate::error::{Error, Result};
 
+/// First bytes of a file that tell what it is.
+const HEAD: u64 = 8;
 /// A path goes on inside a file by at most this many names.
 const DEEPEST_INSIDE: usize = 16;
 
@@ -51,8 +54,11 @@ fn open_file(path: &Path) -> Result<Arc<dyn Container>> {
     }
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Error::io("open", path, error))?;
-    file.take(2).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
-    if head == b"PK" {
+    file.take(HEAD).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
+    if TableFile::is_table(path, &head) {
+        return Ok(Arc::new(TableFile::open(path)?));
+    }
+    if head.starts_with(b"PK") {
         return Ok(Arc::new(ZarrStore::open(path)?));
     }
     Err(Error::Unsupported {

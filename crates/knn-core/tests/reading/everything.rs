@@ -76,7 +76,7 @@ pub(crate) fn errors(path: &Path) -> Vec<Error> {
             errors
         }
     });
-    assert!(bytes <= MOST_ALLOCATED, "{bytes} bytes were allocated");
+    assert!(bytes <= MOST_ALLOCATED, "{bytes} bytes were allocated: {errors:?}");
     errors
 }
 

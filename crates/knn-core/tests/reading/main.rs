@@ -4,6 +4,7 @@ mod allocated;
 mod archive;
 mod codecs;
 mod damaged_hdf5;
+mod damaged_tables;
 mod dialects;
 mod everything;
 mod hostile_archives;

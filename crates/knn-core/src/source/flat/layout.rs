@@ -62,7 +62,7 @@ impl Layout {
             }
             _ => {
                 let stem = name.strip_suffix(".f32").and_then(|stem| stem.rsplit_once('.'));
-                let columns = stem.and_then(|(_, columns)| columns.parse().ok()).filter(|&columns| columns > 0);
+                let columns = stem.and_then(|(_, columns)| columns.parse::<u64>().ok()).filter(|&columns| columns > 0);
                 let wrong = || Error::schema(name, "", "shape", "raw rows need their width in the name: cells.50.f32");
                 let columns: u64 = columns.filter(|&columns| columns <= MOST_COLUMNS).ok_or_else(wrong)?;
                 plain(whole(name, file.length(), 4 * columns)?, columns, DType::Float32, 0)

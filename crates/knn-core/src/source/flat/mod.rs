@@ -10,6 +10,7 @@ mod npy;
 mod row_numbers;
 
 pub(super) use file::FlatFile;
+pub(super) use row_numbers::RowNumbers;
 
 #[cfg(test)]
 mod tests;
