@@ -51,7 +51,11 @@ fn check(path: &Path) {
     let mut names = StringBlock::default();
     store.names().unwrap().read(RowRange::new(store.n_obs() - 1, store.n_obs()), &mut names).unwrap();
     assert_eq!(json!(names.get(0)), wanted["obs_names_last"]);
-    let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys = |object: &Value| {
+        let mut keys: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
     let mut columns = store.obs_keys();
     columns.sort();
     assert_eq!(columns, keys(&wanted["obs"]));
