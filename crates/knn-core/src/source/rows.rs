@@ -12,6 +12,9 @@ use super::numbers;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange, Tile};
 
+/// Bytes of a band where stored bytes are read in place.
+const IN_PLACE_BYTES: u64 = 16 << 20;
+
 /// Rows of a dense numeric array on disk; an array of one dimension is one column.
 #[derive(Debug)]
 pub struct ArrayRows {
@@ -51,8 +54,14 @@ impl RowSource for ArrayRows {
         self.array.dtype()
     }
 
+    /// Where nothing is decoded a chunk need not be read as a whole, however large it is.
     fn natural_tile_rows(&self) -> u64 {
-        self.array.inner_rows()
+        let rows = self.array.inner_rows();
+        if !self.array.reads_in_place() {
+            return rows;
+        }
+        let row = (self.dim as u64).saturating_mul(self.dtype().size().unwrap_or(8) as u64);
+        rows.min((IN_PLACE_BYTES / row).max(1))
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {
@@ -82,7 +91,7 @@ impl RowSource for ArrayRows {
         tile.values.clear();
         tile.values.reserve(values);
         let mut bytes = Vec::new();
-        for piece in bands(rows, self.array.inner_rows()) {
+        for piece in bands(rows, self.natural_tile_rows()) {
             self.array.read_rows(piece, &mut bytes)?;
             numbers::extend_f32(self.dtype(), &bytes, &mut tile.values);
         }

@@ -1,6 +1,6 @@
 //! HDF5 files with flipped bits, and files cut short.
 
-use super::everything::{errors, fixture, is_typed};
+use super::everything::{errors, errors_of, fixture, is_typed};
 
 const FILES: [&str; 4] = ["layouts.h5", "latest.h5", "anndata-v0.7.0-adata.h5ad", "single/text.h5"];
 /// Bits flipped in each file.
@@ -56,8 +56,9 @@ fn bytes_of_metadata_set_to_their_extremes_are_typed_errors_or_other_values() {
                 damaged[at..at + 8].fill(value);
                 let path = folder.path().join("damaged.h5");
                 std::fs::write(&path, damaged).unwrap();
-                let found = errors(&path);
-                assert!(found.iter().all(is_typed), "{name}: byte {at} is {value}: {found:?}");
+                let change = format!("{name}: 8 bytes at {at} are {value}");
+                let found = errors_of(&path, &change);
+                assert!(found.iter().all(is_typed), "{change}: {found:?}");
             }
         }
     }

@@ -67,7 +67,14 @@ fn read_array(container: &dyn Container, path: &str) -> Result<()> {
 }
 
 /// What went wrong in the file at `path`, from opening it to reading its last array; none of it takes more memory than it may.
+#[track_caller]
 pub(crate) fn errors(path: &Path) -> Vec<Error> {
+    errors_of(path, "as it is")
+}
+
+/// The same of a file that `change` was done to.
+#[track_caller]
+pub(crate) fn errors_of(path: &Path, change: &str) -> Vec<Error> {
     let (errors, bytes) = measured(|| match open(path) {
         Err(error) => vec![error],
         Ok(container) => {
@@ -76,7 +83,7 @@ pub(crate) fn errors(path: &Path) -> Vec<Error> {
             errors
         }
     });
-    assert!(bytes <= MOST_ALLOCATED, "{bytes} bytes were allocated: {errors:?}");
+    assert!(bytes <= MOST_ALLOCATED, "{change}: {bytes} bytes were allocated: {errors:?}");
     errors
 }
 

@@ -108,7 +108,7 @@ fn ends_that_lie_are_refused() {
         ("size outside", "GM_CORRUPT", directory, end(|e| e.size = Some(0x7fff_ffff))),
         ("start elsewhere", "GM_CORRUPT", directory, end(|e| e.start = Some(7))),
         ("wide, 2^60 members", "GM_UNSUPPORTED", "members", end(|e| (e.wide, e.members) = (true, Some(1 << 60)))),
-        ("wide, 2^19 members", "GM_CORRUPT", directory, end(|e| (e.wide, e.members) = (true, Some(1 << 19)))),
+        ("wide, 2^18 members", "GM_CORRUPT", directory, end(|e| (e.wide, e.members) = (true, Some(1 << 18)))),
         ("wide, size 2^63", "GM_CORRUPT", directory, end(|e| (e.wide, e.size) = (true, Some(1 << 63)))),
         ("wide, record outside", "GM_CORRUPT", "zip64", end(|e| (e.wide, e.wide_at) = (true, Some(u64::MAX - 8)))),
         ("wide, record elsewhere", "GM_CORRUPT", "zip64", end(|e| (e.wide, e.wide_at) = (true, Some(3)))),

@@ -167,7 +167,7 @@ fn chunks_of_version_2_that_are_bombs_or_damaged_are_corrupt() {
         blosc.extend(number.to_le_bytes());
     }
     blosc.extend([0; 48]);
-    let chunk = "inner chunk (0, 0)";
+    let chunk = "inner chunk";
     let cases: [(&str, Value, Vec<u8>, &str); 10] = [
         ("zstd bomb", json!({"id": "zstd"}), zstd::bulk::compress(&zeros, 19).unwrap(), chunk),
         ("zlib bomb", json!({"id": "zlib"}), zlib(&zeros), chunk),
@@ -192,6 +192,10 @@ fn chunks_of_version_2_that_are_bombs_or_damaged_are_corrupt() {
     let (_folder, root) = store();
     fs::write(root.join("obs/type/0"), [0, 1, 2, 0, 0, 0, 0, 0]).unwrap();
     refused("a code without a category", &root, "X_pca", "GM_SCHEMA", "codes");
+    let (_folder, root) = store();
+    edit(&root, "obs/__categories/type/.zarray", |json| json["shape"] = json!([4_000_000]));
+    fs::remove_file(root.join("obs/__categories/type/0")).unwrap();
+    refused("millions of categories that are not there", &root, "X_pca", "GM_SCHEMA", "shape");
     let (_folder, root) = store();
     fs::remove_dir_all(root.join("obs")).unwrap();
     refused("no obs", &root, "X_pca", "GM_SCHEMA", "encoding-type");

@@ -54,7 +54,7 @@ fn check(path: &Path) {
     store.names().unwrap().read(RowRange::new(store.n_obs() - 1, store.n_obs()), &mut names).unwrap();
     assert_eq!(json!(names.get(0)), wanted["obs_names_last"]);
     let keys = |object: &Value| {
-        let mut keys: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+        let mut keys: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
         keys.sort();
         keys
     };

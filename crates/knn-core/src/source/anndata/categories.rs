@@ -36,6 +36,10 @@ impl Categories {
         if array.rows() > MOST_CATEGORIES {
             return Err(Error::schema(store.name(), path, "shape", format!("more than {MOST_CATEGORIES} categories")));
         }
+        // Categories differ, so what was never written can be one of them at most. Believed, it would cost its writer nothing.
+        if array.rows() > 1 && array.values.is_absent()? {
+            return Err(array.values.schema("shape", format!("{} categories, none of them stored", array.rows())));
+        }
         let mut missing = false;
         array.read_missing(all, |_| missing = true)?;
         if missing {

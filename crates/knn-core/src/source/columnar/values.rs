@@ -76,7 +76,7 @@ pub(super) fn write_numbers(array: &ArrayRef, dtype: DType, out: &mut [u8]) {
 /// Writes the lists of an array, one after the other. Missing lists are NaN.
 pub(super) fn write_vectors(array: &ArrayRef, dtype: DType, width: usize, out: &mut [u8]) {
     let Some(lists) = array.as_fixed_size_list_opt().filter(|lists| !lists.is_empty()) else { return };
-    let values = lists.values().slice(lists.value_offset(0) as usize, lists.len() * width);
+    let values = lists.values().slice(lists.value_offset_at(0), lists.len() * width);
     write_numbers(&values, dtype, out);
     if lists.null_count() == 0 {
         return;

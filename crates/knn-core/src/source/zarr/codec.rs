@@ -45,7 +45,7 @@ enum Values {
     Fixed { size: usize, swap: bool },
     /// Interleaved lengths and texts.
     Strings,
-    /// Texts of one width, whose numbers are to be reversed if `swap`.
+    /// Texts of one width, big-endian if `swap`.
     Texts { text: FixedText, swap: bool },
 }
 
@@ -129,21 +129,20 @@ impl Codecs {
                 _ => return Err(at.unsupported("this transpose codec")),
             }
         }
-        let values = match (chain.next(), dtype.size()) {
-            (Some(codec), None) if codec.name() == "bytes" && text.is_some() => {
-                let big = ends_big(codec).map_err(|reason| at.unsupported(&reason))?;
-                let text = text.unwrap_or(FixedText::Bytes(0));
-                Values::Texts { text, swap: big }
-            }
-            (Some(codec), Some(size)) if codec.name() == "bytes" => {
+        let values = match (chain.next(), dtype.size(), text) {
+            (Some(codec), Some(size), _) if codec.name() == "bytes" => {
                 let big = ends_big(codec).map_err(|reason| at.unsupported(&reason))?;
                 Values::Fixed { size, swap: size > 1 && big != cfg!(target_endian = "big") }
             }
-            (Some(codec), None) if codec.name() == "vlen-utf8" && text.is_none() => Values::Strings,
-            (Some(codec), _) => {
+            (Some(codec), None, Some(text)) if codec.name() == "bytes" => {
+                let swap = ends_big(codec).map_err(|reason| at.unsupported(&reason))?;
+                Values::Texts { text, swap }
+            }
+            (Some(codec), None, None) if codec.name() == "vlen-utf8" => Values::Strings,
+            (Some(codec), ..) => {
                 return Err(at.unsupported(&format!("codec {:?} for {}", codec.name(), dtype.name())));
             }
-            (None, _) => return Err(at.unsupported("a chain without an array-to-bytes codec")),
+            (None, ..) => return Err(at.unsupported("a chain without an array-to-bytes codec")),
         };
         let steps = chain
             .map(|codec| match codec.name() {

@@ -22,7 +22,7 @@ impl ZarrArray {
 
     /// Walks at most as deep as keys go. Folders that are links are not walked: they could form a loop.
     fn list(&self, below: &str, depth: usize, found: &mut Vec<Vec<u64>>) -> Result<()> {
-        for (name, kind) in self.store().entries(&join(self.path(), below))? {
+        for (name, kind) in self.store().entries(join(self.path(), below).trim_end_matches('/'))? {
             let path = join(below, &name);
             if kind == EntryKind::Folder {
                 if depth > 0 {

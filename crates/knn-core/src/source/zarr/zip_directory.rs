@@ -9,8 +9,10 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use crate::source::key::{is_node_document, is_plain_segment};
 
-/// More members than a store of large chunks has; their names take about 64 MiB.
-const MOST_MEMBERS: u64 = 1 << 19;
+/// More members than a store of large chunks has. They and their names, at most a directory of this size, take less than
+/// 64 MiB.
+const MOST_MEMBERS: u64 = 1 << 18;
+const LARGEST_DIRECTORY: u64 = 24 << 20;
 /// Longest name of a member.
 const LONGEST_NAME: usize = 1024;
 /// Bytes of the record that ends an archive, and most of the comment after it.
@@ -24,8 +26,8 @@ pub(super) const LOCAL_HEADER: u64 = 30;
 const DENSEST_DEFLATE: u64 = 1032;
 const DEFLATE_SLACK: u64 = 64;
 /// Type of a symbolic link in the upper half of the external attributes that Unix programs write.
-const LINK: u32 = 0o120_000;
-const TYPE_MASK: u32 = 0o170_000;
+const LINK: u64 = 0o120_000;
+const TYPE_MASK: u64 = 0o170_000;
 
 /// A member that can be read.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +50,7 @@ pub(super) struct Directory {
     pub(super) start: u64,
 }
 
-/// What is wrong with an archive: which part, and why. A missing `io` is damage.
+/// What is wrong with an archive: which part, and why.
 #[derive(Debug)]
 pub(super) enum Wrong {
     Corrupt { block: String, reason: String },
@@ -65,11 +67,11 @@ fn u16_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u64 {
-    u16_at(bytes, at) | u16_at(bytes, at + 2) << 16
+    u16_at(bytes, at) | (u16_at(bytes, at + 2) << 16)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u32_at(bytes, at) | u32_at(bytes, at + 4) << 32
+    u32_at(bytes, at) | (u32_at(bytes, at + 4) << 32)
 }
 
 /// Where the directory lies.
@@ -158,7 +160,7 @@ fn find(file: &File, len: u64) -> Result<Place, Wrong> {
     if start.checked_add(size).is_none_or(|end| end > limit) {
         return Err(corrupt("central directory", format!("is said to lie at {start} + {size}, outside the archive")));
     }
-    if members > MOST_MEMBERS {
+    if members > MOST_MEMBERS || size > LARGEST_DIRECTORY {
         return Err(Wrong::Unsupported(format!("an archive of more than {MOST_MEMBERS} members")));
     }
     if members.checked_mul(RECORD as u64).is_none_or(|least| least > size) {
@@ -190,7 +192,7 @@ fn read_member(stream: &mut impl Read, number: u64, directory: u64) -> Result<(S
     if !plain || name.len() > LONGEST_NAME {
         return Err(corrupt(block(), "is not a plain name inside the store"));
     }
-    if (u32_at(&record, 38) >> 16) as u32 & TYPE_MASK == LINK {
+    if (u32_at(&record, 38) >> 16) & TYPE_MASK == LINK {
         return Err(corrupt(block(), "is a symbolic link"));
     }
     if u16_at(&record, 8) & 1 != 0 {
