@@ -63,7 +63,8 @@ impl ArrowFile {
         let mut head = [0; 8];
         let length = file.length();
         file.read_exact_at(&mut head[..length.min(8) as usize], 0)?;
-        let mut found = if Self::is_arrow(&head) { Self::of_footer(file, name)? } else { Self::of_stream(file, name)? };
+        let mut found =
+            if Self::is_arrow(&head) { Self::of_footer(file, name)? } else { Self::of_stream(&file, name)? };
         for number in 0..found.batches.len() {
             let (rows, bytes) = found.check_batch(found.batches[number], &format!("batch {number}"))?;
             found.rows.push(rows);
@@ -139,10 +140,10 @@ impl ArrowFile {
         })
     }
 
-    fn of_stream(file: Arc<PositionedFile>, name: String) -> Result<Self> {
+    fn of_stream(file: &Arc<PositionedFile>, name: String) -> Result<Self> {
         let mut at = 0;
         let mut found: Option<Self> = None;
-        while let Some((place, message)) = next_message(&file, &name, at)? {
+        while let Some((place, message)) = next_message(file, &name, at)? {
             let block = format!("message at byte {at}");
             at = place.offset + place.metadata + place.body;
             let (kind, schema, version) = ask(&name, &block, || -> Result<_, String> {

@@ -147,7 +147,7 @@ impl TableFile {
             (Some(Kind::Categorical), ..) => Some("categorical"),
             (Some(Kind::Plain(DType::String)), true, _) => Some("nullable-string-array"),
             (Some(Kind::Plain(DType::Bool)), true, _) => Some("nullable-boolean"),
-            (Some(Kind::Plain(DType::Float16 | DType::Float32 | DType::Float64)), ..) | (None, ..) => None,
+            (Some(Kind::Plain(DType::Float16 | DType::Float32 | DType::Float64)) | None, ..) => None,
             (Some(Kind::Plain(_)), true, _) => Some("nullable-integer"),
             _ => None,
         }

@@ -141,7 +141,7 @@ fn tables_cut_short_are_typed_errors() {
             fs::write(&path, &whole[..whole.len() * part / 20]).unwrap();
             match read_all(&path) {
                 Err(error) => {
-                    assert!(["GM_CORRUPT", "GM_SCHEMA", "GM_NOT_FOUND"].contains(&error.code()), "{name}: {error}")
+                    assert!(["GM_CORRUPT", "GM_SCHEMA", "GM_NOT_FOUND"].contains(&error.code()), "{name}: {error}");
                 }
                 // A stream may end after any message.
                 Ok(()) => assert!(name.ends_with("arrows"), "{name}: {part} of 20 parts"),
