@@ -103,7 +103,9 @@ fn archives(folder: &Path) -> Vec<PathBuf> {
 fn small_real_stores_read_as_anndata_reads_them() {
     let found = archives(&fixtures());
     assert_eq!(found.len(), 2);
-    found.iter().for_each(|path| check(path));
+    for path in &found {
+        check(path);
+    }
 }
 
 #[test]
@@ -113,5 +115,7 @@ fn real_stores_beside_the_project_read_as_anndata_reads_them() {
     if found.is_empty() {
         println!("skipped: no stores in {}", folder.display());
     }
-    found.iter().for_each(|path| check(path));
+    for path in &found {
+        check(path);
+    }
 }
