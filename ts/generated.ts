@@ -20,7 +20,8 @@ reference?: string,
  */
 output?: string, 
 /**
- * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
+ * Representation in both stores: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse, the same
+ * d in both. Default `X_pca`.
  */
 useRep?: string, 
 /**
@@ -740,7 +741,8 @@ reference: string,
  */
 output?: string, 
 /**
- * Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
+ * Representation of the reference: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse.
+ * Default `X_pca`.
  */
 useRep?: string, 
 /**

@@ -88,7 +88,7 @@ pub(crate) fn archive(members: &[Member], end: &End) -> Vec<u8> {
         let mut extra = Vec::new();
         if member.wide {
             extra.extend([1, 0, 24, 0]);
-            [len, packed, offset].iter().for_each(|value| extra.extend(value.to_le_bytes()));
+            extra.extend([len, packed, offset].iter().flat_map(|value| value.to_le_bytes()));
         }
         directory.extend(b"PK\x01\x02\x14\x03\x14\x00");
         directory.extend(&common);
@@ -108,7 +108,7 @@ pub(crate) fn archive(members: &[Member], end: &End) -> Vec<u8> {
         out.extend(44u64.to_le_bytes());
         out.extend([45, 0, 45, 0]);
         out.extend([0; 8]);
-        [count, count, size, start].iter().for_each(|value| out.extend(value.to_le_bytes()));
+        out.extend([count, count, size, start].iter().flat_map(|value| value.to_le_bytes()));
         out.extend(b"PK\x06\x07");
         out.extend([0; 4]);
         out.extend(at.to_le_bytes());

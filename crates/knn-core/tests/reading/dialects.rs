@@ -49,20 +49,21 @@ fn values(rows: &dyn RowSource) -> Vec<f32> {
 #[track_caller]
 fn agrees(path: &Path, expected: &Value) {
     let store = AnnDataStore::open(path).unwrap();
+    let name = store.name();
     let mut names = StringBlock::default();
     store.names().unwrap().read(RowRange::new(0, store.n_obs()), &mut names).unwrap();
-    assert_eq!(json!(names.iter().collect::<Vec<_>>()), expected["names"], "{path:?}");
+    assert_eq!(json!(names.iter().collect::<Vec<_>>()), expected["names"], "{name}");
     for (key, wanted) in expected["obs"].as_object().unwrap() {
         let found = store.column(key).unwrap();
         found.preflight().unwrap();
-        assert_eq!(&column(&found), wanted, "{path:?} {key}");
+        assert_eq!(&column(&found), wanted, "{name} {key}");
         assert_eq!(found.fingerprint(1).unwrap(), store.column(key).unwrap().fingerprint(1).unwrap());
     }
     for (key, wanted) in expected["matrices"].as_object().unwrap() {
-        let rows = store.representation(key).unwrap_or_else(|error| panic!("{path:?} {key}: {error}"));
+        let rows = store.representation(key).unwrap_or_else(|error| panic!("{name} {key}: {error}"));
         rows.preflight().unwrap();
         let wanted: Vec<f32> = wanted.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
-        assert_eq!(values(&*rows), wanted, "{path:?} {key}");
+        assert_eq!(values(&*rows), wanted, "{name} {key}");
         assert_eq!(rows.fingerprint(1).unwrap(), store.representation(key).unwrap().fingerprint(1).unwrap());
         assert!(rows.scratch_bytes(rows.rows()) < 64 << 20 && rows.stored_bytes() > 0, "{key}");
     }
@@ -95,7 +96,9 @@ fn a_folder_and_every_kind_of_archive_of_it_are_the_same_store() {
             .enumerate()
     {
         let mut members = packed(&root, prefix);
-        members.iter_mut().for_each(|member| (member.method, member.wide) = (method, wide));
+        for member in &mut members {
+            (member.method, member.wide) = (method, wide);
+        }
         let file = folder.path().join(format!("{number}.zip"));
         std::fs::write(&file, archive(&members, &End { wide, ..End::default() })).unwrap();
         agrees(&file, &wanted);

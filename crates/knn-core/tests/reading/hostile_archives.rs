@@ -35,7 +35,9 @@ fn chunk(members: &[Member]) -> usize {
 fn the_archive_that_is_damaged_here_is_read() {
     for method in [0, 8] {
         let mut members = members();
-        members.iter_mut().for_each(|member| member.method = method);
+        for member in &mut members {
+            member.method = method;
+        }
         // Newer attributes behind older ones are how zarr's own store writes.
         members.insert(0, member(".zattrs", b"{\"encoding-type\": \"old\"}"));
         members.push(member("obs/", b""));

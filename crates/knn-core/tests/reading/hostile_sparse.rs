@@ -51,45 +51,45 @@ fn sparse_matrices_that_lie_are_refused() {
     type Damage = fn(&Path);
     let cases: [(&str, &str, &str, Damage); 19] = [
         ("shape 2^60", "GM_SCHEMA", "shape", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [1u64 << 60, 3]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [1u64 << 60, 3]}));
         }),
         ("shape that overflows", "GM_SCHEMA", "shape", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [u64::MAX, u64::MAX]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [u64::MAX, u64::MAX]}));
         }),
         ("no shape", "GM_SCHEMA", "shape", |r| group(r, "X", &json!({"encoding-type": "csr_matrix"}))),
         ("shape of one number", "GM_SCHEMA", "shape", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8]}));
         }),
         ("other rows", "GM_SCHEMA", "shape", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [9, 3]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [9, 3]}));
         }),
         ("no columns", "GM_SCHEMA", "shape", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8, 0]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8, 0]}));
         }),
         ("legacy without shape", "GM_SCHEMA", "h5sparse_shape", |r| group(r, "X", &json!({"h5sparse_format": "csr"}))),
         ("fewer columns than indices", "GM_SCHEMA", "values", |r| {
-            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8, 2]}))
+            group(r, "X", &json!({"encoding-type": "csr_matrix", "shape": [8, 2]}));
         }),
         ("an index too large", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indices", "<i4", &[6], &bytes(&[2, 0, 1, 99, 1, 1]))
+            array(r, "X/indices", "<i4", &[6], &bytes(&[2, 0, 1, 99, 1, 1]));
         }),
         ("an index below 0", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indices", "<i4", &[6], &bytes(&[2, 0, -1, 2, 1, 1]))
+            array(r, "X/indices", "<i4", &[6], &bytes(&[2, 0, -1, 2, 1, 1]));
         }),
         ("floats as indices", "GM_SCHEMA", "data_type", |r| array(r, "X/indices", "<f4", &[6], &[0; 24])),
         ("fewer indices than values", "GM_SCHEMA", "shape", |r| array(r, "X/indices", "<i4", &[5], &[0; 20])),
         ("indices of two dimensions", "GM_SCHEMA", "shape", |r| array(r, "X/indices", "<i4", &[6, 1], &[0; 24])),
         ("starts beyond the entries", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, 2, 2, 3, 4, 4, 4, 6, 7]))
+            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, 2, 2, 3, 4, 4, 4, 6, 7]));
         }),
         ("starts that run backwards", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, 2, 1, 3, 4, 4, 4, 6, 6]))
+            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, 2, 1, 3, 4, 4, 4, 6, 6]));
         }),
         ("starts that skip entries", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indptr", "<i4", &[9], &bytes(&[1, 2, 2, 3, 4, 4, 4, 6, 6]))
+            array(r, "X/indptr", "<i4", &[9], &bytes(&[1, 2, 2, 3, 4, 4, 4, 6, 6]));
         }),
         ("starts below 0", "GM_SCHEMA", "values", |r| {
-            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, -2, 2, 3, 4, 4, 4, 6, 6]))
+            array(r, "X/indptr", "<i4", &[9], &bytes(&[0, -2, 2, 3, 4, 4, 4, 6, 6]));
         }),
         ("texts as values", "GM_SCHEMA", "data_type", |r| array(r, "X/data", "|S4", &[6], &[0; 24])),
         ("no values", "GM_NOT_FOUND", "X/data", |r| fs::remove_dir_all(r.join("X/data")).unwrap()),

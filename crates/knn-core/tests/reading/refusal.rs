@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gigamapper_core::error::{Error, Result};
-use gigamapper_core::source::{AnnDataStore, StringBlock};
+use gigamapper_core::source::{AnnDataStore, ObsColumn, StringBlock};
 use gigamapper_core::types::{RowRange, Tile};
 
 use super::allocated::measured;
@@ -21,7 +21,7 @@ fn read_all(path: &Path, use_rep: &str) -> Result<()> {
     let names = store.names()?;
     rows.preflight()?;
     names.preflight()?;
-    columns.iter().try_for_each(|column| column.preflight())?;
+    columns.iter().try_for_each(ObsColumn::preflight)?;
     let first = RowRange::new(0, store.n_obs().min(MOST_ROWS));
     rows.read(first, &mut Tile::default())?;
     names.read(first, &mut StringBlock::default())?;

@@ -111,7 +111,9 @@ fn small_real_stores_read_as_anndata_reads_them() {
     for folder in [fixtures(), fixtures().with_file_name("h5ad")] {
         let found = archives(&folder);
         assert_eq!(found.len(), 2);
-        found.iter().for_each(|path| check(path));
+        for path in &found {
+            check(path);
+        }
     }
 }
 
@@ -122,5 +124,7 @@ fn real_stores_beside_the_project_read_as_anndata_reads_them() {
     if found.is_empty() {
         println!("skipped: no stores in {}", folder.display());
     }
-    found.iter().for_each(|path| check(path));
+    for path in &found {
+        check(path);
+    }
 }
