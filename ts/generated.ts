@@ -20,7 +20,8 @@ reference?: string,
  */
 output?: string, 
 /**
- * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
+ * Representation in both stores: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse, the same
+ * d in both. Default `X_pca`.
  */
 useRep?: string, 
 /**
@@ -772,7 +773,8 @@ reference: string,
  */
 output?: string, 
 /**
- * Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
+ * Representation of the reference: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse.
+ * Default `X_pca`.
  */
 useRep?: string, 
 /**
@@ -1091,13 +1093,13 @@ memory: number, };
  */
 export type Inspection = { 
 /**
- * `zarr`.
+ * `zarr` or `h5ad`.
  */
 format: string, 
 /**
- * 3.
+ * 2 or 3; null for other formats.
  */
-zarrFormat: number, 
+zarrFormat: number | null, 
 /**
  * `encoding-version` of the AnnData.
  */

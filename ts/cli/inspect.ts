@@ -23,7 +23,7 @@ export function registerInspect(program: Command): void {
 
 function render(path: string, found: Inspection): string {
   const sections = [
-    `${path}: ${counted(found.nObs, "cell")}, ${counted(found.nVars, "gene")} (AnnData ${found.encodingVersion}, ${found.format} v${found.zarrFormat})`,
+    `${path}: ${counted(found.nObs, "cell")}, ${counted(found.nVars, "gene")} (AnnData ${found.encodingVersion}, ${found.format}${found.zarrFormat === null ? "" : ` v${found.zarrFormat}`})`,
   ];
   const section = (title: string, rows: string[][]): void => {
     if (rows.length > 0) sections.push(title, table(rows));

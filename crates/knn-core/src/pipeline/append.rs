@@ -1,6 +1,8 @@
 //! Appending to an index: what it would cost, and what is refused before the index stage begins. The index says what its lists are, so
 //! options that would say something else are refused.
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost;
@@ -13,10 +15,10 @@ use super::plan::side;
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
 use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, Manifest, check_growth, check_rows, nothing_to_append, stale_warning};
-use crate::source::{AnnDataStore, RowSource, ZarrRows};
+use crate::source::{AnnDataStore, RowSource};
 
 /// What an append would do and cost, and the rows that it reads.
-pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
+pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> {
     let Some(path) = resolved.output.as_deref() else {
         return Err(Error::param("output", "", "name the index to append to"));
     };
@@ -28,9 +30,9 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     check_rows(path, &index)?;
     let parameters = parameters(request, resolved, &index)?;
     let store = AnnDataStore::open(&resolved.reference)?;
-    let rows = store.embedding(&resolved.use_rep)?;
+    let rows = store.representation(&resolved.use_rep)?;
     rows.preflight()?;
-    check_growth(path, &index, &rows, &rows.array().name())?;
+    check_growth(path, &index, &rows, &rows.name())?;
     let added = rows.rows() - index.rows;
     let mut warnings = rows.warnings()?;
     warnings.extend(stale_warning(index.training.rows, rows.rows()));
@@ -65,7 +67,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     ))
 }
 
-fn identity(index: &Manifest, parameters: &IndexParameters, rows: &ZarrRows) -> Result<String> {
+fn identity(index: &Manifest, parameters: &IndexParameters, rows: &dyn RowSource) -> Result<String> {
     let fingerprint = format!("{:032x}", rows.fingerprint(FINGERPRINT_SEED)?);
     let identity = serde_json::to_vec(&(INDEX_VERSION, &index.run, parameters, fingerprint));
     let identity = identity.map_err(|error| Error::internal(error.to_string()))?;

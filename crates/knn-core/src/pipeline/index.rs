@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, Levels, ListType, Manifest, Start, training_warning};
 use crate::progress::Progress;
 use crate::representation::TileReader;
-use crate::source::{AnnDataStore, RowSource, ZarrRows};
+use crate::source::{AnnDataStore, RowSource};
 use crate::store::OsVfs;
 
 /// Version of the format of the index: part of the build's identity.
@@ -146,7 +146,7 @@ fn bytes(manifest: &Manifest) -> u64 {
 }
 
 /// Everything up to the first write, in the pool that would build.
-fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, ZarrRows, ThreadPool)> {
+fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Arc<dyn RowSource>, ThreadPool)> {
     let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
     let (plan, rows) =
@@ -154,7 +154,7 @@ fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, ZarrRows, 
     Ok((resolved, plan, rows, pool))
 }
 
-fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
+fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> {
     let inputs = [resolved.reference.as_path()];
     if let Some(output) = &resolved.output {
         check_output(output, &inputs, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
@@ -163,7 +163,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
         check_work_dir(work_dir, &inputs, resolved.output.as_deref())?;
     }
     let store = AnnDataStore::open(&resolved.reference)?;
-    let rows = store.embedding(&resolved.use_rep)?;
+    let rows = store.representation(&resolved.use_rep)?;
     rows.preflight()?;
     let (n, dim) = (rows.rows(), rows.dim() as u64);
     if n == 0 {
@@ -205,7 +205,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, ZarrRows)> {
 }
 
 /// What a build or an append takes at least: the levels stay, and a tile of rows is read at a time.
-pub(super) fn memory(resolved: &ResolvedIndex, rows: &ZarrRows, levels: u64) -> Result<MemoryPlan> {
+pub(super) fn memory(resolved: &ResolvedIndex, rows: &dyn RowSource, levels: u64) -> Result<MemoryPlan> {
     let parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
         ("levels of the index".to_owned(), levels),

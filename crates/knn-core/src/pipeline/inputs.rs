@@ -1,10 +1,12 @@
 //! The arrays of both stores that a request names, opened and checked against each other.
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::request::Resolved;
 use crate::error::{Error, Result};
-use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, ZarrRows};
+use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
 
 /// Seed of the sample of chunks that a fingerprint looks into.
 pub(super) const FINGERPRINT_SEED: u64 = 0;
@@ -13,11 +15,11 @@ pub(super) const FINGERPRINT_SEED: u64 = 0;
 pub(super) struct Inputs {
     pub(super) query: AnnDataStore,
     pub(super) reference: AnnDataStore,
-    pub(super) query_rows: ZarrRows,
-    pub(super) reference_rows: ZarrRows,
+    pub(super) query_rows: Arc<dyn RowSource>,
+    pub(super) reference_rows: Arc<dyn RowSource>,
     pub(super) names: ObsNames,
     pub(super) columns: Vec<ColumnInput>,
-    pub(super) embeddings: Vec<(String, ZarrRows)>,
+    pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -42,14 +44,14 @@ impl Inputs {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
-        let query_rows = query.embedding(&parameters.use_rep)?;
-        let reference_rows = reference.embedding(&parameters.use_rep)?;
+        let query_rows = query.representation(&parameters.use_rep)?;
+        let reference_rows = reference.representation(&parameters.use_rep)?;
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
-                left: query_rows.array().name(),
-                left_shape: query_rows.array().shape().to_vec(),
-                right: reference_rows.array().name(),
-                right_shape: reference_rows.array().shape().to_vec(),
+                left: query_rows.name(),
+                left_shape: vec![query_rows.rows(), query_rows.dim() as u64],
+                right: reference_rows.name(),
+                right_shape: vec![reference_rows.rows(), reference_rows.dim() as u64],
                 reason: "query and reference need the same number of columns".into(),
             });
         }

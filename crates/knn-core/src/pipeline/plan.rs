@@ -20,7 +20,7 @@ use super::search_stage;
 use crate::error::{Error, Result};
 use crate::index::training_warning;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
-use crate::source::{AnnDataStore, RowSource, ZarrRows};
+use crate::source::{AnnDataStore, RowSource};
 
 /// Name of the one worker of a run in this process.
 pub(super) const WORKER: &str = "worker-0";
@@ -176,7 +176,7 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     Ok(chosen.reason)
 }
 
-pub(super) fn side(store: &AnnDataStore, rows: &ZarrRows) -> Side {
+pub(super) fn side(store: &AnnDataStore, rows: &dyn RowSource) -> Side {
     Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 

@@ -19,7 +19,7 @@ use crate::index::{
 use crate::join::{Calibration, DEFAULT_LOSS, ListJoin, Ordered, Repairs, Target, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
-use crate::source::{RowSource, ZarrRows};
+use crate::source::RowSource;
 use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::{NeighborBlock, RowRange, Tile};
 
@@ -138,7 +138,7 @@ fn open(path: &Path, resolved: &Resolved, safe: Io, budget: &MemoryBudget) -> Re
 }
 
 /// An index of other rows than the reference's cannot be searched for it.
-pub(super) fn check(resolved: &Resolved, reference: &ZarrRows) -> Result<()> {
+pub(super) fn check(resolved: &Resolved, reference: &dyn RowSource) -> Result<()> {
     let path = resolved.parameters.ivf.as_ref().and(resolved.search.index.as_deref());
     let Some((path, manifest)) = path.zip(path.map(|path| Manifest::read(&OsVfs, path)).transpose()?.flatten()) else {
         return Ok(());
@@ -147,7 +147,7 @@ pub(super) fn check(resolved: &Resolved, reference: &ZarrRows) -> Result<()> {
         return Err(Error::Shape {
             left: path.display().to_string(),
             left_shape: vec![manifest.rows, u64::from(manifest.dim)],
-            right: reference.array().name(),
+            right: reference.name(),
             right_shape: vec![reference.rows(), reference.dim() as u64],
             reason: "the index must be of the reference's own rows".into(),
         });

@@ -9,9 +9,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, encoding};
+use super::anndata::{AnnDataStore, Categories, ColumnKind, Compressed, ObsColumn, compression, encoding};
+use super::container::{Container, Missing, NodeKind, StoredArray};
+use super::key::join;
 use super::strings::StringBlock;
-use super::zarr::{NodeKind, ZarrArray, join};
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange};
 
@@ -31,11 +32,11 @@ const BATCH_ROWS: u64 = 65_536;
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
-    /// `zarr`.
+    /// `zarr` or `h5ad`.
     pub format: String,
-    /// 3.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub zarr_format: u64,
+    /// 2 or 3; null for other formats.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub zarr_format: Option<u64>,
     /// `encoding-version` of the AnnData.
     pub encoding_version: String,
     /// Cells.
@@ -138,8 +139,8 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let mut names = StringBlock::default();
     store.names()?.read(RowRange::new(0, store.n_obs().min(FIRST_NAMES)), &mut names)?;
     let mut report = Inspection {
-        format: "zarr".into(),
-        zarr_format: 3,
+        format: store.container().format().into(),
+        zarr_format: store.container().zarr_format(),
         encoding_version: store.encoding_version().to_owned(),
         n_obs: store.n_obs(),
         n_vars: store.n_vars(),
@@ -150,7 +151,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         skipped: Vec::new(),
         arrays: BTreeMap::new(),
     };
-    walk(&store, "", 0, &mut report)?;
+    walk(store.container(), "", 0, &mut report)?;
     for key in store.obs_keys() {
         if let Some(column) = readable(store.column(&key), &join("obs", &key), &mut report.skipped)? {
             report.obs.insert(key, column_report(&column)?);
@@ -190,14 +191,14 @@ fn readable<T>(opened: Result<T>, path: &str, skipped: &mut Vec<SkippedNode>) ->
 }
 
 /// Describes every array below a node, and notes what is encoded in a way that is not known.
-fn walk(store: &AnnDataStore, path: &str, depth: usize, report: &mut Inspection) -> Result<()> {
-    for name in store.zarr().children(path)? {
+fn walk(store: &dyn Container, path: &str, depth: usize, report: &mut Inspection) -> Result<()> {
+    for name in store.children(path)? {
         let path = join(path, &name);
         if report.arrays.len() + report.skipped.len() >= MOST_NODES {
             report.skipped.push(SkippedNode { path, reason: format!("more than {MOST_NODES} nodes") });
             return Ok(());
         }
-        let Some(Some(node)) = readable(store.zarr().node(&path), &path, &mut report.skipped)? else { continue };
+        let Some(Some(node)) = readable(store.node(&path), &path, &mut report.skipped)? else { continue };
         let found = encoding(&node.attributes);
         if !is_known(found) {
             report.skipped.push(SkippedNode { path, reason: format!("encoding {found:?} is not read") });
@@ -205,8 +206,8 @@ fn walk(store: &AnnDataStore, path: &str, depth: usize, report: &mut Inspection)
             if depth < DEEPEST_NODE {
                 walk(store, &path, depth + 1, report)?;
             }
-        } else if let Some(array) = readable(ZarrArray::open(store.zarr(), &path), &path, &mut report.skipped)? {
-            report.arrays.insert(path, array_report(&array));
+        } else if let Some(array) = readable(store.array(&path, Missing::Fill), &path, &mut report.skipped)? {
+            report.arrays.insert(path, array_report(array.as_ref()));
         }
     }
     Ok(())
@@ -233,7 +234,7 @@ fn is_known(encoding: &str) -> bool {
     )
 }
 
-fn array_report(array: &ZarrArray) -> ArrayReport {
+fn array_report(array: &dyn StoredArray) -> ArrayReport {
     let (shape, chunk) = (array.shape(), array.inner_chunk());
     let rows = shape.first().copied().unwrap_or(1).min(BATCH_ROWS);
     let wanted = shape.iter().skip(1).fold(rows as f64, |elements, &extent| elements * extent as f64);
@@ -327,33 +328,33 @@ fn pandas_name(column: &ObsColumn) -> String {
 
 /// Describes a matrix without reading it; `None` if there is none or it is not understood.
 fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<SkippedNode>) -> Result<Option<MatrixReport>> {
-    let Some(Some(node)) = readable(store.zarr().node(path), path, skipped)? else { return Ok(None) };
+    let Some(Some(node)) = readable(store.container().node(path), path, skipped)? else { return Ok(None) };
     let found = encoding(&node.attributes);
-    if let NodeKind::Array(fields) = &node.kind {
+    if let NodeKind::Array(declared) = &node.kind {
         // X may be a null scalar; that is no matrix.
-        let dtype = Some(fields.type_name().to_owned());
-        let report = MatrixReport { kind: "dense".into(), shape: fields.shape().to_vec(), dtype, nnz: None };
+        let dtype = Some(declared.dtype.clone());
+        let report = MatrixReport { kind: "dense".into(), shape: declared.shape.clone(), dtype, nnz: None };
         return Ok((found != "null").then_some(report));
     }
-    let kind = match found {
-        "csr_matrix" => "csr",
-        "csc_matrix" => "csc",
-        "dataframe" => {
-            let columns = node.attributes.get("column-order").and_then(Value::as_array).map_or(0, Vec::len);
-            let shape = vec![store.n_obs(), columns as u64];
-            return Ok(Some(MatrixReport { kind: "dataframe".into(), shape, dtype: None, nnz: None }));
-        }
-        other => {
-            skipped.push(SkippedNode {
-                path: path.into(),
-                reason: format!("encoding {other:?} is not a matrix that is read"),
-            });
-            return Ok(None);
-        }
+    if found == "dataframe" {
+        let columns = node.attributes.get("column-order").and_then(Value::as_array).map_or(0, Vec::len);
+        let shape = vec![store.n_obs(), columns as u64];
+        return Ok(Some(MatrixReport { kind: "dataframe".into(), shape, dtype: None, nnz: None }));
+    }
+    let Some(compressed) = compression(&node) else {
+        let reason = format!("encoding {found:?} is not a matrix that is read");
+        skipped.push(SkippedNode { path: path.into(), reason });
+        return Ok(None);
     };
-    let data = ZarrArray::open(store.zarr(), &join(path, "data"));
+    let kind = if compressed == Compressed::Rows { "csr" } else { "csc" };
+    let data = store.container().array(&join(path, "data"), Missing::Fill);
     let Some(data) = readable(data, path, skipped)? else { return Ok(None) };
-    let shape = node.attributes.get("shape").and_then(|shape| Vec::<u64>::deserialize(shape).ok()).unwrap_or_default();
+    let shape = node
+        .attributes
+        .get("shape")
+        .or_else(|| node.attributes.get("h5sparse_shape"))
+        .and_then(|shape| Vec::<u64>::deserialize(shape).ok())
+        .unwrap_or_default();
     let (dtype, nnz) = (Some(data.dtype().name().to_owned()), Some(data.rows()));
     Ok(Some(MatrixReport { kind: kind.into(), shape, dtype, nnz }))
 }

@@ -33,6 +33,10 @@ impl MemoryRows {
 }
 
 impl RowSource for MemoryRows {
+    fn name(&self) -> String {
+        "rows in memory".into()
+    }
+
     fn rows(&self) -> u64 {
         (self.values.len() / self.dim) as u64
     }

@@ -7,27 +7,44 @@
 //! Not here: ordering of tiles, read-ahead and sampling, which belong to the representation stage, and anything written.
 
 mod anndata;
+mod columnar;
+mod container;
+mod flat;
+mod h5;
 mod inspect;
+mod key;
 mod memory;
 mod numbers;
+mod open;
 mod rows;
+mod sampled;
 mod strings;
+mod subtree;
 #[cfg(test)]
 mod testing;
+mod window;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
+pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
+pub use h5::H5File;
 pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, inspect};
 pub use memory::MemoryRows;
-pub use rows::ZarrRows;
+pub use open::open;
+pub use rows::ArrayRows;
 pub use strings::StringBlock;
-pub use zarr::{Missing, ZarrArray, ZarrStore};
+pub use zarr::{ZarrArray, ZarrStore};
+
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::types::{DType, RowRange, Tile};
 
 /// Rows of a representation, in order, read in ranges. Shared between threads.
 pub trait RowSource: Send + Sync {
+    /// Store and path, as errors name it.
+    fn name(&self) -> String;
+
     /// Number of rows.
     fn rows(&self) -> u64;
 
@@ -59,5 +76,51 @@ pub trait RowSource: Send + Sync {
     /// What the user should know of this source before a run.
     fn warnings(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+}
+
+impl RowSource for Arc<dyn RowSource> {
+    fn name(&self) -> String {
+        self.as_ref().name()
+    }
+
+    fn rows(&self) -> u64 {
+        self.as_ref().rows()
+    }
+
+    fn dim(&self) -> usize {
+        self.as_ref().dim()
+    }
+
+    fn dtype(&self) -> DType {
+        self.as_ref().dtype()
+    }
+
+    fn natural_tile_rows(&self) -> u64 {
+        self.as_ref().natural_tile_rows()
+    }
+
+    fn scratch_bytes(&self, rows: u64) -> u64 {
+        self.as_ref().scratch_bytes(rows)
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.as_ref().stored_bytes()
+    }
+
+    fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {
+        self.as_ref().read(rows, tile)
+    }
+
+    fn preflight(&self) -> Result<()> {
+        self.as_ref().preflight()
+    }
+
+    fn fingerprint(&self, seed: u64) -> Result<u128> {
+        self.as_ref().fingerprint(seed)
+    }
+
+    fn warnings(&self) -> Result<Vec<String>> {
+        self.as_ref().warnings()
     }
 }

@@ -1,43 +1,47 @@
-//! A two-dimensional zarr array as a [`RowSource`]: embeddings in `obsm`.
+//! A two-dimensional array as a [`RowSource`]: embeddings in `obsm`.
 //!
 //! f32 is read straight into the tile. Other element types are converted band by band, so that their bytes are never all
 //! in memory beside the tile.
 
+use std::sync::Arc;
+
 use super::RowSource;
+use super::container::{StoredArray, bands};
 use super::memory::check_range;
 use super::numbers;
-use super::zarr::ZarrArray;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange, Tile};
 
+/// Bytes of a band where stored bytes are read in place.
+const IN_PLACE_BYTES: u64 = 16 << 20;
+
 /// Rows of a dense numeric array on disk; an array of one dimension is one column.
 #[derive(Debug)]
-pub struct ZarrRows {
-    array: ZarrArray,
+pub struct ArrayRows {
+    array: Arc<dyn StoredArray>,
     dim: usize,
 }
 
-impl ZarrRows {
+impl ArrayRows {
     /// Takes a dense numeric array of one or two dimensions.
-    pub fn new(array: ZarrArray) -> Result<Self> {
+    pub fn new(array: Arc<dyn StoredArray>) -> Result<Self> {
         let dim = match *array.shape() {
             [_] => 1,
             [_, dim] if dim > 0 => dim as usize,
             _ => return Err(array.schema("shape", format!("{:?} is not rows × columns", array.shape()))),
         };
         if array.dtype() == DType::String {
-            return Err(array.schema("data_type", "strings cannot be a representation"));
+            return Err(array.schema("data_type", "strings cannot be a representation".into()));
         }
         Ok(Self { array, dim })
     }
-
-    /// The array underneath.
-    pub fn array(&self) -> &ZarrArray {
-        &self.array
-    }
 }
 
-impl RowSource for ZarrRows {
+impl RowSource for ArrayRows {
+    fn name(&self) -> String {
+        self.array.name()
+    }
+
     fn rows(&self) -> u64 {
         self.array.rows()
     }
@@ -50,8 +54,14 @@ impl RowSource for ZarrRows {
         self.array.dtype()
     }
 
+    /// Where nothing is decoded a chunk need not be read as a whole, however large it is.
     fn natural_tile_rows(&self) -> u64 {
-        self.array.inner_rows()
+        let rows = self.array.inner_rows();
+        if !self.array.reads_in_place() {
+            return rows;
+        }
+        let row = (self.dim as u64).saturating_mul(self.dtype().size().unwrap_or(8) as u64);
+        rows.min((IN_PLACE_BYTES / row).max(1))
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {
@@ -81,7 +91,7 @@ impl RowSource for ZarrRows {
         tile.values.clear();
         tile.values.reserve(values);
         let mut bytes = Vec::new();
-        for piece in self.array.bands(rows) {
+        for piece in bands(rows, self.natural_tile_rows()) {
             self.array.read_rows(piece, &mut bytes)?;
             numbers::extend_f32(self.dtype(), &bytes, &mut tile.values);
         }

@@ -106,7 +106,7 @@ fn a_reference_may_be_stored_in_another_way_when_it_has_grown() {
     for (name, bytes) in &before {
         std::fs::write(Path::new(&index).join(name), bytes).unwrap();
     }
-    let rows = gigamapper_core::source::AnnDataStore::open(&grown.root).unwrap().embedding("X_pca").unwrap();
+    let rows = gigamapper_core::source::AnnDataStore::open(&grown.root).unwrap().representation("X_pca").unwrap();
     let mut tile = gigamapper_core::types::Tile::default();
     gigamapper_core::source::RowSource::read(&rows, gigamapper_core::types::RowRange::new(0, 1400), &mut tile).unwrap();
     std::fs::remove_dir_all(grown.root.join("obsm/X_pca")).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gigamapper_core::graph::StoredNeighbors;
-use gigamapper_core::source::{AnnDataStore, StringBlock};
+use gigamapper_core::source::{AnnDataStore, StringBlock, ZarrStore};
 use gigamapper_core::types::{NeighborBlock, RowRange, Tile};
 
 pub(crate) struct Mapped {
@@ -80,7 +80,8 @@ impl Mapped {
         let mut whole = NeighborBlock::default();
         let mut block = NeighborBlock::default();
         for part in &self.parts {
-            StoredNeighbors::open(part.zarr(), "").unwrap().read(all(part), 0, &mut block).unwrap();
+            let store = ZarrStore::open(Path::new(part.name())).unwrap();
+            StoredNeighbors::open(&store, "").unwrap().read(all(part), 0, &mut block).unwrap();
             whole.k = block.k;
             whole.ids.extend_from_slice(&block.ids);
             whole.distances.extend_from_slice(&block.distances);

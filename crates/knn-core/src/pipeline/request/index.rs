@@ -23,7 +23,8 @@ pub struct IndexRequest {
     /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
     /// it.
     pub output: Option<String>,
-    /// Key in `obsm` of the reference: cells × d numbers. Default `X_pca`.
+    /// Representation of the reference: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse.
+    /// Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
     /// Lists, 1 to 2^24 and at most one for each cell. Default: a 256th of the cells, as a power of two.

@@ -23,7 +23,8 @@ pub struct MapRequest {
     pub reference: Option<String>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
     pub output: Option<String>,
-    /// Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
+    /// Representation in both stores: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse, the same
+    /// d in both. Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
     /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.

@@ -3,7 +3,7 @@
 
 use super::nullable::Nullable;
 use crate::error::{Error, Result};
-use crate::source::zarr::{ZarrStore, join};
+use crate::source::container::Container;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -30,12 +30,15 @@ impl Categories {
         Self::Values { dtype: DType::Bool, bytes: vec![0, 1] }
     }
 
-    pub(super) fn read(store: &ZarrStore, column: &str) -> Result<Self> {
-        let path = join(column, "categories");
-        let array = Nullable::open(store, &path)?;
+    pub(super) fn read(store: &dyn Container, path: &str) -> Result<Self> {
+        let array = Nullable::open(store, path)?;
         let all = RowRange::new(0, array.rows());
         if array.rows() > MOST_CATEGORIES {
             return Err(Error::schema(store.name(), path, "shape", format!("more than {MOST_CATEGORIES} categories")));
+        }
+        // Categories differ, so what was never written can be one of them at most. Believed, it would cost its writer nothing.
+        if array.rows() > 1 && array.values.is_absent()? {
+            return Err(array.values.schema("shape", format!("{} categories, none of them stored", array.rows())));
         }
         let mut missing = false;
         array.read_missing(all, |_| missing = true)?;

@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::categories::Categories;
+use super::legacy;
 use super::nullable::Nullable;
 use super::store::encoding;
 use crate::error::{Error, Result};
-use crate::source::zarr::{NodeKind, ZarrStore};
+use crate::source::container::{Container, NodeKind};
+use crate::source::key::join;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -46,25 +48,38 @@ pub struct ObsColumn {
 }
 
 impl ObsColumn {
-    pub(super) fn open(store: &ZarrStore, key: &str, path: &str, n_obs: u64) -> Result<Self> {
+    pub(super) fn open(store: &dyn Container, frame: &str, key: &str, rows: u64) -> Result<Self> {
+        let path = &*join(frame, key);
         let node = store.node(path)?.ok_or_else(|| {
-            Error::schema(store.name(), "obs", "column-order", format!("names {key:?}, which does not exist"))
+            Error::schema(store.name(), frame, "column-order", format!("names {key:?}, which does not exist"))
         })?;
         let (kind, values) = match (&node.kind, encoding(&node.attributes)) {
-            (NodeKind::Array(fields), "" | "array" | "string-array") => match DType::from_name(fields.type_name()) {
+            (NodeKind::Array(declared), "" | "array" | "string-array") => match DType::from_name(&declared.dtype) {
                 Some(dtype) => {
                     let values = Nullable::open(store, path)?;
-                    (plain_kind(dtype), Some(values))
+                    let coded =
+                        if numbers::is_integer(dtype) { legacy::categories(store, frame, key, &node)? } else { None };
+                    let kind = coded.map_or_else(
+                        || plain_kind(dtype),
+                        |(categories, ordered)| ColumnKind::Categorical { categories, ordered },
+                    );
+                    (kind, Some(values))
                 }
-                None => (ColumnKind::Other(fields.type_name().to_owned()), None),
+                None => (ColumnKind::Other(declared.dtype.clone()), None),
             },
             (NodeKind::Group, "categorical") => {
                 let codes = Nullable::pair(store, path, "codes")?;
                 if !numbers::is_integer(codes.values.dtype()) {
-                    return Err(codes.values.schema("data_type", "codes must be integers"));
+                    return Err(codes.values.schema("data_type", "codes must be integers".into()));
                 }
                 let ordered = node.attributes.get("ordered").and_then(Value::as_bool).unwrap_or(false);
-                (ColumnKind::Categorical { categories: Categories::read(store, path)?, ordered }, Some(codes))
+                (
+                    ColumnKind::Categorical {
+                        categories: Categories::read(store, &join(path, "categories"))?,
+                        ordered,
+                    },
+                    Some(codes),
+                )
             }
             (NodeKind::Group, "nullable-integer" | "nullable-boolean" | "nullable-string-array") => {
                 let values = Nullable::pair(store, path, "values")?;
@@ -77,8 +92,8 @@ impl ObsColumn {
             ColumnKind::Boolean => Some(Categories::booleans()),
             _ => None,
         };
-        let rows = values.as_ref().map_or(n_obs, Nullable::rows);
-        Ok(Self { store: store.name().into(), key: key.into(), path: path.into(), kind, categories, rows, values })
+        let rows = values.as_ref().map_or(rows, Nullable::rows);
+        Ok(Self { store: store.name().into(), key: key.into(), path: path.to_owned(), kind, categories, rows, values })
     }
 
     /// Its name.

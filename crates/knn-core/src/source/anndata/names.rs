@@ -2,7 +2,7 @@
 
 use super::nullable::Nullable;
 use crate::error::Result;
-use crate::source::zarr::ZarrStore;
+use crate::source::container::Container;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
 
@@ -16,7 +16,7 @@ pub struct ObsNames {
 }
 
 impl ObsNames {
-    pub(super) fn open(store: &ZarrStore, path: &str) -> Result<Self> {
+    pub(super) fn open(store: &dyn Container, path: &str) -> Result<Self> {
         Ok(Self { index: Nullable::open(store, path)? })
     }
 

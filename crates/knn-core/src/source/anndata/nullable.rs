@@ -1,39 +1,42 @@
 //! Values with a mask: anndata's `nullable-*` groups, and plain arrays, which have none.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::source::StringBlock;
-use crate::source::zarr::{NodeKind, ZarrArray, ZarrStore, join};
+use crate::source::container::{Container, Missing, NodeKind, StoredArray};
+use crate::source::key::join;
 use crate::types::{DType, RowRange};
 
 /// A one-dimensional array of values, and where it says so, a mask of the missing ones.
 #[derive(Debug)]
 pub(super) struct Nullable {
-    pub(super) values: ZarrArray,
-    mask: Option<ZarrArray>,
+    pub(super) values: Arc<dyn StoredArray>,
+    mask: Option<Arc<dyn StoredArray>>,
 }
 
 impl Nullable {
     /// Opens an array, or a group with `values` and `mask`.
-    pub(super) fn open(store: &ZarrStore, path: &str) -> Result<Self> {
-        let node = store.node(path)?.ok_or_else(|| Error::schema(store.name(), path, "zarr.json", "is missing"))?;
+    pub(super) fn open(store: &dyn Container, path: &str) -> Result<Self> {
+        let node = store.node(path)?.ok_or_else(|| Error::schema(store.name(), path, "node", "is missing"))?;
         match node.kind {
-            NodeKind::Array(_) => Self::of(ZarrArray::open(store, path)?, None),
+            NodeKind::Array(_) => Self::of(store.array(path, Missing::Fill)?, None),
             NodeKind::Group => Self::pair(store, path, "values"),
         }
     }
 
     /// Opens the member `values` of a group, with its `mask` if there is one.
-    pub(super) fn pair(store: &ZarrStore, path: &str, values: &str) -> Result<Self> {
-        let member = |name: &str| -> Result<Option<ZarrArray>> {
+    pub(super) fn pair(store: &dyn Container, path: &str, values: &str) -> Result<Self> {
+        let member = |name: &str| -> Result<Option<Arc<dyn StoredArray>>> {
             let path = join(path, name);
-            store.node(&path)?.map(|_| ZarrArray::open(store, &path)).transpose()
+            store.node(&path)?.map(|_| store.array(&path, Missing::Fill)).transpose()
         };
         let values =
             member(values)?.ok_or_else(|| Error::schema(store.name(), path, values, "the array is missing"))?;
         Self::of(values, member("mask")?)
     }
 
-    fn of(values: ZarrArray, mask: Option<ZarrArray>) -> Result<Self> {
+    fn of(values: Arc<dyn StoredArray>, mask: Option<Arc<dyn StoredArray>>) -> Result<Self> {
         if values.shape().len() != 1 {
             return Err(values.schema("shape", format!("{:?} has not one dimension", values.shape())));
         }
@@ -64,7 +67,7 @@ impl Nullable {
     }
 
     pub(super) fn natural_rows(&self) -> u64 {
-        self.values.inner_rows().max(self.mask.as_ref().map_or(1, ZarrArray::inner_rows))
+        self.values.inner_rows().max(self.mask.as_ref().map_or(1, |mask| mask.inner_rows()))
     }
 
     pub(super) fn scratch_bytes(&self, rows: u64) -> u64 {
@@ -75,7 +78,7 @@ impl Nullable {
     }
 
     pub(super) fn stored_bytes(&self) -> u64 {
-        self.values.stored_bytes() + self.mask.as_ref().map_or(0, ZarrArray::stored_bytes)
+        self.values.stored_bytes() + self.mask.as_ref().map_or(0, |mask| mask.stored_bytes())
     }
 
     /// Reads values and calls `set_missing` with the position of every missing one.
@@ -106,7 +109,7 @@ impl Nullable {
 
     pub(super) fn preflight(&self) -> Result<()> {
         self.values.preflight()?;
-        self.mask.as_ref().map_or(Ok(()), ZarrArray::preflight)
+        self.mask.as_ref().map_or(Ok(()), |mask| mask.preflight())
     }
 
     pub(super) fn fingerprint(&self, seed: u64) -> Result<u128> {

@@ -6,25 +6,27 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::column::ObsColumn;
+use super::frame::{Frame, group};
+use super::matrix;
 use super::names::ObsNames;
 use super::nullable::Nullable;
 use crate::error::{Error, Result};
-use crate::source::zarr::{Missing, Node, NodeKind, ZarrArray, ZarrStore, is_valid_path, join};
-use crate::source::{RowSource, StringBlock, ZarrRows};
+use crate::source::container::{Container, Node};
+use crate::source::key::{is_valid_path, join};
+use crate::source::{RowSource, StringBlock, open};
 use crate::types::RowRange;
 
 /// More colours than any key has.
 const MOST_COLORS: u64 = 1 << 16;
 
-/// An AnnData in a zarr v3 folder.
+/// An AnnData, in whatever format it is stored.
 #[derive(Debug, Clone)]
 pub struct AnnDataStore {
-    store: ZarrStore,
+    store: Arc<dyn Container>,
     version: String,
     n_obs: u64,
     n_vars: u64,
-    obs_index: String,
-    obs_keys: Vec<String>,
+    obs: Frame,
 }
 
 /// The `encoding-type` of a node; empty where it says none.
@@ -35,27 +37,22 @@ pub(in crate::source) fn encoding(attributes: &Map<String, Value>) -> &str {
 impl AnnDataStore {
     /// Opens the AnnData at `path` and learns its number of cells and genes.
     pub fn open(path: &Path) -> Result<Self> {
-        let store = ZarrStore::open(path)?;
-        let root = group(&store, "")?;
-        if encoding(&root.attributes) != "anndata" {
-            let found = encoding(&root.attributes);
-            let reason = if store.node("obs")?.is_some() && found.is_empty() {
-                "is missing: this looks like an AnnData of before version 0.8; read and write it again".to_owned()
-            } else {
-                format!("is {found:?} and not \"anndata\"")
-            };
-            return Err(Error::schema(store.name(), "", "encoding-type", reason));
-        }
+        Self::of(open(path)?)
+    }
+
+    /// The AnnData whose root is that of a container.
+    pub fn of(container: Arc<dyn Container>) -> Result<Self> {
+        let store = container.as_ref();
+        let root = group(store, "")?;
+        check_root(store, &root)?;
         let version = root.attributes.get("encoding-version").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let obs = group(&store, "obs")?;
-        let obs_index = index_path(&store, "obs", &obs)?;
-        let n_obs = Nullable::open(&store, &obs_index)?.rows();
+        let obs = Frame::open(store, "obs")?;
+        let n_obs = Nullable::open(store, &obs.index)?.rows();
         let n_vars = match store.node("var")? {
-            Some(var) => Nullable::open(&store, &index_path(&store, "var", &var)?)?.rows(),
+            Some(_) => Nullable::open(store, &Frame::open(store, "var")?.index)?.rows(),
             None => 0,
         };
-        let obs_keys = column_order(&store, "obs", &obs)?;
-        Ok(Self { store, version, n_obs, n_vars, obs_index, obs_keys })
+        Ok(Self { store: container, version, n_obs, n_vars, obs })
     }
 
     /// The store as the user named it.
@@ -63,9 +60,9 @@ impl AnnDataStore {
         self.store.name()
     }
 
-    /// The zarr store underneath.
-    pub fn zarr(&self) -> &ZarrStore {
-        &self.store
+    /// What it is stored in.
+    pub fn container(&self) -> &dyn Container {
+        self.store.as_ref()
     }
 
     /// `encoding-version` of the AnnData.
@@ -85,7 +82,7 @@ impl AnnDataStore {
 
     /// Columns of `obs`, in their order.
     pub fn obs_keys(&self) -> Vec<String> {
-        self.obs_keys.clone()
+        self.obs.columns.clone()
     }
 
     /// Keys of `obsm`, sorted.
@@ -98,44 +95,34 @@ impl AnnDataStore {
         self.store.children("layers").unwrap_or_default()
     }
 
-    /// A dense array of `obsm`, as a source of f32 rows.
+    /// A matrix with a row for every cell, as a source of f32 rows: a key of `obsm`, `X`, `layers/<name>` or
+    /// `obsm/<key>`; dense, sparse, or a data frame of numbers.
     pub fn representation(&self, key: &str) -> Result<Arc<dyn RowSource>> {
-        Ok(Arc::new(self.embedding(key)?))
+        matrix::open(self, key, &matrix::path_of(key))
     }
 
-    /// The same, with the array underneath.
-    pub fn embedding(&self, key: &str) -> Result<ZarrRows> {
-        let path = join("obsm", key);
-        let node = if is_valid_path(key) { self.store.node(&path)? } else { None };
-        let Some(node) = node else { return Err(self.not_found("obsm key", key, self.obsm_keys())) };
-        if matches!(node.kind, NodeKind::Group) {
-            return Err(Error::Unsupported {
-                what: format!("{}/{path}, a {:?},", self.name(), encoding(&node.attributes)),
-                remedy: "store it as a dense array to use it as a representation".into(),
-            });
-        }
-        let rows = ZarrRows::new(ZarrArray::open(&self.store, &path)?.with_missing(Missing::AllOrNone))?;
-        if rows.rows() != self.n_obs {
-            return Err(self.shape_error(&path, rows.array().shape()));
-        }
-        Ok(rows)
+    /// A member of `obsm`, whatever it is called.
+    pub fn embedding(&self, key: &str) -> Result<Arc<dyn RowSource>> {
+        matrix::open(self, key, &join("obsm", key))
     }
 
     /// A column of `obs`.
     pub fn column(&self, key: &str) -> Result<ObsColumn> {
-        if !self.obs_keys.iter().any(|known| known == key) {
+        if !self.obs.columns.iter().any(|known| known == key) {
+            if !["zarr", "h5ad"].contains(&self.store.format()) && self.obs.columns.is_empty() {
+                return Err(Error::Unsupported {
+                    what: format!("transferring {key:?} from {}, which holds rows and no columns,", self.name()),
+                    remedy: "name an AnnData or a table that has the column as reference".into(),
+                });
+            }
             return Err(self.not_found("obs column", key, self.obs_keys()));
         }
-        let column = ObsColumn::open(&self.store, key, &join("obs", key), self.n_obs)?;
-        if column.rows() != self.n_obs {
-            return Err(self.shape_error(&join("obs", key), &[column.rows()]));
-        }
-        Ok(column)
+        self.obs.column(self.container(), key, self.n_obs)
     }
 
     /// The names of the cells.
     pub fn names(&self) -> Result<ObsNames> {
-        ObsNames::open(&self.store, &self.obs_index)
+        ObsNames::open(self.container(), &self.obs.index)
     }
 
     /// The colours that scanpy stored for the categories of a column; `None` where there are none.
@@ -144,7 +131,7 @@ impl AnnDataStore {
         if !is_valid_path(&path) || self.store.node(&path)?.is_none() {
             return Ok(None);
         }
-        let colors = Nullable::open(&self.store, &path)?;
+        let colors = Nullable::open(self.container(), &path)?;
         if colors.rows() > MOST_COLORS {
             return Err(Error::schema(self.name(), path, "shape", format!("more than {MOST_COLORS} colors")));
         }
@@ -156,42 +143,21 @@ impl AnnDataStore {
     fn not_found(&self, kind: &str, key: &str, available: Vec<String>) -> Error {
         Error::NotFound { store: self.name().into(), kind: kind.into(), key: key.into(), available }
     }
+}
 
-    fn shape_error(&self, path: &str, shape: &[u64]) -> Error {
-        Error::Shape {
-            left: format!("{}/{path}", self.name()),
-            left_shape: shape.to_vec(),
-            right: format!("{}/obs", self.name()),
-            right_shape: vec![self.n_obs],
-            reason: "one row for every cell".into(),
+/// Whether the root is that of an AnnData. Before version 0.8 it said nothing of itself.
+fn check_root(store: &dyn Container, root: &Node) -> Result<()> {
+    match encoding(&root.attributes) {
+        "anndata" => Ok(()),
+        "" if store.node("obs")?.is_some() => Ok(()),
+        found if found.eq_ignore_ascii_case("mudata") => {
+            let modalities = store.children("mod")?;
+            let named: Vec<String> = modalities.iter().map(|name| format!("{}/mod/{name}", store.name())).collect();
+            Err(Error::Unsupported {
+                what: format!("{}, a MuData of several modalities,", store.name()),
+                remedy: format!("name one of them: {}", named.join(", ")),
+            })
         }
+        found => Err(Error::schema(store.name(), "", "encoding-type", format!("is {found:?} and not \"anndata\""))),
     }
-}
-
-fn group(store: &ZarrStore, path: &str) -> Result<Node> {
-    match store.node(path)? {
-        Some(node) if matches!(node.kind, NodeKind::Group) => Ok(node),
-        Some(_) => Err(Error::schema(store.name(), path, "node_type", "is an array where a group is expected")),
-        None => Err(Error::schema(store.name(), path, "zarr.json", "the group is missing")),
-    }
-}
-
-fn index_path(store: &ZarrStore, frame: &str, node: &Node) -> Result<String> {
-    let index = node.attributes.get("_index").and_then(Value::as_str).ok_or_else(|| {
-        Error::schema(store.name(), frame, "_index", "is missing: it must name the member that holds the names")
-    })?;
-    if !is_valid_path(index) {
-        return Err(Error::schema(store.name(), frame, "_index", format!("{index:?} is not a plain name")));
-    }
-    Ok(join(frame, index))
-}
-
-fn column_order(store: &ZarrStore, frame: &str, node: &Node) -> Result<Vec<String>> {
-    let wrong = |reason: &str| Error::schema(store.name(), frame, "column-order", reason);
-    let order = node.attributes.get("column-order").ok_or_else(|| wrong("is missing"))?;
-    let names = order.as_array().ok_or_else(|| wrong("is not a list"))?;
-    names
-        .iter()
-        .map(|name| name.as_str().map(str::to_owned).ok_or_else(|| wrong("has a member that is no name")))
-        .collect()
 }

@@ -170,8 +170,9 @@ fn representations_are_converted_and_checked() {
     array(&root, "obsm/flat", &Spec::new(DType::UInt8, &[N]), &[1, 2, 3, 4, 5, 255]);
     array(&root, "obsm/short", &Spec::new(DType::Float32, &[5, 2]), &floats((0..10u8).map(f32::from)));
     group(&root, "obsm/frame", &encoded("dataframe"));
+    group(&root, "obsm/nested", &encoded("awkward-array"));
     let open = AnnDataStore::open(&root).unwrap();
-    assert_eq!(open.obsm_keys(), ["X_pca", "flat", "frame", "short"]);
+    assert_eq!(open.obsm_keys(), ["X_pca", "flat", "frame", "nested", "short"]);
     let mut tile = Tile::default();
     let pca = open.representation("X_pca").unwrap();
     assert_eq!((pca.rows(), pca.dim(), pca.dtype(), pca.natural_tile_rows()), (N, 2, DType::Float64, 2));
@@ -181,7 +182,8 @@ fn representations_are_converted_and_checked() {
     open.representation("flat").unwrap().read(RowRange::new(4, 6), &mut tile).unwrap();
     assert_eq!((tile.dim, tile.values.as_slice()), (1, &[5.0, 255.0][..]));
     assert_eq!(code(open.representation("short").map(drop)), "GM_SHAPE");
-    assert_eq!(code(open.representation("frame").map(drop)), "GM_UNSUPPORTED");
+    assert_eq!(code(open.representation("frame").map(drop)), "GM_SCHEMA");
+    assert_eq!(code(open.representation("nested").map(drop)), "GM_UNSUPPORTED");
     let error = open.representation("X_umap").map(drop).unwrap_err();
     assert!(error.hint().unwrap().contains("X_pca"), "{error}");
     assert_eq!(code(open.representation("../obs").map(drop)), "GM_NOT_FOUND");
@@ -201,10 +203,15 @@ fn colors_are_optional() {
 #[test]
 fn what_is_no_anndata_is_named() {
     let (_folder, root) = anndata(2, &[]);
+    // Before version 0.8 the root said nothing of itself.
     group(&root, "", &json!({}));
-    let error = AnnDataStore::open(&root).unwrap_err();
-    assert!(error.code() == "GM_SCHEMA" && error.to_string().contains("0.8"), "{error}");
+    assert_eq!(AnnDataStore::open(&root).unwrap().n_obs(), 2);
+    group(&root, "", &encoded("raw"));
+    assert_eq!(code(AnnDataStore::open(&root)), "GM_SCHEMA");
     group(&root, "", &encoded("MuData"));
+    assert_eq!(code(AnnDataStore::open(&root)), "GM_UNSUPPORTED");
+    std::fs::remove_dir_all(root.join("obs")).unwrap();
+    group(&root, "", &json!({}));
     assert_eq!(code(AnnDataStore::open(&root)), "GM_SCHEMA");
 }
 

@@ -6,24 +6,16 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 
 use super::codec::HEADER_BYTES;
-use super::key::join;
 use super::metadata::{ArrayMetadata, At};
+use super::object::Object;
 use super::read::{chunk_name, in_flight};
 use super::shard::{Indexes, Span, read_index};
 use super::spare::Spare;
-use super::store::{NodeKind, Object, ZarrStore};
+use super::store::{ZarrKind, ZarrStore};
 use crate::error::{Error, Result};
+use crate::source::container::Missing;
+use crate::source::key::join;
 use crate::types::{DType, RowRange};
-
-/// What a chunk object that does not exist means. Missing inner chunks of a shard are always fill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// The fill value: writers leave out chunks of nothing else. For columns.
-    Fill,
-    /// The fill value if no object of the array exists, damage if some do. For embeddings, where a lost shard would
-    /// otherwise become a million cells at the origin.
-    AllOrNone,
-}
 
 /// An array of a zarr store.
 #[derive(Debug)]
@@ -49,7 +41,7 @@ impl ZarrArray {
             key: path.into(),
             available: Vec::new(),
         })?;
-        let NodeKind::Array(fields) = &node.kind else {
+        let ZarrKind::Array(fields) = &node.kind else {
             return Err(Error::schema(store.name(), path, "node_type", "is a group where an array is expected"));
         };
         let metadata = ArrayMetadata::parse(fields, &At { store: store.name(), array: path })?;

@@ -3,14 +3,16 @@
 //! What a chunk must decode to is known before: exactly, for types of fixed size; within a bound, for strings. Each step
 //! is given that size and writes no more. The `zarrs` crate's own chain decodes without bound and its string codec panics
 //! on lengths that lie, so only its blosc is used, behind a check of the frame's header; `bytes`, `transpose`,
-//! `vlen-utf8` and `crc32c` are a few lines each, and zstd and gzip are asked for a bounded output directly.
+//! `vlen-utf8`, `crc32c` and the filters of zarr v2 are a few lines each, and zstd and gzip are asked for a bounded output directly.
 
 use std::io::Read;
 use std::ops::Range;
 
 use zarrs::array::codec::{blosc_decompress_bytes, blosc_validate};
 
+use super::filter::{Delta, unshuffle};
 use super::metadata::{At, LARGEST_CHUNK, Named};
+use super::text::FixedText;
 use crate::error::Result;
 use crate::source::StringBlock;
 use crate::types::DType;
@@ -23,6 +25,8 @@ const LONGEST_MEAN_STRING: u64 = 4096;
 const STRINGS_SLACK: u64 = 1 << 20;
 /// zstd's densest block: 3 bytes of header and 1 that repeats for 128 KiB.
 const ZSTD_BLOCK: u64 = 128 << 10;
+/// No element is larger that a shuffle takes apart.
+const LARGEST_SHUFFLED: usize = 1 << 16;
 /// Bytes of an encoded chunk that tell how large it decodes.
 pub(super) const HEADER_BYTES: u64 = 32;
 
@@ -41,6 +45,8 @@ enum Values {
     Fixed { size: usize, swap: bool },
     /// Interleaved lengths and texts.
     Strings,
+    /// Texts of one width, big-endian if `swap`.
+    Texts { text: FixedText, swap: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,23 +56,39 @@ enum Step {
     Zlib,
     Blosc,
     Crc32c,
+    Shuffle { size: usize },
+    Delta(Delta),
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+            Self::Zlib => "zlib",
+            Self::Blosc => "blosc",
+            Self::Crc32c => "crc32c",
+            Self::Shuffle { .. } => "shuffle",
+            Self::Delta(_) => "delta",
+        }
+    }
 }
 
 /// What a step must yield.
 #[derive(Debug, Clone, Copy)]
-enum Size {
+pub(in crate::source) enum Size {
     Exactly(u64),
     AtMost(u64),
 }
 
 impl Size {
-    fn most(self) -> u64 {
+    pub(in crate::source) fn most(self) -> u64 {
         match self {
             Self::Exactly(size) | Self::AtMost(size) => size,
         }
     }
 
-    fn check(self, found: u64) -> Result<(), String> {
+    pub(in crate::source) fn check(self, found: u64) -> Result<(), String> {
         match self {
             Self::Exactly(size) if found != size => Err(format!("decodes to {found} bytes and not {size}")),
             Self::AtMost(size) if found > size => Err(format!("decodes to {found} bytes, more than {size}")),
@@ -86,7 +108,13 @@ pub(super) fn ends_big(bytes: &Named) -> Result<bool, String> {
 
 impl Codecs {
     /// Checks that every codec of the chain is one that can be decoded within bounds.
-    pub(super) fn parse(chain: &[Named], dtype: DType, inner: &[u64], at: &At<'_>) -> Result<Self> {
+    pub(super) fn parse(
+        chain: &[Named],
+        dtype: DType,
+        text: Option<FixedText>,
+        inner: &[u64],
+        at: &At<'_>,
+    ) -> Result<Self> {
         if chain.len() > MOST_CODECS {
             return Err(at.unsupported(&format!("a chain of {} codecs", chain.len())));
         }
@@ -101,16 +129,20 @@ impl Codecs {
                 _ => return Err(at.unsupported("this transpose codec")),
             }
         }
-        let values = match (chain.next(), dtype.size()) {
-            (Some(codec), Some(size)) if codec.name() == "bytes" => {
+        let values = match (chain.next(), dtype.size(), text) {
+            (Some(codec), Some(size), _) if codec.name() == "bytes" => {
                 let big = ends_big(codec).map_err(|reason| at.unsupported(&reason))?;
                 Values::Fixed { size, swap: size > 1 && big != cfg!(target_endian = "big") }
             }
-            (Some(codec), None) if codec.name() == "vlen-utf8" => Values::Strings,
-            (Some(codec), _) => {
+            (Some(codec), None, Some(text)) if codec.name() == "bytes" => {
+                let swap = ends_big(codec).map_err(|reason| at.unsupported(&reason))?;
+                Values::Texts { text, swap }
+            }
+            (Some(codec), None, None) if codec.name() == "vlen-utf8" => Values::Strings,
+            (Some(codec), ..) => {
                 return Err(at.unsupported(&format!("codec {:?} for {}", codec.name(), dtype.name())));
             }
-            (None, _) => return Err(at.unsupported("a chain without an array-to-bytes codec")),
+            (None, ..) => return Err(at.unsupported("a chain without an array-to-bytes codec")),
         };
         let steps = chain
             .map(|codec| match codec.name() {
@@ -119,6 +151,13 @@ impl Codecs {
                 "zlib" | "numcodecs.zlib" => Ok(Step::Zlib),
                 "blosc" => Ok(Step::Blosc),
                 "crc32c" => Ok(Step::Crc32c),
+                "shuffle" | "numcodecs.shuffle" => match codec.field("elementsize").unwrap_or(4) {
+                    size @ 1..=LARGEST_SHUFFLED => Ok(Step::Shuffle { size }),
+                    size => Err(at.schema("filters", format!("a shuffle of elements of {size} bytes"))),
+                },
+                "delta" | "numcodecs.delta" => {
+                    Delta::parse(codec).map(Step::Delta).map_err(|reason| at.schema("filters", reason))
+                }
                 other => Err(at.unsupported(&format!("codec {other:?}"))),
             })
             .collect::<Result<_>>()?;
@@ -137,7 +176,7 @@ impl Codecs {
 
     /// Name for people: `raw`, `zstd`, `blosc`.
     pub(super) fn name(&self) -> String {
-        let names: Vec<String> = self.steps.iter().map(|step| format!("{step:?}").to_lowercase()).collect();
+        let names: Vec<String> = self.steps.iter().map(|step| step.name().to_owned()).collect();
         if names.is_empty() { "raw".into() } else { names.join("+") }
     }
 
@@ -145,6 +184,7 @@ impl Codecs {
     pub(super) fn largest_decoded(&self, elements: u64) -> u64 {
         match self.values {
             Values::Fixed { size, .. } => elements.saturating_mul(size as u64),
+            Values::Texts { text, .. } => elements.saturating_mul(text.bytes() as u64),
             Values::Strings => {
                 elements.saturating_mul(4 + LONGEST_MEAN_STRING).saturating_add(STRINGS_SLACK).min(LARGEST_CHUNK)
             }
@@ -204,6 +244,10 @@ impl Codecs {
         wanted: Range<usize>,
         out: &mut StringBlock,
     ) -> Result<(), String> {
+        if let Values::Texts { text, swap } = self.values {
+            let bytes = self.decode_bytes(encoded, Size::Exactly(self.largest_decoded(elements)), &mut Vec::new())?;
+            return text.read(&bytes, swap, wanted, out);
+        }
         let bytes = self.decode_bytes(encoded, Size::AtMost(self.largest_decoded(elements)), &mut Vec::new())?;
         let (count, mut rest) = split_length(&bytes).ok_or("ends before its number of strings")?;
         if count as u64 != elements {
@@ -231,6 +275,8 @@ impl Codecs {
             size = match (step, size) {
                 (Step::Crc32c, Size::Exactly(size)) => Size::Exactly(size + 4),
                 (Step::Crc32c, Size::AtMost(size)) => Size::AtMost(size + 4),
+                // Filters change no length.
+                (Step::Shuffle { .. } | Step::Delta(_), size) => size,
                 (_, size) => Size::AtMost(expanded(size.most())),
             };
         }
@@ -247,6 +293,8 @@ impl Codecs {
                 Step::Zlib => read_bounded(flate2::read::ZlibDecoder::new(bytes.as_slice()), "zlib", size)?,
                 Step::Blosc => decode_blosc(&bytes, size)?,
                 Step::Crc32c => decode_crc32c(bytes)?,
+                Step::Shuffle { size } => unshuffle(&bytes, *size)?,
+                Step::Delta(delta) => delta.decode(bytes)?,
             };
             size.check(bytes.len() as u64)?;
         }
@@ -255,11 +303,11 @@ impl Codecs {
 }
 
 /// What data of `size` bytes grow to at most: deflate's bound is the widest of the codecs'.
-fn expanded(size: u64) -> u64 {
+pub(in crate::source) fn expanded(size: u64) -> u64 {
     size.saturating_add(size / 8).saturating_add(64 << 10)
 }
 
-fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String> {
+pub(in crate::source) fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String> {
     let told = zstd::zstd_safe::get_frame_content_size(bytes).map_err(|_| "is not a zstd frame")?;
     if let Some(told) = told {
         size.check(told).map_err(|reason| format!("zstd: {reason}"))?;
@@ -274,7 +322,7 @@ fn decode_zstd(bytes: &[u8], size: Size, out: &mut Vec<u8>) -> Result<(), String
     Ok(())
 }
 
-fn decode_blosc(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
+pub(in crate::source) fn decode_blosc(bytes: &[u8], size: Size) -> Result<Vec<u8>, String> {
     let told = blosc_validate(bytes).ok_or("is not a blosc frame")?;
     size.check(told as u64).map_err(|reason| format!("blosc: {reason}"))?;
     blosc_decompress_bytes(bytes, told, 1).map_err(|error| format!("blosc: {error}"))

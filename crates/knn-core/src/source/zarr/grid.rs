@@ -3,17 +3,18 @@
 //! Without sharding an object is its own only inner chunk. Arithmetic here is unchecked where the metadata parser has
 //! already bounded the factors: a shape's product is at most 2^48, as are the chunk's.
 
+use crate::source::container::bands;
 use crate::types::RowRange;
 
 /// The regular grid of an array.
 #[derive(Debug, Clone)]
-pub(super) struct Grid {
+pub(in crate::source) struct Grid {
     /// Shape of the array.
-    pub(super) shape: Vec<u64>,
+    pub(in crate::source) shape: Vec<u64>,
     /// Shape of one chunk object: the shard, or the chunk.
-    pub(super) object: Vec<u64>,
+    pub(in crate::source) object: Vec<u64>,
     /// Shape of one inner chunk; divides `object`.
-    pub(super) inner: Vec<u64>,
+    pub(in crate::source) inner: Vec<u64>,
 }
 
 /// An inner chunk: the object that holds it, and its number there in C order.
@@ -25,37 +26,37 @@ pub(super) struct Place {
 
 impl Grid {
     /// Extent along the first axis.
-    pub(super) fn rows(&self) -> u64 {
+    pub(in crate::source) fn rows(&self) -> u64 {
         self.shape.first().copied().unwrap_or(1)
     }
 
     /// Extent along the second axis, 1 where there is none.
-    pub(super) fn columns(&self) -> u64 {
+    pub(in crate::source) fn columns(&self) -> u64 {
         self.shape.get(1).copied().unwrap_or(1)
     }
 
     /// Rows of a band: one inner chunk high, all columns wide. Never 0.
-    pub(super) fn band_rows(&self) -> u64 {
+    pub(in crate::source) fn band_rows(&self) -> u64 {
         self.inner.first().copied().unwrap_or(1)
     }
 
     /// Columns of an inner chunk. Never 0.
-    pub(super) fn inner_columns(&self) -> u64 {
+    pub(in crate::source) fn inner_columns(&self) -> u64 {
         self.inner.get(1).copied().unwrap_or(1)
     }
 
     /// Inner chunks side by side in a band.
-    pub(super) fn band_width(&self) -> u64 {
+    pub(in crate::source) fn band_width(&self) -> u64 {
         self.columns().div_ceil(self.inner_columns())
     }
 
     /// Elements of an inner chunk; those at the edge are padded to it.
-    pub(super) fn inner_elements(&self) -> u64 {
+    pub(in crate::source) fn inner_elements(&self) -> u64 {
         self.inner.iter().product()
     }
 
     /// Objects along each axis.
-    pub(super) fn objects(&self) -> Vec<u64> {
+    pub(in crate::source) fn objects(&self) -> Vec<u64> {
         self.shape.iter().zip(&self.object).map(|(shape, object)| shape.div_ceil(*object)).collect()
     }
 
@@ -76,15 +77,8 @@ impl Grid {
     }
 
     /// Cuts a range of rows at the bands.
-    pub(super) fn bands(&self, rows: RowRange) -> impl Iterator<Item = RowRange> + use<> {
-        let band = self.band_rows();
-        let mut start = rows.start;
-        std::iter::from_fn(move || {
-            let end = (start - start % band).saturating_add(band).min(rows.end);
-            let piece = RowRange { start, end };
-            start = end;
-            (piece.start < piece.end).then_some(piece)
-        })
+    pub(in crate::source) fn bands(&self, rows: RowRange) -> impl Iterator<Item = RowRange> + use<> {
+        bands(rows, self.band_rows())
     }
 }
 
@@ -99,13 +93,5 @@ mod tests {
         assert_eq!((grid.slots(), grid.band_width()), (8, 4));
         assert_eq!(grid.place(5, 3), Place { object: vec![1, 1], slot: 3 });
         assert_eq!(grid.place(3, 0), Place { object: vec![0, 0], slot: 6 });
-    }
-
-    #[test]
-    fn bands_cut_where_inner_chunks_end() {
-        let grid = Grid { shape: vec![12], object: vec![5], inner: vec![5] };
-        let cuts: Vec<_> = grid.bands(RowRange::new(3, 12)).map(|r| (r.start, r.end)).collect();
-        assert_eq!(cuts, [(3, 5), (5, 10), (10, 12)]);
-        assert_eq!(grid.bands(RowRange::new(4, 4)).count(), 0);
     }
 }

@@ -7,6 +7,7 @@ use super::codec::{Codecs, ends_big};
 use super::fill::fill_bytes;
 use super::grid::Grid;
 use super::key_encoding::KeyEncoding;
+use super::text::FixedText;
 use crate::error::{Error, Result};
 use crate::types::DType;
 
@@ -21,19 +22,19 @@ const MOST_SLOTS: u64 = 1 << 22;
 
 /// The fields of a `zarr.json` that are read. Everything else, consolidated metadata above all, is skipped unparsed.
 #[derive(Debug, Deserialize)]
-pub(in crate::source) struct Fields {
+pub(super) struct Fields {
     pub(super) zarr_format: u64,
     pub(super) node_type: String,
     #[serde(default)]
     pub(super) attributes: Map<String, Value>,
-    shape: Option<Vec<u64>>,
-    data_type: Option<Named>,
-    chunk_grid: Option<Named>,
-    chunk_key_encoding: Option<Named>,
-    fill_value: Option<Value>,
-    codecs: Option<Vec<Named>>,
+    pub(super) shape: Option<Vec<u64>>,
+    pub(super) data_type: Option<Named>,
+    pub(super) chunk_grid: Option<Named>,
+    pub(super) chunk_key_encoding: Option<Named>,
+    pub(super) fill_value: Option<Value>,
+    pub(super) codecs: Option<Vec<Named>>,
     #[serde(default)]
-    storage_transformers: Vec<Value>,
+    pub(super) storage_transformers: Vec<Value>,
 }
 
 /// zarr's extension points: a name, or a name with a configuration.
@@ -64,13 +65,14 @@ impl Named {
 }
 
 impl Fields {
-    /// Name of the element type, for what cannot be read further.
-    pub(in crate::source) fn type_name(&self) -> &str {
-        self.data_type.as_ref().map_or("", Named::name)
+    /// Name of the element type, for what cannot be read further. Texts of every kind are `string`.
+    pub(super) fn type_name(&self) -> &str {
+        let named = self.data_type.as_ref();
+        if named.is_some_and(FixedText::is_named) { "string" } else { named.map_or("", Named::name) }
     }
 
     /// The declared shape, for what is only described.
-    pub(in crate::source) fn shape(&self) -> &[u64] {
+    pub(super) fn shape(&self) -> &[u64] {
         self.shape.as_deref().unwrap_or_default()
     }
 }
@@ -109,7 +111,7 @@ impl At<'_> {
     pub(super) fn unsupported(&self, what: &str) -> Error {
         Error::Unsupported {
             what: format!("{}/{}: {what}", self.store, self.array),
-            remedy: "write the store again with anndata's defaults (zarr v3)".into(),
+            remedy: "write the store again with anndata's defaults".into(),
         }
     }
 }
@@ -125,7 +127,9 @@ impl ArrayMetadata {
         if product(shape.iter().map(|&extent| extent.max(1))).is_none_or(|elements| elements > MOST_ELEMENTS) {
             return Err(at.schema("shape", format!("{shape:?} is more than 2^48 elements")));
         }
-        let name = fields.data_type.as_ref().ok_or_else(|| at.schema("data_type", "is missing"))?.name();
+        let named = fields.data_type.as_ref().ok_or_else(|| at.schema("data_type", "is missing"))?;
+        let text = FixedText::parse(named).map_err(|reason| at.schema("data_type", reason))?;
+        let name = if text.is_some() { DType::String.name() } else { named.name() };
         let dtype = DType::from_name(name).ok_or_else(|| at.unsupported(&format!("data type {name:?}")))?;
         if !fields.storage_transformers.is_empty() {
             return Err(at.unsupported("storage transformers"));
@@ -160,14 +164,14 @@ impl ArrayMetadata {
             return Err(at.schema("codecs", format!("more than {MOST_SLOTS} inner chunks in a shard")));
         }
         // A string takes four bytes at least, and eight of ours.
-        let element = dtype.size().unwrap_or(8) as u64;
+        let element = dtype.size().unwrap_or_else(|| text.map_or(8, |text| text.bytes().max(8))) as u64;
         let bytes = product(grid.inner.iter().copied()).and_then(|elements| elements.checked_mul(element));
         if bytes.is_none_or(|bytes| bytes > LARGEST_CHUNK) {
             return Err(
                 at.schema("chunk_grid", format!("a chunk {:?} of {} is more than 1 GiB", grid.inner, dtype.name()))
             );
         }
-        let codecs = Codecs::parse(&codecs, dtype, &grid.inner, at)?;
+        let codecs = Codecs::parse(&codecs, dtype, text, &grid.inner, at)?;
         let fill = fill_bytes(dtype, fields.fill_value.as_ref())
             .ok_or_else(|| at.schema("fill_value", format!("{:?} is no {}", fields.fill_value, dtype.name())))?;
         let keys = KeyEncoding::parse_metadata(fields.chunk_key_encoding.as_ref(), at)?;

@@ -2,8 +2,9 @@
 //! where a shape lies.
 
 use super::array::ZarrArray;
-use super::key::join;
+use super::files::EntryKind;
 use crate::error::{Error, Result};
+use crate::source::key::join;
 
 /// More chunk objects than a store of a billion cells has.
 const MOST_OBJECTS: usize = 1 << 24;
@@ -21,15 +22,15 @@ impl ZarrArray {
 
     /// Walks at most as deep as keys go. Folders that are links are not walked: they could form a loop.
     fn list(&self, below: &str, depth: usize, found: &mut Vec<Vec<u64>>) -> Result<()> {
-        for (name, kind) in self.store().entries(&join(self.path(), below))? {
+        for (name, kind) in self.store().entries(join(self.path(), below).trim_end_matches('/'))? {
             let path = join(below, &name);
-            if kind.is_dir() {
+            if kind == EntryKind::Folder {
                 if depth > 0 {
                     self.list(&path, depth - 1, found)?;
                 }
             } else if let Some(object) = self.metadata().keys.parse(&path, self.metadata().grid.shape.len()) {
                 found.push(object);
-            } else if kind.is_symlink() {
+            } else if kind == EntryKind::Link {
                 // Perhaps a folder of chunks: what is not listed would be taken for never written.
                 return Err(Error::Corrupt {
                     file: format!("{}/{}", self.store().name(), join(self.path(), &path)),

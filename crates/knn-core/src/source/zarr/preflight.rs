@@ -4,8 +4,9 @@
 
 use rayon::prelude::*;
 
-use super::array::{Missing, ZarrArray};
+use super::array::ZarrArray;
 use crate::error::Result;
+use crate::source::container::Missing;
 
 impl ZarrArray {
     /// Checks everything that is stored of the array, in parallel on the caller's rayon pool.

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::array::ZarrArray;
 use super::grid::Grid;
+use super::object::Object;
 use super::scatter::scatter;
-use super::store::Object;
 use crate::error::{Error, Result};
 use crate::source::StringBlock;
 use crate::source::memory::check_range;
@@ -22,9 +22,9 @@ const MOST_IN_FLIGHT: u64 = 32;
 const BYTES_IN_FLIGHT: u64 = 8 << 20;
 
 /// The part of a band group that is decoded at a time.
-pub(super) struct Group {
+pub(in crate::source) struct Group {
     /// Rows of the array, within the range asked for.
-    pub(super) rows: RowRange,
+    pub(in crate::source) rows: RowRange,
     /// Bands of inner chunks that hold them.
     pub(super) bands: Range<u64>,
     /// Inner chunks of each band.
@@ -53,7 +53,8 @@ impl ZarrArray {
         if self.reads_in_place() {
             return self.read_in_place(rows, row_bytes, out);
         }
-        for group in self.groups(rows) {
+        let decoded = self.metadata().codecs.largest_decoded(self.metadata().grid.inner_elements());
+        for group in groups(&self.metadata().grid, decoded, rows) {
             let chunks = jobs(&group)
                 .into_par_iter()
                 .map(|(band, column)| {
@@ -155,35 +156,34 @@ impl ZarrArray {
         let bytes = object.read_spare(offset, length, spare)?;
         Ok(Some((object, bytes)))
     }
+}
 
-    /// Cuts a range into what is decoded at a time: several bands, or some columns of one.
-    fn groups(&self, rows: RowRange) -> Vec<Group> {
-        let grid = &self.metadata().grid;
-        let jobs = in_flight(self.metadata().codecs.largest_decoded(grid.inner_elements()));
-        let (width, band_rows) = (grid.band_width(), grid.band_rows());
-        let bands: Vec<RowRange> = grid.bands(rows).collect();
-        let mut groups = Vec::new();
-        for bands in bands.chunks((jobs / width).max(1) as usize) {
-            let (Some(first), Some(last)) = (bands.first(), bands.last()) else { continue };
-            for column in (0..width).step_by(jobs as usize) {
-                groups.push(Group {
-                    rows: RowRange { start: first.start, end: last.end },
-                    bands: first.start / band_rows..last.start / band_rows + 1,
-                    columns: column..(column + jobs).min(width),
-                });
-            }
+/// Cuts a range into what is decoded at a time: several bands, or some columns of one. An inner chunk decodes to `decoded` bytes.
+pub(in crate::source) fn groups(grid: &Grid, decoded: u64, rows: RowRange) -> Vec<Group> {
+    let jobs = in_flight(decoded);
+    let (width, band_rows) = (grid.band_width(), grid.band_rows());
+    let bands: Vec<RowRange> = grid.bands(rows).collect();
+    let mut groups = Vec::new();
+    for bands in bands.chunks((jobs / width).max(1) as usize) {
+        let (Some(first), Some(last)) = (bands.first(), bands.last()) else { continue };
+        for column in (0..width).step_by(jobs as usize) {
+            groups.push(Group {
+                rows: RowRange { start: first.start, end: last.end },
+                bands: first.start / band_rows..last.start / band_rows + 1,
+                columns: column..(column + jobs).min(width),
+            });
         }
-        groups
     }
+    groups
 }
 
 /// Inner chunks of `decoded` bytes that are decoded at a time: enough for every thread of the pool to have a next one.
-pub(super) fn in_flight(decoded: u64) -> u64 {
+pub(in crate::source) fn in_flight(decoded: u64) -> u64 {
     let busy = (2 * rayon::current_num_threads() as u64).min(MOST_IN_FLIGHT);
     (BYTES_IN_FLIGHT / decoded.max(1)).clamp(busy, MOST_IN_FLIGHT)
 }
 
-fn jobs(group: &Group) -> Vec<(u64, u64)> {
+pub(in crate::source) fn jobs(group: &Group) -> Vec<(u64, u64)> {
     group.bands.clone().flat_map(|band| group.columns.clone().map(move |column| (band, column))).collect()
 }
 

@@ -12,7 +12,7 @@ use super::read::Group;
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// Writes the group's columns into `out`, the group's rows. `chunks` are in the order band, column; `None` is fill.
-pub(super) fn scatter(grid: &Grid, group: &Group, fill: &[u8], chunks: &[Option<Vec<u8>>], out: &mut [u8]) {
+pub(in crate::source) fn scatter(grid: &Grid, group: &Group, fill: &[u8], chunks: &[Option<Vec<u8>>], out: &mut [u8]) {
     let size = fill.len();
     let row_bytes = grid.columns() as usize * size;
     let block_rows = (BLOCK_BYTES / row_bytes).max(1);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::metadata::Sharding;
-use super::store::Object;
+use super::object::Object;
 use crate::error::Result;
 
 /// Offset and length of a chunk that was never written.

@@ -8,16 +8,16 @@ const MOST: usize = 64;
 
 /// Buffers of an array that nobody uses at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(in crate::source) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
     /// A buffer of any content and capacity.
-    pub(super) fn take(&self) -> Vec<u8> {
+    pub(in crate::source) fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Keeps a buffer for the next one who needs one.
-    pub(super) fn give(&self, buffer: Vec<u8>) {
+    pub(in crate::source) fn give(&self, buffer: Vec<u8>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < MOST && buffer.capacity() > 0 {
             spare.push(buffer);

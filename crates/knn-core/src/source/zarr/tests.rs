@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Missing, ZarrArray, ZarrStore};
+use super::{ZarrArray, ZarrStore};
 use crate::error::Result;
-use crate::source::StringBlock;
 use crate::source::testing::{Spec, array, floats, group, strings};
+use crate::source::{Missing, StringBlock};
 use crate::types::{DType, RowRange};
 
 fn store() -> (tempfile::TempDir, PathBuf) {
@@ -321,11 +321,11 @@ fn other_formats_are_named() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(code(ZarrStore::open(&folder.path().join("none.zarr"))), "GM_NOT_FOUND");
     assert_eq!(code(ZarrStore::open(folder.path())), "GM_SCHEMA");
-    fs::write(folder.path().join(".zgroup"), "{}").unwrap();
-    let error = ZarrStore::open(folder.path()).unwrap_err();
-    assert_eq!(error.code(), "GM_UNSUPPORTED");
-    assert!(error.hint().unwrap().contains("v3"));
-    assert_eq!(code(ZarrStore::open(&folder.path().join(".zgroup"))), "GM_UNSUPPORTED");
+    fs::write(folder.path().join(".zattrs"), "{}").unwrap();
+    assert_eq!(code(ZarrStore::open(folder.path())), "GM_SCHEMA");
+    assert_eq!(code(ZarrStore::open(&folder.path().join(".zattrs"))), "GM_CORRUPT");
+    fs::write(folder.path().join(".zgroup"), "{\"zarr_format\": 2}").unwrap();
+    assert!(ZarrStore::open(folder.path()).unwrap().root_attributes().unwrap().is_empty());
 }
 
 #[test]

@@ -5,21 +5,30 @@ const LONGEST_SEGMENT: usize = 255;
 
 /// Whether every segment of a `/`-separated path is a plain name. Unicode, spaces and parentheses are fine, since obs
 /// columns are named by people; what could leave the store or cut a path short is not.
-pub(in crate::source) fn is_valid_path(path: &str) -> bool {
+pub(super) fn is_valid_path(path: &str) -> bool {
     path.split('/').all(is_valid_segment)
 }
 
 fn is_valid_segment(segment: &str) -> bool {
+    is_plain_segment(segment) && !is_node_document(segment)
+}
+
+/// Whether a name can be that of a file in a store.
+pub(super) fn is_plain_segment(segment: &str) -> bool {
     !segment.is_empty()
         && segment.len() <= LONGEST_SEGMENT
         && segment != "."
         && segment != ".."
-        && segment != "zarr.json"
         && !segment.chars().any(|c| c == '\\' || c.is_control())
 }
 
+/// Whether zarr keeps metadata in files of this name, so that no node can have it.
+pub(super) fn is_node_document(name: &str) -> bool {
+    matches!(name, "zarr.json" | ".zarray" | ".zgroup" | ".zattrs" | ".zmetadata")
+}
+
 /// A path below another one; the root of a store is the empty path.
-pub(in crate::source) fn join(parent: &str, child: &str) -> String {
+pub(super) fn join(parent: &str, child: &str) -> String {
     if parent.is_empty() { child.to_owned() } else { format!("{parent}/{child}") }
 }
 
@@ -33,7 +42,21 @@ mod tests {
             assert!(is_valid_path(fine), "{fine:?}");
         }
         let long = "x".repeat(256);
-        for wrong in ["", "/", "..", "obs/..", "obs//a", "/obs", "a/.", "a\\b", "a\0b", "a\nb", "a/zarr.json", &long] {
+        for wrong in [
+            "",
+            "/",
+            "..",
+            "obs/..",
+            "obs//a",
+            "/obs",
+            "a/.",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "a/zarr.json",
+            "a/.zarray",
+            &long,
+        ] {
             assert!(!is_valid_path(wrong), "{wrong:?}");
         }
     }

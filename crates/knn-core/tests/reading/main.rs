@@ -1,0 +1,32 @@
+//! Reading whatever people have: every dialect as its own library reads it, and refusal of what is hostile.
+
+mod allocated;
+mod archive;
+mod codecs;
+mod damaged_hdf5;
+mod damaged_tables;
+mod dialects;
+mod everything;
+mod hostile_archives;
+mod hostile_hdf5;
+mod hostile_sparse;
+mod hostile_version2;
+mod refusal;
+mod shared;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Where fixtures of this kind lie, beside the script that made them.
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures/dialects")
+}
+
+/// What is expected of a store, from the file beside it.
+fn expected(store: &std::path::Path) -> Value {
+    let mut name = store.file_name().unwrap().to_os_string();
+    name.push(".expected.json");
+    let text = std::fs::read(store.with_file_name(name)).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
