@@ -52,14 +52,14 @@ impl RowSource for ArrayRows {
     }
 
     fn natural_tile_rows(&self) -> u64 {
-        self.array.inner_rows()
+        self.array.natural_rows()
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {
         if self.dtype() == DType::Float32 {
             return self.array.scratch_bytes(rows);
         }
-        let band = rows.min(self.natural_tile_rows());
+        let band = rows.min(self.array.inner_rows());
         let element = self.dtype().size().unwrap_or(8) as u64;
         let piece = band.saturating_mul(self.dim as u64).saturating_mul(element);
         self.array.scratch_bytes(band).saturating_add(piece)
