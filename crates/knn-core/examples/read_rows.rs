@@ -1,43 +1,39 @@
-//! How fast the rows of a store are read: one pass over a representation, in batches of 8192 rows as a join takes them.
-//!
-//! `read_rows STORE KEY [THREADS]` answers with rows, columns, seconds and GB of f32 a second, three times.
+//! Reading a representation, as a peer of a benchmark: `read_rows STORE KEY BATCH THREADS`. Each line on stdin reads all rows in
+//! batches of BATCH, as a run does, and answers with the seconds, the bytes of f32 that came, and a sum over them.
 
+use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use gigamapper_core::distance::Metric;
 use gigamapper_core::representation::TileReader;
-use gigamapper_core::source::AnnDataStore;
+use gigamapper_core::source::{AnnDataStore, RowSource};
 use gigamapper_core::types::{RowRange, Tile};
-
-const BATCH: u64 = 8192;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (store, key, threads) = match arguments.as_slice() {
-        [store, key] => (store, key, "0"),
-        [store, key, threads] => (store, key, threads.as_str()),
-        _ => return Err("read_rows STORE KEY [THREADS]".into()),
+    let [store, key, batch, threads] = arguments.as_slice() else {
+        return Err("read_rows STORE KEY BATCH THREADS".into());
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
-    let rows = AnnDataStore::open(Path::new(store))?.representation(key)?;
-    let mut tile = Tile::default();
-    for _ in 0..3 {
+    let (batch, threads) = (batch.parse()?, threads.parse()?);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let mut out = std::io::stdout();
+    for line in std::io::stdin().lock().lines() {
+        line?;
         let began = Instant::now();
-        let mut sum = 0.0;
-        pool.install(|| -> gigamapper_core::error::Result<()> {
-            let mut reader = TileReader::new(&rows, RowRange::new(0, rows.rows()), Metric::Euclidean);
+        let (bytes, sum) = pool.install(|| -> gigamapper_core::error::Result<_> {
+            let source = AnnDataStore::open(Path::new(store))?.representation(key)?;
+            let mut reader = TileReader::new(&source, RowRange::new(0, source.rows()), Metric::Euclidean);
+            let (mut tile, mut bytes, mut sum) = (Tile::default(), 0, 0u64);
             loop {
-                reader.next(BATCH, &mut tile)?;
-                if tile.rows() == 0 {
-                    return Ok(());
-                }
-                sum += f64::from(tile.row(0)[0]);
+                reader.next(batch, &mut tile)?;
+                let Some(last) = tile.values.last() else { return Ok((bytes, sum)) };
+                bytes += size_of_val(tile.values.as_slice());
+                sum = sum.wrapping_mul(31).wrapping_add(u64::from(last.to_bits()));
             }
         })?;
-        let seconds = began.elapsed().as_secs_f64();
-        let gigabytes = rows.rows() as f64 * rows.dim() as f64 * 4e-9;
-        println!("{} x {}: {seconds:.3} s, {:.2} GB/s ({sum})", rows.rows(), rows.dim(), gigabytes / seconds);
+        writeln!(out, "{:.4} {bytes} {sum}", began.elapsed().as_secs_f64())?;
+        out.flush()?;
     }
     Ok(())
 }

@@ -44,10 +44,13 @@ impl<'a> TileReader<'a> {
         let last = (self.next + rows).min(self.end);
         tile.first_row = self.next;
         tile.dim = dim;
-        tile.values.clear();
-        tile.values.reserve_exact((last - self.next) as usize * dim);
+        // What the tile had is overwritten where it can be, because clearing it costs as much as reading it.
+        if self.is_carried() || !self.read_whole_bands(last, tile)? {
+            tile.values.clear();
+        }
+        tile.values.reserve_exact((last - tile.first_row) as usize * dim - tile.values.len());
         while self.next < last {
-            if self.next >= self.carried.first_row + self.carried.rows() as u64 {
+            if !self.is_carried() {
                 self.read_band()?;
             }
             let first = (self.next - self.carried.first_row) as usize;
@@ -61,6 +64,23 @@ impl<'a> TileReader<'a> {
             some.for_each(|rows| rows.chunks_exact_mut(dim).for_each(prepare));
         }
         Ok(())
+    }
+
+    /// Whether the next row was read with a band before.
+    fn is_carried(&self) -> bool {
+        self.next < self.carried.first_row + self.carried.rows() as u64
+    }
+
+    /// Reads the bands that lie wholly before `last` straight into the tile, because they need not be carried. False if there is none.
+    fn read_whole_bands(&mut self, last: u64, tile: &mut Tile) -> Result<bool> {
+        let band = self.source.natural_tile_rows().max(1);
+        let whole = if last == self.end { last } else { last / band * band };
+        if whole <= self.next {
+            return Ok(false);
+        }
+        self.source.read(RowRange::new(self.next, whole), tile)?;
+        self.next = whole;
+        Ok(true)
     }
 
     /// The band of whole inner chunks in which the next row lies, cut to the range.

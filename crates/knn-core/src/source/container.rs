@@ -100,6 +100,11 @@ pub trait StoredArray: Debug + Send + Sync {
         self.inner_chunk().first().copied().unwrap_or(1).max(1)
     }
 
+    /// Rows that a range may be cut at without anything being decoded twice: those of a band, or 1 where stored bytes are read in place.
+    fn natural_rows(&self) -> u64 {
+        if self.reads_in_place() { 1 } else { self.inner_rows() }
+    }
+
     /// Shape of a shard, where there are shards.
     fn shard(&self) -> Option<&[u64]> {
         None

@@ -12,9 +12,6 @@ use super::numbers;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange, Tile};
 
-/// Bytes of a band where stored bytes are read in place.
-const IN_PLACE_BYTES: u64 = 16 << 20;
-
 /// Rows of a dense numeric array on disk; an array of one dimension is one column.
 #[derive(Debug)]
 pub struct ArrayRows {
@@ -56,19 +53,14 @@ impl RowSource for ArrayRows {
 
     /// Where nothing is decoded a chunk need not be read as a whole, however large it is.
     fn natural_tile_rows(&self) -> u64 {
-        let rows = self.array.inner_rows();
-        if !self.array.reads_in_place() {
-            return rows;
-        }
-        let row = (self.dim as u64).saturating_mul(self.dtype().size().unwrap_or(8) as u64);
-        rows.min((IN_PLACE_BYTES / row).max(1))
+        self.array.natural_rows()
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {
         if self.dtype() == DType::Float32 {
             return self.array.scratch_bytes(rows);
         }
-        let band = rows.min(self.natural_tile_rows());
+        let band = rows.min(self.array.inner_rows());
         let element = self.dtype().size().unwrap_or(8) as u64;
         let piece = band.saturating_mul(self.dim as u64).saturating_mul(element);
         self.array.scratch_bytes(band).saturating_add(piece)
