@@ -29,7 +29,11 @@ fn chunks(rows: u32, columns: u32, size: u32) -> Vec<u8> {
     [rows, columns, size].iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn check(cases: &[(&str, Vec<u8>, usize, Vec<u8>, &str, &str)]) {
+/// A file, what is found in it, how many bytes behind that something is replaced, and by what; the code and the words of the
+/// error.
+type Case<'a> = (&'a str, Vec<u8>, usize, Vec<u8>, &'a str, &'a str);
+
+fn check(cases: &[Case<'_>]) {
     for (name, find, offset, replace, code, field) in cases {
         let found = patched(name, find, *offset, replace);
         let named = found.iter().any(|(found, text)| found == code && text.contains(field));
