@@ -65,8 +65,7 @@ impl<'a> TileReader<'a> {
 
     /// The band of whole inner chunks in which the next row lies, cut to the range.
     fn read_band(&mut self) -> Result<()> {
-        let band = self.source.natural_tile_rows().max(1);
-        let last = ((self.next / band + 1) * band).min(self.end);
+        let last = self.source.band_end(self.next).min(self.end);
         self.source.read(RowRange::new(self.next, last), &mut self.carried)
     }
 }
