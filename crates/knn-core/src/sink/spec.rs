@@ -127,9 +127,8 @@ impl ArraySpec {
             Kind::Column(Field::F64) => DType::Float64,
             Kind::Column(Field::F32) => DType::Float32,
             Kind::Column(Field::Strings) => DType::String,
-            Kind::Column(Field::Values(dtype) | Field::Nullable(dtype)) => *dtype,
             Kind::Column(Field::Mask) => DType::Bool,
-            Kind::Matrix { dtype, .. } => *dtype,
+            Kind::Column(Field::Values(dtype) | Field::Nullable(dtype)) | Kind::Matrix { dtype, .. } => *dtype,
         }
     }
 

@@ -136,8 +136,8 @@ pub trait StoredArray: Debug + Send + Sync {
         let size = self.dtype().size().ok_or_else(|| self.schema("data_type", "is string, not a number".into()))?;
         let width = self.shape().iter().skip(1).try_fold(size as u64, |bytes, &extent| bytes.checked_mul(extent));
         let bytes = width.and_then(|width| width.checked_mul(rows.len() as u64));
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes <= isize::MAX as usize);
-        out.resize(bytes.ok_or_else(|| Error::internal("rows beyond memory"))?, 0);
+        let bytes = bytes.and_then(|bytes| isize::try_from(bytes).ok());
+        out.resize(bytes.ok_or_else(|| Error::internal("rows beyond memory"))?.cast_unsigned(), 0);
         self.read_into(rows, out)
     }
 

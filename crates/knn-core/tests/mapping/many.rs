@@ -14,19 +14,20 @@ use super::zarr::Grid;
 const LABELS: [&str; 3] = ["T", "B", "NK"];
 
 /// Cells `first..last` of one that has all, in chunks of `band` rows.
-fn piece(place: &Place, name: &str, cells: std::ops::Range<usize>, band: usize) -> Cells {
+fn piece(place: &Place, name: &str, [first, last]: [usize; 2], band: usize) -> Cells {
+    let cells = first..last;
     let rows = noise(5, 200 * DIM);
     let codes: Vec<i8> = cells.clone().map(|cell| [0, 1, 2, -1, 1][cell % 5]).collect();
     let score: Vec<f32> = cells.clone().map(|cell| if cell % 7 == 0 { f32::NAN } else { cell as f32 }).collect();
     let count: Vec<i64> = cells.clone().map(|cell| (1 << 40) + cell as i64).collect();
     let missing: Vec<bool> = cells.clone().map(|cell| cell % 4 == 1).collect();
-    let names: Vec<_> = cells.clone().map(|cell| format!("cell{cell}")).collect();
-    let embedding = &rows[cells.start * DIM..cells.end * DIM];
+    let names: Vec<_> = cells.map(|cell| format!("cell{cell}")).collect();
+    let embedding = &rows[first * DIM..last * DIM];
     place
-        .cells(name, cells.len())
+        .cells(name, last - first)
         .names(&names)
         .embedding_in("X_pca", DIM, embedding, Grid::chunks(band, 2))
-        .embedding("X_umap", 2, &noise(9, 400)[cells.start * 2..cells.end * 2])
+        .embedding("X_umap", 2, &noise(9, 400)[first * 2..last * 2])
         .categorical("label", &codes, &LABELS, false)
         .column("score", &score)
         .nullable("count", &count, &missing)
@@ -56,10 +57,11 @@ fn request(place: &Place, query: &str, reference: Option<&str>) -> MapRequest {
 #[test]
 fn halves_map_as_the_whole_does() {
     let place = Place::new();
-    let whole = piece(&place, "whole", 0..200, 64).path();
-    let halves = [piece(&place, "half_2", 0..90, 40), piece(&place, "half_10", 90..200, 30)].map(|half| half.path());
-    let query = piece(&place, "query", 30..130, 64).path();
-    let queries = [piece(&place, "q1", 30..41, 7), piece(&place, "q2", 41..130, 100)].map(|part| part.path());
+    let whole = piece(&place, "whole", [0, 200], 64).path();
+    let halves =
+        [piece(&place, "half_2", [0, 90], 40), piece(&place, "half_10", [90, 200], 30)].map(|half| half.path());
+    let query = piece(&place, "query", [30, 130], 64).path();
+    let queries = [piece(&place, "q1", [30, 41], 7), piece(&place, "q2", [41, 130], 100)].map(|part| part.path());
     let (halves, queries) = (halves.join(","), queries.join(","));
     let pattern = place.inputs().join("half_*.zarr").to_str().unwrap().to_owned();
     let mapped = |query: &str, reference: Option<&str>| {
@@ -79,8 +81,8 @@ fn halves_map_as_the_whole_does() {
 #[test]
 fn an_index_of_halves_is_that_of_the_whole() {
     let place = Place::new();
-    let whole = piece(&place, "whole", 0..200, 64).path();
-    let halves = [piece(&place, "a", 0..90, 40), piece(&place, "b", 90..200, 30)].map(|half| half.path()).join(",");
+    let whole = piece(&place, "whole", [0, 200], 64).path();
+    let halves = [piece(&place, "a", [0, 90], 40), piece(&place, "b", [90, 200], 30)].map(|half| half.path()).join(",");
     let built = |reference: &str, name: &str| {
         let output = place.outputs().join(name);
         let request = IndexRequest {
@@ -101,7 +103,7 @@ fn an_index_of_halves_is_that_of_the_whole() {
 #[test]
 fn a_copy_in_parts_maps_as_its_original() {
     let place = Place::new();
-    let whole = piece(&place, "whole", 0..200, 64);
+    let whole = piece(&place, "whole", [0, 200], 64);
     let copy = place.inputs().join("copy.zarr").to_str().unwrap().to_owned();
     let request_copy = RechunkRequest {
         input: whole.path(),
@@ -111,23 +113,18 @@ fn a_copy_in_parts_maps_as_its_original() {
         ..RechunkRequest::default()
     };
     assert_eq!(rechunk(&request_copy, &Progress::silent()).unwrap().layout.parts, 4);
+    let query = piece(&place, "query", [0, 200], 10).path();
     let mapped = |reference: &str| {
-        map(&MapRequest { obsm_keys: None, ..request(&place, &whole.path(), Some(reference)) }).unwrap();
-        stored(&place.output())
-    };
-    let query = piece(&place, "query", 0..200, 10).path();
-    let mapped_onto = |reference: &str| {
         map(&MapRequest { obsm_keys: None, ..request(&place, &query, Some(reference)) }).unwrap();
         stored(&place.output())
     };
-    assert!(mapped_onto(&copy) == mapped_onto(&whole.path()));
-    assert!(mapped(&copy).len() > 20);
+    assert!(mapped(&copy) == mapped(&whole.path()));
 }
 
 #[test]
 fn no_store_among_many_is_written_to() {
     let place = Place::new();
-    let [a, b] = [piece(&place, "a", 0..50, 64), piece(&place, "b", 50..99, 64)];
+    let [a, b] = [piece(&place, "a", [0, 50], 64), piece(&place, "b", [50, 99], 64)];
     let both = format!("{},{}", a.path(), b.path());
     let inside = Some(b.root.join("out.zarr").to_str().unwrap().to_owned());
     let error = plan(&MapRequest { output: inside, ..request(&place, &both, None) }).unwrap_err();

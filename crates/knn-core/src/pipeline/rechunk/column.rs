@@ -260,7 +260,9 @@ impl ColumnCopy {
             (Origin::Column(column), Form::Values(dtype)) => {
                 column.read_values(band, bytes)?;
                 if dtype == DType::Bool {
-                    bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+                    for byte in bytes.iter_mut() {
+                        *byte = u8::from(*byte != 0);
+                    }
                 } else if cfg!(target_endian = "big") {
                     bytes.chunks_exact_mut(dtype.size().unwrap_or(1)).for_each(<[u8]>::reverse);
                 }

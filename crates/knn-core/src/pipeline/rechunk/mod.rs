@@ -146,7 +146,9 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     spec.check(WORKER)?;
     let mut uns = Uns::default();
     uns.insert("gigamapper", told(&resolved.use_rep, &rows, &run)?);
-    colors.into_iter().for_each(|(name, colors)| uns.insert(name, UnsValue::Strings(colors)));
+    for (name, colors) in colors {
+        uns.insert(name, UnsValue::Strings(colors));
+    }
     let memory = memory(resolved, &spec, &rows, &columns)?;
     Ok(Prepared { store, rows, path, columns, spec, uns, memory, warnings })
 }

@@ -1,4 +1,4 @@
-//! The header of NumPy's `.npy`, versions 1 to 3 (NEP 1): a Python dictionary with `descr`, `fortran_order` and `shape`.
+//! The header of `NumPy`'s `.npy`, versions 1 to 3 (NEP 1): a Python dictionary with `descr`, `fortran_order` and `shape`.
 
 use super::layout::{Layout, Order};
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::types::DType;
 
 /// Signature, and two bytes of version.
 const PREFIX: u64 = 8;
-/// Bytes of a header; NumPy writes 118 and refuses to read more than 10 000 by itself.
+/// Bytes of a header; `NumPy` writes 118 and refuses to read more than 10 000 by itself.
 const LONGEST_HEADER: u64 = 64 << 10;
 
 /// The layout that the header declares. Its size is not checked yet.
@@ -65,7 +65,7 @@ pub(super) fn layout(file: &PositionedFile, name: &str) -> Result<Layout> {
     Ok(Layout { rows, columns, dtype, swap, order, offset: start + length })
 }
 
-/// NumPy's name of a type: byte order, kind, size in bytes. Whether its bytes are to be swapped.
+/// `NumPy`'s name of a type: byte order, kind, size in bytes. Whether its bytes are to be swapped.
 fn parse_type(descr: &str) -> Option<(DType, bool)> {
     let mut letters = descr.chars();
     let order = letters.next()?;

@@ -46,7 +46,7 @@ impl H5Array {
                         out.push(text.map_err(|_| self.corrupt(name(), "is not UTF-8"))?);
                     }
                     Text::Variable => {
-                        self.file().heap_text(slot, out).map_err(|reason| self.corrupt(name(), reason))??
+                        self.file().heap_text(slot, out).map_err(|reason| self.corrupt(name(), reason))??;
                     }
                 }
                 if out.bytes.len() as u64 > most {

@@ -66,7 +66,9 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
     for component in pattern.components() {
         let name = component.as_os_str().to_string_lossy();
         if !name.contains(['*', '?']) {
-            found.iter_mut().for_each(|path| path.push(component));
+            for path in &mut found {
+                path.push(component);
+            }
             continue;
         }
         let mut deeper = Vec::new();
