@@ -21,6 +21,7 @@ describe("what is public", () => {
       "isGigamapperError",
       "map",
       "plan",
+      "rechunk",
       "sentences",
     ]);
   });
@@ -71,11 +72,14 @@ describe("what is public", () => {
       "Plan",
       "ProgressEvent",
       "RecallReport",
+      "RechunkReport",
+      "RechunkRequest",
       "RunReport",
       "SearchPlan",
       "Side",
       "SkippedNode",
       "StageReport",
+      "StoreReport",
     ]);
   });
 
@@ -83,6 +87,7 @@ describe("what is public", () => {
     ["map", "MapRequest", "nNeighbors"],
     ["neighbors", "NeighborsRequest", "recall"],
     ["index", "IndexRequest", "nlist"],
+    ["rechunk", "RechunkRequest", "useRep"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

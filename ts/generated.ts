@@ -8,11 +8,11 @@
  */
 export type MapRequest = { 
 /**
- * The query store: an AnnData zarr folder.
+ * The query store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
  */
 query: string, 
 /**
- * The reference store; none, or the query itself, is self-mapping.
+ * The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
  */
 reference?: string, 
 /**
@@ -570,7 +570,7 @@ export type OutputArray = {
  */
 path: string, 
 /**
- * `categorical`, `numeric`, `array` or `string`.
+ * `categorical`, `numeric`, `boolean`, `array` or `string`.
  */
 kind: string, 
 /**
@@ -578,7 +578,7 @@ kind: string,
  */
 shape: number[], 
 /**
- * The stage that stores it: `join` or `transfer`.
+ * The stage that stores it: `join`, `transfer` or `rechunk`.
  */
 stage: string, };
 
@@ -747,7 +747,8 @@ kept: number, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+ * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+ * `preflight`, `rechunk`, `finalise`.
  */
 stage: string, 
 /**
@@ -764,7 +765,7 @@ bytesWritten: number, };
  */
 export type IndexRequest = { 
 /**
- * The reference store: an AnnData zarr folder.
+ * The reference store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
  */
 reference: string, 
 /**
@@ -1030,6 +1031,106 @@ bytes: number,
 digest: string, };
 
 /**
+ * A request to copy an embedding and columns of a store into a new AnnData whose chunks are whole rows. Unknown fields are refused.
+ */
+export type RechunkRequest = { 
+/**
+ * The store to copy from, in any format that can be read, or many: `a.zarr,b.zarr`, or a pattern with `*` and `?`. It is never
+ * written to.
+ */
+input: string, 
+/**
+ * Where the copy goes; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * The matrix to copy: a key of `obsm`, `X` or `layers/<name>`: cells × d numbers, stored as f32 in `obsm`. Default `X_pca`.
+ */
+useRep?: string, 
+/**
+ * Columns of `obs` to copy. Default: all that can be read.
+ */
+obsKeys?: Array<string>, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted copy of the same request; `GM_STALE` if input or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace what an earlier run wrote there; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
+ * What a finished copy did.
+ */
+export type RechunkReport = { 
+/**
+ * The copy.
+ */
+output: string, 
+/**
+ * What was copied from.
+ */
+input: Side, 
+/**
+ * What was stored where.
+ */
+stored: Array<OutputArray>, 
+/**
+ * Grid of the copy.
+ */
+layout: OutputLayout, 
+/**
+ * Bytes of memory: the limit and what takes them.
+ */
+memory: MemoryPlan, 
+/**
+ * Bytes that the copy takes on disk at most.
+ */
+diskBytes: number, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Seconds and bytes by stage.
+ */
+stages: Array<StageReport>, 
+/**
+ * Seconds in all.
+ */
+seconds: number, 
+/**
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
+ */
+peakMemory: number, 
+/**
+ * Units that an earlier, interrupted copy had committed.
+ */
+resumedUnits: number, 
+/**
+ * What the user should know: columns that were left out, and why.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of input, parameters and format: the same for the same copy.
+ */
+run: string, };
+
+/**
  * What a stored graph holds.
  */
 export type GraphDescription = { 
@@ -1064,7 +1165,7 @@ blockRows: number, };
 export type ProgressEvent = { 
 /**
  * The stage: `preflight`, `join`, `repair`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
- * `verify` first; of a recall `calibrate`.
+ * `verify` first; of a recall `calibrate`; of a copy `rechunk`.
  */
 stage: string, 
 /**
@@ -1113,6 +1214,10 @@ nObs: number,
  */
 nVars: number, 
 /**
+ * The stores that are described as one, in the order of their cells; empty where it is one store.
+ */
+stores: Array<StoreReport>, 
+/**
  * Names of the first cells, at most three.
  */
 obsNamesFirst: Array<string>, 
@@ -1133,9 +1238,22 @@ layers: { [key in string]: MatrixReport },
  */
 skipped: Array<SkippedNode>, 
 /**
- * Storage of every array.
+ * Storage of every array; empty for many stores, each of which tells its own.
  */
 arrays: { [key in string]: ArrayReport }, };
+
+/**
+ * One of many stores that are read as one.
+ */
+export type StoreReport = { 
+/**
+ * The store.
+ */
+path: string, 
+/**
+ * Its cells.
+ */
+nObs: number, };
 
 /**
  * A column of `obs`.

@@ -11,6 +11,7 @@ export { Kernel } from "./kernel.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
 export type { ProgressListener } from "./progress.js";
+export { rechunk } from "./rechunk.js";
 export { ReferenceIndex } from "./reference-index.js";
 export type {
   AppendOptions,
@@ -23,6 +24,7 @@ export type {
   NeighborsPlanOptions,
   PlanOptions,
   ProgressOptions,
+  RechunkOptions,
   Stores,
 } from "./request.js";
 export { sentences } from "./sentence.js";

@@ -5,7 +5,7 @@ import { read } from "./job.js";
 import type { CallOptions } from "./request.js";
 
 /**
- * Describes the AnnData store at `path`: cells and genes, columns of `obs` with their kind, missing values and
+ * Describes the AnnData store at `path`, or as one the stores that it names (`a.zarr,b.zarr`, `part_*.zarr`): cells and genes, columns of `obs` with their kind, missing values and
  * categories, embeddings and layers with shape and dtype, and for every array its chunks, codec and how many bytes a
  * pass over it reads per byte used.
  *

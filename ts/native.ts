@@ -26,6 +26,7 @@ export interface NativeTask {
   map: Verb;
   neighbors: Verb;
   buildIndex: Verb;
+  rechunk: Verb;
   cancel(): void;
 }
 

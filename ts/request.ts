@@ -6,7 +6,7 @@
  */
 
 import { wrongParameter } from "./errors.js";
-import type { IndexRequest, MapRequest, NeighborsRequest } from "./generated.js";
+import type { IndexRequest, MapRequest, NeighborsRequest, RechunkRequest } from "./generated.js";
 import type { ProgressListener } from "./progress.js";
 
 /** What every call takes. */
@@ -55,6 +55,13 @@ export interface IndexOptions extends Omit<IndexPlanOptions, "append">, Progress
 
 /** Options of {@link ReferenceIndex.append}. `output` must be given: the index. What its lists are is its own. */
 export interface AppendOptions extends Pick<IndexRequest, "output" | "useRep">, Limits, CallOptions, ProgressOptions {}
+
+/** Options of {@link rechunk}: every field of the request but the input. `output` must be given. */
+export interface RechunkOptions
+  extends Omit<RechunkRequest, "input" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
 
 /** The two stores of a mapping. */
 export interface Stores {

@@ -13,7 +13,7 @@ export function registerInspect(program: Command): void {
   const command = program
     .command("inspect")
     .description("what an AnnData store holds, and how it is chunked")
-    .argument("<path>", "the store");
+    .argument("<path>", "the store, or many as one: a.zarr,b.zarr or a pattern");
   addManner(command);
   setAction<Manner>(command, async ({ terminal, signal }, _options, [path = ""]) => {
     const found = await inspect(path, { signal });
@@ -28,6 +28,10 @@ function render(path: string, found: Inspection): string {
   const section = (title: string, rows: string[][]): void => {
     if (rows.length > 0) sections.push(title, table(rows));
   };
+  section(
+    "stores",
+    found.stores.map(({ path: store, nObs }) => [store, counted(nObs, "cell")]),
+  );
   section(
     "obs",
     Object.entries(found.obs).map(([name, column]) => [

@@ -11,6 +11,7 @@ import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
 import { registerNeighbors } from "./neighbors.js";
 import { registerPlan } from "./plan.js";
+import { registerRechunk } from "./rechunk.js";
 import { Terminal } from "./terminal.js";
 
 /** Runs the command line `args` (without node and script) and returns the exit code. */
@@ -55,6 +56,7 @@ function build(json: boolean): Command {
   registerIndex(program);
   registerPlan(program);
   registerInspect(program);
+  registerRechunk(program);
   registerDoctor(program);
   registerDemo(program);
   return program;

@@ -10,7 +10,7 @@ import type { LayoutRequest } from "../generated.js";
 export function addSides(command: Command): Command {
   return command
     .optionsGroup("Cells:")
-    .option("--query <path>", "query cells: an AnnData zarr folder")
+    .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
     .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
     .option("--n-neighbors <n>", "neighbors per cell; in self-mapping with the cell itself (default: 30)", number);
@@ -64,12 +64,19 @@ export function addLists(command: Command): Command {
 
 /** Where things go, and what the process may take. */
 export function addRun(command: Command, output: string): Command {
+  return addOutput(command, output).option(
+    "--work-dir <path>",
+    "existing folder for intermediate files (default: beside the output)",
+  );
+}
+
+/** The same of a command without intermediate files. */
+export function addOutput(command: Command, output: string): Command {
   return command
     .optionsGroup("Run:")
     .option("--output <path>", output)
     .option("--memory <size>", "memory budget, such as 4GiB (default: a quarter of the machine's)")
     .option("--threads <n>", "worker threads (default: all cores)", number)
-    .option("--work-dir <path>", "existing folder for intermediate files (default: beside the output)")
     .option("--resume", "continue an interrupted run of the same request")
     .option("--overwrite", "replace what an earlier run wrote there")
     .option("--config <file>", "read options from a JSON file; those given here win");

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[serde(rename_all = "camelCase")]
 pub struct ProgressEvent {
     /// The stage: `preflight`, `join`, `repair`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
-    /// `verify` first; of a recall `calibrate`.
+    /// `verify` first; of a recall `calibrate`; of a copy `rechunk`.
     pub stage: String,
     /// Query rows done.
     #[cfg_attr(test, ts(type = "number"))]

@@ -141,7 +141,7 @@ impl Work {
             let follows = match record.stage {
                 Stage::Trained => true,
                 Stage::Added => record.rows[0] == next && record.rows[1] >= next,
-                Stage::Routed | Stage::Found | Stage::Joined | Stage::Transferred => false,
+                Stage::Routed | Stage::Found | Stage::Joined | Stage::Transferred | Stage::Copied => false,
             };
             if !present || !follows {
                 break;

@@ -213,11 +213,13 @@ pub(super) fn memory(resolved: &ResolvedIndex, rows: &dyn RowSource, levels: u64
     ]);
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if planned > resolved.memory {
+        let instead =
+            if TileReader::bytes(rows) > levels { "a copy of the reference by rechunk" } else { "a smaller nlist" };
         return Err(Error::Budget {
             what: "the index".into(),
             needed: planned,
             available: resolved.memory,
-            remedy: format!("memory of {} MiB would do, or a smaller nlist", planned.div_ceil(MIB)),
+            remedy: format!("memory of {} MiB would do, or {instead}", planned.div_ceil(MIB)),
         });
     }
     Ok(MemoryPlan { limit: resolved.memory, planned, parts })

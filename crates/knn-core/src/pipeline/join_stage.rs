@@ -253,10 +253,9 @@ pub(super) fn copy_names(
     progress: &Progress,
 ) -> Result<()> {
     let names = &prepared.inputs.names;
-    let band = names.natural_tile_rows().max(1);
     let mut next = rows.start;
     while next < rows.end {
-        let last = ((next / band + 1) * band).min(rows.end);
+        let last = names.band_end(next).min(rows.end);
         names.read(RowRange::new(next, last), block)?;
         writer.append_strings(NAMES, &block.bytes, &block.ends)?;
         progress.check()?;

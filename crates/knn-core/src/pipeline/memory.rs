@@ -103,7 +103,9 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     if least_transfer > least_join {
         fits(resolved, "transfer", least_transfer, &transfer)?;
     } else {
-        fits(resolved, "neighbors", least_join, &join)?;
+        let mut least = join.clone();
+        least.insert("reference reading", reading);
+        fits(resolved, "neighbors", least_join, &least)?;
     }
     let (block_rows, slab_rows) = if resident {
         let left = resolved.memory - fixed - whole;
@@ -377,7 +379,7 @@ fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static 
     }
     let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
     let hint = match largest {
-        "query reading" => "; a store with smaller chunks of rows would need less",
+        "query reading" | "reference reading" => "; a copy by rechunk, which has smaller chunks, would need less",
         "reference columns" => "; fewer obsKeys or obsmKeys at a time would need less",
         _ => "",
     };

@@ -23,6 +23,7 @@ mod order;
 mod outputs;
 mod places;
 mod plan;
+mod rechunk;
 mod reference;
 mod repair_memory;
 mod repair_stage;
@@ -43,9 +44,10 @@ pub use index::{build_index, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
+pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
     DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LayoutRequest, MapRequest, NeighborsRequest,
-    Parameters, Resolved, ResolvedIndex, Search,
+    Parameters, RechunkRequest, Resolved, ResolvedIndex, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};

@@ -88,13 +88,15 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
     let describe = |array: &ArraySpec| {
         let (kind, shape) = match &array.kind {
             Kind::Column(Field::Categorical { .. }) => ("categorical", vec![n_obs]),
-            Kind::Column(Field::F32 | Field::F64) => ("numeric", vec![n_obs]),
-            Kind::Column(Field::Strings) => ("string", vec![n_obs]),
+            Kind::Column(Field::Strings | Field::Nullable(DType::String)) => ("string", vec![n_obs]),
+            Kind::Column(Field::Values(DType::Bool) | Field::Nullable(DType::Bool)) => ("boolean", vec![n_obs]),
+            Kind::Column(Field::F32 | Field::F64 | Field::Values(_) | Field::Nullable(_)) => ("numeric", vec![n_obs]),
+            Kind::Column(Field::Mask) => return None,
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
         };
-        OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() }
+        Some(OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() })
     };
-    arrays.iter().map(describe).collect()
+    arrays.iter().filter_map(describe).collect()
 }
 
 fn statuses(names: &[&str]) -> Field {
@@ -102,7 +104,7 @@ fn statuses(names: &[&str]) -> Field {
     Field::Categorical { categories, ordered: false }
 }
 
-fn stored(categories: &source::Categories) -> Categories {
+pub(super) fn stored(categories: &source::Categories) -> Categories {
     match categories {
         source::Categories::Strings(names) => Categories::Strings(names.clone()),
         source::Categories::Values { dtype, bytes } => {

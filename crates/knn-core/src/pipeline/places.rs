@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::source::stores;
 
 /// What to do with an output that exists.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ pub(super) fn check_work_dir(work_dir: &Path, inputs: &[&Path], output: Option<&
         return Err(Error::param("workDir", work_dir.display(), "name a folder that exists"));
     }
     let inside = |outer: &Path| Ok::<_, Error>(absolute(work_dir)?.starts_with(absolute(outer)?));
-    for store in inputs.iter().copied().chain(output) {
+    for store in each(inputs).iter().map(PathBuf::as_path).chain(output) {
         if inside(store)? {
             let reason = format!("lies inside {}, where no other files belong", store.display());
             return Err(Error::param("workDir", work_dir.display(), reason));
@@ -45,14 +46,19 @@ pub(super) fn check_work_dir(work_dir: &Path, inputs: &[&Path], output: Option<&
 
 fn apart(name: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
     let target = absolute(output)?;
-    for input in inputs {
-        let input = absolute(input)?;
+    for input in each(inputs) {
+        let input = absolute(&input)?;
         if target.starts_with(&input) || input.starts_with(&target) {
             let reason = format!("overlaps {}, which is read: nothing is ever written there", input.display());
             return Err(Error::param(name, output.display(), reason));
         }
     }
     Ok(())
+}
+
+/// Every store that the inputs name. What names none is left to whoever opens it.
+fn each(inputs: &[&Path]) -> Vec<PathBuf> {
+    inputs.iter().flat_map(|input| stores(input).unwrap_or_else(|_| vec![input.to_path_buf()])).collect()
 }
 
 /// The path as the system sees it. What does not exist yet is no link, so from there on names are enough.

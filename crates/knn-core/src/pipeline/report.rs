@@ -150,12 +150,12 @@ pub struct MemoryPlan {
 pub struct OutputArray {
     /// Path in the store, such as `obs/cell_type_pred`.
     pub path: String,
-    /// `categorical`, `numeric`, `array` or `string`.
+    /// `categorical`, `numeric`, `boolean`, `array` or `string`.
     pub kind: String,
     /// Its shape over all parts.
     #[cfg_attr(test, ts(type = "number[]"))]
     pub shape: Vec<u64>,
-    /// The stage that stores it: `join` or `transfer`.
+    /// The stage that stores it: `join`, `transfer` or `rechunk`.
     pub stage: String,
 }
 
@@ -251,7 +251,8 @@ impl RecallReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
-    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`.
+    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+    /// `preflight`, `rechunk`, `finalise`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

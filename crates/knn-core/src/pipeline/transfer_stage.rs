@@ -238,7 +238,7 @@ fn little_endian<'b, T: Copy, const N: usize>(values: &[T], to: fn(T) -> [u8; N]
     bytes
 }
 
-fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
+pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
     bytes.clear();
     match dtype {
         DType::Int8 => bytes.extend(codes.iter().map(|&code| code as i8 as u8)),

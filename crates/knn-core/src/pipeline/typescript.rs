@@ -10,13 +10,13 @@ use ts_rs::{Config, TS};
 use super::{
     BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
     IndexRequest, IvfParameters, LabelAgreement, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
-    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RunReport, SearchPlan, Side,
-    StageReport,
+    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RechunkReport, RechunkRequest,
+    RunReport, SearchPlan, Side, StageReport,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
 use crate::progress::ProgressEvent;
-use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode};
+use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport};
 
 const HEADER: &str = "/**
  * The types that cross between Rust and TypeScript. Written by a test of the core from its own types:
@@ -49,9 +49,12 @@ fn rendered() -> String {
         declaration::<IndexPlan>(),
         declaration::<IndexReport>(),
         declaration::<IndexDescription>(),
+        declaration::<RechunkRequest>(),
+        declaration::<RechunkReport>(),
         declaration::<GraphDescription>(),
         declaration::<ProgressEvent>(),
         declaration::<Inspection>(),
+        declaration::<StoreReport>(),
         declaration::<ColumnReport>(),
         declaration::<MatrixReport>(),
         declaration::<SkippedNode>(),

@@ -73,8 +73,15 @@ impl<'a> TileReader<'a> {
 
     /// Reads the bands that lie wholly before `last` straight into the tile, because they need not be carried. False if there is none.
     fn read_whole_bands(&mut self, last: u64, tile: &mut Tile) -> Result<bool> {
-        let band = self.source.natural_tile_rows().max(1);
-        let whole = if last == self.end { last } else { last / band * band };
+        let mut whole = self.next;
+        // Nothing is cut in two where the range ends, nor where a band does.
+        if last == self.end || (last > self.next && self.source.band_end(last - 1) == last) {
+            whole = last;
+        } else {
+            while let Some(end) = Some(self.source.band_end(whole)).filter(|end| *end <= last && *end > whole) {
+                whole = end;
+            }
+        }
         if whole <= self.next {
             return Ok(false);
         }
@@ -85,8 +92,7 @@ impl<'a> TileReader<'a> {
 
     /// The band of whole inner chunks in which the next row lies, cut to the range.
     fn read_band(&mut self) -> Result<()> {
-        let band = self.source.natural_tile_rows().max(1);
-        let last = ((self.next / band + 1) * band).min(self.end);
+        let last = self.source.band_end(self.next).min(self.end);
         self.source.read(RowRange::new(self.next, last), &mut self.carried)
     }
 }

@@ -66,6 +66,12 @@ pub enum Field {
     F32,
     /// Texts; `obs/_index` is one.
     Strings,
+    /// Numbers or booleans of this type, one for every row.
+    Values(DType),
+    /// Integers, booleans or texts of this type, of which a [`Field::Mask`] at `obs/<name>/mask` says which are missing.
+    Nullable(DType),
+    /// True for every row of the nullable column around it that has no value.
+    Mask,
 }
 
 /// The categories of a categorical column.
@@ -121,7 +127,8 @@ impl ArraySpec {
             Kind::Column(Field::F64) => DType::Float64,
             Kind::Column(Field::F32) => DType::Float32,
             Kind::Column(Field::Strings) => DType::String,
-            Kind::Matrix { dtype, .. } => *dtype,
+            Kind::Column(Field::Mask) => DType::Bool,
+            Kind::Column(Field::Values(dtype) | Field::Nullable(dtype)) | Kind::Matrix { dtype, .. } => *dtype,
         }
     }
 
@@ -135,6 +142,7 @@ impl ArraySpec {
     pub(super) fn values(&self) -> String {
         match self.kind {
             Kind::Column(Field::Categorical { .. }) => format!("{}/codes", self.path),
+            Kind::Column(Field::Nullable(_)) => format!("{}/values", self.path),
             _ => self.path.clone(),
         }
     }
@@ -146,9 +154,20 @@ impl ArraySpec {
         format!("{}{}/c/{}{tail}", layout.prefix(range.part), self.values(), layout.chunk(range))
     }
 
+    /// Path of the column or matrix: that of the column which a mask is part of.
+    pub(super) fn owner(&self) -> &str {
+        let is_mask = matches!(self.kind, Kind::Column(Field::Mask));
+        self.path.strip_suffix("/mask").filter(|_| is_mask).unwrap_or(&self.path)
+    }
+
+    /// Whether it is a column or matrix of its own.
+    pub(super) fn is_member(&self) -> bool {
+        !matches!(self.kind, Kind::Column(Field::Mask))
+    }
+
     fn check(&self) -> Result<()> {
         let wrong = |reason: &str| Err(Error::internal(format!("array {:?}: {reason}", self.path)));
-        let (group, name) = self.path.split_once('/').unwrap_or(("", &self.path));
+        let (group, name) = self.owner().split_once('/').unwrap_or(("", &self.path));
         check_name(name)?;
         match &self.kind {
             Kind::Column(field) => {
@@ -180,7 +199,8 @@ impl StoreSpec {
         check_name(worker)?;
         self.arrays.iter().try_for_each(ArraySpec::check)?;
         for group in ["obs/", "obsm/"] {
-            check_group(self.arrays.iter().filter_map(|array| array.path.strip_prefix(group)))?;
+            let members = self.arrays.iter().filter(|array| array.is_member());
+            check_group(members.filter_map(|array| array.path.strip_prefix(group)))?;
         }
         if !self.arrays.iter().any(|array| array.path == "obs/_index") {
             return Err(Error::internal("a store without obs/_index"));
@@ -190,7 +210,7 @@ impl StoreSpec {
 
     /// The stages that write something.
     pub fn stages(&self) -> Vec<Stage> {
-        let all = [Stage::Joined, Stage::Transferred];
+        let all = [Stage::Joined, Stage::Transferred, Stage::Copied];
         all.into_iter().filter(|stage| self.arrays.iter().any(|array| array.stage == *stage)).collect()
     }
 

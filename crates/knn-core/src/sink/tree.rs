@@ -13,7 +13,8 @@ const STATUS: &str = "gigamapper-status";
 
 /// All nodes of part `part` below its own group. Arrays of an unfinished store say so in an attribute.
 pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Node> {
-    let columns = spec.arrays.iter().filter_map(|a| a.path.strip_prefix("obs/")).filter(|name| *name != "_index");
+    let columns = spec.arrays.iter().filter(|a| a.is_member()).filter_map(|a| a.path.strip_prefix("obs/"));
+    let columns = columns.filter(|name| *name != "_index");
     let mut nodes = vec![dataframe("obs", columns.collect()), dict("obsm"), dataframe("var", Vec::new())];
     nodes.push(strings("var/_index", &[]));
     nodes.extend(["layers", "obsp", "uns", "varm", "varp"].map(dict));
@@ -31,10 +32,22 @@ pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Nod
             nodes.push(group(array.path.as_str(), &own));
             nodes.push(categories(&format!("{}/categories", array.path), names));
         }
+        if let Kind::Column(Field::Nullable(dtype)) = array.kind {
+            nodes.push(group(array.path.as_str(), &encoding(nullable(dtype), "0.1.0")));
+        }
         let kind = if array.dtype() == DType::String { "string-array" } else { "array" };
         nodes.push(values(spec, part, array, &attributes(kind)));
     }
     nodes
+}
+
+/// What anndata calls values with a mask.
+fn nullable(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "nullable-boolean",
+        DType::String => "nullable-string-array",
+        _ => "nullable-integer",
+    }
 }
 
 fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: &Map<String, Value>) -> Node {

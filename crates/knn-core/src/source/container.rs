@@ -29,6 +29,11 @@ pub trait Container: Debug + Send + Sync {
         None
     }
 
+    /// The stores that are read as one, in the order of their rows, each with its cells; none where it is one store.
+    fn stores(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
     /// What lies at a path; `None` if nothing does.
     fn node(&self, path: &str) -> Result<Option<Node>>;
 
@@ -105,6 +110,12 @@ pub trait StoredArray: Debug + Send + Sync {
         if self.reads_in_place() { 1 } else { self.inner_rows() }
     }
 
+    /// One past the last row of the band that a row lies in: reading from one end of a band to the next decodes no chunk twice.
+    fn band_end(&self, row: u64) -> u64 {
+        let band = self.inner_rows();
+        (row / band).saturating_add(1).saturating_mul(band).min(self.rows())
+    }
+
     /// Shape of a shard, where there are shards.
     fn shard(&self) -> Option<&[u64]> {
         None
@@ -146,6 +157,14 @@ pub trait StoredArray: Debug + Send + Sync {
 
     /// Whether nothing of it is stored, so that every element is the fill value.
     fn is_absent(&self) -> Result<bool>;
+
+    /// What the user should know before it is read as a representation.
+    fn warnings(&self) -> Result<Vec<String>> {
+        if self.rows() > 0 && self.is_absent()? {
+            return Ok(vec![format!("{} has no stored chunk: every value is its fill value", self.name())]);
+        }
+        Ok(Vec::new())
+    }
 
     /// A schema error of this array.
     fn schema(&self, field: &str, reason: String) -> Error;

@@ -45,6 +45,8 @@ pub struct Inspection {
     /// Genes.
     #[cfg_attr(test, ts(type = "number"))]
     pub n_vars: u64,
+    /// The stores that are described as one, in the order of their cells; empty where it is one store.
+    pub stores: Vec<StoreReport>,
     /// Names of the first cells, at most three.
     pub obs_names_first: Vec<String>,
     /// Columns of `obs`.
@@ -55,8 +57,20 @@ pub struct Inspection {
     pub layers: BTreeMap<String, MatrixReport>,
     /// What is there but not read.
     pub skipped: Vec<SkippedNode>,
-    /// Storage of every array.
+    /// Storage of every array; empty for many stores, each of which tells its own.
     pub arrays: BTreeMap<String, ArrayReport>,
+}
+
+/// One of many stores that are read as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StoreReport {
+    /// The store.
+    pub path: String,
+    /// Its cells.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_obs: u64,
 }
 
 /// A column of `obs`.
@@ -133,7 +147,7 @@ pub struct ArrayReport {
     pub read_amplification: f64,
 }
 
-/// Describes the AnnData at `path`.
+/// Describes the AnnData at `path`, or as one the stores that it names.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     let store = AnnDataStore::open(path)?;
     let mut names = StringBlock::default();
@@ -144,6 +158,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         encoding_version: store.encoding_version().to_owned(),
         n_obs: store.n_obs(),
         n_vars: store.n_vars(),
+        stores: store.container().stores().into_iter().map(|(path, n_obs)| StoreReport { path, n_obs }).collect(),
         obs_names_first: names.iter().map(str::to_owned).collect(),
         obs: BTreeMap::new(),
         obsm: BTreeMap::new(),
@@ -151,7 +166,9 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         skipped: Vec::new(),
         arrays: BTreeMap::new(),
     };
-    walk(store.container(), "", 0, &mut report)?;
+    if report.stores.is_empty() {
+        walk(store.container(), "", 0, &mut report)?;
+    }
     for key in store.obs_keys() {
         if let Some(column) = readable(store.column(&key), &join("obs", &key), &mut report.skipped)? {
             report.obs.insert(key, column_report(&column)?);

@@ -13,6 +13,7 @@ mod flat;
 mod h5;
 mod inspect;
 mod key;
+mod many;
 mod memory;
 mod numbers;
 mod open;
@@ -28,7 +29,8 @@ mod zarr;
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
 pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
 pub use h5::H5File;
-pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, inspect};
+pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect};
+pub use many::stores;
 pub use memory::MemoryRows;
 pub use open::open;
 pub use rows::ArrayRows;
@@ -56,6 +58,12 @@ pub trait RowSource: Send + Sync {
 
     /// Rows of one band of inner chunks: reading ranges aligned to it decodes no chunk twice.
     fn natural_tile_rows(&self) -> u64;
+
+    /// One past the last row of the band that a row lies in. Bands are [`RowSource::natural_tile_rows`] long at most.
+    fn band_end(&self, row: u64) -> u64 {
+        let band = self.natural_tile_rows().max(1);
+        (row / band).saturating_add(1).saturating_mul(band).min(self.rows())
+    }
 
     /// Bytes of scratch that one read of `rows` rows takes at most, beyond the tile itself.
     fn scratch_bytes(&self, rows: u64) -> u64;
@@ -98,6 +106,10 @@ impl RowSource for Arc<dyn RowSource> {
 
     fn natural_tile_rows(&self) -> u64 {
         self.as_ref().natural_tile_rows()
+    }
+
+    fn band_end(&self, row: u64) -> u64 {
+        self.as_ref().band_end(row)
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! Opens whatever lies at a path, by what it is and not by what it is called.
 //!
-//! A path may go on inside a store: `atlas.zarr/mod/rna` is a modality of a MuData, in a file as well as in a folder.
+//! A path may name many stores, which are opened as one, and may go on inside a store: `atlas.zarr/mod/rna` is a modality of a MuData, in a file as well as in a folder.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use super::columnar::TableFile;
 use super::container::Container;
 use super::flat::FlatFile;
 use super::h5::H5File;
+use super::many::{ManyStores, parts, stores};
 use super::subtree::Subtree;
 use super::zarr::ZarrStore;
 use crate::error::{Error, Result};
@@ -19,8 +20,22 @@ const HEAD: u64 = 8;
 /// A path goes on inside a file by at most this many names.
 const DEEPEST_INSIDE: usize = 16;
 
-/// Opens the store at `path`, or the group inside a store that it names.
+/// Opens the store at `path`, or the group inside a store that it names, or as one all the stores that it names ([`stores`]).
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
+    let mut all = Vec::new();
+    for store in stores(path)? {
+        all.extend(parts(open_one(&store)?)?);
+    }
+    match all.pop() {
+        Some(last) if all.is_empty() => Ok(last),
+        last => {
+            all.extend(last);
+            Ok(Arc::new(ManyStores::open(path.display().to_string(), all)?))
+        }
+    }
+}
+
+fn open_one(path: &Path) -> Result<Arc<dyn Container>> {
     let Some((file, inside)) = split(path)? else { return Ok(Arc::new(ZarrStore::open(path)?)) };
     let container = open_file(&file)?;
     if inside.is_empty() { Ok(container) } else { Ok(Arc::new(Subtree::open(container, inside)?)) }

@@ -56,6 +56,10 @@ impl RowSource for ArrayRows {
         self.array.natural_rows()
     }
 
+    fn band_end(&self, row: u64) -> u64 {
+        if self.array.reads_in_place() { (row + 1).min(self.rows()) } else { self.array.band_end(row) }
+    }
+
     fn scratch_bytes(&self, rows: u64) -> u64 {
         if self.dtype() == DType::Float32 {
             return self.array.scratch_bytes(rows);
@@ -99,10 +103,6 @@ impl RowSource for ArrayRows {
     }
 
     fn warnings(&self) -> Result<Vec<String>> {
-        if self.rows() > 0 && self.array.is_absent()? {
-            let name = self.array.name();
-            return Ok(vec![format!("{name} has no stored chunk: every value is its fill value")]);
-        }
-        Ok(Vec::new())
+        self.array.warnings()
     }
 }

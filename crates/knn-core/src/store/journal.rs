@@ -34,6 +34,8 @@ pub enum Stage {
     Joined,
     /// Everything transferred to the rows is stored.
     Transferred,
+    /// The rows are copied from another store.
+    Copied,
 }
 
 /// The first line of a journal.
@@ -119,6 +121,7 @@ impl Stage {
             Self::Found => "find",
             Self::Joined => "join",
             Self::Transferred => "transfer",
+            Self::Copied => "rechunk",
         }
     }
 }

@@ -87,6 +87,14 @@ impl Cells {
         self
     }
 
+    /// Texts.
+    pub(crate) fn texts(mut self, key: &str, texts: &[String]) -> Self {
+        assert_eq!(texts.len(), self.n);
+        self.add(key);
+        strings(&self.root, &format!("obs/{key}"), texts);
+        self
+    }
+
     pub(crate) fn colors(self, key: &str, colors: &[&str]) -> Self {
         strings(&self.root, &format!("uns/{key}_colors"), colors);
         self

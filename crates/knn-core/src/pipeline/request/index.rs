@@ -18,7 +18,7 @@ use crate::index::default_lists;
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IndexRequest {
-    /// The reference store: an AnnData zarr folder.
+    /// The reference store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
     pub reference: String,
     /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
     /// it.

@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MapRequest {
-    /// The query store: an AnnData zarr folder.
+    /// The query store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
     pub query: String,
-    /// The reference store; none, or the query itself, is self-mapping.
+    /// The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
     pub reference: Option<String>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
     pub output: Option<String>,

@@ -6,6 +6,7 @@
 mod index;
 mod map;
 mod neighbors;
+mod rechunk;
 mod resolved;
 mod search;
 mod values;
@@ -13,5 +14,6 @@ mod values;
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
+pub use rechunk::{RechunkRequest, ResolvedRechunk};
 pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
 pub use search::Search;

@@ -1,11 +1,12 @@
 //! Checks of single values, shared by the requests. Each refusal names the parameter, the value and what it may be.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::map::LayoutRequest;
 use crate::budget;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
+use crate::source::stores;
 
 /// More neighbours than anyone maps with; keeps row buffers small.
 pub(super) const MOST_NEIGHBORS: i64 = 10_000;
@@ -14,10 +15,12 @@ const MOST_LISTS: i64 = 1 << 24;
 /// The largest whole number that JSON carries unchanged.
 const MOST_SEED: i64 = (1 << 53) - 1;
 
-/// Whether both paths lead to one store.
+/// Whether both paths lead to one store, or to the same stores in the same order.
 pub(super) fn same_store(query: &Path, reference: &Path) -> bool {
-    query == reference
-        || matches!((query.canonicalize(), reference.canonicalize()), (Ok(left), Ok(right)) if left == right)
+    let found = |path: &Path| -> Option<Vec<PathBuf>> {
+        stores(path).ok()?.iter().map(|store| store.canonicalize().ok()).collect()
+    };
+    query == reference || matches!((found(query), found(reference)), (Some(left), Some(right)) if left == right)
 }
 
 /// The given value if it is available (the first one if none is given); says which will come and which never existed.

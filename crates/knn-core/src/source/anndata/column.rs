@@ -131,6 +131,11 @@ impl ObsColumn {
         self.values.as_ref().map_or(1, Nullable::natural_rows)
     }
 
+    /// One past the last row of the band of chunks that a row lies in.
+    pub fn band_end(&self, row: u64) -> u64 {
+        self.values.as_ref().map_or(self.rows, |values| values.band_end(row))
+    }
+
     /// Bytes of scratch that one read of `rows` rows takes at most, beyond what it fills.
     pub fn scratch_bytes(&self, rows: u64) -> u64 {
         self.values.as_ref().map_or(0, |values| values.scratch_bytes(rows))
@@ -174,6 +179,21 @@ impl ObsColumn {
         out.reserve(rows.len());
         numbers::each_f64(values.values.dtype(), &bytes, |value| out.push(value));
         values.read_missing(rows, |row| out[row] = f64::NAN)
+    }
+
+    /// Reads values as they are stored, native-endian, into `out`, whatever lies under a mask. For numeric and boolean columns.
+    pub fn read_values(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
+        let (ColumnKind::Numeric(_) | ColumnKind::Boolean, Some(values)) = (&self.kind, &self.values) else {
+            return Err(self.wrong_kind("numeric or boolean"));
+        };
+        values.values.read_rows(rows, out)
+    }
+
+    /// Clears `out` and reads whether each value is masked: 1 or 0.
+    pub fn read_mask(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        out.resize(rows.len(), 0);
+        self.values.as_ref().map_or(Ok(()), |values| values.read_missing(rows, |row| out[row] = 1))
     }
 
     /// Clears both and reads texts, and whether each is missing. For string columns.

@@ -30,6 +30,11 @@ impl ObsNames {
         self.index.natural_rows()
     }
 
+    /// One past the last name of the band of chunks that a row lies in.
+    pub fn band_end(&self, row: u64) -> u64 {
+        self.index.band_end(row)
+    }
+
     /// Bytes of scratch that one read of `rows` names takes at most, beyond the block itself.
     pub fn scratch_bytes(&self, rows: u64) -> u64 {
         self.index.scratch_bytes(rows)

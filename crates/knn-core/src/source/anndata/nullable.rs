@@ -70,6 +70,11 @@ impl Nullable {
         self.values.inner_rows().max(self.mask.as_ref().map_or(1, |mask| mask.inner_rows()))
     }
 
+    /// One past the last row of the band of chunks that a row lies in.
+    pub(super) fn band_end(&self, row: u64) -> u64 {
+        self.values.band_end(row).max(self.mask.as_ref().map_or(0, |mask| mask.band_end(row)))
+    }
+
     pub(super) fn scratch_bytes(&self, rows: u64) -> u64 {
         let element = self.values.dtype().size().unwrap_or(0) as u64 + u64::from(self.mask.is_some());
         let arrays = [Some(&self.values), self.mask.as_ref()];
