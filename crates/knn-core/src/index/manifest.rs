@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::coarse::{MOST_DIM, MOST_LISTS};
 use super::codes::CodeLayout;
-use super::format::{CODED_VERSION, FORMAT, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name};
+use super::format::{
+    CODED_VERSION, FORMAT, GRAPH_VERSION, ListLayout, ListType, MANIFEST, VERSION, corrupt, file_name,
+};
+use super::kept::{KeptLayout, MOST_KEPT};
 use super::quantiser::width;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
@@ -56,6 +59,9 @@ pub struct Manifest {
     /// How rows are coded; not there in an index without codes, which is of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<CodeRecord>,
+    /// The graph of the rows; not there in an index without one, which is of version 1 or 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphRecord>,
     /// Hash of the source and of everything that decides the bytes of the index.
     pub run: String,
     /// Length and checksum of every other file.
@@ -100,6 +106,14 @@ impl CodeRecord {
     }
 }
 
+/// The graph that an index keeps of its own rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GraphRecord {
+    /// Neighbours of each row.
+    pub neighbors: u32,
+}
+
 /// A file of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,7 +153,12 @@ impl Manifest {
         self.codes.map(|codes| CodeLayout { spaces: codes.sub_spaces as usize })
     }
 
-    /// The version that an index with codes, or without, is of.
+    /// How the graph of the rows is laid out, where there is one.
+    pub(super) fn kept_layout(&self) -> Option<KeptLayout> {
+        self.graph.map(|graph| KeptLayout { rows: self.rows, neighbors: graph.neighbors })
+    }
+
+    /// The version that an index with codes, or without, is of as long as it keeps no graph.
     pub(super) fn version_of(codes: Option<CodeRecord>) -> u32 {
         if codes.is_some() { CODED_VERSION } else { VERSION }
     }
@@ -178,7 +197,7 @@ impl Manifest {
         if kind.format != FORMAT {
             return Err(wrong(format!("format {:?} is not {FORMAT:?}", kind.format)));
         }
-        if !(VERSION..=CODED_VERSION).contains(&kind.version) {
+        if !(VERSION..=GRAPH_VERSION).contains(&kind.version) {
             return Err(Error::Unsupported {
                 what: format!("version {} of the index {file}", kind.version),
                 remedy: "use a newer gigamapper, or build the index again".into(),
@@ -205,8 +224,12 @@ impl Manifest {
         if self.codes.is_some_and(|codes| codes != CodeRecord::of(self.dim as usize)) {
             return Err("its rows cannot have such codes");
         }
-        if self.version != Self::version_of(self.codes) || self.codes.is_none() && self.dtype == ListType::None {
-            return Err("it has codes that its version does not know, or neither rows nor codes");
+        if self.graph.is_some_and(|graph| graph.neighbors == 0 || graph.neighbors > MOST_KEPT) {
+            return Err("it cannot keep so many neighbors");
+        }
+        let version = if self.graph.is_some() { GRAPH_VERSION } else { Self::version_of(self.codes) };
+        if self.version != version || self.codes.is_none() && self.dtype == ListType::None {
+            return Err("it has codes or a graph that its version does not know, or neither rows nor codes");
         }
         if self.nlist == 0 || self.nlist > MOST_LISTS || self.super_cells == 0 || self.super_cells > self.nlist {
             return Err("its numbers of lists and super-cells cannot be");
@@ -243,6 +266,7 @@ pub(super) mod tests {
             },
             source: "00".into(),
             codes: None,
+            graph: None,
             run: "11".into(),
             files: BTreeMap::from([("lists.bin".into(), FileRecord { length: 5, xxh3: "22".into() })]),
         }
@@ -271,7 +295,7 @@ pub(super) mod tests {
     fn a_newer_version_is_refused_with_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
-        Manifest { version: 3, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        Manifest { version: 4, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
         let untrained = Training { rows: 11, ..manifest().training };
         for wrong in [
@@ -280,6 +304,10 @@ pub(super) mod tests {
             Manifest { excluded: 11, ..manifest() },
             Manifest { training: untrained, ..manifest() },
             Manifest { version: 2, ..manifest() },
+            Manifest { version: 3, ..manifest() },
+            Manifest { graph: Some(GraphRecord { neighbors: 9 }), ..manifest() },
+            Manifest { version: 3, graph: Some(GraphRecord { neighbors: 0 }), ..manifest() },
+            Manifest { version: 3, graph: Some(GraphRecord { neighbors: 65 }), ..manifest() },
             Manifest { codes: Some(CodeRecord::of(3)), ..manifest() },
             Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
             Manifest { dtype: ListType::None, ..manifest() },

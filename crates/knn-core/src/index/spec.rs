@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::coarse::Coarse;
 use super::format::{FORMAT, ListLayout, ListType};
+use super::keeper::{check_kept, kept_run};
 use super::manifest::{CodeRecord, Manifest, Training};
 use crate::distance::Metric;
 use crate::error::{Error, Result};
@@ -46,11 +47,14 @@ pub struct IndexSpec {
     pub metric: Metric,
     /// Seed of every choice.
     pub seed: u64,
+    /// Neighbours of each row that the index is to keep. The build itself keeps none: a [`super::GraphKeeper`] does when the lists are sealed.
+    /// A build that goes on takes an index that has them for finished.
+    pub keep: Option<u32>,
 }
 
 impl Default for IndexSpec {
     fn default() -> Self {
-        Self { nlist: None, dtype: ListType::F32, codes: false, metric: Metric::Euclidean, seed: 0 }
+        Self { nlist: None, dtype: ListType::F32, codes: false, metric: Metric::Euclidean, seed: 0, keep: None }
     }
 }
 
@@ -69,6 +73,8 @@ pub(super) struct Resolved {
     training: Training,
     pub(super) metric: Metric,
     pub(super) run: String,
+    /// What the index is once it keeps the graph that it is to have.
+    pub(super) kept_run: Option<String>,
 }
 
 /// Super-cells of so many lists. A row is compared with all super-cells and with the lists of some dozens of them, so there are more
@@ -85,6 +91,7 @@ impl IndexSpec {
             return Err(Error::param("dim", dim, "an index is of rows of 1 to 1048576 columns"));
         }
         let codes = self.codes(dim)?;
+        self.keep.map_or(Ok(()), |neighbors| check_kept(neighbors, self.dtype))?;
         let mut warnings = source.warnings()?;
         let lists = self.lists(rows, &mut warnings)?;
         let fingerprint = format!("{:032x}", source.fingerprint(self.seed)?);
@@ -108,6 +115,7 @@ impl IndexSpec {
             },
             metric: self.metric,
             run: String::new(),
+            kept_run: None,
         };
         let mut identity = json!({
             "format": FORMAT, "version": Manifest::version_of(codes), "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
@@ -117,6 +125,7 @@ impl IndexSpec {
             identity["codes"] = json!(codes);
         }
         resolved.run = hash_bytes(identity.to_string().as_bytes());
+        resolved.kept_run = self.keep.map(|neighbors| kept_run(&resolved.run, neighbors));
         Ok(resolved)
     }
 
@@ -212,6 +221,7 @@ impl Resolved {
             training: old.training.clone(),
             metric: old.metric,
             run: hash_bytes(identity.to_string().as_bytes()),
+            kept_run: None,
         })
     }
 
@@ -254,6 +264,7 @@ impl Resolved {
             training: self.training.clone(),
             source: self.source.clone(),
             codes: self.codes,
+            graph: None,
             run: self.run.clone(),
             files: BTreeMap::new(),
         }
