@@ -194,7 +194,15 @@ describe("an index", () => {
     const planned = await ReferenceIndex.plan(reference, { nlist: 8 });
     expect(planned).toMatchObject({
       reference: { nObs: 500, dim: 50 },
-      parameters: { useRep: "X_pca", nlist: 8, seed: 0, listDtype: "f32", rerank: null, metric: "euclidean" },
+      parameters: {
+        useRep: "X_pca",
+        nlist: 8,
+        seed: 0,
+        listDtype: "f32",
+        rerank: null,
+        metric: "euclidean",
+        keepGraph: null,
+      },
     });
     expect(planned.diskBytes).toBeGreaterThan(500 * 50 * 4);
     expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(2);
