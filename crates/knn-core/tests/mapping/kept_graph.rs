@@ -89,7 +89,7 @@ fn the_first_neighbors_of_every_row_are_kept_and_told_of() {
     assert_eq!(listed(&place.inputs()), ["cells.zarr", "kept.gmx"]);
     let index = Path::new(request.output.as_deref().unwrap());
     let described = describe_index(index).unwrap();
-    assert_eq!((described.keep_graph, described.format_version, described.generation), (Some(6), 3, 1));
+    assert_eq!((described.keep_graph, described.format_version, described.generation), (Some(6), 4, 1));
     let without = index_of(&place, &cells, "without.gmx", 40);
     let (plain, all) = (files(Path::new(&without)), files(index));
     for (name, bytes) in plain.iter().filter(|(name, _)| *name != "manifest.json") {

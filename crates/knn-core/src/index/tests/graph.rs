@@ -52,7 +52,7 @@ fn a_graph_is_kept_at_one_moment_and_a_build_that_goes_on_finds_it() {
     append::copy(&path, &whole);
     let with = keep(quick(), &whole, &without, 5).unwrap();
     let after = files(&whole);
-    assert_eq!((with.version, with.graph.map(|graph| graph.neighbors)), (3, Some(5)));
+    assert_eq!((with.version, with.graph.map(|graph| graph.neighbors)), (4, Some(5)));
     assert_ne!(with.run, without.run);
     let expected: Vec<i64> = (0..9000).flat_map(|row| links_of(row, 9000, 5)).collect();
     assert_eq!(links(&open(&whole, Io::Pread).unwrap()).unwrap(), expected);
