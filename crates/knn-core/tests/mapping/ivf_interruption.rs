@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use gigamapper_core::distance::Lane;
 use gigamapper_core::error::Error;
-use gigamapper_core::pipeline::{
-    LabelAgreement, MapRequest, RecallReport, RunReport, Seams, build_index_with, run_with,
-};
+use gigamapper_core::pipeline::{LabelAgreement, MapRequest, RecallReport, RunReport, Seams, run_with};
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
 use super::clusters::{by_lists, index_of, with_gaps};
