@@ -68,7 +68,9 @@ impl KeptLayout {
     pub(super) fn encode(self, ids: &[i64], out: &mut Vec<u8>) {
         let width = self.id_width() as usize;
         // −1 is all ones in any width.
-        ids.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()[..width]));
+        for id in ids {
+            out.extend_from_slice(&id.to_le_bytes()[..width]);
+        }
     }
 }
 

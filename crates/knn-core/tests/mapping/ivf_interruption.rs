@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use gigamapper_core::distance::Lane;
 use gigamapper_core::error::Error;
-use gigamapper_core::pipeline::{
-    LabelAgreement, MapRequest, RecallReport, RunReport, Seams, build_index_with, run_with,
-};
+use gigamapper_core::pipeline::{LabelAgreement, MapRequest, RecallReport, RunReport, Seams, run_with};
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
 use super::clusters::{by_lists, index_of, with_gaps};
 use super::disk::{Disk, assert_same, files, listed};
-use super::kept_graph::{by_graph, keeping};
 use super::sample::{Place, map, output, quick};
 
 /// A run of three units, with its own index.
@@ -59,7 +56,7 @@ fn clear(place: &Place, request: &MapRequest) {
 }
 
 /// Takes away what the first run of a test stored.
-fn clear_first(place: &Place) {
+pub(super) fn clear_first(place: &Place) {
     std::fs::remove_dir_all(place.outputs()).unwrap();
     std::fs::create_dir(place.outputs()).unwrap();
 }
@@ -70,7 +67,7 @@ fn in_runs() -> Seams {
 }
 
 /// Disturbs runs at `points` of all their calls that change something, and resumes each.
-fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
+pub(super) fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
     let disk = Disk::failing(i64::MAX);
     let seams = Seams { vfs: Arc::new(disk.clone()), ..in_runs() };
     let first = run_with(request, &Progress::silent(), seams).unwrap();
@@ -140,20 +137,6 @@ fn a_repair_is_resumed_to_the_same_bytes() {
     for order in ["rows", "lists"] {
         let (order, repair) = (Some(order.into()), Some("always".into()));
         let request = MapRequest { order, repair, ..by_lists(&place, &cells, None, 12) };
-        disturbed_anywhere(&place, &request, 17);
-        clear_first(&place);
-    }
-}
-
-#[test]
-fn a_repair_by_the_graph_of_an_index_is_resumed_to_the_same_bytes() {
-    let place = Place::new();
-    let (query, reference) = (with_gaps(&place, "query", 600, 6, 1), with_gaps(&place, "reference", 900, 6, 2));
-    let index = keeping(&place, &reference, 8, 12);
-    build_index_with(&index, &Progress::silent(), &quick()).unwrap();
-    for order in ["rows", "lists"] {
-        let request =
-            MapRequest { order: Some(order.into()), overwrite: None, ..by_graph(&place, &query, &reference, &index) };
         disturbed_anywhere(&place, &request, 17);
         clear_first(&place);
     }

@@ -16,13 +16,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::cells::Cells;
 use super::clusters::{by_lists, clustered, index_of, with_gaps};
 use super::disk::{Disk, assert_same, files, listed};
+use super::ivf_interruption::{clear_first, disturbed_anywhere};
 use super::mapped::Mapped;
 use super::sample::{Place, map, output, quick};
 
 const DIM: usize = 9;
 
 /// A request for the index of a store with so many neighbours of each row.
-pub(super) fn keeping(place: &Place, reference: &Cells, kept: i64, nlist: i64) -> IndexRequest {
+fn keeping(place: &Place, reference: &Cells, kept: i64, nlist: i64) -> IndexRequest {
     IndexRequest {
         reference: reference.path(),
         output: Some(place.inputs().join("kept.gmx").to_str().unwrap().into()),
@@ -39,7 +40,7 @@ fn built(request: &IndexRequest) -> IndexReport {
 }
 
 /// A mapping by the index that was built.
-pub(super) fn by_graph(place: &Place, query: &Cells, reference: &Cells, index: &IndexRequest) -> MapRequest {
+fn by_graph(place: &Place, query: &Cells, reference: &Cells, index: &IndexRequest) -> MapRequest {
     MapRequest {
         index: index.output.clone(),
         nlist: None,
@@ -103,7 +104,9 @@ fn the_first_neighbors_of_every_row_are_kept_and_told_of() {
     let found = Mapped::open(output(&own)).neighbors();
     let graph = graph(&request, 5000);
     for (row, kept) in graph.iter().enumerate() {
-        assert_eq!(kept, found.row(row).0, "row {row}");
+        let (there, none) = kept.split_at(found.row(row).0.len());
+        assert_eq!(there, found.row(row).0, "row {row}");
+        assert!(none.iter().all(|id| *id == -1), "row {row}: {kept:?}");
     }
     assert_eq!(graph[9], [-1; 6], "a row that is not finite has no neighbors");
 
@@ -211,6 +214,7 @@ fn every_metric_and_codes_are_repaired_by_the_kept_graph() {
         let index = IndexRequest { method, metric, overwrite: Some(true), ..keeping(&place, &reference, 12, 32) };
         built(&index);
         let request = MapRequest {
+            method: index.method.clone(),
             metric: index.metric.clone(),
             obs_keys: None,
             nprobe: Some(1),
@@ -306,7 +310,9 @@ fn a_build_with_a_graph_is_resumed_to_the_same_bytes_wherever_it_stops() {
             }
             // Nothing but an index that is whole can be opened, with a graph or without.
             whole += usize::from(describe_index(path).is_ok_and(|index| index.keep_graph.is_none()));
-            for name in listed(&place.inputs()).iter().filter(|name| name.ends_with(".lock")) {
+            for name in
+                listed(&place.inputs()).iter().filter(|name| Path::new(name).extension().is_some_and(|e| e == "lock"))
+            {
                 std::fs::remove_file(place.inputs().join(name)).unwrap();
             }
             let again =
@@ -317,4 +323,18 @@ fn a_build_with_a_graph_is_resumed_to_the_same_bytes_wherever_it_stops() {
         }
     }
     assert!(cancelled > points as usize / 3 && whole > 10, "{cancelled} cancelled, {whole} without a graph");
+}
+
+#[test]
+fn a_repair_by_the_graph_of_an_index_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let (query, reference) = (with_gaps(&place, "query", 600, 6, 1), with_gaps(&place, "reference", 900, 6, 2));
+    let index = keeping(&place, &reference, 8, 12);
+    built(&index);
+    for order in ["rows", "lists"] {
+        let request =
+            MapRequest { order: Some(order.into()), overwrite: None, ..by_graph(&place, &query, &reference, &index) };
+        disturbed_anywhere(&place, &request, 17);
+        clear_first(&place);
+    }
 }

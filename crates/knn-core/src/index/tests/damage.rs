@@ -11,12 +11,15 @@ fn sample(folder: &Path, most_in_two_levels: u32) -> std::path::PathBuf {
     values[30] = f32::NAN;
     let spec = IndexSpec { nlist: Some(nlist as u32), codes: true, most_in_two_levels, ..IndexSpec::default() };
     let report = How { spec, ..How::default() }.build(&path, &values, 3).unwrap();
-    graph::keep(Arc::new(FailingVfs::after(i64::MAX)), &path, &report.manifest, 3).unwrap();
+    graph::keep(&graph::quick(), &path, &report.manifest, 3).unwrap();
     path
 }
 
+/// Lists, rows in none, centroids and links.
+type All = (Read, Vec<u64>, Vec<f32>, Vec<i64>);
+
 /// Everything that can be read of an index.
-fn all(path: &Path, io: Io) -> Result<(Read, Vec<u64>, Vec<f32>, Vec<i64>)> {
+fn all(path: &Path, io: Io) -> Result<All> {
     let index = open(path, io)?;
     assert!(index.codebooks().is_some());
     let centroids = index.coarse().centroids(0..index.nlist()).to_vec();

@@ -10,8 +10,8 @@ fn links_of(row: u64, rows: u64, neighbors: u64) -> Vec<i64> {
 }
 
 /// Keeps such a graph in a sealed index.
-pub(super) fn keep(vfs: Arc<dyn Vfs>, path: &Path, sealed: &Manifest, neighbors: u32) -> Result<Manifest> {
-    let mut keeper = GraphKeeper::begin(&vfs, path, sealed, neighbors)?;
+pub(super) fn keep(vfs: &Arc<dyn Vfs>, path: &Path, sealed: &Manifest, neighbors: u32) -> Result<Manifest> {
+    let mut keeper = GraphKeeper::begin(vfs, path, sealed, neighbors)?;
     // In pieces that fit no block.
     for first in (0..sealed.rows).step_by(1000) {
         let rows = first..(first + 1000).min(sealed.rows);
@@ -33,7 +33,7 @@ pub(super) fn links(index: &IvfIndex) -> Result<Vec<i64>> {
     Ok(all)
 }
 
-fn quick() -> Arc<dyn Vfs> {
+pub(super) fn quick() -> Arc<dyn Vfs> {
     Arc::new(FailingVfs::after(i64::MAX))
 }
 
@@ -50,7 +50,7 @@ fn a_graph_is_kept_at_one_moment_and_a_build_that_goes_on_finds_it() {
     assert_eq!((without.version, without.graph), (1, None));
     let whole = folder.path().join("whole.gmx");
     append::copy(&path, &whole);
-    let with = keep(quick(), &whole, &without, 5).unwrap();
+    let with = keep(&quick(), &whole, &without, 5).unwrap();
     let after = files(&whole);
     assert_eq!((with.version, with.graph.map(|graph| graph.neighbors)), (4, Some(5)));
     assert_ne!(with.run, without.run);
@@ -62,7 +62,8 @@ fn a_graph_is_kept_at_one_moment_and_a_build_that_goes_on_finds_it() {
     for calls in 0.. {
         let to = folder.path().join(format!("to{calls}.gmx"));
         append::copy(&path, &to);
-        let ended = keep(Arc::new(FailingVfs::after(calls)), &to, &without, 5);
+        let failing: Arc<dyn Vfs> = Arc::new(FailingVfs::after(calls));
+        let ended = keep(&failing, &to, &without, 5);
         let _ = std::fs::remove_file(folder.path().join(format!("to{calls}.gmx.lock")));
         let found = open(&to, Io::Pread).unwrap();
         found.verify(&Progress::silent()).unwrap();
@@ -74,7 +75,7 @@ fn a_graph_is_kept_at_one_moment_and_a_build_that_goes_on_finds_it() {
         assert!(report.found && report.manifest.graph.is_some() == has, "after {calls} calls");
         if !has {
             assert!(before.iter().all(|(name, bytes)| files(&to)[name] == *bytes), "after {calls} calls");
-            assert_eq!(keep(quick(), &to, &report.manifest, 5).unwrap(), with);
+            assert_eq!(keep(&quick(), &to, &report.manifest, 5).unwrap(), with);
         }
         assert!(files(&to) == after, "after {calls} calls");
         if let Err(error) = ended {
@@ -93,7 +94,7 @@ fn a_graph_of_another_index_or_another_number_is_refused() {
     let code = |result: Result<BuildReport>| result.unwrap_err().code();
     let without = keeping(5).build(&path, &values, 3).unwrap().manifest;
     for (neighbors, expected) in [(0, "GM_PARAM"), (65, "GM_PARAM")] {
-        assert_eq!(keep(quick(), &path, &without, neighbors).unwrap_err().code(), expected);
+        assert_eq!(keep(&quick(), &path, &without, neighbors).unwrap_err().code(), expected);
         let other = folder.path().join("other.gmx");
         assert_eq!(code(keeping(neighbors).build(&other, &values, 3)), expected);
     }
@@ -105,9 +106,9 @@ fn a_graph_of_another_index_or_another_number_is_refused() {
     assert_eq!(keeper.end().unwrap_err().code(), "GM_INTERNAL");
     assert!(open(&path, Io::Pread).unwrap().graph().is_none());
 
-    let with = keep(quick(), &path, &without, 5).unwrap();
-    assert_eq!(keep(quick(), &path, &without, 5).unwrap_err().code(), "GM_STALE");
-    assert_eq!(keep(quick(), &path, &with, 5).unwrap_err().code(), "GM_STALE");
+    let with = keep(&quick(), &path, &without, 5).unwrap();
+    assert_eq!(keep(&quick(), &path, &without, 5).unwrap_err().code(), "GM_STALE");
+    assert_eq!(keep(&quick(), &path, &with, 5).unwrap_err().code(), "GM_STALE");
     let resumed = |how: How| How { start: Start::Resume, ..how }.build(&path, &values, 3);
     assert!(resumed(keeping(5)).unwrap().found);
     assert_eq!(code(resumed(keeping(6))), "GM_STALE");
