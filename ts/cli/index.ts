@@ -80,7 +80,10 @@ function renderDescription(index: IndexDescription): string {
     [
       ["index", `${index.path} (format ${index.formatVersion}, generation ${index.generation})`],
       ["cells", `${count(index.rows)} × ${count(index.dim)}, ${count(index.excludedRows)} left out`],
-      ["lists", `${count(index.nlist)} of ${index.listDtype} in ${index.levels} levels, ${index.metric}, seed ${index.seed}`],
+      [
+        "lists",
+        `${count(index.nlist)} of ${index.listDtype} in ${index.levels} levels, ${index.metric}, seed ${index.seed}`,
+      ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),
       ["size", bytes(index.bytes)],

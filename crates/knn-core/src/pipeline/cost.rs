@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(routing(1), 1);
         assert_eq!(routing(64), 64);
         assert_eq!(routing(4096), 64 + 12 * 64);
-        assert_eq!(routing((1 << 18) + 1), 256 + 12 * 32 + 12 * 33);
+        assert_eq!(routing((1 << 18) + 1), 256 + 12 * 16 + 12 * 65);
     }
 }

@@ -74,8 +74,9 @@ impl<'a> TileReader<'a> {
     /// Reads the bands that lie wholly before `last` straight into the tile, because they need not be carried. False if there is none.
     fn read_whole_bands(&mut self, last: u64, tile: &mut Tile) -> Result<bool> {
         let mut whole = self.next;
-        // Nothing is cut in two where the range ends, nor where a band does.
-        if last == self.end || (last > self.next && self.source.band_end(last - 1) == last) {
+        // Nothing is cut in two where the range ends or a band does, nor anywhere in a source that decodes nothing.
+        let anywhere = self.source.natural_tile_rows() == 1;
+        if anywhere || last == self.end || (last > self.next && self.source.band_end(last - 1) == last) {
             whole = last;
         } else {
             while let Some(end) = Some(self.source.band_end(whole)).filter(|end| *end <= last && *end > whole) {

@@ -57,7 +57,7 @@ impl RowSource for ArrayRows {
     }
 
     fn band_end(&self, row: u64) -> u64 {
-        if self.array.reads_in_place() { (row + 1).min(self.rows()) } else { self.array.band_end(row) }
+        self.array.band_end(row)
     }
 
     fn scratch_bytes(&self, rows: u64) -> u64 {

@@ -78,8 +78,8 @@ fn more_lists_than_two_levels_hold_are_planned_and_need_their_memory() {
     let [two, three] = [n - 1, n].map(|nlist| plan_index(&request(nlist, "1GiB")).unwrap());
     // Too few cells for each list, and nothing else.
     assert_eq!((two.warnings.len(), three.warnings.len()), (1, 1), "{:?}", three.warnings);
-    // What knows where each of 8 192 super-cells lies in 64 runs is planned for.
-    assert!(three.memory.planned > two.memory.planned + 8192 * 64 * 32, "{:?} {:?}", three.memory, two.memory);
+    // What knows where each of 4 096 super-cells lies in 64 runs is planned for.
+    assert!(three.memory.planned > two.memory.planned + 4096 * 64 * 32, "{:?} {:?}", three.memory, two.memory);
     assert_eq!(plan_index(&request(n, "90MiB")).unwrap_err().code(), "GM_BUDGET");
     let mapped = MapRequest { memory: Some("1GiB".into()), ..by_lists(&place, &cells, None, n as i64) };
     let planned = plan(&MapRequest { obs_keys: None, ..mapped.clone() }).unwrap();

@@ -78,7 +78,7 @@ fn what_is_no_anndata_is_named() {
     let query = |name: &str| MapRequest { query: at(name), ..request.clone() };
     stores.refused(&query("absent.zarr"), "GM_NOT_FOUND", &["absent.zarr"]);
     fs::write(at("file.h5ad"), b"\x89HDF").unwrap();
-    stores.refused(&query("file.h5ad"), "GM_UNSUPPORTED", &["file.h5ad", "zarr v3"]);
+    stores.refused(&query("file.h5ad"), "GM_UNSUPPORTED", &["file.h5ad", "HDF5"]);
     fs::create_dir(at("folder")).unwrap();
     stores.refused(&query("folder"), "GM_SCHEMA", &["folder", "zarr.json"]);
     group(Path::new(&at("plain.zarr")), "", &serde_json::json!({}));
