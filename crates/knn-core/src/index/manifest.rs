@@ -343,7 +343,6 @@ pub(super) mod tests {
             Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
             Manifest { dtype: ListType::None, ..manifest() },
             Manifest { levels: 3, ..manifest() },
-            Manifest { version: 3, ..manifest() },
             Manifest { regions: Some(1), ..manifest() },
             Manifest { levels: 3, regions: Some(1), ..manifest() },
             Manifest { regions: Some(0), ..three() },
