@@ -161,6 +161,18 @@ describe("the report of a search by lists", () => {
     });
   });
 
+  it("is repaired by the graph that an index keeps", async () => {
+    const output = join(temporary(), "kept.gmx");
+    await using index = await ReferenceIndex.build(reference, { output, nlist: 8, keepGraph: 10 });
+    expect(await index.describe()).toMatchObject({ keepGraph: 10, formatVersion: 3 });
+    const searched = { query, reference, index: output, nprobe: 1 };
+    const never = await map({ ...searched, output: join(temporary(), "mapped.zarr") });
+    const always = await map({ ...searched, repair: "always", output: join(temporary(), "mapped.zarr") });
+    expect(always.recall.repair).toEqual({ r1: 10, r2: 12 });
+    expect(always.recall.measured).toBeGreaterThan(never.recall.measured);
+    await expect(ReferenceIndex.append(reference, { output })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+  });
+
   it("is the same for an index that was built before", async () => {
     const folder = temporary();
     await using index = await ReferenceIndex.build(reference, { output: join(folder, "reference.gmx"), nlist: 8 });
@@ -194,7 +206,15 @@ describe("an index", () => {
     const planned = await ReferenceIndex.plan(reference, { nlist: 8 });
     expect(planned).toMatchObject({
       reference: { nObs: 500, dim: 50 },
-      parameters: { useRep: "X_pca", nlist: 8, seed: 0, listDtype: "f32", rerank: null, metric: "euclidean" },
+      parameters: {
+        useRep: "X_pca",
+        nlist: 8,
+        seed: 0,
+        listDtype: "f32",
+        rerank: null,
+        metric: "euclidean",
+        keepGraph: null,
+      },
     });
     expect(planned.diskBytes).toBeGreaterThan(500 * 50 * 4);
     expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(2);

@@ -114,8 +114,8 @@ io?: string,
  */
 order?: string, 
 /**
- * Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
- * too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+ * Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
+ * cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
  */
 repair?: string, 
 /**
@@ -231,8 +231,8 @@ io?: string,
  */
 order?: string, 
 /**
- * Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
- * too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+ * Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
+ * cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
  */
 repair?: string, 
 /**
@@ -804,6 +804,12 @@ rerank?: string,
  */
 metric?: string, 
 /**
+ * Neighbours of each cell that the index keeps, 1 to 64: the reference's own graph, found by the index at a recall of 0.95. A mapping of
+ * another store can then repair what its lists miss (`repair`). Default none. An index that has one is not appended to. With `resume`, an
+ * index that was built without gets it.
+ */
+keepGraph?: number, 
+/**
  * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
  * cgroup's, at least 256 MiB.
  */
@@ -857,7 +863,11 @@ rerank: string | null,
 /**
  * The metric.
  */
-metric: string, };
+metric: string, 
+/**
+ * Neighbours of each row that are kept as the reference's own graph; null without.
+ */
+keepGraph: number | null, };
 
 /**
  * A build or an append before it starts: nothing has been written.
@@ -888,7 +898,7 @@ memory: MemoryPlan,
  */
 diskBytes: number, 
 /**
- * Bytes of intermediate files, which are gone at the end.
+ * Bytes of intermediate files, which are gone at the end; the neighbours of a graph that is kept are among them.
  */
 runBytes: number, 
 /**
@@ -949,7 +959,8 @@ addedRows: number,
  */
 bytes: number, 
 /**
- * Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`.
+ * Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`, and where a graph is kept
+ * `calibrate`, `join`, `gather`, `finalise`, `graph`.
  */
 stages: Array<StageReport>, 
 /**
@@ -1021,6 +1032,10 @@ seed: number,
  * Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */
 excludedRows: number, 
+/**
+ * Neighbours of each row that are kept as the reference's own graph; null without.
+ */
+keepGraph: number | null, 
 /**
  * Bytes on disk.
  */

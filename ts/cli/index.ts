@@ -6,7 +6,7 @@ import { ReferenceIndex } from "../reference-index.js";
 import { bytes, count, counted, seconds } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
-import { addLists, addRun } from "./options.js";
+import { addLists, addRun, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -31,6 +31,11 @@ export function registerIndex(program: Command): void {
     .option("--reference <path>", "reference cells: an AnnData zarr folder")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
+    .option(
+      "--keep-graph <n>",
+      "keep the n nearest neighbors of each cell, 1 to 64, for --repair of later runs",
+      number,
+    )
     .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
   setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
@@ -80,6 +85,7 @@ function renderDescription(index: IndexDescription): string {
         `${count(index.nlist)} of ${index.listDtype} in ${index.levels} levels, ${index.metric}, seed ${index.seed}`,
       ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
+      ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),
       ["size", bytes(index.bytes)],
       ["digest", index.digest],
     ],

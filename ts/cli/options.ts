@@ -47,7 +47,7 @@ export function addSearch(command: Command): Command {
     .option("--order <which>", "order of work by lists: auto, rows of the output or lists (default: auto)")
     .option(
       "--repair <when>",
-      "compare with neighbors' neighbors too, in self-mapping: auto, never or always (default: auto)",
+      "compare with neighbors' neighbors too, in self-mapping or by an index with a graph: auto, never or always (default: auto)",
     )
     .option("--backend <name>", "auto or cpu (default: auto)");
 }
@@ -93,7 +93,8 @@ export function list(text: string): string[] {
   return text.split(",").map((part) => part.trim());
 }
 
-function number(text: string): number {
+/** A number. */
+export function number(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
   return value;

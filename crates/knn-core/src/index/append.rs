@@ -43,7 +43,7 @@ impl IndexBuilder<'_> {
         let index = IvfIndex::open(path, Io::Pread, budget)?;
         let old = index.manifest();
         check_growth(path, old, source, "the store")?;
-        check_rows(path, old)?;
+        check_growable(path, old)?;
         let spec = Resolved::grown(old, source)?;
         let mut warnings = spec.warnings.clone();
         if old.rows == spec.rows {
@@ -110,8 +110,17 @@ pub fn check_growth(path: &Path, old: &Manifest, source: &dyn RowSource, name: &
     Ok(())
 }
 
-/// Whether the rows of an index can be compared with those of a store: `GM_UNSUPPORTED` where it holds their codes alone.
-pub fn check_rows(path: &Path, old: &Manifest) -> Result<()> {
+/// Whether an index can be appended to: `GM_UNSUPPORTED` where it holds codes alone, so that its rows cannot be compared with those of a store,
+/// and where it keeps the graph of its rows, because new rows become neighbours of old ones.
+pub fn check_growable(path: &Path, old: &Manifest) -> Result<()> {
+    if old.graph.is_some() {
+        return Err(Error::Unsupported {
+            what: format!("an append to {}, which keeps the graph of its rows", path.display()),
+            remedy:
+                "build the index again from all rows (overwrite), with keepGraph or without, which can be appended to"
+                    .into(),
+        });
+    }
     if old.dtype != ListType::None {
         return Ok(());
     }

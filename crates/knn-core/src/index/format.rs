@@ -20,6 +20,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) const CODED_VERSION: u32 = 2;
 /// That of an index with three levels of centroids, with codes or without.
 pub(super) const THREE_LEVEL_VERSION: u32 = 3;
+/// That of an index with the graph of its rows, whatever its levels and codes.
+pub(super) const GRAPH_VERSION: u32 = 4;
 /// The files of an index, as they are called in its first generation.
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const COARSE: &str = "coarse.bin";
@@ -29,6 +31,8 @@ pub(super) const EXCLUDED: &str = "excluded.bin";
 /// The two more of an index with codes.
 pub(super) const PQ: &str = "pq.bin";
 pub(super) const CODES: &str = "codes.bin";
+/// The one more of an index with the graph of its rows.
+pub(super) const GRAPH: &str = "graph.bin";
 /// Lists begin at multiples of this.
 pub(super) const ALIGNMENT: u64 = 4096;
 /// Where they hold no rows, and as codes do.
@@ -45,7 +49,7 @@ pub(super) fn file_name(name: &str, generation: u32) -> String {
 /// Whether a file of some generation has that name.
 pub(super) fn is_file_name(name: &str) -> bool {
     let generation = name.split('.').nth(1).and_then(|number| number.parse().ok()).unwrap_or(1);
-    [COARSE, LISTS, OFFSETS, EXCLUDED, PQ, CODES].iter().any(|file| file_name(file, generation) == name)
+    [COARSE, LISTS, OFFSETS, EXCLUDED, PQ, CODES, GRAPH].iter().any(|file| file_name(file, generation) == name)
 }
 
 /// How rows are stored.

@@ -6,11 +6,13 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::coarse::Coarse;
 use super::codes::Codes;
 use super::excluded;
-use super::format::{COARSE, CODES, EXCLUDED, LISTS, ListType, OFFSETS, PQ, corrupt};
+use super::format::{COARSE, CODES, EXCLUDED, GRAPH, LISTS, ListType, OFFSETS, PQ, corrupt};
+use super::kept::{KeptBlock, KeptGraph};
 use super::lists::{Io, ListBuffer, ListView, Lists};
 use super::manifest::{FileRecord, Manifest};
 use super::offsets::Offsets;
@@ -32,6 +34,7 @@ pub struct IvfIndex {
     offsets: Offsets,
     lists: Lists,
     coded: Option<(Quantiser, Codes)>,
+    graph: Option<Arc<KeptGraph>>,
     _leases: Vec<Lease>,
 }
 
@@ -88,7 +91,15 @@ impl IvfIndex {
         }
         let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
         let coded = Self::open_codes(path, &manifest, places.flatten(), io, budget, &mut leases)?;
-        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, coded, _leases: leases })
+        let graph = Self::open_graph(path, &manifest)?;
+        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, coded, graph, _leases: leases })
+    }
+
+    /// The graph of an index that keeps one; its blocks are checked when they are read.
+    fn open_graph(path: &Path, manifest: &Manifest) -> Result<Option<Arc<KeptGraph>>> {
+        let Some(layout) = manifest.kept_layout() else { return Ok(None) };
+        let (file, _) = check_length(manifest, path, GRAPH, layout.file_length())?;
+        KeptGraph::open(&file, layout).map(|graph| Some(Arc::new(graph)))
     }
 
     /// The quantiser and the codes of an index that has them, which are read as lists are.
@@ -128,6 +139,11 @@ impl IvfIndex {
     /// Its centroids.
     pub fn coarse(&self) -> &Coarse {
         &self.coarse
+    }
+
+    /// The graph of its own rows, if it keeps one. It can be read when the index is closed.
+    pub fn graph(&self) -> Option<&Arc<KeptGraph>> {
+        self.graph.as_ref()
     }
 
     /// Number of lists.
@@ -273,7 +289,7 @@ impl IvfIndex {
         excluded::read(&file, some, self.manifest.rows)
     }
 
-    /// Reads every list once, and so finds all damage there is.
+    /// Reads every list and the graph once, and so finds all damage there is.
     pub fn verify(&self, progress: &Progress) -> Result<()> {
         let mut buffer = ListBuffer::default();
         progress.begin("verify", self.rows(), 0);
@@ -282,6 +298,13 @@ impl IvfIndex {
             progress.advance(rows as u64)?;
         }
         self.excluded()?;
+        if let Some(graph) = &self.graph {
+            let mut block = KeptBlock::default();
+            for number in 0..graph.blocks() {
+                progress.check()?;
+                graph.read(number, &mut block)?;
+            }
+        }
         progress.end();
         Ok(())
     }

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::coarse::{MOST_DIM, MOST_LISTS};
 use super::codes::CodeLayout;
 use super::format::{
-    CODED_VERSION, FORMAT, ListLayout, ListType, MANIFEST, THREE_LEVEL_VERSION, VERSION, corrupt, file_name,
+    CODED_VERSION, FORMAT, GRAPH_VERSION, ListLayout, ListType, MANIFEST, THREE_LEVEL_VERSION, VERSION, corrupt,
+    file_name,
 };
+use super::kept::{KeptLayout, MOST_KEPT};
 use super::levels::Levels;
 use super::quantiser::width;
 use crate::distance::Metric;
@@ -62,6 +64,9 @@ pub struct Manifest {
     /// How rows are coded; not there in an index without codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<CodeRecord>,
+    /// The graph of the rows; not there in an index without one, which is of version 1 or 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphRecord>,
     /// Hash of the source and of everything that decides the bytes of the index.
     pub run: String,
     /// Length and checksum of every other file.
@@ -106,6 +111,14 @@ impl CodeRecord {
     }
 }
 
+/// The graph that an index keeps of its own rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GraphRecord {
+    /// Neighbours of each row.
+    pub neighbors: u32,
+}
+
 /// A file of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,12 +158,17 @@ impl Manifest {
         self.codes.map(|codes| CodeLayout { spaces: codes.sub_spaces as usize })
     }
 
+    /// How the graph of the rows is laid out, where there is one.
+    pub(super) fn kept_layout(&self) -> Option<KeptLayout> {
+        self.graph.map(|graph| KeptLayout { rows: self.rows, neighbors: graph.neighbors })
+    }
+
     /// How many centroids each level has.
     pub(super) fn centroids(&self) -> Levels {
         Levels { regions: self.regions.unwrap_or(0), super_cells: self.super_cells, lists: self.nlist }
     }
 
-    /// The version that an index of so many levels with codes, or without, is of.
+    /// The version that an index of so many levels with codes, or without, is of as long as it keeps no graph.
     pub(super) fn version_of(levels: u32, codes: Option<CodeRecord>) -> u32 {
         match (levels, codes) {
             (3, _) => THREE_LEVEL_VERSION,
@@ -193,7 +211,7 @@ impl Manifest {
         if kind.format != FORMAT {
             return Err(wrong(format!("format {:?} is not {FORMAT:?}", kind.format)));
         }
-        if !(VERSION..=THREE_LEVEL_VERSION).contains(&kind.version) {
+        if !(VERSION..=GRAPH_VERSION).contains(&kind.version) {
             return Err(Error::Unsupported {
                 what: format!("version {} of the index {file}", kind.version),
                 remedy: "use a newer gigamapper, or build the index again".into(),
@@ -223,8 +241,12 @@ impl Manifest {
         if self.levels != self.centroids().count() || self.regions.is_some_and(|it| it == 0 || it > self.super_cells) {
             return Err("its number of regions cannot be");
         }
-        if self.version != Self::version_of(self.levels, self.codes) {
-            return Err("it has codes or levels that its version does not know");
+        if self.graph.is_some_and(|graph| graph.neighbors == 0 || graph.neighbors > MOST_KEPT) {
+            return Err("it cannot keep so many neighbors");
+        }
+        let plain = Self::version_of(self.levels, self.codes);
+        if self.version != if self.graph.is_some() { GRAPH_VERSION } else { plain } {
+            return Err("it has codes, levels or a graph that its version does not know");
         }
         if self.codes.is_none() && self.dtype == ListType::None {
             return Err("it has neither rows nor codes");
@@ -265,6 +287,7 @@ pub(super) mod tests {
             },
             source: "00".into(),
             codes: None,
+            graph: None,
             run: "11".into(),
             files: BTreeMap::from([("lists.bin".into(), FileRecord { length: 5, xxh3: "22".into() })]),
         }
@@ -302,7 +325,7 @@ pub(super) mod tests {
     fn a_newer_version_is_refused_with_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let vfs: Arc<dyn Vfs> = Arc::new(crate::store::OsVfs);
-        Manifest { version: 4, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
+        Manifest { version: 5, ..manifest() }.write(&vfs, folder.path(), "w").unwrap();
         assert_eq!(Manifest::read(&*vfs, folder.path()).unwrap_err().code(), "GM_UNSUPPORTED");
         let untrained = Training { rows: 11, ..manifest().training };
         for wrong in [
@@ -311,11 +334,15 @@ pub(super) mod tests {
             Manifest { excluded: 11, ..manifest() },
             Manifest { training: untrained, ..manifest() },
             Manifest { version: 2, ..manifest() },
+            Manifest { version: 3, ..manifest() },
+            Manifest { graph: Some(GraphRecord { neighbors: 9 }), ..manifest() },
+            Manifest { version: 4, ..manifest() },
+            Manifest { version: 4, graph: Some(GraphRecord { neighbors: 0 }), ..manifest() },
+            Manifest { version: 4, graph: Some(GraphRecord { neighbors: 65 }), ..manifest() },
             Manifest { codes: Some(CodeRecord::of(3)), ..manifest() },
             Manifest { version: 2, codes: Some(CodeRecord::of(5)), ..manifest() },
             Manifest { dtype: ListType::None, ..manifest() },
             Manifest { levels: 3, ..manifest() },
-            Manifest { version: 3, ..manifest() },
             Manifest { regions: Some(1), ..manifest() },
             Manifest { levels: 3, regions: Some(1), ..manifest() },
             Manifest { regions: Some(0), ..three() },

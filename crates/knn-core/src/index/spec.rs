@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::coarse::Coarse;
 use super::format::{FORMAT, ListLayout, ListType};
+use super::keeper::{check_kept, kept_run};
 use super::levels::{Levels, MOST_IN_TWO_LEVELS};
 use super::manifest::{CodeRecord, Manifest, Training};
 use crate::distance::Metric;
@@ -48,6 +49,9 @@ pub struct IndexSpec {
     /// and what it was is seen by the levels of the index.
     #[doc(hidden)]
     pub most_in_two_levels: u32,
+    /// Neighbours of each row that the index is to keep. The build itself keeps none: a [`super::GraphKeeper`] does when the lists are sealed.
+    /// A build that goes on takes an index that has them for finished.
+    pub keep: Option<u32>,
 }
 
 impl Default for IndexSpec {
@@ -58,6 +62,7 @@ impl Default for IndexSpec {
             codes: false,
             metric: Metric::Euclidean,
             seed: 0,
+            keep: None,
             most_in_two_levels: MOST_IN_TWO_LEVELS,
         }
     }
@@ -78,6 +83,8 @@ pub(super) struct Resolved {
     training: Training,
     pub(super) metric: Metric,
     pub(super) run: String,
+    /// What the index is once it keeps the graph that it is to have.
+    pub(super) kept_run: Option<String>,
 }
 
 impl IndexSpec {
@@ -88,6 +95,7 @@ impl IndexSpec {
             return Err(Error::param("dim", dim, "an index is of rows of 1 to 1048576 columns"));
         }
         let codes = self.codes(dim)?;
+        self.keep.map_or(Ok(()), |neighbors| check_kept(neighbors, self.dtype))?;
         let mut warnings = source.warnings()?;
         let lists = self.lists(rows, &mut warnings)?;
         let levels = Levels::within(lists, self.most_in_two_levels);
@@ -111,6 +119,7 @@ impl IndexSpec {
             },
             metric: self.metric,
             run: String::new(),
+            kept_run: None,
         };
         let mut identity = json!({
             "format": FORMAT, "version": Manifest::version_of(levels.count(), codes), "rows": rows, "dim": dim, "dtype": self.dtype, "metric": self.metric,
@@ -123,6 +132,7 @@ impl IndexSpec {
             identity["codes"] = json!(codes);
         }
         resolved.run = hash_bytes(identity.to_string().as_bytes());
+        resolved.kept_run = self.keep.map(|neighbors| kept_run(&resolved.run, neighbors));
         Ok(resolved)
     }
 
@@ -222,6 +232,7 @@ impl Resolved {
             training: old.training.clone(),
             metric: old.metric,
             run: hash_bytes(identity.to_string().as_bytes()),
+            kept_run: None,
         })
     }
 
@@ -265,6 +276,7 @@ impl Resolved {
             training: self.training.clone(),
             source: self.source.clone(),
             codes: self.codes,
+            graph: None,
             run: self.run.clone(),
             files: BTreeMap::new(),
         }

@@ -79,7 +79,8 @@ impl Work {
             Start::Overwrite => clear(&**vfs, path, &folder)?,
             Start::Resume => {
                 if let Some(manifest) = Manifest::read(&**vfs, path)? {
-                    if manifest.run != spec.run {
+                    // Without the graph that it is to keep it is on the way to that.
+                    if manifest.run != spec.run && Some(&manifest.run) != spec.kept_run.as_ref() {
                         return stale("the index is of other rows or parameters");
                     }
                     clear_folder(&**vfs, &folder, is_work)?;

@@ -25,7 +25,13 @@ impl Hop {
     /// No farther than the `k` neighbours that a row has.
     #[must_use]
     pub fn within(self, k: usize) -> Self {
-        Self { r1: self.r1.min(k), r2: self.r2.min(k) }
+        self.among(k, k)
+    }
+
+    /// No farther than the neighbours that a reference has, and the `k` that a query has.
+    #[must_use]
+    pub fn among(self, of_reference: usize, k: usize) -> Self {
+        Self { r1: self.r1.min(of_reference), r2: self.r2.min(k) }
     }
 }
 
@@ -75,7 +81,12 @@ impl Links {
 
     /// Adds the rows that come next, with at least `r1` places each.
     pub fn push(&mut self, block: &NeighborBlock) {
-        for ids in block.ids.chunks_exact(block.k.max(1)) {
+        self.push_ids(&block.ids, block.k);
+    }
+
+    /// The same from their neighbours alone, `k` of each row.
+    pub fn push_ids(&mut self, ids: &[i64], k: usize) {
+        for ids in ids.chunks_exact(k.max(1)) {
             let ids = &ids[..self.r1];
             self.low.extend(ids.iter().map(|&id| if id < 0 { NONE } else { id as u32 }));
             if self.is_wide {

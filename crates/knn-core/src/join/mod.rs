@@ -30,6 +30,6 @@ pub use lists::ListJoin;
 pub use order::{Ordered, ordered_bytes};
 pub use recall::{Calibration, Missed, Recall, Target};
 pub use repair::Repair;
-pub use repaired::{HOPS, RepairCost, Repairs, sample_bytes};
+pub use repaired::{HOPS, RepairCost, Repairs, Theirs, sample_bytes};
 pub use slab::Slab;
 pub use slice::{SliceSize, slice_bytes};

@@ -2,12 +2,13 @@
 //!
 //! A true neighbour is found after a repair if it was found before or is among the candidates, because whatever is among the k nearest of all
 //! rows is among the k nearest of some. So numbers of rows are all that is compared: the neighbours of the sample's neighbours are found by joining
-//! those rows too, and no candidate's coordinates are read.
+//! those rows too, or read where an index keeps them, and no candidate's coordinates are read.
 //!
 //! Several numbers of near lists, shares of the one that does without a repair, are combined with several hops. Of those that find what is wanted
 //! the cheapest is taken, by what its pairs cost; no clock has a say.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::links::{Hop, Links};
 use super::lists::rows_at_a_time;
@@ -44,8 +45,27 @@ pub struct Repairs<'a> {
     pub always: bool,
     /// What it costs.
     pub cost: RepairCost,
-    /// Reads rows of the reference, as the index has them, by their numbers, which ascend.
-    pub fetch: &'a mut dyn FnMut(&[i64]) -> Result<Tile>,
+    /// The neighbours of references.
+    pub theirs: Theirs<'a>,
+}
+
+/// Where the neighbours of references come from.
+pub enum Theirs<'a> {
+    /// The references are the queries, and have the neighbours that the search finds. Reads rows of the reference, as the index has them, by
+    /// their numbers, which ascend.
+    Found(&'a mut dyn FnMut(&[i64]) -> Result<Tile>),
+    /// The index keeps so many of each, whatever lists are searched. Adds the links of rows, by their numbers, which ascend.
+    Kept(usize, &'a mut dyn FnMut(&[i64], &mut Links) -> Result<()>),
+}
+
+impl Theirs<'_> {
+    /// Neighbours that a reference has, where a search looks for `k`.
+    fn neighbors(&self, k: usize) -> usize {
+        match self {
+            Self::Found(_) => k,
+            Self::Kept(neighbors, _) => *neighbors,
+        }
+    }
 }
 
 /// Rows of the reference that are looked up for so many queries at most.
@@ -65,9 +85,9 @@ pub fn sample_bytes(queries: u64, k: u64, dim: u64) -> u64 {
 struct Hopped {
     probes: Probes,
     found: NeighborBlock,
-    /// Ascending, each with its links at the same place.
-    rows: Vec<i64>,
-    links: Links,
+    /// Ascending, each with its links at the same place: at least the first neighbours.
+    rows: Rc<Vec<i64>>,
+    links: Rc<Links>,
 }
 
 impl Hopped {
@@ -96,7 +116,8 @@ impl Hopped {
 impl Calibration<'_> {
     /// Chooses the number of lists and a repair, or lists alone, and measures.
     pub fn measure_repaired(&self, target: Target, repairs: Repairs, progress: &Progress) -> Result<Recall> {
-        let Repairs { always, cost, fetch } = repairs;
+        let Repairs { always, cost, mut theirs } = repairs;
+        let hops = HOPS.map(|hop| hop.among(theirs.neighbors(self.truth.k), self.truth.k));
         let rows = self.queries.rows();
         let half = rows.div_ceil(2);
         let reporting = half.min(rows.saturating_sub(1))..rows;
@@ -105,7 +126,10 @@ impl Calibration<'_> {
             Target::Recall(wanted) => (Probes::Near(self.choose(wanted, half, progress)?), Some(wanted)),
         };
         let (chosen, hop) = match wanted {
-            None => (self.hop(&[plain], fetch, progress)?.pop(), USUAL_HOP.within(self.truth.k)),
+            None => {
+                let usual = USUAL_HOP.among(theirs.neighbors(self.truth.k), self.truth.k);
+                (self.hop(&[plain], &hops, &mut theirs, progress)?.pop(), usual)
+            }
             Some(wanted) => {
                 let shares = EIGHTHS.map(|eighths| (plain.most() * eighths / 8).max(1));
                 let mut some: Vec<_> = shares.into_iter().map(|most| plain.with(most)).collect();
@@ -116,12 +140,12 @@ impl Calibration<'_> {
                 let alone = self.rows_compared(half, plain);
                 if !always {
                     // What the smallest hop would make too dear need not be looked up.
-                    let least = cost.query + cost.candidate * HOPS[0].within(self.truth.k).width() as f64;
+                    let least = cost.query + cost.candidate * hops[0].width() as f64;
                     some.retain(|&probes| self.rows_compared(half, probes) + least < alone);
                 }
-                let all = self.hop(&some, fetch, progress)?;
+                let all = self.hop(&some, &hops, &mut theirs, progress)?;
                 let most = if always { f64::INFINITY } else { alone };
-                self.cheapest(all, half, wanted, most, cost)
+                self.cheapest(all, &hops, (half, wanted, most), cost)
             }
         };
         let Some(chosen) = chosen else { return self.tell(plain, progress) };
@@ -145,15 +169,14 @@ impl Calibration<'_> {
     fn cheapest(
         &self,
         all: Vec<Hopped>,
-        half: usize,
-        wanted: f64,
-        most: f64,
+        hops: &[Hop],
+        (half, wanted, most): (usize, f64, f64),
         cost: RepairCost,
     ) -> (Option<Hopped>, Hop) {
         let mut best = (most, None, USUAL_HOP);
         for (place, hopped) in all.iter().enumerate() {
             let compared = self.rows_compared(half, hopped.probes);
-            for hop in HOPS.map(|hop| hop.within(self.truth.k)) {
+            for &hop in hops {
                 let missed = hopped.all_missed(0..half, &self.truth, hop);
                 let costs = compared + cost.query + cost.candidate * hop.width() as f64;
                 if costs < best.0 && is_enough(&missed, wanted) {
@@ -165,16 +188,10 @@ impl Calibration<'_> {
     }
 
     /// Finds the sample's neighbours in these lists, and the neighbours of those.
-    fn hop(
-        &self,
-        some: &[Probes],
-        fetch: &mut dyn FnMut(&[i64]) -> Result<Tile>,
-        progress: &Progress,
-    ) -> Result<Vec<Hopped>> {
+    fn hop(&self, some: &[Probes], hops: &[Hop], theirs: &mut Theirs, progress: &Progress) -> Result<Vec<Hopped>> {
         let k = self.truth.k;
-        let most = HOPS
-            .map(|hop| hop.within(k))
-            .into_iter()
+        let most = hops
+            .iter()
             .fold(Hop { r1: 0, r2: 0 }, |most, hop| Hop { r1: most.r1.max(hop.r1), r2: most.r2.max(hop.r2) });
         let room = most_looked_up(self.queries.rows() as u64) as usize;
         let (mut all, mut hopped) = (Vec::new(), Vec::new());
@@ -193,18 +210,34 @@ impl Calibration<'_> {
                 break;
             }
             all = together;
-            hopped.push(Hopped { probes, found, rows, links: Links::new(most.r1, self.search.index().rows()) });
+            hopped.push((probes, found, rows));
         }
+        let new_links = |rows: usize| {
+            let mut links = Links::new(most.r1, self.search.index().rows());
+            links.begin(0);
+            links.reserve(rows);
+            links
+        };
+        let fetch = match theirs {
+            Theirs::Found(fetch) => fetch,
+            Theirs::Kept(_, fetch) => {
+                let mut links = new_links(all.len());
+                fetch(&all, &mut links)?;
+                let (rows, links) = (Rc::new(all), Rc::new(links));
+                let theirs = |(probes, found, _)| Hopped { probes, found, rows: rows.clone(), links: links.clone() };
+                return Ok(hopped.into_iter().map(theirs).collect());
+            }
+        };
         let values = fetch(&all)?;
-        for Hopped { probes, rows, links, .. } in &mut hopped {
+        let theirs = |(probes, found, rows): (Probes, NeighborBlock, Vec<i64>)| {
             let place = |row: &i64| all.binary_search(row).unwrap_or(0);
             let values = rows.iter().flat_map(|row| values.row(place(row)).iter().copied()).collect();
             let queries = Tile { first_row: 0, dim: self.queries.dim, values };
-            links.begin(0);
-            links.reserve(rows.len());
-            self.find(&queries, Some(rows), *probes, |some| links.push(some), progress)?;
-        }
-        Ok(hopped)
+            let mut links = new_links(rows.len());
+            self.find(&queries, Some(&rows), probes, |some| links.push(some), progress)?;
+            Ok(Hopped { probes, found, rows: Rc::new(rows), links: Rc::new(links) })
+        };
+        hopped.into_iter().map(theirs).collect()
     }
 
     /// Shows the neighbours of queries in the lists that they look in, a few queries at a time.

@@ -14,7 +14,7 @@ use super::places::{Existing, check_output};
 use super::plan::side;
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, Manifest, check_growth, check_rows, nothing_to_append, stale_warning};
+use crate::index::{IndexBuilder, Manifest, check_growable, check_growth, nothing_to_append, stale_warning};
 use crate::source::{AnnDataStore, RowSource};
 
 /// What an append would do and cost, and the rows that it reads.
@@ -27,7 +27,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     }
     check_output(path, &[&resolved.reference], Existing { resume: true, overwrite: false })?;
     let index = sealed(path)?;
-    check_rows(path, &index)?;
+    check_growable(path, &index)?;
     let parameters = parameters(request, resolved, &index)?;
     let store = AnnDataStore::open(&resolved.reference)?;
     let rows = store.representation(&resolved.use_rep)?;
@@ -83,7 +83,12 @@ fn parameters(request: &IndexRequest, resolved: &ResolvedIndex, index: &Manifest
         list_dtype: list_dtype(index).into(),
         rerank: rerank(index),
         metric: index.metric,
+        keep_graph: None,
     };
+    if let Some(kept) = resolved.keep_graph {
+        let reason = "an index that is appended to keeps no graph: build it again from all rows to have one";
+        return Err(Error::param("keepGraph", kept, reason));
+    }
     let given = [
         ("nlist", request.nlist.map(|nlist| nlist.to_string()), parameters.nlist.to_string()),
         ("seed", request.seed.map(|seed| seed.to_string()), parameters.seed.to_string()),

@@ -13,17 +13,18 @@ use super::append;
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
+use super::kept_graph;
 use super::later;
 use super::memory::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
 use super::report::{MemoryPlan, StageReport};
 use super::request::{IndexRequest, ResolvedIndex};
+use super::run::Seams;
 use super::search_stage::spec;
 use crate::budget::{MIB, MemoryBudget};
-use crate::distance::Lane;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, Levels, ListType, Manifest, Start, training_warning};
+use crate::index::{IndexBuilder, IndexSpec, Levels, ListType, Manifest, Start, kept_bytes, training_warning};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{AnnDataStore, RowSource};
@@ -39,6 +40,11 @@ pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
 
 /// Builds the index of a reference, or appends to it what the reference has beyond it. What is committed stays, whatever happens.
 pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexReport> {
+    build_index_with(request, progress, &Seams::default())
+}
+
+/// [`build_index`] through other seams.
+pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Seams) -> Result<IndexReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let (resolved, plan, rows, pool) = check(request)?;
@@ -46,35 +52,39 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
     later::index(resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
-        vfs: Arc::new(OsVfs),
-        spec: spec(
-            parameters.nlist,
-            &parameters.list_dtype,
-            parameters.rerank.is_some(),
-            parameters.metric,
-            parameters.seed,
-        )?,
+        vfs: Arc::clone(&seams.vfs),
+        spec: IndexSpec {
+            keep: parameters.keep_graph.map(|kept| kept as u32),
+            ..spec(
+                parameters.nlist,
+                &parameters.list_dtype,
+                parameters.rerank.is_some(),
+                parameters.metric,
+                parameters.seed,
+            )?
+        },
         start: match (resolved.resume, resolved.overwrite) {
             (true, _) => Start::Resume,
             (_, true) => Start::Overwrite,
             _ => Start::New,
         },
         budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
-        tile: &Lane::best(),
+        tile: &seams.lane,
         progress,
     };
     let built =
         pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
     progress.end();
-    let bytes = bytes(&built.manifest);
+    let manifest = kept_graph::keep((&resolved, parameters), output, built.manifest, seams, progress)?;
+    let bytes = bytes(&manifest);
     let stages: Vec<_> = progress.laps().into_iter().map(|(stage, time)| stage_report(stage, time, bytes)).collect();
     Ok(IndexReport {
         output: output.display().to_string(),
-        rows: built.manifest.rows,
-        dim: u64::from(built.manifest.dim),
-        nlist: u64::from(built.manifest.nlist),
-        excluded_rows: built.manifest.excluded,
-        generation: u64::from(built.manifest.generation),
+        rows: manifest.rows,
+        dim: u64::from(manifest.dim),
+        nlist: u64::from(manifest.nlist),
+        excluded_rows: manifest.excluded,
+        generation: u64::from(manifest.generation),
         added_rows: built.added,
         bytes,
         seconds: stages.iter().map(|stage| stage.seconds).sum(),
@@ -102,6 +112,7 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         metric: manifest.metric.name().into(),
         seed: manifest.training.seed,
         excluded_rows: manifest.excluded,
+        keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
         bytes: bytes(&manifest),
         digest: manifest.run,
     })
@@ -178,26 +189,32 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> 
     if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
         warnings.push(format!("{refusal}: it can be planned but not built"));
     }
-    let disk_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let run_bytes = cost::build_run_bytes(n, dim);
+    let graph = kept_graph::plan(resolved, &parameters)?;
+    let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
+    let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
+    let disk_bytes = lists_bytes.saturating_add(kept);
+    let build_bytes = cost::build_run_bytes(n, dim);
+    // The runs of the build are gone when the graph is found.
+    let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));
+    let run_bytes = build_bytes.max(graph_bytes);
     let threads = resolved.threads as u64;
     // Once for the sample, once to add: the stored rows; and the runs are written and read.
     let read_bytes = rows.stored_bytes().saturating_mul(2);
-    let traffic = read_bytes.saturating_add(run_bytes.saturating_mul(2)).saturating_add(disk_bytes);
+    let traffic = read_bytes.saturating_add(build_bytes.saturating_mul(2)).saturating_add(disk_bytes);
     let pairs = n.saturating_mul(cost::routing(parameters.nlist)).saturating_mul(2);
     let codes = if parameters.rerank.is_some() { IndexBuilder::codes_bytes(dim) } else { 0 };
     let levels = Levels::of(u32::try_from(parameters.nlist).unwrap_or(u32::MAX));
     let levels = IndexBuilder::least_bytes(levels, dim, threads) + codes;
     let plan = IndexPlan {
         reference: side(&store, &rows),
-        memory: memory(resolved, &rows, levels)?,
-        parameters,
+        memory: kept_graph::memory(resolved, memory(resolved, &rows, levels)?, graph.as_ref())?,
         added_rows: n,
         threads,
         disk_bytes,
         run_bytes,
         read_bytes,
-        estimated_seconds: cost::seconds(pairs, traffic, threads),
+        estimated_seconds: cost::seconds(pairs, traffic, threads) + graph.map_or(0.0, |graph| graph.estimated_seconds),
+        parameters,
         warnings,
         run: format!("{:032x}", xxh3_128(&identity)),
     };

@@ -25,7 +25,7 @@ pub struct IndexPlan {
     /// Bytes the index will take at most. Those of the generation before are there beside them until the append is done.
     #[cfg_attr(test, ts(type = "number"))]
     pub disk_bytes: u64,
-    /// Bytes of intermediate files, which are gone at the end.
+    /// Bytes of intermediate files, which are gone at the end; the neighbours of a graph that is kept are among them.
     #[cfg_attr(test, ts(type = "number"))]
     pub run_bytes: u64,
     /// Bytes read from the reference.
@@ -69,7 +69,8 @@ pub struct IndexReport {
     /// Bytes of the index on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
-    /// Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`.
+    /// Seconds and bytes by stage: `preflight`, `read`, `train`, `add`, `seal`; of an append also `verify`, and where a graph is kept
+    /// `calibrate`, `join`, `gather`, `finalise`, `graph`.
     pub stages: Vec<StageReport>,
     /// Seconds in all.
     pub seconds: f64,
@@ -119,6 +120,9 @@ pub struct IndexDescription {
     /// Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_rows: u64,
+    /// Neighbours of each row that are kept as the reference's own graph; null without.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub keep_graph: Option<u64>,
     /// Bytes on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,

@@ -17,7 +17,7 @@ use super::search_stage::MEASURED_QUERIES;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::index::{CodeRecord, IndexBuilder, Levels, RouteScratch, Router};
+use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
 use crate::kernel::CsrBlock;
 use crate::representation::TileReader;
@@ -182,7 +182,8 @@ fn share_lists(
     let by_lists = fixed + own_list + needs.least();
     let repairs = ivf.repair != "never";
     let by_rows = fixed + if repairs { needs.least() } else { least_block * per_row };
-    let sample = if repairs { sample_bytes(MEASURED_QUERIES.min(n_query), k, dim) } else { 0 };
+    let kept = resolved.search.kept.map_or(0, |kept| KeptBlock::bytes(n_ref, kept));
+    let sample = if repairs { sample_bytes(MEASURED_QUERIES.min(n_query), k, dim) + kept } else { 0 };
     let least_join = (if order == Some(Order::Lists) { by_lists } else { by_rows }).max(fixed + sample);
     let transfer = transfer_parts(common, inputs, spec, threads);
     let least_transfer: u64 = transfer.values().sum();
@@ -292,7 +293,7 @@ fn search_parts(
     (join, levels)
 }
 
-/// What a repair of the graph of one store takes besides queries and references.
+/// What a repair takes besides queries and references.
 fn repair_needs(
     resolved: &Resolved,
     inputs: &Inputs,
@@ -304,10 +305,16 @@ fn repair_needs(
     let mut parts = common.clone();
     parts.insert("names", inputs.names.scratch_bytes(names) + names * 32);
     parts.insert("runs", found.gather_bytes());
-    // Queries, and the references that they meet.
-    parts.insert("query reading", 2 * TileReader::bytes(&inputs.query_rows));
+    parts.insert("query reading", TileReader::bytes(&inputs.query_rows));
+    parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
+    if let Some(kept) = resolved.search.kept {
+        parts.insert("graph reading", KeptBlock::bytes(spec.n_ref, kept));
+    }
     RepairNeeds {
-        n: spec.n_ref,
+        n_query: spec.layout.n_obs(),
+        n_ref: spec.n_ref,
+        own: resolved.self_mapping,
+        theirs: resolved.search.kept.unwrap_or(spec.k),
         dim: inputs.query_rows.dim() as u64,
         k: spec.k,
         threads: resolved.threads as u64,

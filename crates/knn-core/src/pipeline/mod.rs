@@ -15,6 +15,7 @@ mod index;
 mod index_report;
 mod inputs;
 mod join_stage;
+mod kept_graph;
 mod later;
 mod list_order;
 mod memory;
@@ -40,7 +41,7 @@ mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
-pub use index::{build_index, describe_index, plan_index};
+pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;

@@ -168,6 +168,7 @@ fn check_places(resolved: &Resolved) -> Result<()> {
 fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     let index = resolved.search.index.as_deref().map(describe_index).transpose()?;
     let chosen = resolved.search.choose(n_ref, index.as_ref())?;
+    resolved.search.kept = index.and_then(|index| index.keep_graph).filter(|_| !resolved.self_mapping);
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
     if let Some(ivf) = &mut resolved.parameters.ivf {

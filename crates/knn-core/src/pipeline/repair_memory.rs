@@ -14,10 +14,14 @@ const SLAB_SHARE: u64 = 8;
 /// What the shares follow from.
 #[derive(Debug, Clone)]
 pub(super) struct RepairNeeds {
-    /// Rows of the query, which is the reference.
-    pub(super) n: u64,
+    /// Rows of the query and of the reference, which are the same rows if `own`.
+    pub(super) n_query: u64,
+    pub(super) n_ref: u64,
+    pub(super) own: bool,
     pub(super) dim: u64,
     pub(super) k: u64,
+    /// Neighbours that are known of each reference.
+    pub(super) theirs: u64,
     pub(super) threads: u64,
     /// Rows that come back from runs together, and the most of a unit.
     pub(super) bucket_rows: u64,
@@ -55,18 +59,20 @@ impl RepairShares {
 impl RepairNeeds {
     /// The hop that takes most.
     fn hop(&self) -> Hop {
-        let widest = HOPS.map(|hop| hop.within(self.k as usize)).into_iter().max_by_key(|hop| hop.width());
+        let widest =
+            HOPS.map(|hop| hop.among(self.theirs as usize, self.k as usize)).into_iter().max_by_key(|hop| hop.width());
         widest.unwrap_or(HOPS[0])
     }
 
-    /// Bytes of a query of a block: its neighbours as they are found, in the order of work and as they are written.
+    /// Bytes of a query of a block: its neighbours as they are found, in the order of work and as they are written; and its row, where that is
+    /// not among the references that stay.
     fn row(&self, stays: bool) -> u64 {
-        let own = self.k * (8 + 4) * 2 + 1 + 8 + if stays { 0 } else { self.dim * 4 };
+        let own = self.k * (8 + 4) * 2 + 1 + 8 + if stays && self.own { 0 } else { self.dim * 4 };
         own + Repair::row_bytes(self.hop(), self.k, self.dim, stays)
     }
 
     fn link(&self) -> u64 {
-        Links::row_bytes(self.hop().r1, self.n)
+        Links::row_bytes(self.hop().r1, self.n_ref)
     }
 
     fn fixed(&self) -> u64 {
@@ -74,16 +80,17 @@ impl RepairNeeds {
     }
 
     fn least_block(&self) -> u64 {
-        self.bucket_rows.min(self.n.max(1))
+        self.bucket_rows.min(self.n_query.max(1))
     }
 
     fn least_slabs(&self) -> u64 {
-        // Links come a bucket at a time.
-        (LEAST_SLAB_ROWS.min(self.n.max(1)) * self.dim * 4).max(self.least_block() * self.link())
+        // Links come a bucket at a time, where they come from runs.
+        let links = if self.own { self.least_block() } else { LEAST_SLAB_ROWS.min(self.n_ref.max(1)) };
+        (LEAST_SLAB_ROWS.min(self.n_ref.max(1)) * self.dim * 4).max(links * self.link())
     }
 
     fn all(&self) -> u64 {
-        self.n * (self.dim * 4 + self.link())
+        self.n_ref * (self.dim * 4 + self.link())
     }
 
     /// Bytes below which nothing can be done.
@@ -107,8 +114,8 @@ impl RepairNeeds {
             let bytes = self.fixed() + self.all() + block_rows * self.row(true);
             return RepairShares {
                 block_rows,
-                slab_rows: self.n.max(1),
-                link_rows: self.n.max(1),
+                slab_rows: self.n_ref.max(1),
+                link_rows: self.n_ref.max(1),
                 stays: true,
                 bytes,
                 passes: 1,
@@ -117,14 +124,15 @@ impl RepairNeeds {
         let most = free - self.least_block() * self.row(false);
         let slabs = (free / SLAB_SHARE).max(self.least_slabs()).min(most);
         let block_rows = whole((free - slabs) / self.row(false)).clamp(self.least_block(), self.unit_rows.max(1));
-        let rows = |bytes: u64| (slabs / bytes.max(1)).clamp(1, self.n.max(1));
+        let rows = |bytes: u64| (slabs / bytes.max(1)).clamp(1, self.n_ref.max(1));
         RepairShares {
             block_rows,
             slab_rows: rows(self.dim * 4),
             link_rows: rows(self.link()),
             stays: false,
             bytes: self.fixed() + slabs + block_rows * self.row(false),
-            passes: self.n.div_ceil(self.unit_rows.max(1)) * self.unit_rows.min(self.n.max(1)).div_ceil(block_rows),
+            passes: self.n_query.div_ceil(self.unit_rows.max(1))
+                * self.unit_rows.min(self.n_query.max(1)).div_ceil(block_rows),
         }
     }
 
@@ -144,21 +152,28 @@ mod tests {
     use super::*;
 
     fn needs(n: u64) -> RepairNeeds {
+        cross(n, n, true)
+    }
+
+    fn cross(n_query: u64, n_ref: u64, own: bool) -> RepairNeeds {
         let parts = BTreeMap::from([("process", 1000)]);
-        RepairNeeds { n, dim: 50, k: 30, threads: 2, bucket_rows: 8192, unit_rows: 1 << 20, parts }
+        let (dim, k, theirs) = (50, 30, if own { 30 } else { 9 });
+        RepairNeeds { n_query, n_ref, own, dim, k, theirs, threads: 2, bucket_rows: 8192, unit_rows: 1 << 20, parts }
     }
 
     #[test]
     fn shares_fit_the_memory_at_every_size() {
-        for n in [0, 1, 8191, 100_000, 3_000_000, 1_000_000_000, 1 << 40] {
-            let needs = needs(n);
+        let sizes = [0, 1, 8191, 100_000, 3_000_000, 1_000_000_000, 1 << 40];
+        let all = sizes.map(|n| (n, n, true)).into_iter().chain(sizes.map(|n| (n, 1_000_000, false)));
+        for (n_query, n, own) in all.chain(sizes.map(|n| (70_000, n, false))) {
+            let needs = cross(n_query, n, own);
             let (least, enough) = (needs.least(), needs.enough());
             for memory in [least, least + 1, least * 2, enough.saturating_sub(1).max(least), enough, enough * 2] {
                 let shares = needs.share(memory);
                 assert!(shares.bytes <= memory, "{n} rows, {memory}: {shares:?}");
                 assert_eq!(needs.told(&shares).values().sum::<u64>(), shares.bytes);
                 assert_eq!(shares.stays, memory >= enough, "{n} rows, {memory}");
-                assert!(shares.block_rows >= n.clamp(1, 8192) && shares.slab_rows >= n.clamp(1, LEAST_SLAB_ROWS));
+                assert!(shares.block_rows >= n_query.clamp(1, 8192) && shares.slab_rows >= n.clamp(1, LEAST_SLAB_ROWS));
                 assert!(!shares.stays || (shares.slab_rows, shares.passes) == (n.max(1), 1));
             }
         }

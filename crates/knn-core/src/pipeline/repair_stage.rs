@@ -1,17 +1,21 @@
 //! Repair as a stage of its own: the graph that was found lies in runs, and the units that are stored have repaired neighbours.
 //!
 //! So what a row's repair looks at is the graph before any repair, whichever unit is stored already, and a unit that is committed never changes.
-//! Where the memory has room for all references, their links are read from the runs once and their rows from the store once. Where it has not,
+//! Links are those neighbours, or between two stores the graph that the index of the reference keeps.
+//! Where the memory has room for all references, their links are read once and their rows from the store once. Where it has not,
 //! every block of queries reads both again, slab by slab: slow, but bounded.
+
+use std::sync::Arc;
 
 use super::finished::Finished;
 use super::gather::Buckets;
 use super::join_stage::{self, Joined, Way, copy_names};
 use super::plan::Prepared;
 use super::repair_memory::RepairShares;
-use super::search_stage::{Measured, round};
+use super::search_stage::{Measured, round, round_references};
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
+use crate::index::{KeptBlock, KeptGraph};
 use crate::join::{Hop, Links, Repair};
 use crate::progress::Progress;
 use crate::representation::TileReader;
@@ -25,11 +29,11 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     mut ledger: RunLedger,
-    (hop, measured): (Hop, &Measured),
+    (hop, kept, measured): (Hop, Option<Arc<KeptGraph>>, &Measured),
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<Joined> {
-    let stage = RepairStage::open(prepared, &mut ledger, hop, tile, progress)?;
+    let stage = RepairStage::open(prepared, &mut ledger, (hop, kept), tile, progress)?;
     let joined = join_stage::run(prepared, store, Way::Repaired(Box::new(stage)), measured, progress)?;
     progress.end();
     ledger.end()?;
@@ -42,6 +46,8 @@ pub(super) struct RepairStage<'a> {
     progress: &'a Progress,
     shares: RepairShares,
     buckets: Buckets,
+    /// The graph of the reference, where the query is another store.
+    kept: Option<Arc<KeptGraph>>,
     repair: Repair<'a>,
     /// Links and rows of references: of all, or of a slab.
     links: Links,
@@ -51,6 +57,7 @@ pub(super) struct RepairStage<'a> {
     own: Vec<i64>,
     found: Finished,
     bucket: Finished,
+    kept_block: KeptBlock,
     names: StringBlock,
 }
 
@@ -59,7 +66,7 @@ impl<'a> RepairStage<'a> {
     fn open(
         prepared: &'a Prepared,
         ledger: &mut RunLedger,
-        hop: Hop,
+        (hop, kept): (Hop, Option<Arc<KeptGraph>>),
         tile: &'a dyn DistanceTile,
         progress: &'a Progress,
     ) -> Result<Self> {
@@ -70,6 +77,7 @@ impl<'a> RepairStage<'a> {
             progress,
             shares,
             buckets: Buckets::open(prepared, ledger, progress)?,
+            kept,
             repair: Repair::new(hop, metric, tile),
             links: Links::new(hop.r1, prepared.spec.n_ref),
             rows: Tile::default(),
@@ -77,21 +85,16 @@ impl<'a> RepairStage<'a> {
             own: Vec::new(),
             found: Finished::default(),
             bucket: Finished::default(),
+            kept_block: KeptBlock::default(),
             names: StringBlock::default(),
         };
         let all = RowRange::new(0, prepared.spec.n_ref);
         stage.links.reserve(stage.shares.link_rows as usize);
         if stage.shares.stays {
-            stage.links.begin(0);
-            for unit in 0..prepared.spec.layout.units() {
-                for (key, rows) in stage.buckets.form.buckets(unit) {
-                    progress.check()?;
-                    stage.buckets.read(key, rows, &mut stage.bucket)?;
-                    stage.links.push(&stage.bucket.nearest);
-                }
-            }
+            // All of them fit, so none is looked up before the last is there.
+            stage.links()?;
             TileReader::new(&prepared.inputs.reference_rows, all, metric).next(all.end, &mut stage.rows)?;
-            round(&prepared.resolved, &mut stage.rows);
+            round_references(&prepared.resolved, &mut stage.rows);
         }
         Ok(stage)
     }
@@ -139,14 +142,18 @@ impl<'a> RepairStage<'a> {
         own.clear();
         own.extend(rows.start as i64..rows.end as i64);
         let dim = prepared.inputs.query_rows.dim();
-        if shares.stays {
-            let values = &self.rows.values[rows.start as usize * dim..rows.end as usize * dim];
-            repair.begin(values, dim, Some(own), nearest);
-            repair.at_once(&self.links, &self.rows, progress)?;
+        let own = prepared.resolved.self_mapping.then_some(own.as_slice());
+        let values = if shares.stays && own.is_some() {
+            &self.rows.values[rows.start as usize * dim..rows.end as usize * dim]
         } else {
             reader.next(rows.end - rows.start, queries)?;
             round(&prepared.resolved, queries);
-            repair.begin(&queries.values, dim, Some(own), nearest);
+            &queries.values
+        };
+        repair.begin(values, dim, own, nearest);
+        if shares.stays {
+            repair.at_once(&self.links, &self.rows, progress)?;
+        } else {
             self.slabs()?;
         }
         self.repair.end(&mut self.found.nearest);
@@ -155,18 +162,8 @@ impl<'a> RepairStage<'a> {
 
     /// Shows the block all references, slab by slab: first their links, then their rows.
     fn slabs(&mut self) -> Result<()> {
-        let Self { prepared, progress, shares, buckets, repair, links, rows, bucket, .. } = self;
-        links.begin(0);
-        for unit in 0..prepared.spec.layout.units() {
-            for (key, some) in buckets.form.buckets(unit) {
-                if links.rows() > 0 && (links.rows() + some.len()) as u64 > shares.link_rows {
-                    repair.look(links, progress)?;
-                    links.begin(some.start);
-                }
-                buckets.read(key, some, bucket)?;
-                links.push(&bucket.nearest);
-            }
-        }
+        self.links()?;
+        let Self { prepared, progress, shares, repair, links, rows, .. } = self;
         repair.look(links, progress)?;
         repair.settle();
         let (source, metric) = (&prepared.inputs.reference_rows, prepared.resolved.parameters.metric);
@@ -176,8 +173,45 @@ impl<'a> RepairStage<'a> {
             if rows.rows() == 0 {
                 return Ok(());
             }
-            round(&prepared.resolved, rows);
+            round_references(&prepared.resolved, rows);
             repair.decide(rows, progress)?;
         }
+    }
+
+    /// Reads the links of all references, and looks those of a slab up when the next one begins. The last slab is left.
+    fn links(&mut self) -> Result<()> {
+        let Self { prepared, progress, shares, buckets, kept, repair, links, bucket, kept_block, .. } = self;
+        let most = shares.link_rows;
+        links.begin(0);
+        if let Some(graph) = kept {
+            for block in 0..graph.blocks() {
+                progress.check()?;
+                graph.read(block, kept_block)?;
+                let (k, mut row, mut left) = (graph.neighbors(), kept_block.first_row, kept_block.ids.as_slice());
+                while !left.is_empty() {
+                    if links.rows() as u64 == most {
+                        repair.look(links, progress)?;
+                        links.begin(row);
+                    }
+                    let rows = (most - links.rows() as u64).min((left.len() / k) as u64);
+                    let (some, others) = left.split_at(rows as usize * k);
+                    links.push_ids(some, k);
+                    (row, left) = (row + rows, others);
+                }
+            }
+            return Ok(());
+        }
+        for unit in 0..prepared.spec.layout.units() {
+            for (key, some) in buckets.form.buckets(unit) {
+                progress.check()?;
+                if links.rows() > 0 && (links.rows() + some.len()) as u64 > most {
+                    repair.look(links, progress)?;
+                    links.begin(some.start);
+                }
+                buckets.read(key, some, bucket)?;
+                links.push(&bucket.nearest);
+            }
+        }
+        Ok(())
     }
 }

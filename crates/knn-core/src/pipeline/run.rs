@@ -35,6 +35,7 @@ pub fn run(request: &MapRequest, progress: &Progress) -> Result<RunReport> {
 }
 
 /// What a test may replace. Nothing of it changes a result.
+#[derive(Clone)]
 pub struct Seams {
     /// Where every write goes.
     pub vfs: Arc<dyn Vfs>,
@@ -143,6 +144,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
         (Some(_), None) => None,
     };
     progress.end();
+    // The graph of the reference is looked at when the index is closed.
+    let kept = opened.as_ref().filter(|_| repair.is_some() && prepared.resolved.search.kept.is_some());
+    let kept = kept.map(|index| search_stage::kept(&prepared.resolved, index).cloned()).transpose()?;
     drop(search);
     drop((built, opened));
     if !store.is_complete() {
@@ -160,7 +164,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
                 drop(lease.take());
                 let bytes = prepared.sizes.repair.as_ref().map_or(0, |shares| shares.bytes);
                 let _lease = budget.take("the repair", bytes)?;
-                let with = (hop, &measured);
+                let with = (hop, kept, &measured);
                 pool.install(|| repair_stage::run(&prepared, &store, ledger, with, &seams.lane, progress))?
             } else {
                 pool.install(|| gather::run(&prepared, &store, ledger, &measured, progress))?

@@ -14,9 +14,10 @@ use crate::budget::MemoryBudget;
 use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
 use crate::index::{
-    IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Manifest, Probes, Sampler, Start, round_to_halves,
+    IndexBuilder, IndexSpec, Io, IvfIndex, KeptBlock, KeptGraph, ListType, Manifest, Probes, Sampler, Start,
+    round_to_halves,
 };
-use crate::join::{Calibration, DEFAULT_LOSS, ListJoin, Ordered, Repairs, Target, join_slab};
+use crate::join::{Calibration, DEFAULT_LOSS, Links, ListJoin, Ordered, Repairs, Target, Theirs, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::RowSource;
@@ -110,6 +111,13 @@ pub(super) fn check_runs(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
 pub(super) fn round(resolved: &Resolved, queries: &mut Tile) {
     if resolved.rounds_queries() {
         round_to_halves(&mut queries.values, queries.dim);
+    }
+}
+
+/// Rounds references to what the lists hold.
+pub(super) fn round_references(resolved: &Resolved, references: &mut Tile) {
+    if resolved.rounds_references() {
+        round_to_halves(&mut references.values, references.dim);
     }
 }
 
@@ -256,8 +264,15 @@ pub(super) fn calibrate(
         "never" => calibration.measure(target, progress)?,
         repair => {
             let cost = repair_cost(prepared.spec.n_ref, prepared.spec.k, source.dim() as u64);
-            let mut fetch = |rows: &[i64]| rows_at(prepared, rows, progress);
-            let repairs = Repairs { always: repair == "always", cost, fetch: &mut fetch };
+            let mut rows = |rows: &[i64]| rows_at(prepared, rows, progress);
+            let mut links = |rows: &[i64], links: &mut Links| {
+                links_at(kept(&prepared.resolved, search.index())?, rows, links, progress)
+            };
+            let theirs = match prepared.resolved.search.kept {
+                Some(neighbors) => Theirs::Kept(neighbors as usize, &mut links),
+                None => Theirs::Found(&mut rows),
+            };
+            let repairs = Repairs { always: repair == "always", cost, theirs };
             calibration.measure_repaired(target, repairs, progress)?
         }
     };
@@ -299,6 +314,27 @@ fn rows_at(prepared: &Prepared, numbers: &[i64], progress: &Progress) -> Result<
     }
     round(&prepared.resolved, &mut rows);
     Ok(rows)
+}
+
+/// Adds the links of rows that an index keeps, by their numbers, which ascend: one pass over the blocks that they are in.
+fn links_at(graph: &KeptGraph, numbers: &[i64], links: &mut Links, progress: &Progress) -> Result<()> {
+    let (k, mut block) = (graph.neighbors(), KeptBlock::default());
+    for some in numbers.chunk_by(|&one, &next| KeptGraph::block_of(one as u64) == KeptGraph::block_of(next as u64)) {
+        progress.check()?;
+        graph.read(KeptGraph::block_of(some[0] as u64), &mut block)?;
+        for &number in some {
+            let place = (number as u64 - block.first_row) as usize;
+            links.push_ids(&block.ids[place * k..(place + 1) * k], k);
+        }
+    }
+    Ok(())
+}
+
+/// The graph that an index keeps, as the plan counted on it: `GM_STALE` if the index was replaced since.
+pub(super) fn kept<'a>(resolved: &Resolved, index: &'a IvfIndex) -> Result<&'a Arc<KeptGraph>> {
+    let graph = index.graph().filter(|graph| Some(graph.neighbors() as u64) == resolved.search.kept);
+    let reason = "it does not keep the graph any more that it had when the run was planned";
+    graph.ok_or_else(|| Error::Stale { path: index.path().to_path_buf(), reason: reason.into() })
 }
 
 /// The true neighbours of a sample among the reference's own rows, where the index has none of them.

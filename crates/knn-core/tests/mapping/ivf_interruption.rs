@@ -56,7 +56,7 @@ fn clear(place: &Place, request: &MapRequest) {
 }
 
 /// Takes away what the first run of a test stored.
-fn clear_first(place: &Place) {
+pub(super) fn clear_first(place: &Place) {
     std::fs::remove_dir_all(place.outputs()).unwrap();
     std::fs::create_dir(place.outputs()).unwrap();
 }
@@ -67,7 +67,7 @@ fn in_runs() -> Seams {
 }
 
 /// Disturbs runs at `points` of all their calls that change something, and resumes each.
-fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
+pub(super) fn disturbed_anywhere(place: &Place, request: &MapRequest, points: i64) {
     let disk = Disk::failing(i64::MAX);
     let seams = Seams { vfs: Arc::new(disk.clone()), ..in_runs() };
     let first = run_with(request, &Progress::silent(), seams).unwrap();

@@ -17,6 +17,7 @@ mod invariance;
 mod ivf;
 mod ivf_interruption;
 mod ivf_refusals;
+mod kept_graph;
 mod levels;
 mod list_order;
 mod many;

@@ -10,15 +10,20 @@ fn sample(folder: &Path, most_in_two_levels: u32) -> std::path::PathBuf {
     let mut values = clumps(75 * nlist, 3);
     values[30] = f32::NAN;
     let spec = IndexSpec { nlist: Some(nlist as u32), codes: true, most_in_two_levels, ..IndexSpec::default() };
-    How { spec, ..How::default() }.build(&path, &values, 3).unwrap();
+    let report = How { spec, ..How::default() }.build(&path, &values, 3).unwrap();
+    graph::keep(&graph::quick(), &path, &report.manifest, 3).unwrap();
     path
 }
 
+/// Lists, rows in none, centroids and links.
+type All = (Read, Vec<u64>, Vec<f32>, Vec<i64>);
+
 /// Everything that can be read of an index.
-fn all(path: &Path, io: Io) -> Result<(Read, Vec<u64>, Vec<f32>)> {
+fn all(path: &Path, io: Io) -> Result<All> {
     let index = open(path, io)?;
     assert!(index.codebooks().is_some());
-    Ok((read(path, io)?, index.excluded()?, index.coarse().centroids(0..index.nlist()).to_vec()))
+    let centroids = index.coarse().centroids(0..index.nlist()).to_vec();
+    Ok((read(path, io)?, index.excluded()?, centroids, graph::links(&index)?))
 }
 
 #[test]

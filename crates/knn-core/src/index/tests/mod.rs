@@ -6,6 +6,7 @@ mod codes;
 mod damage;
 mod edges;
 mod generations;
+mod graph;
 mod invariance;
 mod resume;
 

@@ -1,7 +1,7 @@
 //! Repair against a plain double loop, in every way that it is carried out.
 
 use super::*;
-use crate::join::{Calibration, HOPS, Hop, Links, Recall, Repair, RepairCost, Repairs, Target};
+use crate::join::{Calibration, HOPS, Hop, Links, Recall, Repair, RepairCost, Repairs, Target, Theirs};
 use proptest::prelude::*;
 
 /// The graph of an approximate search, some of its rows short of neighbours.
@@ -168,7 +168,7 @@ fn chosen(indexed: &Indexed, target: Target, always: bool, cost: RepairCost) -> 
         let values = ids.iter().flat_map(|&id| indexed.rows.row(id as usize).iter().copied()).collect();
         Ok(Tile { first_row: 0, dim: DIM, values })
     };
-    let repairs = Repairs { always, cost, fetch: &mut fetch };
+    let repairs = Repairs { always, cost, theirs: Theirs::Found(&mut fetch) };
     let repaired = calibration.measure_repaired(target, repairs, &silent).unwrap();
     (repaired, calibration.measure(target, &silent).unwrap())
 }

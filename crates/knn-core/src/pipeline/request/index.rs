@@ -11,7 +11,7 @@ use super::values::{
 };
 use crate::distance::Metric;
 use crate::error::{Error, Result};
-use crate::index::default_lists;
+use crate::index::{MOST_KEPT, default_lists};
 
 /// A request to build the index of a reference, or to append to it. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,6 +43,12 @@ pub struct IndexRequest {
     pub rerank: Option<String>,
     /// Distance that the lists are made for: `euclidean` (default), `sqeuclidean`, `cosine` or `inner_product`.
     pub metric: Option<String>,
+    /// Neighbours of each cell that the index keeps, 1 to 64: the reference's own graph, found by the index at a recall of 0.95. A mapping of
+    /// another store can then repair what its lists miss (`repair`). Default none. An index that has one is not appended to. With `resume`, an
+    /// index that was built without gets it.
+    #[serde(alias = "keep_graph")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub keep_graph: Option<i64>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
     /// cgroup's, at least 256 MiB.
     pub memory: Option<String>,
@@ -81,6 +87,9 @@ pub struct IndexParameters {
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
     pub metric: Metric,
+    /// Neighbours of each row that are kept as the reference's own graph; null without.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub keep_graph: Option<u64>,
 }
 
 /// A request for an index with paths and limits resolved.
@@ -102,6 +111,8 @@ pub struct ResolvedIndex {
     pub rerank: Option<String>,
     /// The metric.
     pub metric: Metric,
+    /// Neighbours of each row that are kept.
+    pub keep_graph: Option<u64>,
     /// The budget, bytes.
     pub memory: u64,
     /// Worker threads.
@@ -130,6 +141,7 @@ impl IndexRequest {
             Some(rerank) => reranked_dtype(rerank).to_owned(),
             None => checked_list_dtype(self.list_dtype.as_deref())?,
         };
+        let rerank_none = rerank.as_deref() == Some("none");
         Ok(ResolvedIndex {
             reference: PathBuf::from(&self.reference),
             output: output.map(PathBuf::from),
@@ -139,6 +151,7 @@ impl IndexRequest {
             list_dtype,
             rerank,
             metric,
+            keep_graph: checked_kept(self.keep_graph, rerank_none)?,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
             work_dir: self.work_dir.as_ref().map(PathBuf::from),
@@ -165,6 +178,19 @@ impl IndexRequest {
     }
 }
 
+/// Neighbours of each row to be kept. Rows that only codes tell are never repaired, so their graph would serve nobody.
+fn checked_kept(given: Option<i64>, only_codes: bool) -> Result<Option<u64>> {
+    match given {
+        None => Ok(None),
+        Some(kept) if only_codes => {
+            let reason = "rows that only codes tell (rerank \"none\") cannot be compared exactly: leave it out";
+            Err(Error::param("keepGraph", kept, reason))
+        }
+        Some(kept) if (1..=i64::from(MOST_KEPT)).contains(&kept) => Ok(Some(kept as u64)),
+        Some(kept) => Err(Error::param("keepGraph", kept, format!("between 1 and {MOST_KEPT}"))),
+    }
+}
+
 impl ResolvedIndex {
     /// What decides the index of `n` cells.
     pub fn parameters(&self, n: u64) -> Result<IndexParameters> {
@@ -177,6 +203,7 @@ impl ResolvedIndex {
             list_dtype: self.list_dtype.clone(),
             rerank: self.rerank.clone(),
             metric: self.metric,
+            keep_graph: self.keep_graph,
         })
     }
 }
@@ -199,6 +226,9 @@ mod tests {
             ("rerank", IndexRequest { rerank: Some("none".into()), method: Some("ivf".into()), ..request() }),
             ("listDtype", IndexRequest { rerank: Some("none".into()), list_dtype: Some("f32".into()), ..request() }),
             ("metric", IndexRequest { metric: Some("manhattan".into()), ..request() }),
+            ("keepGraph", IndexRequest { keep_graph: Some(0), ..request() }),
+            ("keepGraph", IndexRequest { keep_graph: Some(65), ..request() }),
+            ("keepGraph", IndexRequest { keep_graph: Some(8), rerank: Some("none".into()), ..request() }),
             ("threads", IndexRequest { threads: Some(0), ..request() }),
         ];
         for (name, request) in wrong {

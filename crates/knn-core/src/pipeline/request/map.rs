@@ -88,8 +88,8 @@ pub struct MapRequest {
     /// that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
     /// memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
     pub order: Option<String>,
-    /// Whether neighbours are repaired after a search by lists, in self-mapping: each cell is compared with the neighbours of its neighbours
-    /// too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
+    /// Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
+    /// cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
     pub repair: Option<String>,
     /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
     pub index: Option<String>,

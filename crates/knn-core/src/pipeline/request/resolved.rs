@@ -107,7 +107,12 @@ pub struct Resolved {
 impl Resolved {
     /// Whether queries are rounded to f16: where they are the rows of lists that are.
     pub(in crate::pipeline) fn rounds_queries(&self) -> bool {
-        self.self_mapping && self.parameters.ivf.as_ref().is_some_and(|ivf| ivf.list_dtype == "f16")
+        self.self_mapping && self.rounds_references()
+    }
+
+    /// Whether references are compared as rows of f16 lists have them.
+    pub(in crate::pipeline) fn rounds_references(&self) -> bool {
+        self.parameters.ivf.as_ref().is_some_and(|ivf| ivf.list_dtype == "f16")
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Search {
     pub repair: String,
     /// The index to be used.
     pub index: Option<PathBuf>,
+    /// Neighbours of each reference row that this index keeps, where a mapping between two stores may follow them.
+    pub kept: Option<u64>,
     /// Where intermediate files go; none is beside the output.
     pub work_dir: Option<PathBuf>,
 }
@@ -78,6 +80,7 @@ impl Search {
             order: Order::from_name(&one_of("order", request.order.as_deref(), &["auto", "rows", "lists"], &[])?),
             repair: one_of("repair", request.repair.as_deref(), &["auto", "never", "always"], &[])?,
             index: index.map(PathBuf::from),
+            kept: None,
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };
         search.refuse_contradictions()?;
@@ -192,16 +195,16 @@ impl Search {
     ) -> Result<&'static str> {
         let has_rows = ivf.rerank.as_deref() != Some("none");
         match self.repair.as_str() {
-            "always" if !self_mapping => Err(Error::Unsupported {
-                what: "repair of a mapping between two stores in this version".into(),
-                remedy: "leave repair out: it needs the graph of the reference, which only self-mapping has".into(),
+            "always" if !self_mapping && self.kept.is_none() && has_rows => Err(Error::Unsupported {
+                what: "repair of a mapping between two stores without the graph of the reference".into(),
+                remedy: "build an index that keeps it (index --keep-graph 16, or keepGraph) and name that, or leave repair out".into(),
             }),
             "always" if !has_rows => {
                 let reason = "rows that only codes tell (rerank \"none\") cannot be compared exactly: leave it out";
                 Err(Error::param("repair", "always", reason))
             }
             "always" => Ok("always"),
-            "auto" if self_mapping && has_rows && ivf.recall.is_some() && n_ref >= REPAIR_FROM => Ok("auto"),
+            "auto" if (self_mapping || self.kept.is_some()) && has_rows && ivf.recall.is_some() && n_ref >= REPAIR_FROM => Ok("auto"),
             _ => Ok("never"),
         }
     }
@@ -316,6 +319,13 @@ mod tests {
         assert_eq!(repairs(Some("never"), plain, many, true), Ok("never"));
         assert_eq!(repairs(Some("always"), |r| r.nprobe = Some(2), 1000, true), Ok("always"));
         assert_eq!(repairs(Some("always"), plain, many, false), Err("GM_UNSUPPORTED"));
+        let kept = |repair: &str, n_ref| {
+            let request = MapRequest { repair: Some(repair.into()), index: Some("a.gmx".into()), ..request() };
+            let search = Search { kept: Some(8), ..search(&request) };
+            let ivf = search.choose(n_ref, Some(&IndexDescription::default())).unwrap().ivf.unwrap();
+            search.repairs(&ivf, n_ref, false).unwrap()
+        };
+        assert_eq!((kept("always", 1000), kept("auto", many), kept("auto", many - 1)), ("always", "auto", "never"));
         let codes = |r: &mut MapRequest| (r.method, r.rerank) = (None, Some("none".into()));
         assert_eq!(repairs(None, codes, many, true), Ok("never"));
         assert_eq!(repairs(Some("always"), codes, many, true), Err("GM_PARAM"));
