@@ -21,6 +21,7 @@ describe("what is public", () => {
       "isGigamapperError",
       "map",
       "plan",
+      "presence",
       "rechunk",
       "sentences",
     ]);
@@ -70,6 +71,8 @@ describe("what is public", () => {
       "OutputLayout",
       "Parameters",
       "Plan",
+      "PresenceReport",
+      "PresenceRequest",
       "ProgressEvent",
       "RecallReport",
       "RechunkReport",
@@ -88,6 +91,7 @@ describe("what is public", () => {
     ["neighbors", "NeighborsRequest", "recall"],
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
+    ["presence", "PresenceRequest", "groupby"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

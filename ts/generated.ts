@@ -748,7 +748,7 @@ kept: number, };
 export type StageReport = { 
 /**
  * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
- * `preflight`, `rechunk`, `finalise`.
+ * `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
  */
 stage: string, 
 /**
@@ -1142,6 +1142,133 @@ resumedUnits: number,
 warnings: Array<string>, 
 /**
  * Hash of input, parameters and format: the same for the same copy.
+ */
+run: string, };
+
+/**
+ * A request for presence scores of the reference cells of a stored graph: how much of the query lies at each. Unknown fields are refused.
+ */
+export type PresenceRequest = { 
+/**
+ * A finished store of `map` or `neighbors`, with the neighbours of every query cell.
+ */
+neighbors: string, 
+/**
+ * The reference that it was made with, or many, as there; its cells name the rows. It is never written to.
+ */
+reference: string, 
+/**
+ * Where the scores go, a new AnnData with a row for each reference cell; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * A column of labels in the query's `obs`: scores are made for each of its categories as well. Default none.
+ */
+groupby?: string, 
+/**
+ * The store whose `obs` has `groupby`, a row for each query cell. Default: the store of the neighbours, which has predicted labels.
+ */
+query?: string, 
+/**
+ * Name of the scores in `obs`, and of those by group in `obsm`; default `presence_score`.
+ */
+keyAdded?: string, 
+/**
+ * Whether sums become ln(1 + sum) first; default false.
+ */
+log?: boolean, 
+/**
+ * Two percentiles, 0 to 100, that scores are clipped to, column by column; default 1 and 99. 0 and 100 clip nothing.
+ */
+percentile?: [number, number], 
+/**
+ * Whether each column is scaled to 0 … 1 at last; default true. A column of one value becomes 0.
+ */
+minmax?: boolean, 
+/**
+ * σ of the weights exp(−d²/2σ²), a distance above 0. Default: the mean of all stored distances.
+ */
+bandwidth?: number, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
+ * What finished presence scores are.
+ */
+export type PresenceReport = { 
+/**
+ * The scores.
+ */
+output: string, 
+/**
+ * Query cells.
+ */
+nQuery: number, 
+/**
+ * Reference cells: rows of the scores.
+ */
+nRef: number, 
+/**
+ * The bandwidth: pinned, or the mean of all stored distances; null if there is no edge.
+ */
+sigma: number | null, 
+/**
+ * The weight of all edges: the sum of the scores before they were scaled.
+ */
+totalWeight: number, 
+/**
+ * The groups, in the order of the columns in `obsm`; none where no groups were asked for.
+ */
+groups: Array<string>, 
+/**
+ * Passes over the edges, one for as many columns as the memory held.
+ */
+passes: number, 
+/**
+ * What was stored where.
+ */
+stored: Array<OutputArray>, 
+/**
+ * Bytes of memory: the limit and what takes them.
+ */
+memory: MemoryPlan, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Seconds and bytes by stage.
+ */
+stages: Array<StageReport>, 
+/**
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
+ */
+peakMemory: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of inputs, parameters and format: the same for the same scores.
  */
 run: string, };
 

@@ -10,6 +10,7 @@ export { inspect } from "./inspect.js";
 export { Kernel } from "./kernel.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
+export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
 export { ReferenceIndex } from "./reference-index.js";
@@ -23,6 +24,7 @@ export type {
   NeighborsOptions,
   NeighborsPlanOptions,
   PlanOptions,
+  PresenceOptions,
   ProgressOptions,
   RechunkOptions,
   Stores,

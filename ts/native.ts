@@ -27,6 +27,7 @@ export interface NativeTask {
   neighbors: Verb;
   buildIndex: Verb;
   rechunk: Verb;
+  presence: Verb;
   cancel(): void;
 }
 

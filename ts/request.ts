@@ -6,7 +6,7 @@
  */
 
 import { wrongParameter } from "./errors.js";
-import type { IndexRequest, MapRequest, NeighborsRequest, RechunkRequest } from "./generated.js";
+import type { IndexRequest, MapRequest, NeighborsRequest, PresenceRequest, RechunkRequest } from "./generated.js";
 import type { ProgressListener } from "./progress.js";
 
 /** What every call takes. */
@@ -59,6 +59,13 @@ export interface AppendOptions extends Pick<IndexRequest, "output" | "useRep">, 
 /** Options of {@link rechunk}: every field of the request but the input. `output` must be given. */
 export interface RechunkOptions
   extends Omit<RechunkRequest, "input" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link presence}: every field of the request. `output` must be given. */
+export interface PresenceOptions
+  extends Omit<PresenceRequest, "memory" | "threads">,
     Limits,
     CallOptions,
     ProgressOptions {}

@@ -11,6 +11,7 @@ import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
 import { registerNeighbors } from "./neighbors.js";
 import { registerPlan } from "./plan.js";
+import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
 import { Terminal } from "./terminal.js";
 
@@ -54,6 +55,7 @@ function build(json: boolean): Command {
   registerMap(program);
   registerNeighbors(program);
   registerIndex(program);
+  registerPresence(program);
   registerPlan(program);
   registerInspect(program);
   registerRechunk(program);

@@ -42,6 +42,7 @@ pub struct GraphDescription {
 pub struct GraphStore {
     store: ZarrStore,
     description: GraphDescription,
+    run: String,
     part_rows: u64,
     row_bytes: u64,
     /// The part that was read last.
@@ -84,7 +85,8 @@ impl GraphStore {
             dtype: first.ids_dtype().name().to_owned(),
             block_rows: block_rows(None, row_bytes)?,
         };
-        let mut graph = Self { store, description, part_rows, row_bytes, part: None };
+        let run = mark.get("run").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut graph = Self { store, description, run, part_rows, row_bytes, part: None };
         graph.check(0, &first)?;
         graph.part = Some((0, first));
         Ok(graph)
@@ -93,6 +95,11 @@ impl GraphStore {
     /// What it holds.
     pub fn description(&self) -> &GraphDescription {
         &self.description
+    }
+
+    /// Hash of all content and parameters that the graph was made of.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     /// The rows from `first_row` on: as many as were asked for, else as fit in 64 MiB, and no more than there are.

@@ -6,7 +6,9 @@
 mod categorical;
 mod dense;
 mod numerical;
+mod presence;
 
 pub use categorical::{LabelStatus, LabelVotes, Labels};
 pub use dense::{Embedding, transfer_embedding};
 pub use numerical::{NumberMeans, transfer_numbers};
+pub use presence::{PresenceSums, Scaling};

@@ -24,6 +24,7 @@ mod order;
 mod outputs;
 mod places;
 mod plan;
+mod presence;
 mod rechunk;
 mod reference;
 mod repair_memory;
@@ -45,10 +46,11 @@ pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
+pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
     DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LayoutRequest, MapRequest, NeighborsRequest,
-    Parameters, RechunkRequest, Resolved, ResolvedIndex, ResolvedRechunk, Search,
+    Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex, ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};

@@ -1,9 +1,13 @@
 //! Where a run may write: never into what it reads, and over nothing that it was not told to replace.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use super::plan::WORKER;
 use crate::error::{Error, Result};
+use crate::sink::{MappingStore, StoreSpec};
 use crate::source::stores;
+use crate::store::Vfs;
 
 /// What to do with an output that exists.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,22 @@ pub(super) fn check_output(output: &Path, inputs: &[&Path], existing: Existing) 
         });
     }
     Ok(())
+}
+
+/// Begins, continues or replaces the output.
+pub(super) fn open_store(
+    vfs: Arc<dyn Vfs>,
+    output: &Path,
+    spec: StoreSpec,
+    existing: Existing,
+) -> Result<MappingStore> {
+    if existing.resume {
+        MappingStore::resume(vfs, output, spec, WORKER, false)
+    } else if existing.overwrite {
+        MappingStore::overwrite(vfs, output, spec, WORKER)
+    } else {
+        MappingStore::create(vfs, output, spec, WORKER)
+    }
 }
 
 /// A folder for intermediate files must be one, and apart from what is read and from the output.

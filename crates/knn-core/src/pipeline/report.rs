@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::agreement::LabelAgreement;
 use super::request::Parameters;
 use crate::join::Hop;
+use crate::progress::Progress;
 use crate::types::DType;
 
 /// A resolved run before it starts: nothing has been written.
@@ -252,11 +253,23 @@ impl RecallReport {
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
     /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
-    /// `preflight`, `rechunk`, `finalise`.
+    /// `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,
     /// Bytes written to the output.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes_written: u64,
+}
+
+/// The stages that a listener was told of, with the bytes that some of them wrote.
+pub(super) fn laps(progress: &Progress, written: &[(&str, u64)]) -> Vec<StageReport> {
+    let bytes_of = |stage: &str| written.iter().find(|(name, _)| *name == stage).map_or(0, |(_, bytes)| *bytes);
+    let laps = progress.laps().into_iter();
+    laps.map(|(stage, time)| StageReport {
+        stage: stage.into(),
+        seconds: time.as_secs_f64(),
+        bytes_written: bytes_of(stage),
+    })
+    .collect()
 }

@@ -14,7 +14,8 @@ use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
-use super::plan::{Prepared, WORKER, prepare};
+use super::places::{Existing, open_store};
+use super::plan::{Prepared, prepare};
 use super::repair_stage;
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
@@ -95,7 +96,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     if early.is_some() {
         clock.lap("calibrate", 0);
     }
-    let store = open_store(&prepared, seams.vfs)?;
+    let store = output(&prepared, seams.vfs)?;
     let (joined_before, transferred_before) = (resumed(&store, Stage::Joined), resumed(&store, Stage::Transferred));
     let is_joined = joined_before.units == prepared.spec.layout.units();
     let mut ledger = runs(&prepared, &vfs, is_joined, store.is_complete())?;
@@ -267,17 +268,11 @@ fn resumed(store: &MappingStore, stage: Stage) -> Resumed {
     rows.fold(Resumed { units: 0, rows: 0 }, |all, rows| Resumed { units: all.units + 1, rows: all.rows + rows })
 }
 
-fn open_store(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
+fn output(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     let resolved = &prepared.resolved;
     let path = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
-    let spec = prepared.spec.clone();
-    if resolved.resume {
-        MappingStore::resume(vfs, path, spec, WORKER, false)
-    } else if resolved.overwrite {
-        MappingStore::overwrite(vfs, path, spec, WORKER)
-    } else {
-        MappingStore::create(vfs, path, spec, WORKER)
-    }
+    let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
+    open_store(vfs, path, prepared.spec.clone(), existing)
 }
 
 /// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all, as between inner products.

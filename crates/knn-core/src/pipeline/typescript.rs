@@ -10,8 +10,8 @@ use ts_rs::{Config, TS};
 use super::{
     BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
     IndexRequest, IvfParameters, LabelAgreement, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
-    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RechunkReport, RechunkRequest,
-    RunReport, SearchPlan, Side, StageReport,
+    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport,
+    RechunkReport, RechunkRequest, RunReport, SearchPlan, Side, StageReport,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -51,6 +51,8 @@ fn rendered() -> String {
         declaration::<IndexDescription>(),
         declaration::<RechunkRequest>(),
         declaration::<RechunkReport>(),
+        declaration::<PresenceRequest>(),
+        declaration::<PresenceReport>(),
         declaration::<GraphDescription>(),
         declaration::<ProgressEvent>(),
         declaration::<Inspection>(),

@@ -24,6 +24,7 @@ mod many;
 mod mapped;
 mod metrics;
 mod npy;
+mod presence;
 mod rechunk;
 mod refusals;
 mod repair;

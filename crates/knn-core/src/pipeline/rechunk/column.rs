@@ -32,7 +32,7 @@ enum Form {
 }
 
 /// One column, and the rows of it that were read and not all written.
-pub(super) struct ColumnCopy {
+pub(in crate::pipeline) struct ColumnCopy {
     origin: Origin,
     form: Form,
     masked: bool,
@@ -79,7 +79,7 @@ pub(super) fn columns(
 }
 
 impl ColumnCopy {
-    fn names(store: &AnnDataStore) -> Result<Self> {
+    pub(in crate::pipeline) fn names(store: &AnnDataStore) -> Result<Self> {
         Ok(Self::new(Origin::Names(store.names()?), Form::Texts, false))
     }
 
@@ -124,7 +124,7 @@ impl ColumnCopy {
     }
 
     /// What is written of it.
-    pub(super) fn arrays(&self) -> Vec<ArraySpec> {
+    pub(in crate::pipeline) fn arrays(&self) -> Vec<ArraySpec> {
         let array = |path, field| ArraySpec { path, stage: Stage::Copied, kind: Kind::Column(field) };
         let field = match (self.form, &self.origin) {
             (Form::Codes(_), Origin::Column(column)) => {
@@ -148,14 +148,14 @@ impl ColumnCopy {
         arrays
     }
 
-    pub(super) fn preflight(&self) -> Result<()> {
+    pub(in crate::pipeline) fn preflight(&self) -> Result<()> {
         match &self.origin {
             Origin::Names(names) => names.preflight(),
             Origin::Column(column) => column.preflight(),
         }
     }
 
-    pub(super) fn fingerprint(&self, seed: u64) -> Result<u128> {
+    pub(in crate::pipeline) fn fingerprint(&self, seed: u64) -> Result<u128> {
         match &self.origin {
             Origin::Names(names) => names.fingerprint(seed),
             Origin::Column(column) => column.fingerprint(seed),
@@ -163,7 +163,7 @@ impl ColumnCopy {
     }
 
     /// Bytes of the bands that all columns have at hand, and of reading one.
-    pub(super) fn bytes(columns: &[Self]) -> u64 {
+    pub(in crate::pipeline) fn bytes(columns: &[Self]) -> u64 {
         let mut reading = 0;
         let mut bands = 0_u64;
         for column in columns {
@@ -212,7 +212,7 @@ impl ColumnCopy {
     }
 
     /// Copies the rows of one unit.
-    pub(super) fn copy(&mut self, rows: RowRange, writer: &mut UnitWriter) -> Result<()> {
+    pub(in crate::pipeline) fn copy(&mut self, rows: RowRange, writer: &mut UnitWriter) -> Result<()> {
         let path = self.path();
         let mask_path = format!("{path}/mask");
         let mut next = rows.start;

@@ -16,14 +16,15 @@ use std::sync::Arc;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
-use self::column::{ColumnCopy, columns};
+pub(super) use self::column::ColumnCopy;
+use self::column::columns;
 use self::copy::{RowsCopy, piece_rows};
 use super::inputs::FINGERPRINT_SEED;
 use super::memory::PROCESS;
 use super::outputs::described;
-use super::places::{Existing, check_output};
+use super::places::{Existing, check_output, open_store};
 use super::plan::{WORKER, pool, side};
-use super::report::{MemoryPlan, OutputLayout, StageReport};
+use super::report::{MemoryPlan, OutputLayout, laps};
 use super::request::{LayoutRequest, RechunkRequest, ResolvedRechunk};
 use crate::budget::{MIB, MemoryBudget};
 use crate::error::{Error, Result};
@@ -55,7 +56,8 @@ pub fn rechunk_with(request: &RechunkRequest, progress: &Progress, vfs: Arc<dyn 
     let mut prepared = pool.install(|| prepare(&resolved))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the copy", prepared.memory.planned)?;
-    let store = open_store(&resolved, &prepared.spec, vfs)?;
+    let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
+    let store = open_store(vfs, &resolved.output, prepared.spec.clone(), existing)?;
     let layout = prepared.spec.layout;
     let kept = (0..layout.units()).filter(|&unit| store.committed(Stage::Copied, unit).is_some());
     let resumed: Vec<_> = kept.map(|unit| layout.unit(unit).rows.len() as u64).collect();
@@ -67,16 +69,7 @@ pub fn rechunk_with(request: &RechunkRequest, progress: &Progress, vfs: Arc<dyn 
     progress.check()?;
     store.finalise(&prepared.uns)?;
     progress.end();
-    let bytes = store.bytes_written();
-    let stage = |(stage, time): (&str, std::time::Duration)| {
-        let bytes_written = match stage {
-            "rechunk" => copied_bytes,
-            "finalise" => bytes - copied_bytes,
-            _ => 0,
-        };
-        StageReport { stage: stage.into(), seconds: time.as_secs_f64(), bytes_written }
-    };
-    let stages: Vec<_> = progress.laps().into_iter().map(stage).collect();
+    let stages = laps(progress, &[("rechunk", copied_bytes), ("finalise", store.bytes_written() - copied_bytes)]);
     Ok(RechunkReport {
         output: store.path().display().to_string(),
         input: side(&prepared.store, &prepared.rows),
@@ -210,17 +203,6 @@ fn memory(
         });
     }
     Ok(MemoryPlan { limit: resolved.memory, planned, parts })
-}
-
-fn open_store(resolved: &ResolvedRechunk, spec: &StoreSpec, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
-    let (path, spec) = (&resolved.output, spec.clone());
-    if resolved.resume {
-        MappingStore::resume(vfs, path, spec, WORKER, false)
-    } else if resolved.overwrite {
-        MappingStore::overwrite(vfs, path, spec, WORKER)
-    } else {
-        MappingStore::create(vfs, path, spec, WORKER)
-    }
 }
 
 /// Copies every unit that is not committed yet.

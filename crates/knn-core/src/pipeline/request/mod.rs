@@ -6,6 +6,7 @@
 mod index;
 mod map;
 mod neighbors;
+mod presence;
 mod rechunk;
 mod resolved;
 mod search;
@@ -14,6 +15,7 @@ mod values;
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
+pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
 pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
 pub use search::Search;

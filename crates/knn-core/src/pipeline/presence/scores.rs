@@ -1,0 +1,112 @@
+//! Scores of all reference cells, summed and scaled in as many passes as the memory asks for.
+
+use super::edges::Edges;
+use crate::error::Result;
+use crate::operator::PresenceSums;
+use crate::pipeline::request::ResolvedPresence;
+use crate::progress::Progress;
+use crate::types::RowRange;
+
+/// Finished scores.
+pub(super) struct Scores {
+    /// The bandwidth; none if there is no edge.
+    pub(super) sigma: Option<f64>,
+    /// The weight of all edges.
+    pub(super) total: f64,
+    overall: Vec<f64>,
+    /// Group after group, each with a score for every reference cell.
+    groups: Vec<f32>,
+    n_ref: usize,
+}
+
+/// One pass: whether it has the whole query's column, the first group and how many groups.
+pub(super) fn passes(all: u64, columns: u64) -> impl Iterator<Item = (bool, usize, usize)> {
+    (0..all).step_by(columns.max(1) as usize).map(move |first| {
+        let last = (first + columns).min(all);
+        (first == 0, first.saturating_sub(1) as usize, (last - first - u64::from(first == 0)) as usize)
+    })
+}
+
+/// The bandwidth: pinned, or the mean of all stored distances. None if there is no edge.
+pub(super) fn bandwidth(edges: &mut Edges, resolved: &ResolvedPresence, progress: &Progress) -> Result<Option<f64>> {
+    progress.begin("bandwidth", edges.description().rows, 0);
+    let mean = edges.mean_distance(progress)?;
+    progress.end();
+    Ok(mean.map(|mean| resolved.bandwidth.unwrap_or(mean)))
+}
+
+impl Scores {
+    /// Sums and scales every column, `columns` of them at a time.
+    pub(super) fn sum(
+        edges: &mut Edges,
+        resolved: &ResolvedPresence,
+        (sigma, columns): (Option<f64>, u64),
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (n_ref, rows) = (edges.description().n_ref as usize, edges.description().rows);
+        let all = edges.groups().len() as u64 + 1;
+        let mut scores = Self {
+            sigma,
+            total: 0.0,
+            overall: Vec::new(),
+            groups: Vec::with_capacity(n_ref * (all as usize - 1)),
+            n_ref,
+        };
+        progress.begin("presence", rows * passes(all, columns).count() as u64, 0);
+        for (overall, first_group, groups) in passes(all, columns) {
+            let mut sums = PresenceSums::new(n_ref, overall, first_group, groups);
+            edges.each(progress, |block, codes| {
+                sums.add(block, codes, sigma.unwrap_or(1.0));
+                Ok(())
+            })?;
+            let mut scratch = Vec::new();
+            if overall {
+                scores.total = sums.overall().iter().sum();
+                resolved.scaling.apply(sums.overall(), &mut scratch);
+                scores.overall = sums.overall().to_vec();
+            }
+            for group in sums.groups().take(groups) {
+                resolved.scaling.apply(group, &mut scratch);
+                scores.groups.extend(group.iter().map(|&score| score as f32));
+                progress.check()?;
+            }
+        }
+        progress.end();
+        Ok(scores)
+    }
+
+    /// The whole query's scores of these rows, little-endian.
+    pub(super) fn overall_bytes<'b>(&self, rows: RowRange, bytes: &'b mut Vec<u8>) -> &'b [u8] {
+        bytes.clear();
+        let scores = &self.overall[rows.start as usize..rows.end as usize];
+        bytes.extend(scores.iter().flat_map(|score| score.to_le_bytes()));
+        bytes
+    }
+
+    /// The groups' scores of these rows, row by row, little-endian.
+    pub(super) fn group_bytes<'b>(&self, rows: RowRange, bytes: &'b mut Vec<u8>) -> &'b [u8] {
+        bytes.clear();
+        for row in rows.start as usize..rows.end as usize {
+            let scores = self.groups.iter().skip(row).step_by(self.n_ref);
+            bytes.extend(scores.flat_map(|score| score.to_le_bytes()));
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_have_every_column_once() {
+        for (all, columns, expected) in [
+            (1, 1, vec![(true, 0, 0)]),
+            (4, 9, vec![(true, 0, 3)]),
+            (4, 2, vec![(true, 0, 1), (false, 1, 2)]),
+            (4, 1, vec![(true, 0, 0), (false, 0, 1), (false, 1, 1), (false, 2, 1)]),
+        ] {
+            assert_eq!(passes(all, columns).collect::<Vec<_>>(), expected, "{all} {columns}");
+        }
+    }
+}
