@@ -37,15 +37,20 @@ obsmKeys?: Array<string>,
  */
 nNeighbors?: number, 
 /**
- * How distances become weights. Default, and the only one yet: `gauss`, exp(−d²/2σ²).
+ * How distances d become weights. `gauss`, the default between two stores: exp(−d²/2σ²), σ the mean of all distances. `umap`, the
+ * default in self-mapping and only there: UMAP's fuzzy simplicial set. `adaptive_gauss`, there too: with a σ of each cell, the root of
+ * the median of its d². `scarches` exp(−d·σ²/4), σ the standard deviation of all distances, and `scarches_local` with that of each cell;
+ * `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`.
  */
 kernelMethod?: string, 
 /**
- * σ of the kernel, a distance above 0. Default: the mean of all valid distances of the query.
+ * σ of `gauss` or `scarches`, a distance above 0, such as one that an earlier mapping reported. Default: what the kernel takes from all
+ * valid distances of the query.
  */
 bandwidth?: number, 
 /**
- * `max`, `mean` or `none`. Only `none` is available yet.
+ * How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
+ * there counts as 0, or `none`. Within `umap` they are always united.
  */
 symmetrize?: string, 
 /**
@@ -89,7 +94,7 @@ nprobe?: number,
  */
 metric?: string, 
 /**
- * Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+ * Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
  */
 seed?: number, 
 /**
@@ -315,7 +320,11 @@ kernelMethod: string,
  */
 bandwidth: number | null, 
 /**
- * `none`.
+ * Seed of the weights of kernel `random`; null for any other.
+ */
+kernelSeed: number | null, 
+/**
+ * How two directions of an edge become one weight: `max`, `mean`, `union` within `umap`, or `none`.
  */
 symmetrize: string, 
 /**
@@ -494,7 +503,7 @@ order: string | null,
  */
 indexBytes: number, 
 /**
- * Bytes of intermediate files at most, gone at the end; 0 for an exact search.
+ * Bytes of intermediate files at most, gone at the end.
  */
 runBytes: number, };
 
@@ -611,7 +620,8 @@ labelAgreement: Record<string, LabelAgreement>,
  */
 excludedReferenceRows: number, 
 /**
- * Bandwidth used by the kernel; null when there was no valid distance, as by inner products.
+ * Bandwidth σ of the kernel, pinned or learnt; null where the kernel has none, and when there was no valid distance, as by inner
+ * products.
  */
 sigma: number | null, 
 /**
@@ -747,7 +757,8 @@ kept: number, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+ * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
+ * `reverse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
  * `preflight`, `rechunk`, `finalise`.
  */
 stage: string, 

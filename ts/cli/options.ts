@@ -22,9 +22,12 @@ export function addTransfer(command: Command): Command {
     .optionsGroup("Transfer:")
     .option("--obs-keys <keys>", "obs columns to transfer, comma-separated", list)
     .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
-    .option("--kernel-method <name>", "how distances become weights (default: gauss)")
-    .option("--bandwidth <sigma>", "pin the kernel's bandwidth (default: mean of all valid distances)", number)
-    .option("--symmetrize [how]", "max, mean or none (default: none)")
+    .option(
+      "--kernel-method <name>",
+      "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal or random; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
+    )
+    .option("--bandwidth <sigma>", "pin the bandwidth of gauss or scarches (default: from all valid distances)", number)
+    .option("--symmetrize [how]", "in self-mapping, both directions of an edge make one weight: max, mean or none (default: max)")
     .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
     .option("--no-self-edges", "do not")
     .option("--probabilities <which>", "none, or all: store the weight of every category (default: none)")

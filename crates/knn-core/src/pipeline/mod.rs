@@ -6,6 +6,7 @@
 
 mod agreement;
 mod append;
+mod bandwidth;
 mod cost;
 mod doctor;
 mod finished;
@@ -29,10 +30,13 @@ mod repair_memory;
 mod repair_stage;
 mod report;
 mod request;
+mod reverse_memory;
+mod reverse_stage;
 mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod square;
 mod transfer_stage;
 mod work_rows;
 #[cfg(test)]

@@ -92,6 +92,11 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
             Kind::Column(Field::Values(DType::Bool) | Field::Nullable(DType::Bool)) => ("boolean", vec![n_obs]),
             Kind::Column(Field::F32 | Field::F64 | Field::Values(_) | Field::Nullable(_)) => ("numeric", vec![n_obs]),
             Kind::Column(Field::Mask) => return None,
+            Kind::Ragged { .. } => {
+                let matrix = array.path.strip_suffix("/indptr")?;
+                let (path, stage) = (matrix.to_owned(), array.stage.name().to_owned());
+                return Some(OutputArray { path, kind: "csr".into(), shape: vec![n_obs, n_obs], stage });
+            }
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
         };
         Some(OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() })

@@ -17,6 +17,7 @@ use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
 use super::request::{LayoutRequest, MapRequest, Parameters, Resolved};
 use super::search_stage;
+use super::square;
 use crate::error::{Error, Result};
 use crate::index::training_warning;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
@@ -25,7 +26,7 @@ use crate::source::{AnnDataStore, RowSource};
 /// Name of the one worker of a run in this process.
 pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
-const RESULT_VERSION: u32 = 2;
+const RESULT_VERSION: u32 = 3;
 
 /// A run that may start.
 pub(super) struct Prepared {
@@ -92,7 +93,10 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
-    let arrays = outputs::arrays(&inputs, parameters, k);
+    let mut arrays = outputs::arrays(&inputs, parameters, k);
+    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, &layout) {
+        arrays.extend(square::arrays(n_obs, k));
+    }
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
     let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
@@ -113,7 +117,9 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         1.. => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
         0 => u64::MAX,
     };
-    let search = cost::search_plan(parameters, extent, sizes.order, run_rows);
+    let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
+    // The runs of one stage are gone before the next one's are written.
+    search.run_bytes = search.run_bytes.max(sizes.edge_bytes);
     let pairs = cost::pairs(parameters, extent);
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);

@@ -7,9 +7,11 @@ use super::agreement::{HeldOut, Kept};
 use super::memory::TRANSFER_ROWS;
 use super::outputs::{ColumnPaths, column_paths, embedding_path};
 use super::plan::Prepared;
+use super::reverse_stage::Reverse;
+use super::square::{self, SquareWriter};
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::kernel::{CsrBlock, Gauss, gauss};
+use crate::kernel::{CsrBlock, Entering, Kernel, Weights};
 use crate::operator::{Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, transfer_embedding, transfer_numbers};
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter, codes_dtype};
@@ -23,12 +25,15 @@ pub(super) struct Transferred {
     /// Held-out cells by the label that their true neighbours give, for each of these columns; empty where none is held out.
     #[serde(default)]
     pub(super) kept: Vec<Kept>,
+    /// Entries of the matrices of cells × cells up to the end of the unit.
+    #[serde(default)]
+    pub(super) entries: [u64; 2],
 }
 
 /// What weighs neighbours, and whose labels are looked at twice.
 #[derive(Clone, Copy)]
 pub(super) struct Weighing<'a> {
-    pub(super) sigma: f64,
+    pub(super) kernel: &'a Kernel,
     pub(super) held_out: Option<&'a HeldOut>,
 }
 
@@ -37,12 +42,13 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     weighing: Weighing,
+    mut reverse: Option<Reverse>,
     progress: &Progress,
 ) -> Result<Transferred> {
     let layout = prepared.spec.layout;
     let label_columns = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).count();
     let kept = vec![Kept::default(); if weighing.held_out.is_some() { label_columns } else { 0 }];
-    let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept };
+    let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept, entries: [0; 2] };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
         let counts = if let Some(record) = store.committed(Stage::Transferred, unit) {
@@ -61,15 +67,17 @@ pub(super) fn run(
                 none => none.insert(Pass::start(prepared, store, weighing, progress)?),
             };
             let mut writer = store.begin(Stage::Transferred, unit)?;
-            let counts = pass.unit(layout.unit(unit), &mut writer)?;
+            let counts = pass.unit(layout.unit(unit), (reverse.as_mut(), transferred.entries), &mut writer)?;
             writer.commit(json!(counts))?;
             counts
         };
         for (all, unit) in transferred.labels.iter_mut().zip(&counts.labels) {
             all.iter_mut().zip(unit).for_each(|(all, unit)| *all += unit);
         }
+        transferred.entries = counts.entries;
         transferred.kept.iter_mut().zip(&counts.kept).for_each(|(all, unit)| all.add(unit));
     }
+    reverse.map(Reverse::end).transpose()?;
     Ok(transferred)
 }
 
@@ -83,13 +91,15 @@ enum Payload {
 struct Pass<'a> {
     prepared: &'a Prepared,
     progress: &'a Progress,
-    kernel: Gauss,
+    kernel: &'a Kernel,
+    self_edges: bool,
     held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
     neighbors: NeighborBlock,
-    weights: CsrBlock,
+    weights: Weights,
     second: SecondVote,
+    square: Option<SquareWriter>,
     results: Results,
 }
 
@@ -100,13 +110,20 @@ struct SecondVote {
     rows: Vec<usize>,
     weights: CsrBlock,
     truth: NeighborBlock,
-    one: CsrBlock,
+    one: Weights,
     votes: LabelVotes,
 }
 
 impl SecondVote {
     /// Weighs the true neighbours of what is held out among these rows.
-    fn weigh(&mut self, held_out: Option<&HeldOut>, rows: RowRange, neighbors: &NeighborBlock, kernel: Gauss) {
+    fn weigh(
+        &mut self,
+        held_out: Option<&HeldOut>,
+        rows: RowRange,
+        neighbors: &NeighborBlock,
+        (kernel, self_edges): (&Kernel, bool),
+        entering: Option<Entering>,
+    ) {
         self.rows.clear();
         self.weights = CsrBlock { starts: vec![0], ..CsrBlock::default() };
         self.truth.k = neighbors.k;
@@ -115,9 +132,11 @@ impl SecondVote {
             let row = (held_out.row(place) - rows.start) as usize;
             held_out.truth(place, neighbors.row(row), &mut self.truth);
             let truth = &self.truth;
-            gauss(truth, kernel, |_| truth.ids[0] >= 0, &mut self.one);
-            self.weights.columns.extend_from_slice(&self.one.columns);
-            self.weights.weights.extend_from_slice(&self.one.weights);
+            // Which edges enter it is known of the graph that was found only.
+            kernel.weigh(truth, entering, self_edges, |_| truth.ids[0] >= 0, &mut self.one);
+            self.one.normalize();
+            self.weights.columns.extend_from_slice(&self.one.block.columns);
+            self.weights.weights.extend_from_slice(&self.one.block.weights);
             self.weights.starts.push(self.weights.columns.len());
             self.rows.push(row);
         }
@@ -146,46 +165,72 @@ impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         store: &MappingStore,
-        Weighing { sigma, held_out }: Weighing<'a>,
+        Weighing { kernel, held_out }: Weighing<'a>,
         progress: &'a Progress,
     ) -> Result<Self> {
         let self_edges = prepared.resolved.parameters.self_edges;
         Ok(Self {
             prepared,
             progress,
-            kernel: Gauss { sigma, self_edges },
+            kernel,
+            self_edges,
             held_out,
             store: ZarrStore::open(store.path())?,
             payloads: payloads(prepared, progress)?,
             neighbors: NeighborBlock::default(),
-            weights: CsrBlock::default(),
+            weights: Weights::default(),
             second: SecondVote::default(),
+            square: square::is_stored_in(&prepared.spec)
+                .then(|| SquareWriter::new(prepared.spec.layout.n_obs(), prepared.spec.k)),
             results: Results::default(),
         })
     }
 
-    fn unit(&mut self, unit: UnitRange, writer: &mut UnitWriter) -> Result<Transferred> {
+    fn unit(
+        &mut self,
+        unit: UnitRange,
+        (mut reverse, before): (Option<&mut Reverse>, [u64; 2]),
+        writer: &mut UnitWriter,
+    ) -> Result<Transferred> {
         let prefix = self.prepared.spec.layout.prefix(unit.part);
         let mut stored = StoredNeighbors::open(&self.store, &prefix)?;
         let mut counts = Transferred::default();
         let labels = self.payloads.iter().filter(|payload| matches!(payload, Payload::Labels { .. })).count();
         counts.labels.resize(labels, Default::default());
         counts.kept.resize(if self.held_out.is_some() { labels } else { 0 }, Kept::default());
-        for rows in unit.rows.pieces(TRANSFER_ROWS) {
+        if let Some(square) = &mut self.square {
+            square.begin(unit.unit, before, writer)?;
+        }
+        let mut next = unit.rows.start;
+        while next < unit.rows.end {
+            let mut rows = RowRange::new(next, (next + TRANSFER_ROWS).min(unit.rows.end));
+            let mut entering = None;
+            if let Some(Reverse { reader, symmetrize, .. }) = reverse.as_deref_mut() {
+                let edges = reader.window(next)?;
+                rows.end = rows.end.min(edges.rows().end);
+                entering = Some(Entering { edges, symmetrize: *symmetrize });
+            }
+            next = rows.end;
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
             let neighbors = &self.neighbors;
-            gauss(neighbors, self.kernel, |row| neighbors.ids[row * neighbors.k] >= 0, &mut self.weights);
-            self.second.weigh(self.held_out, rows, neighbors, self.kernel);
+            let is_mapped = |row: usize| neighbors.ids[row * neighbors.k] >= 0;
+            self.kernel.weigh(neighbors, entering, self.self_edges, is_mapped, &mut self.weights);
+            if let Some(square) = &mut self.square {
+                square.append(neighbors, &self.weights, writer)?;
+            }
+            self.weights.normalize();
+            self.second.weigh(self.held_out, rows, neighbors, (self.kernel, self.self_edges), entering);
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
-                apply(payload, &self.weights, &mut self.results, writer, &mut label)?;
+                apply(payload, &self.weights.block, &mut self.results, writer, &mut label)?;
                 if let Payload::Labels { labels, .. } = payload {
                     self.second.compare(labels, &self.results.votes.codes, kept.next());
                 }
             }
             self.progress.advance(rows.len() as u64)?;
         }
+        counts.entries = self.square.as_ref().map_or([0; 2], SquareWriter::ends);
         Ok(counts)
     }
 }

@@ -19,6 +19,7 @@ mod ivf_interruption;
 mod ivf_refusals;
 mod levels;
 mod list_order;
+mod kernels;
 mod many;
 mod mapped;
 mod metrics;

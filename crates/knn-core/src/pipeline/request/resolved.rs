@@ -26,7 +26,10 @@ pub struct Parameters {
     pub kernel_method: String,
     /// The bandwidth, where it was pinned.
     pub bandwidth: Option<f64>,
-    /// `none`.
+    /// Seed of the weights of kernel `random`; null for any other.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub kernel_seed: Option<u64>,
+    /// How two directions of an edge become one weight: `max`, `mean`, `union` within `umap`, or `none`.
     pub symmetrize: String,
     /// Whether a cell votes for itself.
     pub self_edges: bool,
