@@ -30,11 +30,14 @@ describe("options", () => {
     await expect(plan({ query, reference, bandwidth: -1 })).rejects.toEqual(parameter("bandwidth"));
     await expect(plan({ query, reference, memory: "lots" })).rejects.toEqual(parameter("memory"));
     await expect(plan({ query, reference, threads: 0 })).rejects.toEqual(parameter("threads"));
+    await expect(plan({ query, reference, kernelMethod: "umap" })).rejects.toEqual(parameter("kernelMethod"));
+    await expect(plan({ query, reference, symmetrize: "max" })).rejects.toEqual(parameter("symmetrize"));
+    await expect(plan({ query, kernelMethod: "umap", bandwidth: 1 })).rejects.toEqual(parameter("bandwidth"));
     await expect(plan({ query: "" })).rejects.toEqual(parameter("query"));
   });
 
   it("that come later say so", async () => {
-    await expect(plan({ query, reference, kernelMethod: "umap" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    await expect(plan({ query, reference, kernelMethod: "jaccard" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
     await expect(plan({ query, reference, backend: "cuda" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 
@@ -107,7 +110,7 @@ describe("a plan", () => {
     expect(await plan({ query, nNeighbors: 15 })).toMatchObject({
       mode: "self",
       k: 14,
-      parameters: { selfEdges: true },
+      parameters: { selfEdges: true, kernelMethod: "umap", symmetrize: "union" },
     });
   });
 });

@@ -61,6 +61,7 @@ describe("what is public", () => {
       "Inspection",
       "IvfParameters",
       "LabelAgreement",
+      "LabelParameters",
       "LayoutRequest",
       "MachineMemory",
       "MapRequest",

@@ -37,15 +37,20 @@ obsmKeys?: Array<string>,
  */
 nNeighbors?: number, 
 /**
- * How distances become weights. Default, and the only one yet: `gauss`, exp(−d²/2σ²).
+ * How distances d become weights. `gauss`, the default between two stores: exp(−d²/2σ²), σ the mean of all distances. `umap`, the
+ * default in self-mapping and only there: UMAP's fuzzy simplicial set. `adaptive_gauss`, there too: with a σ of each cell, the root of
+ * the median of its d². `scarches` exp(−d·σ²/4), σ the standard deviation of all distances, and `scarches_local` with that of each cell;
+ * `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`.
  */
 kernelMethod?: string, 
 /**
- * σ of the kernel, a distance above 0. Default: the mean of all valid distances of the query.
+ * σ of `gauss` or `scarches`, a distance above 0, such as one that an earlier mapping reported. Default: what the kernel takes from all
+ * valid distances of the query.
  */
 bandwidth?: number, 
 /**
- * `max`, `mean` or `none`. Only `none` is available yet.
+ * How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
+ * there counts as 0, or `none`. Within `umap` they are always united.
  */
 symmetrize?: string, 
 /**
@@ -53,9 +58,42 @@ symmetrize?: string,
  */
 selfEdges?: boolean, 
 /**
- * `none` (default) or `all`: store the weight of every category in `obsm/<key>_prob`.
+ * `none` (default); `all`: store the weight of every category in `obsm/<key>_prob`; or `top-<m>`, 1 to 64: of the m categories with the
+ * largest weights, with their codes in `obsm/<key>_top` and the weights in `obsm/<key>_top_prob`.
  */
 probabilities?: string, 
+/**
+ * Categories that may be predicted, of every label column. The weights of others are dropped without renormalising, as in CellMapper: they
+ * lower the confidence. Names that a column does not have are ignored with a warning. Default all.
+ */
+subsetCategories?: Array<string>, 
+/**
+ * Reference cells without a label: `drop` (default) leaves them out and renormalises; `category` lets them vote for no label; `error` refuses
+ * a column that has any.
+ */
+missing?: string, 
+/**
+ * Whether `obs/<key>_second`, the label with the second largest weight, `obs/<key>_margin`, by how much it is behind, and
+ * `obs/<key>_entropy` −Σ p ln p of the weights are stored; default false.
+ */
+labelDetails?: boolean, 
+/**
+ * Least confidence of a label, above 0 and at most 1. A label below it has the status `rejected`, and `obs/<key>_label`, which is stored wherever labels
+ * can be rejected, says `unknown`; `obs/<key>_pred` keeps it.
+ */
+minConfidence?: number, 
+/**
+ * Largest distance to the last neighbour of a cell whose labels are not rejected (Sun et al. 2022).
+ */
+maxDistance?: number, 
+/**
+ * A store of the neighbours within the reference (`neighbors` of the reference alone), from which the largest distance is learnt.
+ */
+rejectGraph?: string, 
+/**
+ * The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
+ */
+rejectQuantile?: number, 
 /**
  * Suffix of predicted columns, default `pred`.
  */
@@ -89,7 +127,7 @@ nprobe?: number,
  */
 metric?: string, 
 /**
- * Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+ * Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
  */
 seed?: number, 
 /**
@@ -315,7 +353,11 @@ kernelMethod: string,
  */
 bandwidth: number | null, 
 /**
- * `none`.
+ * Seed of the weights of kernel `random`; null for any other.
+ */
+kernelSeed: number | null, 
+/**
+ * How two directions of an edge become one weight: `max`, `mean`, `union` within `umap`, or `none`.
  */
 symmetrize: string, 
 /**
@@ -323,9 +365,9 @@ symmetrize: string,
  */
 selfEdges: boolean, 
 /**
- * `none` or `all`.
+ * How labels are voted on, told of and rejected.
  */
-probabilities: string, 
+labels: LabelParameters, 
 /**
  * Suffix of predicted columns.
  */
@@ -383,6 +425,39 @@ seed: number,
  * Digest of the index that was given; null where the run builds its own.
  */
 index: string | null, };
+
+/**
+ * How labels are voted on, told of and rejected, with every default filled in.
+ */
+export type LabelParameters = { 
+/**
+ * Categories that may be predicted; all where there is none.
+ */
+subset: Array<string>, 
+/**
+ * `drop`, `category` or `error`.
+ */
+missing: string, 
+/**
+ * `none`, `all` or `top-<m>`.
+ */
+probabilities: string, 
+/**
+ * Whether second label, margin and entropy are stored.
+ */
+details: boolean, 
+/**
+ * Least confidence of a label that is not rejected.
+ */
+minConfidence: number | null, 
+/**
+ * Largest distance of a cell whose labels are not rejected: pinned, or learnt from a graph of the reference.
+ */
+maxDistance: number | null, 
+/**
+ * Which neighbour's distance that is, counted from 1.
+ */
+distanceOf: number | null, };
 
 /**
  * A resolved run before it starts: nothing has been written.
@@ -494,7 +569,7 @@ order: string | null,
  */
 indexBytes: number, 
 /**
- * Bytes of intermediate files at most, gone at the end; 0 for an exact search.
+ * Bytes of intermediate files at most, gone at the end.
  */
 runBytes: number, };
 
@@ -611,7 +686,8 @@ labelAgreement: Record<string, LabelAgreement>,
  */
 excludedReferenceRows: number, 
 /**
- * Bandwidth used by the kernel; null when there was no valid distance, as by inner products.
+ * Bandwidth σ of the kernel, pinned or learnt; null where the kernel has none, and when there was no valid distance, as by inner
+ * products.
  */
 sigma: number | null, 
 /**
@@ -747,7 +823,8 @@ kept: number, };
  */
 export type StageReport = { 
 /**
- * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+ * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
+ * `reverse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
  * `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
  */
 stage: string, 

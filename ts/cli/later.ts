@@ -12,8 +12,6 @@ const LATER = [
   "--presence",
   "--presence-groupby <key>",
   "--reference-output <path>",
-  "--subset-categories <names>",
-  "--missing <how>",
   "--where <condition>",
   "--keep-xx",
   "--profile <name>",

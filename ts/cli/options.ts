@@ -22,12 +22,28 @@ export function addTransfer(command: Command): Command {
     .optionsGroup("Transfer:")
     .option("--obs-keys <keys>", "obs columns to transfer, comma-separated", list)
     .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
-    .option("--kernel-method <name>", "how distances become weights (default: gauss)")
-    .option("--bandwidth <sigma>", "pin the kernel's bandwidth (default: mean of all valid distances)", number)
-    .option("--symmetrize [how]", "max, mean or none (default: none)")
+    .option(
+      "--kernel-method <name>",
+      "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal or random; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
+    )
+    .option("--bandwidth <sigma>", "pin the bandwidth of gauss or scarches (default: from all valid distances)", number)
+    .option(
+      "--symmetrize [how]",
+      "in self-mapping, both directions of an edge make one weight: max, mean or none (default: max)",
+    )
     .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
     .option("--no-self-edges", "do not")
-    .option("--probabilities <which>", "none, or all: store the weight of every category (default: none)")
+    .option(
+      "--probabilities <which>",
+      "none; all: store the weight of every category; or top-5: of the five largest (default: none)",
+    )
+    .option("--subset-categories <names>", "labels that may be predicted, comma-separated (default: all)", list)
+    .option("--missing <how>", "reference cells without a label: drop, category or error (default: drop)")
+    .option("--label-details", "store the second label, its margin and the entropy of the vote")
+    .option("--min-confidence <share>", "reject labels below this confidence", number)
+    .option("--max-distance <d>", "reject labels of cells whose last neighbor is farther", number)
+    .option("--reject-graph <path>", "learn that distance from the neighbors within the reference, stored here")
+    .option("--reject-quantile <share>", "the quantile of theirs that it is (default: 0.99)", number)
     .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
 }

@@ -56,6 +56,7 @@ function render(planned: Plan): string {
   const { layout, memory, parameters } = planned;
   const passes = planned.referencePasses === 1 ? "once" : counted(planned.referencePasses, "time");
   const sigma = parameters.bandwidth === null ? "" : `, sigma ${parameters.bandwidth}`;
+  const both = parameters.symmetrize === "none" ? "" : `, both directions by ${parameters.symmetrize}`;
   return [
     `${planned.mode === "self" ? "Self-mapping" : "Mapping"}, ${counted(planned.k, "neighbor")} per cell`,
     table([
@@ -63,7 +64,7 @@ function render(planned: Plan): string {
       ["reference", `${side(planned.reference)}, read ${passes}`],
       ["search", `${parameters.method}, ${parameters.metric} in ${parameters.useRep}: ${planned.methodReason}`],
       ...lists(planned),
-      ["kernel", `${parameters.kernelMethod}${sigma}`],
+      ["kernel", `${parameters.kernelMethod}${sigma}${both}`],
       ["distances", count(planned.pairs)],
       ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
       ...memoryRows(memory),

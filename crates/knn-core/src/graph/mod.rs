@@ -1,11 +1,15 @@
-//! The k-NN graph: sums over its distances, and its rows read back from the store.
+//! The k-NN graph: sums over its distances, its rows read back from the store, and its transpose.
 
 mod block;
+mod reverse;
+mod quantile;
 mod store;
 mod stored;
 mod sums;
 
 pub use block::{GraphBlock, Ids, MOST_BLOCK_BYTES};
+pub use quantile::distance_quantile;
+pub use reverse::{ReverseBlock, ReverseForm, ReverseReader};
 pub use store::{GraphDescription, GraphStore};
 pub use stored::StoredNeighbors;
 pub use sums::{DistanceSums, SUM_GRANULE};

@@ -7,8 +7,9 @@ use crate::types::NeighborBlock;
 /// Rows of one partial sum.
 pub const SUM_GRANULE: u64 = 65_536;
 
-/// Partial sums of distances: one f64 per granule of 65 536 query rows, each the sum over rows of the sum over that row's
-/// neighbours. Serialised with exact bits, so that a resumed run continues with the same sums.
+/// Partial sums of distances, by granule of 65 536 query rows: the sum over rows of the sum over that row's neighbours, and the sum of
+/// squared deviations from the granule's mean, updated row by row (Chan, Golub and LeVeque 1983), because a plain sum of squares would
+/// lose what distances far from 0 differ by. Serialised with exact bits, so that a resumed run continues with the same sums.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DistanceSums {
     granules: Vec<Granule>,
@@ -20,6 +21,8 @@ struct Granule {
     number: u64,
     /// Bits of the f64 sum: text must not round it.
     sum: u64,
+    /// Bits of the f64 sum of squared deviations from the mean.
+    squares: u64,
     /// Valid distances.
     distances: u64,
     /// Rows with at least one, or with a self edge.
@@ -32,13 +35,20 @@ impl DistanceSums {
         for row in 0..block.rows() {
             let number = (block.first_row + row as u64) / SUM_GRANULE;
             if self.granules.last().is_none_or(|last| last.number != number) {
-                self.granules.push(Granule { number, sum: 0f64.to_bits(), distances: 0, rows: 0 });
+                self.granules.push(Granule {
+                    number,
+                    sum: 0f64.to_bits(),
+                    squares: 0f64.to_bits(),
+                    distances: 0,
+                    rows: 0,
+                });
             }
             let granule = self.granules.last_mut().expect("one was just pushed");
             let (_, distances) = block.row(row);
-            let sum: f64 = distances.iter().map(|&d| f64::from(d)).sum();
-            granule.sum = (f64::from_bits(granule.sum) + sum).to_bits();
-            granule.distances += distances.len() as u64;
+            let of_row = Moments::of(distances);
+            granule.squares = granule.moments().with(of_row).squares.to_bits();
+            granule.sum = (f64::from_bits(granule.sum) + of_row.sum).to_bits();
+            granule.distances += of_row.count;
             granule.rows += u64::from(is_mapped(row));
         }
     }
@@ -69,6 +79,51 @@ impl DistanceSums {
         let count: u64 = self.granules.iter().map(counted).sum();
         (count > 0).then(|| sum / count as f64)
     }
+
+    /// Population standard deviation of the same distances.
+    pub fn deviation(&self, self_edges: bool) -> Option<f64> {
+        let granules = self.granules.iter().map(Granule::moments);
+        let mut all = granules.fold(Moments::default(), Moments::with);
+        if self_edges {
+            let rows = self.granules.iter().map(|granule| granule.rows).sum();
+            all = all.with(Moments { count: rows, ..Moments::default() });
+        }
+        (all.count > 0).then(|| (all.squares / all.count as f64).sqrt())
+    }
+}
+
+/// How many numbers there are, their sum, and the sum of their squared deviations from their mean.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    count: u64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn of(distances: &[f32]) -> Self {
+        let sum: f64 = distances.iter().map(|&d| f64::from(d)).sum();
+        let mean = sum / distances.len().max(1) as f64;
+        let squares = distances.iter().map(|&d| (f64::from(d) - mean) * (f64::from(d) - mean)).sum();
+        Self { count: distances.len() as u64, sum, squares }
+    }
+
+    /// Of these numbers and others.
+    fn with(self, other: Self) -> Self {
+        if self.count == 0 || other.count == 0 {
+            return if self.count == 0 { other } else { self };
+        }
+        let (ours, theirs) = (self.count as f64, other.count as f64);
+        let apart = other.sum / theirs - self.sum / ours;
+        let squares = self.squares + other.squares + apart * apart * (ours * theirs / (ours + theirs));
+        Self { count: self.count + other.count, sum: self.sum + other.sum, squares }
+    }
+}
+
+impl Granule {
+    fn moments(&self) -> Moments {
+        Moments { count: self.distances, sum: f64::from_bits(self.sum), squares: f64::from_bits(self.squares) }
+    }
 }
 
 #[cfg(test)]
@@ -91,6 +146,21 @@ mod tests {
         assert_eq!(sums.mean(false), Some(2.0));
         assert_eq!(sums.mean(true), Some(6.0 / 5.0));
         assert_eq!(DistanceSums::default().mean(true), None);
+    }
+
+    #[test]
+    fn the_deviation_is_that_of_the_population_far_from_zero_too() {
+        let mut sums = DistanceSums::default();
+        sums.add(&block(0, vec![1.0, 2.0, 3.0, f32::NAN, f32::NAN, f32::NAN]), |row| row < 2);
+        // np.std([1, 2, 3]) and np.std([1, 2, 3, 0, 0])
+        assert!((sums.deviation(false).unwrap() - (2f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert!((sums.deviation(true).unwrap() - 1.36f64.sqrt()).abs() < 1e-15);
+        assert_eq!(DistanceSums::default().deviation(true), None);
+        let mut far = DistanceSums::default();
+        for granule in 0..3 {
+            far.add(&block(granule * SUM_GRANULE, [1e6f32 - 0.5, 1e6 + 0.5].repeat(500)), |_| true);
+        }
+        assert!((far.deviation(false).unwrap() - 0.5).abs() < 1e-12);
     }
 
     #[test]

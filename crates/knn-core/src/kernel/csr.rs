@@ -1,6 +1,7 @@
 //! A block of rows of the mapping matrix M.
 
-/// Row-normalised weights of a block of query rows, in the order of their neighbours; a self edge comes first. Lives for one block.
+/// Row-normalised weights of a block of query rows, in the order of their neighbours with a self edge first, or of columns where they are
+/// symmetrised. Lives for one block.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CsrBlock {
     /// Global number of the first query row.
@@ -23,11 +24,6 @@ impl CsrBlock {
     pub fn row(&self, row: usize) -> (&[u64], &[f64]) {
         let range = self.starts[row]..self.starts[row + 1];
         (&self.columns[range.clone()], &self.weights[range])
-    }
-
-    /// Bytes of a block of `rows` rows of `k` neighbours.
-    pub fn bytes(rows: u64, k: u64) -> u64 {
-        rows * ((k + 1) * 16 + 8)
     }
 
     /// Empties the block for rows from `first_row` on.

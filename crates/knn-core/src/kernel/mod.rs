@@ -1,7 +1,19 @@
-//! From distances to weights: one small file per kernel. Each turns a block of neighbours into a block of row-normalised weights.
+//! From distances to weights: one small file per kernel, and one enum that knows them all. A block of neighbours becomes a block of
+//! row-normalised weights.
 
+mod adaptive_gauss;
 mod csr;
 mod gauss;
+mod inverse_distance;
+mod method;
+mod random;
+mod scarches;
+mod umap;
+mod weights;
+#[cfg(test)]
+mod tests;
 
+pub use adaptive_gauss::adaptive_sigma;
 pub use csr::CsrBlock;
-pub use gauss::{Gauss, gauss};
+pub use method::{KernelMethod, Symmetrize};
+pub use weights::{Entering, Kernel, Weights};

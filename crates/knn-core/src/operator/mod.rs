@@ -8,7 +8,7 @@ mod dense;
 mod numerical;
 mod presence;
 
-pub use categorical::{LabelStatus, LabelVotes, Labels};
+pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::request::Resolved;
+use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
+use crate::types::RowRange;
 
 /// Seed of the sample of chunks that a fingerprint looks into.
 pub(super) const FINGERPRINT_SEED: u64 = 0;
@@ -28,6 +29,8 @@ pub(super) struct ColumnInput {
     pub(super) column: ObsColumn,
     /// Colours of its categories, as many as there are.
     pub(super) colors: Option<Vec<String>>,
+    /// Which of its categories may be predicted; none where all may.
+    pub(super) predicted: Option<Vec<bool>>,
 }
 
 impl ColumnInput {
@@ -69,7 +72,7 @@ impl Inputs {
         let columns: Vec<_> = parameters
             .obs_keys
             .iter()
-            .map(|key| ColumnInput::open(&reference, key, &mut warnings))
+            .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
             .collect::<Result<_>>()?;
         let embeddings: Vec<_> = parameters
             .obsm_keys
@@ -80,12 +83,15 @@ impl Inputs {
         Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, warnings })
     }
 
-    /// Checks sizes and shard indexes of every array that the run will read.
-    pub(super) fn preflight(&self) -> Result<()> {
+    /// Checks sizes and shard indexes of every array that the run will read, and that no label is missing where that is an error.
+    pub(super) fn preflight(&self, labels: &LabelParameters) -> Result<()> {
         self.query_rows.preflight()?;
         self.reference_rows.preflight()?;
         self.names.preflight()?;
         self.columns.iter().try_for_each(|input| input.column.preflight())?;
+        if labels.missing == "error" {
+            self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
+        }
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
@@ -108,7 +114,7 @@ impl Inputs {
 }
 
 impl ColumnInput {
-    fn open(reference: &AnnDataStore, key: &str, warnings: &mut Vec<String>) -> Result<Self> {
+    fn open(reference: &AnnDataStore, key: &str, labels: &LabelParameters, warnings: &mut Vec<String>) -> Result<Self> {
         let column = reference.column(key)?;
         let refused = match column.kind() {
             ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean => None,
@@ -122,8 +128,49 @@ impl ColumnInput {
             });
         }
         let colors = colors(reference, key, column.categories(), warnings);
-        Ok(Self { column, colors })
+        let predicted = predicted(key, &labels.subset, column.categories(), warnings);
+        Ok(Self { column, colors, predicted })
     }
+
+    /// Refuses a label column in which a cell has no label.
+    fn refuse_missing(&self, store: &str) -> Result<()> {
+        let Some(_) = self.labels() else { return Ok(()) };
+        let (mut missing, mut codes) = (0, Vec::new());
+        for rows in RowRange::new(0, self.column.rows()).pieces(self.column.natural_tile_rows().max(1)) {
+            self.column.read_codes(rows, &mut codes)?;
+            missing += codes.iter().filter(|&&code| code < 0).count();
+        }
+        if missing == 0 {
+            return Ok(());
+        }
+        let reason = format!("{missing} cells have no label, and missing is error");
+        Err(Error::schema(store, &format!("obs/{}", self.column.key()), "values", reason))
+    }
+}
+
+/// Which categories may be predicted. Names that there are not are told and ignored, as CellMapper does.
+fn predicted(
+    key: &str,
+    subset: &[String],
+    categories: Option<&Categories>,
+    warnings: &mut Vec<String>,
+) -> Option<Vec<bool>> {
+    if subset.is_empty() {
+        return None;
+    }
+    let Some(categories) = categories else {
+        warnings.push(format!("subsetCategories does not concern {key:?}, which holds numbers"));
+        return None;
+    };
+    let names: Vec<_> = (0..categories.len()).map(|code| categories.label(code)).collect();
+    let unknown: Vec<_> = subset.iter().filter(|name| !names.contains(name)).map(|name| format!("{name:?}")).collect();
+    let kept: Vec<_> = names.iter().map(|name| subset.contains(name)).collect();
+    let known = kept.contains(&true);
+    if !unknown.is_empty() {
+        let rest = if known { "ignored" } else { "so all categories may be predicted" };
+        warnings.push(format!("{key:?} has no categories {}: {rest}", unknown.join(", ")));
+    }
+    known.then_some(kept)
 }
 
 /// The colours of a label column. A problem with them warns and never stops a transfer.

@@ -40,6 +40,11 @@ pub(super) struct Joined {
 }
 
 impl Joined {
+    /// Whether any query cell has a neighbour.
+    pub(super) fn has_neighbors(&self) -> bool {
+        self.statuses[MappingStatus::Ok as usize] > 0
+    }
+
     fn restore(&mut self, record: &Self) {
         self.sums.restore(&record.sums);
         self.statuses.iter_mut().zip(record.statuses).for_each(|(all, unit)| *all += unit);

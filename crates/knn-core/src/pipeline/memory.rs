@@ -8,18 +8,21 @@ use super::finished::Finished;
 use super::found::FoundRows;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
+use super::payload::Results;
 use super::repair_memory::{RepairNeeds, RepairShares};
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
+use super::reverse_memory::{ReverseNeeds, ReverseShares, sigmas_bytes};
 use super::routed;
 use super::runs_memory::{Needs, Shares};
 use super::search_stage::MEASURED_QUERIES;
+use super::square::SquareWriter;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
-use crate::kernel::CsrBlock;
+use crate::kernel::Weights;
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
@@ -44,7 +47,7 @@ const LEAST_LIST_BLOCK: u64 = 4096;
 pub(super) const TRANSFER_ROWS: u64 = 4096;
 
 /// Sizes chosen from the budget.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Sizes {
     pub(super) block_rows: u64,
     pub(super) slab_rows: u64,
@@ -53,6 +56,13 @@ pub(super) struct Sizes {
     pub(super) leased: u64,
     /// The order of work of a search by lists; none for an exact one.
     pub(super) order: Option<Order>,
+    /// What transfer takes, and sorting edges before it.
+    pub(super) transfer: u64,
+    pub(super) sorting: u64,
+    /// Bytes on disk of the edges that are sorted.
+    pub(super) edge_bytes: u64,
+    /// Where weights are symmetrised, how much of the edges is in memory.
+    pub(super) reverse: Option<ReverseShares>,
     /// What a repair of neighbours takes, where there may be one.
     pub(super) repair: Option<RepairShares>,
     /// In the order of lists and with a repair, bytes for runs while queries are sorted, and those of them for what is found.
@@ -65,21 +75,43 @@ pub(super) struct Sizes {
 
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
 pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begun: Option<Order>) -> Result<Sizes> {
+    let mut common = BTreeMap::new();
+    common.insert("process", PROCESS);
+    common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(spec.k));
+    let reverse = ReverseNeeds::of(resolved, spec)?;
+    let ivf = resolved.parameters.ivf.as_ref();
+    if ivf.is_some() && inputs.columns.iter().any(|input| input.labels().is_some()) {
+        let queries = MEASURED_QUERIES.min(inputs.query.n_obs()).div_ceil(2);
+        common.insert("held-out cells", HeldOut::bytes(queries, spec.k));
+    }
+    let transfer = transfer_parts(resolved, &common, inputs, spec, reverse.as_ref());
+    let mut sizes = match ivf {
+        Some(ivf) => {
+            let order = begun.or(resolved.search.order);
+            share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, order)?
+        }
+        None => share_slabs(resolved, inputs, spec, &common, transfer.clone())?,
+    };
+    sizes.transfer = transfer.values().sum();
+    if let Some(reverse) = reverse {
+        fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
+        reverse.enter(resolved.memory, sizes.transfer, &mut sizes);
+    }
+    Ok(sizes)
+}
+
+/// Shares out the memory of an exact search.
+fn share_slabs(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    spec: &StoreSpec,
+    common: &BTreeMap<&'static str, u64>,
+    transfer: BTreeMap<&'static str, u64>,
+) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let dim = inputs.query_rows.dim() as u64;
     let k = spec.k;
     let threads = resolved.threads as u64;
-
-    let mut common = BTreeMap::new();
-    common.insert("process", PROCESS);
-    common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(k));
-
-    if let Some(ivf) = &resolved.parameters.ivf {
-        if inputs.columns.iter().any(|input| input.labels().is_some()) {
-            common.insert("held-out cells", HeldOut::bytes(MEASURED_QUERIES.min(n_query).div_ceil(2), k));
-        }
-        return share_lists(resolved, inputs, spec, &common, ivf, begun.or(resolved.search.order));
-    }
     let mut join = common.clone();
     join.insert("threads", threads * scratch_bytes(k as usize, dim as usize));
     join.insert("query reading", TileReader::bytes(&inputs.query_rows));
@@ -97,7 +129,6 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     let slab_row = Slab::bytes(LEAST_SLAB_ROWS, dim).div_ceil(LEAST_SLAB_ROWS) + dim * 4;
     let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS);
     let least_join = fixed + least_block * per_row + whole.min(reading + least_slab * slab_row);
-    let transfer = transfer_parts(&common, inputs, spec, threads);
     let least_transfer = transfer.values().sum();
     // The stage that needs more is the one to complain: what it asks for is enough for the other.
     if least_transfer > least_join {
@@ -133,6 +164,10 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         reference_passes: passes,
         leased: planned,
         order: None,
+        transfer: 0,
+        sorting: 0,
+        edge_bytes: 0,
+        reverse: None,
         repair: None,
         run_bytes: 0,
         found_bytes: 0,
@@ -147,7 +182,7 @@ fn share_lists(
     resolved: &Resolved,
     inputs: &Inputs,
     spec: &StoreSpec,
-    common: &BTreeMap<&'static str, u64>,
+    (common, transfer): (&BTreeMap<&'static str, u64>, BTreeMap<&'static str, u64>),
     ivf: &IvfParameters,
     order: Option<Order>,
 ) -> Result<Sizes> {
@@ -185,7 +220,6 @@ fn share_lists(
     let kept = resolved.search.kept.map_or(0, |kept| KeptBlock::bytes(n_ref, kept));
     let sample = if repairs { sample_bytes(MEASURED_QUERIES.min(n_query), k, dim) + kept } else { 0 };
     let least_join = (if order == Some(Order::Lists) { by_lists } else { by_rows }).max(fixed + sample);
-    let transfer = transfer_parts(common, inputs, spec, threads);
     let least_transfer: u64 = transfer.values().sum();
     let build = build_parts(resolved, inputs, ivf, threads);
     let least_build: u64 = build.values().sum();
@@ -253,6 +287,10 @@ fn share_lists(
         reference_passes: 1,
         leased,
         order: Some(order),
+        transfer: 0,
+        sorting: 0,
+        edge_bytes: 0,
+        reverse: None,
         repair: shared.map(|(shares, _)| shares),
         run_bytes: shares.run_bytes,
         found_bytes: if through_runs { needs.of_found(shares.run_bytes) } else { 0 },
@@ -351,11 +389,13 @@ fn block_row_bytes(dim: u64, k: u64) -> u64 {
 
 /// What transfer takes: the reference's columns, which must be in memory, and one piece of rows.
 fn transfer_parts(
+    resolved: &Resolved,
     common: &BTreeMap<&'static str, u64>,
     inputs: &Inputs,
     spec: &StoreSpec,
-    threads: u64,
+    reverse: Option<&ReverseNeeds>,
 ) -> BTreeMap<&'static str, u64> {
+    let threads = resolved.threads as u64;
     let n_ref = inputs.reference.n_obs();
     let (mut columns, mut results, mut sums) = (0, 0, 0u64);
     for input in &inputs.columns {
@@ -363,7 +403,7 @@ fn transfer_parts(
         let categories = input.column.categories().map_or(0, |categories| categories.len() as u64);
         columns += n_ref * if categories > 0 { 4 } else { 8 } + read;
         sums = sums.max(categories * 8);
-        results = results.max(TRANSFER_ROWS * 24);
+        results = results.max(TRANSFER_ROWS * Results::label_bytes(resolved.parameters.labels.top()));
     }
     for (_, rows) in &inputs.embeddings {
         columns += n_ref * rows.dim() as u64 * 4 + rows.scratch_bytes(rows.natural_tile_rows().min(n_ref));
@@ -373,8 +413,12 @@ fn transfer_parts(
     results += TRANSFER_ROWS * 2 * spec.arrays.iter().map(width).max().unwrap_or(0);
     let mut parts = common.clone();
     parts.insert("reference columns", columns);
-    let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + CsrBlock::bytes(TRANSFER_ROWS, spec.k);
-    parts.insert("weights", weights);
+    let edges = TRANSFER_ROWS * (spec.k + 1);
+    let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + Weights::bytes(TRANSFER_ROWS, edges, spec.k + 1);
+    parts.insert("weights", weights + sigmas_bytes(resolved, spec) + SquareWriter::bytes(edges));
+    if let Some(reverse) = reverse {
+        parts.insert("reverse edges", reverse.least());
+    }
     parts.insert("results", results);
     parts.insert("threads", threads * sums);
     parts

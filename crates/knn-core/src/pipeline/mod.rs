@@ -6,6 +6,7 @@
 
 mod agreement;
 mod append;
+mod bandwidth;
 mod cost;
 mod doctor;
 mod finished;
@@ -22,6 +23,7 @@ mod memory;
 mod neighbors;
 mod order;
 mod outputs;
+mod payload;
 mod places;
 mod plan;
 mod presence;
@@ -31,10 +33,13 @@ mod repair_memory;
 mod repair_stage;
 mod report;
 mod request;
+mod reverse_memory;
+mod reverse_stage;
 mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod square;
 mod transfer_stage;
 mod work_rows;
 #[cfg(test)]
@@ -50,7 +55,8 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LayoutRequest, MapRequest, NeighborsRequest,
-    Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex, ResolvedPresence, ResolvedRechunk, Search,
+    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest, LearntDistance,
+    MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
+    ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};

@@ -4,7 +4,7 @@ use super::inputs::Inputs;
 use super::report::OutputArray;
 use super::request::Parameters;
 use crate::operator::LabelStatus;
-use crate::sink::{ArraySpec, Categories, Field, Kind, Stage};
+use crate::sink::{ArraySpec, Categories, Field, Kind, Stage, codes_dtype};
 use crate::source;
 use crate::types::{DType, MappingStatus};
 
@@ -24,7 +24,13 @@ pub(super) fn column_paths(key: &str, parameters: &Parameters) -> ColumnPaths {
         confidence: format!("obs/{key}_{}", parameters.confidence_postfix),
         status: format!("obs/{key}_status"),
         deviation: format!("obs/{key}_sd"),
-        probabilities: (parameters.probabilities == "all").then(|| format!("obsm/{key}_prob")),
+        probabilities: (parameters.labels.probabilities == "all").then(|| format!("obsm/{key}_prob")),
+        top: (parameters.labels.top() > 0).then(|| [format!("obsm/{key}_top"), format!("obsm/{key}_top_prob")]),
+        details: parameters
+            .labels
+            .details
+            .then(|| ["second", "margin", "entropy"].map(|what| format!("obs/{key}_{what}"))),
+        label: parameters.labels.rejects().then(|| format!("obs/{key}_label")),
         colors: format!("{key}_{}_colors", parameters.prediction_postfix),
     }
 }
@@ -35,6 +41,12 @@ pub(super) struct ColumnPaths {
     pub(super) status: String,
     pub(super) deviation: String,
     pub(super) probabilities: Option<String>,
+    /// Codes and weights of the categories with the largest weights.
+    pub(super) top: Option<[String; 2]>,
+    /// Second label, margin, entropy.
+    pub(super) details: Option<[String; 3]>,
+    /// The label, or `unknown`.
+    pub(super) label: Option<String>,
     /// Within `uns`.
     pub(super) colors: String,
 }
@@ -67,9 +79,24 @@ pub(super) fn arrays(inputs: &Inputs, parameters: &Parameters, k: u64) -> Vec<Ar
             arrays.push(transferred(paths.prediction, Kind::Column(field)));
             arrays.push(transferred(paths.confidence, Kind::Column(Field::F32)));
             arrays.push(transferred(paths.status, Kind::Column(statuses(&LabelStatus::NAMES))));
+            if let Some([second, margin, entropy]) = paths.details {
+                let field = Field::Categorical { categories: stored(categories), ordered };
+                arrays.push(transferred(second, Kind::Column(field)));
+                arrays.push(transferred(margin, Kind::Column(Field::F32)));
+                arrays.push(transferred(entropy, Kind::Column(Field::F32)));
+            }
+            if let Some(path) = paths.label {
+                let categories = Categories::Strings(with_unknown(categories).0);
+                arrays.push(transferred(path, Kind::Column(Field::Categorical { categories, ordered: false })));
+            }
             if let Some(path) = paths.probabilities.filter(|_| !categories.is_empty()) {
                 let width = categories.len() as u64;
                 arrays.push(transferred(path, Kind::Matrix { dtype: DType::Float32, width }));
+            }
+            if let Some([codes, shares]) = paths.top {
+                let width = parameters.labels.top();
+                arrays.push(transferred(codes, Kind::Matrix { dtype: codes_dtype(categories.len()), width }));
+                arrays.push(transferred(shares, Kind::Matrix { dtype: DType::Float32, width }));
             }
         } else {
             arrays.push(transferred(paths.prediction, Kind::Column(Field::F64)));
@@ -92,11 +119,29 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
             Kind::Column(Field::Values(DType::Bool) | Field::Nullable(DType::Bool)) => ("boolean", vec![n_obs]),
             Kind::Column(Field::F32 | Field::F64 | Field::Values(_) | Field::Nullable(_)) => ("numeric", vec![n_obs]),
             Kind::Column(Field::Mask) => return None,
+            Kind::Ragged { .. } => {
+                let matrix = array.path.strip_suffix("/indptr")?;
+                let (path, stage) = (matrix.to_owned(), array.stage.name().to_owned());
+                return Some(OutputArray { path, kind: "csr".into(), shape: vec![n_obs, n_obs], stage });
+            }
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
         };
         Some(OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() })
     };
     arrays.iter().filter_map(describe).collect()
+}
+
+/// What a label is called that was rejected, or that nobody has.
+const UNKNOWN: &str = "unknown";
+
+/// The names of the categories and [`UNKNOWN`], with its code.
+pub(super) fn with_unknown(categories: &source::Categories) -> (Vec<String>, i32) {
+    let mut names: Vec<_> = (0..categories.len()).map(|code| categories.label(code)).collect();
+    let code = names.iter().position(|name| name == UNKNOWN).unwrap_or_else(|| {
+        names.push(UNKNOWN.to_owned());
+        names.len() - 1
+    });
+    (names, i32::try_from(code).unwrap_or(i32::MAX))
 }
 
 fn statuses(names: &[&str]) -> Field {

@@ -15,9 +15,11 @@ use super::order::Order;
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
-use super::request::{LayoutRequest, MapRequest, Parameters, Resolved};
+use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Resolved};
 use super::search_stage;
+use super::square;
 use crate::error::{Error, Result};
+use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource};
@@ -25,7 +27,7 @@ use crate::source::{AnnDataStore, RowSource};
 /// Name of the one worker of a run in this process.
 pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
-const RESULT_VERSION: u32 = 2;
+const RESULT_VERSION: u32 = 3;
 
 /// A run that may start.
 pub(super) struct Prepared {
@@ -79,7 +81,8 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 fn check(mut resolved: Resolved) -> Result<Prepared> {
     check_places(&resolved)?;
     let inputs = Inputs::open(&resolved)?;
-    inputs.preflight()?;
+    inputs.preflight(&resolved.parameters.labels)?;
+    learn_distance(&mut resolved, &inputs)?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
     let parameters = &resolved.parameters;
@@ -92,7 +95,10 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
-    let arrays = outputs::arrays(&inputs, parameters, k);
+    let mut arrays = outputs::arrays(&inputs, parameters, k);
+    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, &layout) {
+        arrays.extend(square::arrays(n_obs, k));
+    }
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
     let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
@@ -113,7 +119,9 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         1.. => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
         0 => u64::MAX,
     };
-    let search = cost::search_plan(parameters, extent, sizes.order, run_rows);
+    let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
+    // The runs of one stage are gone before the next one's are written.
+    search.run_bytes = search.run_bytes.max(sizes.edge_bytes);
     let pairs = cost::pairs(parameters, extent);
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);
@@ -161,6 +169,31 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     if let Some(work_dir) = &resolved.search.work_dir {
         check_work_dir(work_dir, &read, resolved.output.as_deref())?;
     }
+    Ok(())
+}
+
+/// Settles how far a cell may lie whose labels are not rejected: a quantile of the distances within the reference.
+fn learn_distance(resolved: &mut Resolved, inputs: &Inputs) -> Result<()> {
+    let k = resolved.parameters.n_neighbors - u64::from(resolved.self_mapping);
+    let labels = &mut resolved.parameters.labels;
+    let Some(LearntDistance { graph, quantile }) = &resolved.learnt_distance else {
+        labels.distance_of = labels.max_distance.map(|_| k);
+        return Ok(());
+    };
+    let mut graph = GraphStore::open(graph)?;
+    let (n_ref, described) = (inputs.reference.n_obs(), graph.description());
+    if [described.rows, described.n_ref] != [n_ref, n_ref] {
+        return Err(Error::Shape {
+            left: described.path.clone(),
+            left_shape: vec![described.rows, described.n_ref],
+            right: inputs.reference.name().to_owned(),
+            right_shape: vec![n_ref],
+            reason: "rejectGraph holds the neighbors within the reference".into(),
+        });
+    }
+    let of = k.min(described.k);
+    labels.max_distance = distance_quantile(&mut graph, of as usize - 1, *quantile)?;
+    labels.distance_of = Some(of);
     Ok(())
 }
 

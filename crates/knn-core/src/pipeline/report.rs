@@ -83,7 +83,7 @@ pub struct SearchPlan {
     /// Bytes of the index at most, given or built for this run; 0 for an exact search.
     #[cfg_attr(test, ts(type = "number"))]
     pub index_bytes: u64,
-    /// Bytes of intermediate files at most, gone at the end; 0 for an exact search.
+    /// Bytes of intermediate files at most, gone at the end.
     #[cfg_attr(test, ts(type = "number"))]
     pub run_bytes: u64,
 }
@@ -181,7 +181,8 @@ pub struct RunReport {
     /// Reference rows left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_reference_rows: u64,
-    /// Bandwidth used by the kernel; null when there was no valid distance, as by inner products.
+    /// Bandwidth σ of the kernel, pinned or learnt; null where the kernel has none, and when there was no valid distance, as by inner
+    /// products.
     pub sigma: Option<f64>,
     /// Recall of the neighbours.
     pub recall: RecallReport,
@@ -252,7 +253,8 @@ impl RecallReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
-    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
+    /// `reverse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
     /// `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
     pub stage: String,
     /// Wall seconds.

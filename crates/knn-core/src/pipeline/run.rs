@@ -8,6 +8,7 @@ use rayon::ThreadPool;
 use serde_json::json;
 
 use super::agreement::LabelAgreement;
+use super::bandwidth;
 use super::gather;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
@@ -19,7 +20,9 @@ use super::plan::{Prepared, prepare};
 use super::repair_stage;
 use super::report::{RecallReport, RunReport, StageReport};
 use super::request::{MapRequest, Resolved};
+use super::reverse_stage;
 use super::search_stage::{self, Measured};
+use super::square;
 use super::transfer_stage::{self, Transferred, Weighing};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
@@ -85,6 +88,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
     search_stage::check_runs(&prepared.resolved, &*vfs)?;
+    reverse_stage::check(&prepared, &*vfs)?;
     clock.lap("preflight", 0);
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = opened.as_ref().map(search_in);
@@ -178,7 +182,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
 
     let resumed_units = joined_before.units + transferred_before.units;
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
-    finish(prepared, &store, graph, &pool, clock, progress)
+    // What the join took is free again.
+    drop(lease);
+    finish(prepared, &store, graph, (&vfs, &budget), &pool, clock, progress)
 }
 
 /// A graph that is stored in full, and what else the end of a run tells.
@@ -195,20 +201,28 @@ fn finish(
     prepared: Prepared,
     store: &MappingStore,
     graph: Graph,
+    (vfs, budget): (&Arc<dyn Vfs>, &MemoryBudget),
     pool: &ThreadPool,
     mut clock: Clock,
     progress: &Progress,
 ) -> Result<RunReport> {
     let Graph { joined, measured, resumed_units, transferred_rows } = graph;
-    let sigma = sigma(&prepared, &joined);
+    let sigma = bandwidth::sigma(&prepared.resolved.parameters, &joined)?;
     let warnings = warnings(&prepared, &joined, sigma);
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
+        let sorting = budget.take("sorting edges", prepared.sizes.sorting)?;
+        let sigmas = pool.install(|| reverse_stage::sigmas(&prepared, store, progress))?;
+        let kernel = bandwidth::kernel(&prepared.resolved.parameters, sigma, sigmas)?;
+        let reverse = pool.install(|| reverse_stage::run(&prepared, store, vfs, &kernel, progress))?;
+        drop(sorting);
+        if reverse.is_some() {
+            clock.lap("reverse", store.bytes_written());
+        }
+        let _lease = budget.take("transfer", prepared.sizes.transfer)?;
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
-        // Without any valid distance nobody has neighbours, and no weight is ever computed.
-        let bandwidth = sigma.unwrap_or(1.0);
-        let weighing = Weighing { sigma: bandwidth, held_out: measured.held_out.as_ref() };
-        transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
+        let weighing = Weighing { kernel: &kernel, held_out: measured.held_out.as_ref() };
+        transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, reverse, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());
     }
@@ -275,21 +289,10 @@ fn output(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     open_store(vfs, path, prepared.spec.clone(), existing)
 }
 
-/// The bandwidth: pinned, or the mean of all valid distances. None if there is no distance at all, as between inner products.
-fn sigma(prepared: &Prepared, joined: &Joined) -> Option<f64> {
-    let parameters = &prepared.resolved.parameters;
-    if parameters.metric.is_product() {
-        return None;
-    }
-    parameters.bandwidth.or_else(|| joined.sums.mean(parameters.self_edges))
-}
-
 /// What the user should know: what the plan said, and what the join found.
 fn warnings(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Vec<String> {
     let mut warnings = prepared.plan.warnings.clone();
-    if joined.statuses[MappingStatus::Ok as usize] == 0 || sigma.is_some() {
-        warnings.extend(sigma_warning(sigma, prepared.spec.layout.n_obs()));
-    }
+    warnings.extend(bandwidth::warning(prepared, joined, sigma));
     // A zero vector is an ordinary row by every metric but this one.
     let metric = prepared.resolved.parameters.metric;
     if joined.excluded > 0 && metric == Metric::Cosine {
@@ -297,14 +300,6 @@ fn warnings(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Vec<Str
         warnings.push(format!("{excluded} reference cells have {why} and are nobody's neighbors"));
     }
     warnings
-}
-
-fn sigma_warning(sigma: Option<f64>, n_obs: u64) -> Option<String> {
-    match sigma {
-        None if n_obs > 0 => Some("no query cell has a neighbor: every prediction is missing".into()),
-        Some(0.0) => Some("all distances are 0, so the bandwidth is 0: neighbors are weighted equally".into()),
-        _ => None,
-    }
 }
 
 /// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
@@ -340,7 +335,11 @@ fn uns(
         let told = label_agreement.iter().map(|(key, one)| (key.clone(), json!(one.agreement)));
         done["label_agreement"] = told.collect::<serde_json::Map<_, _>>().into();
     }
-    let mut uns = Uns::from_json(json!({ "gigamapper": done }).as_object().unwrap_or(&serde_json::Map::new()))?;
+    let mut all = json!({ "gigamapper": done });
+    if square::is_stored_in(&prepared.spec) {
+        all["neighbors"] = square::uns(prepared);
+    }
+    let mut uns = Uns::from_json(all.as_object().unwrap_or(&serde_json::Map::new()))?;
     for input in &prepared.inputs.columns {
         if let Some(colors) = &input.colors {
             let name = outputs::column_paths(input.column.key(), parameters).colors;

@@ -122,7 +122,7 @@ pub(super) fn round_references(resolved: &Resolved, references: &mut Tile) {
 }
 
 /// Where intermediate files of the run go: into the folder for them, or beside the output.
-fn place(resolved: &Resolved, ending: &str) -> Result<PathBuf> {
+pub(super) fn place(resolved: &Resolved, ending: &str) -> Result<PathBuf> {
     let output = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
     let mut name = output.file_name().unwrap_or_default().to_os_string();
     name.push(ending);

@@ -5,16 +5,18 @@ use serde_json::json;
 
 use super::agreement::{HeldOut, Kept};
 use super::memory::TRANSFER_ROWS;
-use super::outputs::{ColumnPaths, column_paths, embedding_path};
+use super::payload::{Payload, Results, payloads};
 use super::plan::Prepared;
+use super::reverse_stage::Reverse;
+use super::square::{self, SquareWriter};
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::kernel::{CsrBlock, Gauss, gauss};
-use crate::operator::{Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, transfer_embedding, transfer_numbers};
+use crate::kernel::{CsrBlock, Entering, Kernel, Weights};
+use crate::operator::{Asked, LabelStatus, LabelVotes, Labels};
 use crate::progress::Progress;
-use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter, codes_dtype};
-use crate::source::{RowSource, ZarrStore};
-use crate::types::{DType, NeighborBlock, RowRange, Tile};
+use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter};
+use crate::source::ZarrStore;
+use crate::types::{NeighborBlock, RowRange};
 
 /// Query cells by the code of their status, for each label column in the order of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,12 +25,15 @@ pub(super) struct Transferred {
     /// Held-out cells by the label that their true neighbours give, for each of these columns; empty where none is held out.
     #[serde(default)]
     pub(super) kept: Vec<Kept>,
+    /// Entries of the matrices of cells × cells up to the end of the unit.
+    #[serde(default)]
+    pub(super) entries: [u64; 2],
 }
 
 /// What weighs neighbours, and whose labels are looked at twice.
 #[derive(Clone, Copy)]
 pub(super) struct Weighing<'a> {
-    pub(super) sigma: f64,
+    pub(super) kernel: &'a Kernel,
     pub(super) held_out: Option<&'a HeldOut>,
 }
 
@@ -37,12 +42,13 @@ pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     weighing: Weighing,
+    mut reverse: Option<Reverse>,
     progress: &Progress,
 ) -> Result<Transferred> {
     let layout = prepared.spec.layout;
     let label_columns = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).count();
     let kept = vec![Kept::default(); if weighing.held_out.is_some() { label_columns } else { 0 }];
-    let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept };
+    let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept, entries: [0; 2] };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
         let counts = if let Some(record) = store.committed(Stage::Transferred, unit) {
@@ -61,35 +67,32 @@ pub(super) fn run(
                 none => none.insert(Pass::start(prepared, store, weighing, progress)?),
             };
             let mut writer = store.begin(Stage::Transferred, unit)?;
-            let counts = pass.unit(layout.unit(unit), &mut writer)?;
+            let counts = pass.unit(layout.unit(unit), (reverse.as_mut(), transferred.entries), &mut writer)?;
             writer.commit(json!(counts))?;
             counts
         };
         for (all, unit) in transferred.labels.iter_mut().zip(&counts.labels) {
             all.iter_mut().zip(unit).for_each(|(all, unit)| *all += unit);
         }
+        transferred.entries = counts.entries;
         transferred.kept.iter_mut().zip(&counts.kept).for_each(|(all, unit)| all.add(unit));
     }
+    reverse.map(Reverse::end).transpose()?;
     Ok(transferred)
-}
-
-/// A reference column in memory, and where its results go.
-enum Payload {
-    Labels { labels: Labels, paths: ColumnPaths, codes: DType },
-    Numbers { numbers: Vec<f64>, paths: ColumnPaths },
-    Embedding { embedding: Embedding, path: String },
 }
 
 struct Pass<'a> {
     prepared: &'a Prepared,
     progress: &'a Progress,
-    kernel: Gauss,
+    kernel: &'a Kernel,
+    self_edges: bool,
     held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
     neighbors: NeighborBlock,
-    weights: CsrBlock,
+    weights: Weights,
     second: SecondVote,
+    square: Option<SquareWriter>,
     results: Results,
 }
 
@@ -100,13 +103,20 @@ struct SecondVote {
     rows: Vec<usize>,
     weights: CsrBlock,
     truth: NeighborBlock,
-    one: CsrBlock,
+    one: Weights,
     votes: LabelVotes,
 }
 
 impl SecondVote {
     /// Weighs the true neighbours of what is held out among these rows.
-    fn weigh(&mut self, held_out: Option<&HeldOut>, rows: RowRange, neighbors: &NeighborBlock, kernel: Gauss) {
+    fn weigh(
+        &mut self,
+        held_out: Option<&HeldOut>,
+        rows: RowRange,
+        neighbors: &NeighborBlock,
+        (kernel, self_edges): (&Kernel, bool),
+        entering: Option<Entering>,
+    ) {
         self.rows.clear();
         self.weights = CsrBlock { starts: vec![0], ..CsrBlock::default() };
         self.truth.k = neighbors.k;
@@ -115,9 +125,11 @@ impl SecondVote {
             let row = (held_out.row(place) - rows.start) as usize;
             held_out.truth(place, neighbors.row(row), &mut self.truth);
             let truth = &self.truth;
-            gauss(truth, kernel, |_| truth.ids[0] >= 0, &mut self.one);
-            self.weights.columns.extend_from_slice(&self.one.columns);
-            self.weights.weights.extend_from_slice(&self.one.weights);
+            // Which edges enter it is known of the graph that was found only.
+            kernel.weigh(truth, entering, self_edges, |_| truth.ids[0] >= 0, &mut self.one);
+            self.one.normalize();
+            self.weights.columns.extend_from_slice(&self.one.block.columns);
+            self.weights.weights.extend_from_slice(&self.one.block.weights);
             self.weights.starts.push(self.weights.columns.len());
             self.rows.push(row);
         }
@@ -126,161 +138,83 @@ impl SecondVote {
     /// Compares the labels of true neighbours with those that were voted for, one for each row of the piece.
     fn compare(&mut self, labels: &Labels, stored: &[i32], kept: Option<&mut Kept>) {
         let Some(kept) = kept.filter(|_| !self.rows.is_empty()) else { return };
-        labels.vote(&self.weights, false, &mut self.votes);
+        labels.vote(&self.weights, Asked::default(), &mut self.votes);
         for (&row, &truth) in self.rows.iter().zip(&self.votes.codes) {
             kept.count(truth, stored[row]);
         }
     }
 }
 
-/// Buffers of one piece of rows.
-#[derive(Default)]
-struct Results {
-    votes: LabelVotes,
-    means: NumberMeans,
-    embedding: Vec<f32>,
-    bytes: Vec<u8>,
-}
-
 impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         store: &MappingStore,
-        Weighing { sigma, held_out }: Weighing<'a>,
+        Weighing { kernel, held_out }: Weighing<'a>,
         progress: &'a Progress,
     ) -> Result<Self> {
         let self_edges = prepared.resolved.parameters.self_edges;
         Ok(Self {
             prepared,
             progress,
-            kernel: Gauss { sigma, self_edges },
+            kernel,
+            self_edges,
             held_out,
             store: ZarrStore::open(store.path())?,
             payloads: payloads(prepared, progress)?,
             neighbors: NeighborBlock::default(),
-            weights: CsrBlock::default(),
+            weights: Weights::default(),
             second: SecondVote::default(),
+            square: square::is_stored_in(&prepared.spec)
+                .then(|| SquareWriter::new(prepared.spec.layout.n_obs(), prepared.spec.k)),
             results: Results::default(),
         })
     }
 
-    fn unit(&mut self, unit: UnitRange, writer: &mut UnitWriter) -> Result<Transferred> {
+    fn unit(
+        &mut self,
+        unit: UnitRange,
+        (mut reverse, before): (Option<&mut Reverse>, [u64; 2]),
+        writer: &mut UnitWriter,
+    ) -> Result<Transferred> {
         let prefix = self.prepared.spec.layout.prefix(unit.part);
         let mut stored = StoredNeighbors::open(&self.store, &prefix)?;
         let mut counts = Transferred::default();
-        let labels = self.payloads.iter().filter(|payload| matches!(payload, Payload::Labels { .. })).count();
+        let labels = self.payloads.iter().filter(|payload| payload.labels().is_some()).count();
         counts.labels.resize(labels, Default::default());
         counts.kept.resize(if self.held_out.is_some() { labels } else { 0 }, Kept::default());
-        for rows in unit.rows.pieces(TRANSFER_ROWS) {
+        if let Some(square) = &mut self.square {
+            square.begin(unit.unit, before, writer)?;
+        }
+        let mut next = unit.rows.start;
+        while next < unit.rows.end {
+            let mut rows = RowRange::new(next, (next + TRANSFER_ROWS).min(unit.rows.end));
+            let mut entering = None;
+            if let Some(Reverse { reader, symmetrize, .. }) = reverse.as_deref_mut() {
+                let edges = reader.window(next)?;
+                rows.end = rows.end.min(edges.rows().end);
+                entering = Some(Entering { edges, symmetrize: *symmetrize });
+            }
+            next = rows.end;
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
             let neighbors = &self.neighbors;
-            gauss(neighbors, self.kernel, |row| neighbors.ids[row * neighbors.k] >= 0, &mut self.weights);
-            self.second.weigh(self.held_out, rows, neighbors, self.kernel);
+            let is_mapped = |row: usize| neighbors.ids[row * neighbors.k] >= 0;
+            self.kernel.weigh(neighbors, entering, self.self_edges, is_mapped, &mut self.weights);
+            if let Some(square) = &mut self.square {
+                square.append(neighbors, &self.weights, writer)?;
+            }
+            self.weights.normalize();
+            self.second.weigh(self.held_out, rows, neighbors, (self.kernel, self.self_edges), entering);
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
-                apply(payload, &self.weights, &mut self.results, writer, &mut label)?;
-                if let Payload::Labels { labels, .. } = payload {
+                payload.apply((neighbors, &self.weights.block), &mut self.results, writer, &mut label)?;
+                if let Some(labels) = payload.labels() {
                     self.second.compare(labels, &self.results.votes.codes, kept.next());
                 }
             }
             self.progress.advance(rows.len() as u64)?;
         }
+        counts.entries = self.square.as_ref().map_or([0; 2], SquareWriter::ends);
         Ok(counts)
     }
-}
-
-/// Applies one payload to one piece of rows and appends the results.
-fn apply<'c>(
-    payload: &Payload,
-    weights: &CsrBlock,
-    results: &mut Results,
-    writer: &mut UnitWriter,
-    counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
-) -> Result<()> {
-    let Results { votes, means, embedding, bytes } = results;
-    match payload {
-        Payload::Labels { labels, paths, codes } => {
-            labels.vote(weights, paths.probabilities.is_some(), votes);
-            let statuses: Vec<u8> = votes.codes.iter().map(|&code| status(code) as u8).collect();
-            let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
-            for &status in &statuses {
-                counts[usize::from(status)] += 1;
-            }
-            little_endian_codes(&votes.codes, *codes, bytes);
-            writer.append(&paths.prediction, bytes)?;
-            writer.append(&paths.confidence, little_endian(&votes.confidence, f32::to_le_bytes, bytes))?;
-            writer.append(&paths.status, &statuses)?;
-            if let Some(path) = paths.probabilities.as_ref().filter(|_| labels.categories > 0) {
-                writer.append(path, little_endian(&votes.probabilities, f32::to_le_bytes, bytes))?;
-            }
-            Ok(())
-        }
-        Payload::Numbers { numbers, paths } => {
-            transfer_numbers(numbers, weights, means);
-            writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
-            writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
-        }
-        Payload::Embedding { embedding: reference, path } => {
-            transfer_embedding(reference, weights, embedding);
-            writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
-        }
-    }
-}
-
-fn status(code: i32) -> LabelStatus {
-    if code < 0 { LabelStatus::Unlabelled } else { LabelStatus::Ok }
-}
-
-fn little_endian<'b, T: Copy, const N: usize>(values: &[T], to: fn(T) -> [u8; N], bytes: &'b mut Vec<u8>) -> &'b [u8] {
-    bytes.clear();
-    bytes.extend(values.iter().flat_map(|&value| to(value)));
-    bytes
-}
-
-pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
-    bytes.clear();
-    match dtype {
-        DType::Int8 => bytes.extend(codes.iter().map(|&code| code as i8 as u8)),
-        DType::Int16 => bytes.extend(codes.iter().flat_map(|&code| (code as i16).to_le_bytes())),
-        _ => bytes.extend(codes.iter().flat_map(|code| code.to_le_bytes())),
-    }
-}
-
-/// Reads the reference's columns, band by band.
-fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
-    let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
-    let n_ref = inputs.reference.n_obs();
-    let mut payloads = Vec::new();
-    for input in &inputs.columns {
-        let column = &input.column;
-        let bands = RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1));
-        let paths = column_paths(column.key(), parameters);
-        if let Some((categories, _)) = input.labels() {
-            let (mut codes, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
-            for rows in bands {
-                column.read_codes(rows, &mut band)?;
-                codes.extend_from_slice(&band);
-                progress.check()?;
-            }
-            let categories = categories.len();
-            let labels = Labels { codes, categories };
-            payloads.push(Payload::Labels { labels, paths, codes: codes_dtype(categories) });
-        } else {
-            let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
-            for rows in bands {
-                column.read_numbers(rows, &mut band)?;
-                numbers.extend_from_slice(&band);
-                progress.check()?;
-            }
-            payloads.push(Payload::Numbers { numbers, paths });
-        }
-    }
-    for (key, rows) in &inputs.embeddings {
-        let mut tile = Tile::default();
-        rows.read(RowRange::new(0, n_ref), &mut tile)?;
-        let embedding = Embedding { values: tile.values, dim: tile.dim };
-        payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
-    }
-    Ok(payloads)
 }

@@ -9,7 +9,7 @@ use ts_rs::{Config, TS};
 
 use super::{
     BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
-    IndexRequest, IvfParameters, LabelAgreement, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
+    IndexRequest, IvfParameters, LabelAgreement, LabelParameters, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
     NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport,
     RechunkReport, RechunkRequest, RunReport, SearchPlan, Side, StageReport,
 };
@@ -32,6 +32,7 @@ fn rendered() -> String {
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
         declaration::<IvfParameters>(),
+        declaration::<LabelParameters>(),
         declaration::<Plan>(),
         declaration::<SearchPlan>(),
         declaration::<Side>(),

@@ -21,6 +21,11 @@ pub fn planned_bytes(spec: &StoreSpec) -> u64 {
         objects += match array.kind {
             // Each unit may end in an inner chunk that is mostly padding.
             Kind::Matrix { .. } => (rows + padded) * row + layout.units() * (layout.inner_per_unit() * 16 + 4),
+            // In files of the units and in chunks.
+            Kind::Ragged { dtype, most } => {
+                let bytes = most.saturating_mul(dtype.size().unwrap_or(1) as u64);
+                bytes.saturating_mul(2).saturating_add((bytes >> 8) + (1 << 16))
+            }
             // What does not compress grows by a 256th; padding and frame headers are small.
             Kind::Column(_) => rows * row + ((rows * row) >> 8) + layout.units() * (1024 + layout.unit_rows() / 32),
         };

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::mapping::Shared;
 use super::node::Node;
+use super::ragged;
 use super::tree::{consolidate, part_group, part_nodes, root};
 use super::uns::Uns;
 use crate::error::Result;
@@ -17,6 +18,7 @@ use crate::store::Status;
 pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
     let mut extra = Vec::new();
     uns.nodes("uns", &mut extra)?;
+    extra.extend(ragged::stitch(store)?);
     let layout = &store.spec.layout;
     let mut all = BTreeMap::new();
     for part in 0..layout.parts() {
@@ -35,6 +37,7 @@ pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
         }
         all.extend(metadata(&prefix, &nodes));
     }
+    ragged::end(store)?;
     let mut root = root(&store.spec, Status::Complete);
     consolidate(&mut root, &all);
     store.write_nodes("", &[root], true)

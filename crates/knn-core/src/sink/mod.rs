@@ -18,6 +18,7 @@ mod layout;
 mod mapping;
 mod name;
 mod node;
+mod ragged;
 mod shard;
 mod spec;
 mod tree;

@@ -127,7 +127,7 @@ pub(super) fn vlen_utf8(texts: &[String]) -> Vec<u8> {
 }
 
 /// One zstd frame that says how long its content is, as numcodecs demands.
-fn compress(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
     // It cannot fail: the buffer is as large as the bound that zstd itself gives.
     zstd::bulk::compress(bytes, ZSTD_LEVEL).expect("zstd compresses into a buffer of its own bound")
 }

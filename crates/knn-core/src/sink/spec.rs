@@ -48,6 +48,14 @@ pub enum Kind {
         /// How many.
         width: u64,
     },
+    /// Any number of values per row, one behind another: an array of a sparse matrix `obsp/<name>`, its `data`, `indices` or `indptr`. Only a
+    /// store of one part has such arrays.
+    Ragged {
+        /// Their type.
+        dtype: DType,
+        /// How many there are in all at most.
+        most: u64,
+    },
 }
 
 /// The values of a column.
@@ -128,12 +136,17 @@ impl ArraySpec {
             Kind::Column(Field::F32) => DType::Float32,
             Kind::Column(Field::Strings) => DType::String,
             Kind::Column(Field::Mask) => DType::Bool,
-            Kind::Column(Field::Values(dtype) | Field::Nullable(dtype)) | Kind::Matrix { dtype, .. } => *dtype,
+            Kind::Column(Field::Values(dtype) | Field::Nullable(dtype))
+            | Kind::Matrix { dtype, .. }
+            | Kind::Ragged { dtype, .. } => *dtype,
         }
     }
 
-    /// Bytes of one row; `None` for texts.
+    /// Bytes of one row; `None` where rows differ in length, as those of texts do.
     pub fn row_bytes(&self) -> Option<u64> {
+        if matches!(self.kind, Kind::Ragged { .. }) {
+            return None;
+        }
         let width = if let Kind::Matrix { width, .. } = self.kind { width } else { 1 };
         self.dtype().size().map(|size| size as u64 * width)
     }
@@ -150,6 +163,9 @@ impl ArraySpec {
     /// Path inside the store of the object that holds a unit.
     pub(super) fn object(&self, layout: &Layout, unit: u64) -> String {
         let range = layout.unit(unit);
+        if matches!(self.kind, Kind::Ragged { .. }) {
+            return format!("{}/unit-{unit}", self.path);
+        }
         let tail = if matches!(self.kind, Kind::Matrix { .. }) { "/0" } else { "" };
         format!("{}{}/c/{}{tail}", layout.prefix(range.part), self.values(), layout.chunk(range))
     }
@@ -168,6 +184,12 @@ impl ArraySpec {
     fn check(&self) -> Result<()> {
         let wrong = |reason: &str| Err(Error::internal(format!("array {:?}: {reason}", self.path)));
         let (group, name) = self.owner().split_once('/').unwrap_or(("", &self.path));
+        if matches!(self.kind, Kind::Ragged { .. }) {
+            let Some((name, "data" | "indices" | "indptr")) = name.split_once('/').filter(|_| group == "obsp") else {
+                return wrong("rows of any length are those of a sparse matrix in obsp");
+            };
+            return check_name(name);
+        }
         check_name(name)?;
         match &self.kind {
             Kind::Column(field) => {
@@ -188,6 +210,7 @@ impl ArraySpec {
                     return wrong("a matrix is in obsm, is at least one wide and has no texts");
                 }
             }
+            Kind::Ragged { .. } => {}
         }
         Ok(())
     }
@@ -198,6 +221,10 @@ impl StoreSpec {
     pub fn check(&self, worker: &str) -> Result<()> {
         check_name(worker)?;
         self.arrays.iter().try_for_each(ArraySpec::check)?;
+        let has_ragged = self.arrays.iter().any(|array| matches!(array.kind, Kind::Ragged { .. }));
+        if has_ragged && self.layout.parts() > 1 {
+            return Err(Error::internal("a sparse matrix in a store of several parts"));
+        }
         for group in ["obs/", "obsm/"] {
             let members = self.arrays.iter().filter(|array| array.is_member());
             check_group(members.filter_map(|array| array.path.strip_prefix(group)))?;

@@ -18,7 +18,8 @@ pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Nod
     let mut nodes = vec![dataframe("obs", columns.collect()), dict("obsm"), dataframe("var", Vec::new())];
     nodes.push(strings("var/_index", &[]));
     nodes.extend(["layers", "obsp", "uns", "varm", "varp"].map(dict));
-    for array in &spec.arrays {
+    // Arrays whose length is not known yet come at the end.
+    for array in spec.arrays.iter().filter(|array| !matches!(array.kind, Kind::Ragged { .. })) {
         let attributes = |kind: &str| {
             let mut attributes = encoding(kind, "0.2.0");
             if status == Status::Running {
@@ -57,7 +58,9 @@ fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: &Map<Strin
         Kind::Matrix { dtype, width } => {
             sharded(&array.path, &[rows, width], &[unit, width], &[inner, width], dtype, attributes)
         }
-        Kind::Column(_) => compressed(&array.values(), &[rows], &[unit], array.dtype(), attributes),
+        Kind::Column(_) | Kind::Ragged { .. } => {
+            compressed(&array.values(), &[rows], &[unit], array.dtype(), attributes)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::mapping::Shared;
 use super::shard::Shard;
 use super::spec::{ArraySpec, Kind};
 use crate::error::{Error, Result};
-use crate::store::{ObjectRecord, Record, SealedFile, Stage};
+use crate::store::{AtomicFile, ObjectRecord, Record, SealedFile, Stage};
 
 /// Takes the rows of a unit. Dropped before it is committed, it leaves nothing behind.
 pub struct UnitWriter {
@@ -32,6 +32,8 @@ struct Open {
 enum Writer {
     Shard(Shard),
     Column(Column),
+    /// Values of any number, of so many bytes each.
+    Ragged(AtomicFile, u64),
 }
 
 impl Open {
@@ -42,14 +44,20 @@ impl Open {
         let writer = match array.kind {
             Kind::Matrix { .. } => Writer::Shard(Shard::create(&store.vfs, &target, &store.worker, array, layout)?),
             Kind::Column(_) => Writer::Column(Column::create(&store.vfs, &target, &store.worker, array)?),
+            Kind::Ragged { dtype, .. } => {
+                let size = dtype.size().unwrap_or(1) as u64;
+                Writer::Ragged(AtomicFile::create(&store.vfs, &target, &store.worker)?, size)
+            }
         };
         Ok(Self { path: array.path.clone(), object, row_bytes: array.row_bytes(), writer })
     }
 
-    fn rows(&self) -> u64 {
+    /// Rows written so far; `None` where rows have any length.
+    fn rows(&self) -> Option<u64> {
         match &self.writer {
-            Writer::Shard(shard) => shard.rows(),
-            Writer::Column(column) => column.rows(),
+            Writer::Shard(shard) => Some(shard.rows()),
+            Writer::Column(column) => Some(column.rows()),
+            Writer::Ragged(..) => None,
         }
     }
 }
@@ -70,9 +78,16 @@ impl UnitWriter {
         self.range
     }
 
-    /// Appends whole rows, little-endian, to the array of that path; rows come in order, any number at a time.
+    /// Appends whole rows, little-endian, to the array of that path, or whole values where rows have any length; rows come in order, any number
+    /// at a time.
     pub fn append(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         let open = self.array(path)?;
+        if let Writer::Ragged(file, size) = &mut open.writer {
+            if !(bytes.len() as u64).is_multiple_of(*size) {
+                return Err(Error::internal(format!("{path}: {} bytes are no whole values of {size}", bytes.len())));
+            }
+            return file.write_all(bytes);
+        }
         let row_bytes = open.row_bytes.ok_or_else(|| Error::internal(format!("{path} takes texts")))?;
         if !(bytes.len() as u64).is_multiple_of(row_bytes) {
             return Err(Error::internal(format!("{path}: {} bytes are no whole rows of {row_bytes}", bytes.len())));
@@ -81,6 +96,7 @@ impl UnitWriter {
         match &mut self.array(path)?.writer {
             Writer::Shard(shard) => shard.append(bytes),
             Writer::Column(column) => column.append(bytes),
+            Writer::Ragged(file, _) => file.write_all(bytes),
         }
     }
 
@@ -89,15 +105,15 @@ impl UnitWriter {
         self.room(path, ends.len() as u64)?;
         match &mut self.array(path)?.writer {
             Writer::Column(column) => column.append_strings(bytes, ends),
-            Writer::Shard(_) => Err(Error::internal(format!("{path} takes no texts"))),
+            Writer::Shard(_) | Writer::Ragged(..) => Err(Error::internal(format!("{path} takes no texts"))),
         }
     }
 
     /// Makes the unit durable and enters it in the journal, with what the stage wants to know again.
     pub fn commit(mut self, extra: Value) -> Result<()> {
         for open in &self.arrays {
-            if open.rows() != self.range.rows.len() as u64 {
-                let reason = format!("{} got {} of {} rows", open.path, open.rows(), self.range.rows.len());
+            if let Some(rows) = open.rows().filter(|&rows| rows != self.range.rows.len() as u64) {
+                let reason = format!("{} got {rows} of {} rows", open.path, self.range.rows.len());
                 return Err(Error::internal(reason));
             }
         }
@@ -107,6 +123,7 @@ impl UnitWriter {
             let file = match open.writer {
                 Writer::Shard(shard) => shard.seal()?,
                 Writer::Column(column) => column.seal(unit_rows)?,
+                Writer::Ragged(file, _) => file.seal()?,
             };
             sealed.push((open.object, file));
         }
@@ -130,7 +147,7 @@ impl UnitWriter {
 
     fn room(&mut self, path: &str, rows: u64) -> Result<()> {
         let most = self.range.rows.len() as u64;
-        let written = self.array(path)?.rows();
+        let written = self.array(path)?.rows().unwrap_or(0);
         if written + rows > most {
             return Err(Error::internal(format!("{path}: {} rows for a unit of {most}", written + rows)));
         }

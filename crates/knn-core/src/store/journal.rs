@@ -32,6 +32,8 @@ pub enum Stage {
     Found,
     /// Neighbours of the rows are stored.
     Joined,
+    /// Edges of the graph are sorted by the row that they end in: they lie in a run.
+    Reversed,
     /// Everything transferred to the rows is stored.
     Transferred,
     /// The rows are copied from another store.
@@ -120,6 +122,7 @@ impl Stage {
             Self::Routed => "route",
             Self::Found => "find",
             Self::Joined => "join",
+            Self::Reversed => "reverse",
             Self::Transferred => "transfer",
             Self::Copied => "rechunk",
         }

@@ -158,15 +158,20 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     stores.refused(&wrong, "GM_PARAM", &["at least 2"]);
     let some = |value: &str| Some(value.to_owned());
     let later = [
-        MapRequest { kernel_method: some("umap"), ..request.clone() },
         MapRequest { kernel_method: some("jaccard"), ..request.clone() },
-        MapRequest { symmetrize: some("max"), ..request.clone() },
         MapRequest { backend: some("cuda"), ..request.clone() },
-        MapRequest { probabilities: some("top-m"), ..request.clone() },
     ];
     for request in &later {
         stores.refused(request, "GM_UNSUPPORTED", &["available now"]);
     }
+    for within in ["umap", "adaptive_gauss"] {
+        let wrong = MapRequest { kernel_method: some(within), ..request.clone() };
+        stores.refused(&wrong, "GM_PARAM", &["kernelMethod", "self-mapping"]);
+    }
+    let wrong = MapRequest { symmetrize: some("max"), ..request.clone() };
+    stores.refused(&wrong, "GM_PARAM", &["symmetrize", "self-mapping"]);
+    let wrong = MapRequest { kernel_method: some("equal"), bandwidth: Some(2.0), ..request.clone() };
+    stores.refused(&wrong, "GM_PARAM", &["bandwidth", "gauss and scarches"]);
     let (method, metric) = (some("ivfpq"), some("inner_product"));
     let product = MapRequest { method, metric, obs_keys: None, obsm_keys: None, ..request.clone() };
     stores.refused(&product, "GM_UNSUPPORTED", &["inner products"]);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pipeline::outputs::{NAMES, stored};
-use crate::pipeline::transfer_stage::little_endian_codes;
+use crate::pipeline::payload::little_endian_codes;
 use crate::sink::{ArraySpec, Field, Kind, Stage, UnitWriter, check_name, codes_dtype};
 use crate::source::{AnnDataStore, ColumnKind, ObsColumn, ObsNames, StringBlock};
 use crate::types::{DType, RowRange};

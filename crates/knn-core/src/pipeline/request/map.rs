@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::LabelParameters;
 use super::resolved::{DEFAULT_LAYOUT, Parameters, Resolved};
 use super::search::Search;
 use super::values::{
-    MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_threads, distinct, one_of,
-    postfix, same_store,
+    MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
+    distinct, one_of, postfix, same_store,
 };
 use crate::error::{Error, Result};
+use crate::kernel::{KernelMethod, Symmetrize};
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,18 +39,48 @@ pub struct MapRequest {
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
     pub n_neighbors: Option<i64>,
-    /// How distances become weights. Default, and the only one yet: `gauss`, exp(−d²/2σ²).
+    /// How distances d become weights. `gauss`, the default between two stores: exp(−d²/2σ²), σ the mean of all distances. `umap`, the
+    /// default in self-mapping and only there: UMAP's fuzzy simplicial set. `adaptive_gauss`, there too: with a σ of each cell, the root of
+    /// the median of its d². `scarches` exp(−d·σ²/4), σ the standard deviation of all distances, and `scarches_local` with that of each cell;
+    /// `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`.
     #[serde(alias = "kernel_method")]
     pub kernel_method: Option<String>,
-    /// σ of the kernel, a distance above 0. Default: the mean of all valid distances of the query.
+    /// σ of `gauss` or `scarches`, a distance above 0, such as one that an earlier mapping reported. Default: what the kernel takes from all
+    /// valid distances of the query.
     pub bandwidth: Option<f64>,
-    /// `max`, `mean` or `none`. Only `none` is available yet.
+    /// How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
+    /// there counts as 0, or `none`. Within `umap` they are always united.
     pub symmetrize: Option<String>,
     /// Whether a cell votes for itself in self-mapping; default true there.
     #[serde(alias = "self_edges")]
     pub self_edges: Option<bool>,
-    /// `none` (default) or `all`: store the weight of every category in `obsm/<key>_prob`.
+    /// `none` (default); `all`: store the weight of every category in `obsm/<key>_prob`; or `top-<m>`, 1 to 64: of the m categories with the
+    /// largest weights, with their codes in `obsm/<key>_top` and the weights in `obsm/<key>_top_prob`.
     pub probabilities: Option<String>,
+    /// Categories that may be predicted, of every label column. The weights of others are dropped without renormalising, as in CellMapper: they
+    /// lower the confidence. Names that a column does not have are ignored with a warning. Default all.
+    #[serde(alias = "subset_categories")]
+    pub subset_categories: Option<Vec<String>>,
+    /// Reference cells without a label: `drop` (default) leaves them out and renormalises; `category` lets them vote for no label; `error` refuses
+    /// a column that has any.
+    pub missing: Option<String>,
+    /// Whether `obs/<key>_second`, the label with the second largest weight, `obs/<key>_margin`, by how much it is behind, and
+    /// `obs/<key>_entropy` −Σ p ln p of the weights are stored; default false.
+    #[serde(alias = "label_details")]
+    pub label_details: Option<bool>,
+    /// Least confidence of a label, above 0 and at most 1. A label below it has the status `rejected`, and `obs/<key>_label`, which is stored wherever labels
+    /// can be rejected, says `unknown`; `obs/<key>_pred` keeps it.
+    #[serde(alias = "min_confidence")]
+    pub min_confidence: Option<f64>,
+    /// Largest distance to the last neighbour of a cell whose labels are not rejected (Sun et al. 2022).
+    #[serde(alias = "max_distance")]
+    pub max_distance: Option<f64>,
+    /// A store of the neighbours within the reference (`neighbors` of the reference alone), from which the largest distance is learnt.
+    #[serde(alias = "reject_graph")]
+    pub reject_graph: Option<String>,
+    /// The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
+    #[serde(alias = "reject_quantile")]
+    pub reject_quantile: Option<f64>,
     /// Suffix of predicted columns, default `pred`.
     #[serde(alias = "prediction_postfix")]
     pub prediction_postfix: Option<String>,
@@ -71,7 +103,7 @@ pub struct MapRequest {
     /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
     /// have; `inner_product` −⟨q, x⟩, which a kernel of distances refuses.
     pub metric: Option<String>,
-    /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
+    /// Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
     /// Numbers in the lists of the index that the run builds: `f32` (default), or `f16` for half the bytes, with coordinates
@@ -128,19 +160,8 @@ pub struct LayoutRequest {
     pub part_rows: u64,
 }
 
-/// CellMapper's kernels that come with later versions.
-const LATER_KERNELS: [&str; 10] = [
-    "scarches",
-    "scarches_local",
-    "inverse_distance",
-    "equal",
-    "random",
-    "jaccard",
-    "hnoca",
-    "hnoca_knn",
-    "umap",
-    "adaptive_gauss",
-];
+/// Kernels that come with later versions.
+const LATER_KERNELS: [&str; 3] = ["jaccard", "hnoca", "hnoca_knn"];
 
 impl MapRequest {
     /// Fills in defaults and refuses values that no store could make valid. Touches no array.
@@ -161,9 +182,20 @@ impl MapRequest {
         if n_neighbors > MOST_NEIGHBORS {
             return Err(Error::param("nNeighbors", n_neighbors, format!("at most {MOST_NEIGHBORS}")));
         }
-        let kernel_method = one_of("kernelMethod", self.kernel_method.as_deref(), &["gauss"], &LATER_KERNELS)?;
-        let symmetrize = one_of("symmetrize", self.symmetrize.as_deref(), &["none"], &["max", "mean"])?;
-        let probabilities = one_of("probabilities", self.probabilities.as_deref(), &["none", "all"], &["top-m"])?;
+        let names = KernelMethod::ALL.map(KernelMethod::name);
+        let default = if self_mapping { KernelMethod::Umap } else { KernelMethod::Gauss };
+        let given = self.kernel_method.as_deref().unwrap_or(default.name());
+        let kernel_method = one_of("kernelMethod", Some(given), &names, &LATER_KERNELS)?;
+        let kernel = KernelMethod::from_name(&kernel_method).unwrap_or(default);
+        if kernel.is_within() && !self_mapping {
+            return Err(Error::param(
+                "kernelMethod",
+                kernel_method,
+                "only in self-mapping: between two stores take gauss",
+            ));
+        }
+        let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
+        let (labels, learnt_distance) = LabelParameters::resolve(self)?;
         one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
@@ -171,6 +203,13 @@ impl MapRequest {
         if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
             return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
         }
+        if let Some(bandwidth) = self.bandwidth.filter(|_| !kernel.has_bandwidth()) {
+            let having = KernelMethod::ALL.into_iter().filter(|kernel| kernel.has_bandwidth()).map(KernelMethod::name);
+            let having = having.collect::<Vec<_>>().join(" and ");
+            let reason = format!("{kernel_method} has none: only {having} have");
+            return Err(Error::param("bandwidth", bandwidth, reason));
+        }
+        let seed = checked_seed(self.seed)?;
         let self_edges = match self.self_edges {
             Some(true) if !self_mapping => {
                 return Err(Error::param(
@@ -205,9 +244,10 @@ impl MapRequest {
                 n_neighbors: n_neighbors as u64,
                 kernel_method,
                 bandwidth: self.bandwidth,
+                kernel_seed: (kernel == KernelMethod::Random).then_some(seed),
                 symmetrize,
                 self_edges,
-                probabilities,
+                labels,
                 prediction_postfix,
                 confidence_postfix,
                 method: search.method.clone(),
@@ -215,6 +255,7 @@ impl MapRequest {
                 ivf: None,
             },
             search,
+            learnt_distance,
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
@@ -223,6 +264,18 @@ impl MapRequest {
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
+}
+
+/// How two directions become one: that of the kernel, or what was asked for.
+fn checked_symmetrize(given: Option<&str>, kernel: KernelMethod, self_mapping: bool) -> Result<String> {
+    let default = if self_mapping { Symmetrize::Max } else { Symmetrize::None };
+    let names = [Symmetrize::Max, Symmetrize::Mean, Symmetrize::None].map(Symmetrize::name);
+    let symmetrize = one_of("symmetrize", Some(given.unwrap_or(default.name())), &names, &[])?;
+    if !self_mapping && symmetrize != Symmetrize::None.name() {
+        let reason = "only in self-mapping do edges have two directions";
+        return Err(Error::param("symmetrize", symmetrize, reason));
+    }
+    Ok(if kernel == KernelMethod::Umap { Symmetrize::Union.name().into() } else { symmetrize })
 }
 
 #[cfg(test)]
@@ -241,13 +294,16 @@ mod tests {
         assert!(!resolved.self_mapping && !resolved.parameters.self_edges);
         let own = MapRequest { reference: None, ..request() }.resolve().unwrap();
         assert!(own.self_mapping && own.parameters.self_edges);
+        assert_eq!((own.parameters.kernel_method.as_str(), own.parameters.symmetrize.as_str()), ("umap", "union"));
+        let gauss = MapRequest { reference: None, kernel_method: Some("gauss".into()), ..request() }.resolve().unwrap();
+        assert_eq!((gauss.parameters.symmetrize.as_str(), resolved.parameters.symmetrize.as_str()), ("max", "none"));
     }
 
     #[test]
     fn a_later_kernel_is_unsupported_and_an_unknown_one_is_a_parameter_error() {
         let code =
             |kernel: &str| MapRequest { kernel_method: Some(kernel.into()), ..request() }.resolve().unwrap_err().code();
-        assert_eq!(code("umap"), "GM_UNSUPPORTED");
+        assert_eq!(code("jaccard"), "GM_UNSUPPORTED");
         assert_eq!(code("umpa"), "GM_PARAM");
     }
 
@@ -264,8 +320,12 @@ mod tests {
             MapRequest { n_neighbors: Some(0), ..request() },
             MapRequest { n_neighbors: Some(1), reference: None, ..request() },
             MapRequest { bandwidth: Some(0.0), ..request() },
+            MapRequest { bandwidth: Some(1.0), kernel_method: Some("equal".into()), ..request() },
             MapRequest { threads: Some(0), ..request() },
             MapRequest { self_edges: Some(true), ..request() },
+            MapRequest { kernel_method: Some("umap".into()), ..request() },
+            MapRequest { symmetrize: Some("mean".into()), ..request() },
+            MapRequest { symmetrize: Some("union".into()), reference: None, ..request() },
             MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },

@@ -4,6 +4,7 @@
 //! of lists) stays open in [`Resolved`] until a plan knows it.
 
 mod index;
+mod labels;
 mod map;
 mod neighbors;
 mod presence;
@@ -13,6 +14,7 @@ mod search;
 mod values;
 
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
+pub use labels::{LabelParameters, LearntDistance};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
 pub use presence::{PresenceRequest, ResolvedPresence};

@@ -99,6 +99,9 @@ impl NeighborsRequest {
             nlist: request.nlist,
             nprobe: request.nprobe,
             metric: request.metric,
+            // A graph has no weights yet.
+            kernel_method: Some("gauss".into()),
+            symmetrize: Some("none".into()),
             seed: request.seed,
             list_dtype: request.list_dtype,
             rerank: request.rerank,

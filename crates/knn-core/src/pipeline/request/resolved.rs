@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::{LabelParameters, LearntDistance};
 use super::map::LayoutRequest;
 use super::search::Search;
 use crate::distance::Metric;
@@ -26,12 +27,15 @@ pub struct Parameters {
     pub kernel_method: String,
     /// The bandwidth, where it was pinned.
     pub bandwidth: Option<f64>,
-    /// `none`.
+    /// Seed of the weights of kernel `random`; null for any other.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub kernel_seed: Option<u64>,
+    /// How two directions of an edge become one weight: `max`, `mean`, `union` within `umap`, or `none`.
     pub symmetrize: String,
     /// Whether a cell votes for itself.
     pub self_edges: bool,
-    /// `none` or `all`.
-    pub probabilities: String,
+    /// How labels are voted on, told of and rejected.
+    pub labels: LabelParameters,
     /// Suffix of predicted columns.
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
@@ -90,6 +94,8 @@ pub struct Resolved {
     pub parameters: Parameters,
     /// How neighbours are to be sought.
     pub search: Search,
+    /// Where the largest distance of a label is learnt, where that was asked for.
+    pub learnt_distance: Option<LearntDistance>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod interop;
+mod ragged;
 mod readback;
 mod resume;
 mod sample;

@@ -75,6 +75,13 @@ pub(super) fn bytes(path: &str, rows: RowRange) -> Vec<u8> {
             per_row(&|row| (if missing(row) { f64::NAN } else { row as f64 / 3.0 }).to_le_bytes().to_vec())
         }
         "obsm/umap_pred" => per_row(&|row| [row as f32, -(row as f32)].map(f32::to_le_bytes).concat()),
+        // As many entries as the row has when it is divided by 3.
+        "obsp/graph/data" => per_row(&|row| (0..row % 3).flat_map(|j| ((row * 10 + j) as f32).to_le_bytes()).collect()),
+        "obsp/graph/indices" => per_row(&|row| (0..row % 3).flat_map(|j| (j as i32).to_le_bytes()).collect()),
+        "obsp/graph/indptr" => per_row(&|row| {
+            let end: u64 = (0..=row).map(|row| row % 3).sum();
+            (row == 0).then_some(0).into_iter().chain([end]).flat_map(u64::to_le_bytes).collect()
+        }),
         _ => unreachable!("{path}"),
     }
 }

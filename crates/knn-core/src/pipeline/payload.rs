@@ -1,0 +1,260 @@
+//! A column or embedding of the reference in memory, and what its transfer stores for a piece of query rows.
+
+use super::inputs::ColumnInput;
+use super::outputs::{ColumnPaths, column_paths, embedding_path, with_unknown};
+use super::plan::Prepared;
+use super::request::LabelParameters;
+use crate::error::{Error, Result};
+use crate::kernel::CsrBlock;
+use crate::operator::{
+    Asked, Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, OTHER, transfer_embedding, transfer_numbers,
+};
+use crate::progress::Progress;
+use crate::sink::{UnitWriter, codes_dtype};
+use crate::source::RowSource;
+use crate::types::{DType, NeighborBlock, RowRange, Tile};
+
+/// A reference column in memory, and where its results go.
+pub(super) enum Payload {
+    Labels(Box<LabelPayload>),
+    Numbers { numbers: Vec<f64>, paths: ColumnPaths },
+    Embedding { embedding: Embedding, path: String },
+}
+
+/// A column of labels, and what is told of each vote.
+pub(super) struct LabelPayload {
+    labels: Labels,
+    asked: Asked,
+    rejection: Rejection,
+    paths: ColumnPaths,
+    codes: DType,
+    /// Type of the codes where one stands for `unknown`, and which.
+    unknown: (DType, i32),
+}
+
+/// When a label is rejected.
+struct Rejection {
+    min_confidence: Option<f64>,
+    max_distance: Option<f64>,
+    /// Which neighbour's distance that is, counted from 0; the last one where there are fewer.
+    slot: usize,
+}
+
+/// Buffers of one piece of rows.
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) votes: LabelVotes,
+    means: NumberMeans,
+    embedding: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+impl Results {
+    /// Bytes for a row of labels with `top` shares, beside what is appended.
+    pub(super) fn label_bytes(top: u64) -> u64 {
+        144 + top * 8
+    }
+}
+
+impl Payload {
+    /// The labels, where these are some.
+    pub(super) fn labels(&self) -> Option<&Labels> {
+        if let Self::Labels(payload) = self { Some(&payload.labels) } else { None }
+    }
+
+    /// Transfers to one piece of rows, given its neighbours and their weights, and appends the results.
+    pub(super) fn apply<'c>(
+        &self,
+        (neighbors, weights): (&NeighborBlock, &CsrBlock),
+        results: &mut Results,
+        writer: &mut UnitWriter,
+        counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
+    ) -> Result<()> {
+        let Results { votes, means, embedding, bytes } = results;
+        match self {
+            Self::Labels(payload) => {
+                payload.labels.vote(weights, payload.asked, votes);
+                let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
+                payload.append(neighbors, votes, bytes, writer, counts)
+            }
+            Self::Numbers { numbers, paths } => {
+                transfer_numbers(numbers, weights, means);
+                writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
+                writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
+            }
+            Self::Embedding { embedding: reference, path } => {
+                transfer_embedding(reference, weights, embedding);
+                writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
+            }
+        }
+    }
+}
+
+impl LabelPayload {
+    /// Appends what a vote gave, and counts what became of each cell.
+    fn append(
+        &self,
+        neighbors: &NeighborBlock,
+        votes: &LabelVotes,
+        bytes: &mut Vec<u8>,
+        writer: &mut UnitWriter,
+        counts: &mut [u64; LabelStatus::NAMES.len()],
+    ) -> Result<()> {
+        let paths = &self.paths;
+        let of = |row: usize| self.rejection.status(votes.codes[row], votes.confidence[row], neighbors.row(row).1);
+        let statuses: Vec<u8> = (0..votes.codes.len()).map(|row| of(row) as u8).collect();
+        for &status in &statuses {
+            counts[usize::from(status)] += 1;
+        }
+        little_endian_codes(&votes.codes, self.codes, bytes);
+        writer.append(&paths.prediction, bytes)?;
+        writer.append(&paths.confidence, little_endian(&votes.confidence, f32::to_le_bytes, bytes))?;
+        writer.append(&paths.status, &statuses)?;
+        if let Some([second, margin, entropy]) = &paths.details {
+            // Without categories nobody votes.
+            let missing = vec![f32::NAN; statuses.len()];
+            let told = |values: &Vec<f32>| if values.is_empty() { missing.clone() } else { values.clone() };
+            little_endian_codes(&votes.second, self.codes, bytes);
+            writer.append(second, bytes)?;
+            writer.append(margin, little_endian(&told(&votes.margin), f32::to_le_bytes, bytes))?;
+            writer.append(entropy, little_endian(&told(&votes.entropy), f32::to_le_bytes, bytes))?;
+        }
+        if let Some(path) = &paths.label {
+            let (dtype, unknown) = self.unknown;
+            let labels = votes.codes.iter().zip(&statuses);
+            let labels: Vec<_> =
+                labels.map(|(&code, &status)| if status == LabelStatus::Ok as u8 { code } else { unknown }).collect();
+            little_endian_codes(&labels, dtype, bytes);
+            writer.append(path, bytes)?;
+        }
+        if let Some(path) = paths.probabilities.as_ref().filter(|_| self.labels.categories > 0) {
+            writer.append(path, little_endian(&votes.probabilities, f32::to_le_bytes, bytes))?;
+        }
+        if let Some([codes, shares]) = &paths.top {
+            little_endian_codes(&votes.top_codes, self.codes, bytes);
+            writer.append(codes, bytes)?;
+            writer.append(shares, little_endian(&votes.top_shares, f32::to_le_bytes, bytes))?;
+        }
+        Ok(())
+    }
+}
+
+impl Rejection {
+    fn of(parameters: &LabelParameters, k: u64) -> Self {
+        let LabelParameters { min_confidence, max_distance, distance_of, .. } = *parameters;
+        Self { min_confidence, max_distance, slot: distance_of.unwrap_or(k).saturating_sub(1) as usize }
+    }
+
+    fn status(&self, code: i32, confidence: f32, distances: &[f32]) -> LabelStatus {
+        let is_far = |most: f64| {
+            let last = distances.len().saturating_sub(1);
+            distances.get(self.slot.min(last)).is_some_and(|&distance| f64::from(distance) > most)
+        };
+        if code < 0 {
+            LabelStatus::Unlabelled
+        } else if self.min_confidence.is_some_and(|least| f64::from(confidence) < least)
+            || self.max_distance.is_some_and(is_far)
+        {
+            LabelStatus::Rejected
+        } else {
+            LabelStatus::Ok
+        }
+    }
+}
+
+fn little_endian<'b, T: Copy, const N: usize>(values: &[T], to: fn(T) -> [u8; N], bytes: &'b mut Vec<u8>) -> &'b [u8] {
+    bytes.clear();
+    bytes.extend(values.iter().flat_map(|&value| to(value)));
+    bytes
+}
+
+/// Codes in the type that they are stored in.
+pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    match dtype {
+        DType::Int8 => bytes.extend(codes.iter().map(|&code| code as i8 as u8)),
+        DType::Int16 => bytes.extend(codes.iter().flat_map(|&code| (code as i16).to_le_bytes())),
+        _ => bytes.extend(codes.iter().flat_map(|code| code.to_le_bytes())),
+    }
+}
+
+/// Reads the reference's columns, band by band.
+pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
+    let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
+    let n_ref = inputs.reference.n_obs();
+    let mut payloads = Vec::new();
+    for input in &inputs.columns {
+        let column = &input.column;
+        let bands = RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1));
+        let paths = column_paths(column.key(), parameters);
+        if let Some((categories, _)) = input.labels() {
+            let labels = labels(input, &parameters.labels, n_ref, progress)?;
+            let asked = Asked {
+                probabilities: paths.probabilities.is_some(),
+                details: paths.details.is_some(),
+                top: parameters.labels.top() as usize,
+            };
+            let (names, code) = with_unknown(categories);
+            payloads.push(Payload::Labels(Box::new(LabelPayload {
+                asked,
+                rejection: Rejection::of(&parameters.labels, prepared.spec.k),
+                paths,
+                codes: codes_dtype(labels.categories),
+                unknown: (codes_dtype(names.len()), code),
+                labels,
+            })));
+        } else {
+            let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
+            for rows in bands {
+                column.read_numbers(rows, &mut band)?;
+                numbers.extend_from_slice(&band);
+                progress.check()?;
+            }
+            payloads.push(Payload::Numbers { numbers, paths });
+        }
+    }
+    for (key, rows) in &inputs.embeddings {
+        let mut tile = Tile::default();
+        rows.read(RowRange::new(0, n_ref), &mut tile)?;
+        let embedding = Embedding { values: tile.values, dim: tile.dim };
+        payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
+    }
+    Ok(payloads)
+}
+
+/// The codes of a column, in which those that may not be predicted are others.
+fn labels(input: &ColumnInput, parameters: &LabelParameters, n_ref: u64, progress: &Progress) -> Result<Labels> {
+    let column = &input.column;
+    let (mut codes, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
+    for rows in RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1)) {
+        column.read_codes(rows, &mut band)?;
+        codes.extend_from_slice(&band);
+        progress.check()?;
+    }
+    if let Some(predicted) = &input.predicted {
+        for code in &mut codes {
+            if usize::try_from(*code).is_ok_and(|code| !predicted[code]) {
+                *code = OTHER;
+            }
+        }
+    }
+    let categories = column.categories().map_or(0, crate::source::Categories::len);
+    Ok(Labels { codes, categories, missing_votes: parameters.missing == "category" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_rejected_by_confidence_and_by_the_distance_of_one_neighbour() {
+        let rejection = Rejection { min_confidence: Some(0.5), max_distance: Some(2.0), slot: 1 };
+        assert_eq!(rejection.status(-1, 0.0, &[]), LabelStatus::Unlabelled);
+        assert_eq!(rejection.status(3, 0.5, &[1.0, 2.0, 9.0]), LabelStatus::Ok);
+        assert_eq!(rejection.status(3, 0.49, &[1.0, 2.0, 9.0]), LabelStatus::Rejected);
+        assert_eq!(rejection.status(3, 0.9, &[1.0, 2.1, 9.0]), LabelStatus::Rejected);
+        assert_eq!(rejection.status(3, 0.9, &[2.1]), LabelStatus::Rejected);
+        let none = Rejection { min_confidence: None, max_distance: None, slot: 0 };
+        assert_eq!(none.status(0, 0.0, &[9.0]), LabelStatus::Ok);
+    }
+}

@@ -1,0 +1,136 @@
+//! What is asked for of labels besides the label: which may be predicted, what is told of the vote, and when a label is rejected.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::map::MapRequest;
+use super::values::{distinct, one_of};
+use crate::error::{Error, Result};
+
+/// More shares than anyone keeps of a vote that is not kept whole.
+const MOST_TOP: u64 = 64;
+
+/// How labels are voted on, told of and rejected, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LabelParameters {
+    /// Categories that may be predicted; all where there is none.
+    pub subset: Vec<String>,
+    /// `drop`, `category` or `error`.
+    pub missing: String,
+    /// `none`, `all` or `top-<m>`.
+    pub probabilities: String,
+    /// Whether second label, margin and entropy are stored.
+    pub details: bool,
+    /// Least confidence of a label that is not rejected.
+    pub min_confidence: Option<f64>,
+    /// Largest distance of a cell whose labels are not rejected: pinned, or learnt from a graph of the reference.
+    pub max_distance: Option<f64>,
+    /// Which neighbour's distance that is, counted from 1.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub distance_of: Option<u64>,
+}
+
+/// Where a largest distance is learnt: a quantile of a stored self-mapping of the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LearntDistance {
+    /// The stored graph of the reference.
+    pub graph: PathBuf,
+    /// The quantile of its distances, above 0 and at most 1.
+    pub quantile: f64,
+}
+
+impl LabelParameters {
+    /// Those of a request; refuses what no store could make valid.
+    pub(super) fn resolve(request: &MapRequest) -> Result<(Self, Option<LearntDistance>)> {
+        let probabilities = match request.probabilities.as_deref() {
+            Some(given) if given.starts_with("top-") => given.to_owned(),
+            given => one_of("probabilities", given, &["none", "all"], &[])?,
+        };
+        let parameters = Self {
+            subset: distinct("subsetCategories", request.subset_categories.as_deref())?,
+            missing: one_of("missing", request.missing.as_deref(), &["drop", "category", "error"], &[])?,
+            probabilities,
+            details: request.label_details.unwrap_or(false),
+            min_confidence: share("minConfidence", request.min_confidence)?,
+            max_distance: request.max_distance,
+            distance_of: None,
+        };
+        if parameters.probabilities.starts_with("top-") && !(1..=MOST_TOP).contains(&parameters.top()) {
+            let reason = format!("none, all, or top-1 to top-{MOST_TOP}");
+            return Err(Error::param("probabilities", &parameters.probabilities, reason));
+        }
+        if let Some(distance) = request.max_distance.filter(|d| !(d.is_finite() && *d >= 0.0)) {
+            return Err(Error::param("maxDistance", distance, "a finite number of at least 0"));
+        }
+        let quantile = share("rejectQuantile", request.reject_quantile)?;
+        let learnt = match (&request.reject_graph, quantile) {
+            (None, Some(quantile)) => {
+                let reason = "is a quantile of distances within the reference: name its graph as rejectGraph";
+                return Err(Error::param("rejectQuantile", quantile, reason));
+            }
+            (Some(graph), _) if parameters.max_distance.is_some() => {
+                return Err(Error::param("rejectGraph", graph, "cannot be combined with maxDistance"));
+            }
+            (Some(graph), _) if graph.is_empty() => {
+                return Err(Error::param("rejectGraph", graph, "name a store of neighbors within the reference"));
+            }
+            (Some(graph), quantile) => {
+                Some(LearntDistance { graph: PathBuf::from(graph), quantile: quantile.unwrap_or(0.99) })
+            }
+            (None, None) => None,
+        };
+        Ok((parameters, learnt))
+    }
+
+    /// How many of the largest shares are stored; 0 unless `top-<m>`.
+    pub fn top(&self) -> u64 {
+        self.probabilities.strip_prefix("top-").and_then(|top| top.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether a label may be rejected.
+    pub fn rejects(&self) -> bool {
+        self.min_confidence.is_some() || self.max_distance.is_some()
+    }
+}
+
+/// A share, above 0 and at most 1.
+fn share(name: &str, given: Option<f64>) -> Result<Option<f64>> {
+    match given.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+        Some(wrong) => Err(Error::param(name, wrong, "above 0 and at most 1")),
+        None => Ok(given),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_by_name() {
+        let text = |text: &str| Some(text.to_owned());
+        let wrong = [
+            ("probabilities", MapRequest { probabilities: text("top-0"), ..MapRequest::default() }),
+            ("probabilities", MapRequest { probabilities: text("top-65"), ..MapRequest::default() }),
+            ("probabilities", MapRequest { probabilities: text("top-m"), ..MapRequest::default() }),
+            ("probabilities", MapRequest { probabilities: text("some"), ..MapRequest::default() }),
+            ("missing", MapRequest { missing: text("keep"), ..MapRequest::default() }),
+            ("minConfidence", MapRequest { min_confidence: Some(1.5), ..MapRequest::default() }),
+            ("maxDistance", MapRequest { max_distance: Some(f64::NAN), ..MapRequest::default() }),
+            ("rejectQuantile", MapRequest { reject_quantile: Some(0.9), ..MapRequest::default() }),
+            ("rejectGraph", MapRequest { reject_graph: text(""), ..MapRequest::default() }),
+            ("rejectGraph", MapRequest { reject_graph: text("g"), max_distance: Some(1.0), ..MapRequest::default() }),
+            ("subsetCategories", MapRequest { subset_categories: Some(vec![String::new()]), ..MapRequest::default() }),
+        ];
+        for (name, request) in wrong {
+            let error = LabelParameters::resolve(&request).unwrap_err();
+            assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
+        }
+        let request = MapRequest { probabilities: text("top-5"), reject_graph: text("g"), ..MapRequest::default() };
+        let (parameters, learnt) = LabelParameters::resolve(&request).unwrap();
+        assert_eq!((parameters.top(), parameters.missing.as_str(), parameters.rejects()), (5, "drop", false));
+        assert_eq!(learnt, Some(LearntDistance { graph: "g".into(), quantile: 0.99 }));
+    }
+}
