@@ -184,7 +184,7 @@ impl Kernel {
 
 impl Weights {
     /// Empties the buffers for rows from `first_row` on.
-    fn clear(&mut self, first_row: u64) {
+    pub(super) fn clear(&mut self, first_row: u64) {
         self.block.clear(first_row);
         self.shifts.clear();
     }
@@ -199,6 +199,12 @@ impl Weights {
         }
         block.starts.push(block.weights.len());
         shifts.push(least);
+    }
+
+    /// Ends a row whose weights were pushed as they are.
+    pub(super) fn end_unshifted(&mut self) {
+        self.block.starts.push(self.block.weights.len());
+        self.shifts.push(0.0);
     }
 
     /// Ends a row whose columns were pushed, with the weights of both directions in `pairs`.

@@ -256,6 +256,66 @@ fn adaptive_weights_are_the_formula() {
 }
 
 #[test]
+fn what_hnoca_knn_leaves_is_what_hnoca_says_of_neighbors() {
+    let place = Place::new();
+    let (query, _) = told(&place, "query", &[0.2, 1.1, 4.0, 6.5]);
+    let (reference, keys) = told(&place, "reference", &[0.0, 1.0, 2.5, 5.0, 9.0]);
+    for of in [None, Some(&query)] {
+        let cells = of.unwrap_or(&reference);
+        let request = MapRequest { n_neighbors: Some(3), ..place.request(cells, of.map(|_| &reference)) };
+        let by = |kernel: &str| {
+            let name = format!("{kernel}-{}.zarr", of.is_some());
+            matrix(&MapRequest { kernel_method: Some(kernel.into()), ..to(&place, &request, &name) }, &keys)
+        };
+        let (all, near, share) = (by("hnoca"), by("hnoca_knn"), by("jaccard"));
+        for row in 0..all.len() {
+            let kept: f64 = (0..5).filter(|&column| near[row][column] > 0.0).map(|column| all[row][column]).sum();
+            let count = near[row].iter().filter(|weight| **weight > 0.0).count();
+            assert_eq!(count, 3, "{row}: the neighbors, in self-mapping with the cell itself");
+            for column in 0..5 {
+                let expected = if near[row][column] > 0.0 { all[row][column] / kept } else { 0.0 };
+                assert!((near[row][column] - expected).abs() < 1e-12, "{row} {column}");
+                // hnoca is the square of jaccard, but for a factor.
+                let (first, here) = (share[row][row.min(4)], share[row][column]);
+                let squared = all[row][column] * first * first - all[row][row.min(4)] * here * here;
+                assert!(squared.abs() < 1e-12, "{row} {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn kernels_that_need_no_distance_take_inner_products() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 81), sample(&place, "reference", 90));
+    for kernel in KernelMethod::ALL.into_iter().filter(|kernel| crosses(*kernel)) {
+        let request = by(kernel, &place.request(&query, Some(&reference)));
+        let name = format!("{}.zarr", kernel.name());
+        let ended = map(&MapRequest { metric: Some("inner_product".into()), ..to(&place, &request, &name) });
+        match ended {
+            Ok(report) => assert!(!kernel.weighs_distances() && report.sigma.is_none(), "{}", kernel.name()),
+            Err(error) => assert!(kernel.weighs_distances() && error.code() == "GM_PARAM", "{error}"),
+        }
+    }
+}
+
+#[test]
+fn one_neighbor_is_enough_to_share() {
+    let place = Place::new();
+    let (query, _) = told(&place, "query", &[0.2, 4.0]);
+    let (reference, keys) = told(&place, "reference", &[0.0, 1.0, 5.0]);
+    let request = MapRequest {
+        n_neighbors: Some(1),
+        kernel_method: Some("jaccard".into()),
+        ..place.request(&query, Some(&reference))
+    };
+    // The first cell has reference cell 0 and itself: the former is 0's own, and 0 and 1 have the latter. s is 2, 1 and 0.
+    let m = matrix(&request, &keys);
+    let raw = [2.0 / 2.0, 1.0 / 3.0];
+    assert!((m[0][0] - raw[0] / (raw[0] + raw[1])).abs() < 1e-12 && m[0][2] == 0.0, "{m:?}");
+}
+
+#[test]
 fn a_cell_with_many_that_enter_it_hears_all_of_them() {
     let place = Place::new();
     // Points far out, each in a direction of its own: all are nearer to the middle than to each other.

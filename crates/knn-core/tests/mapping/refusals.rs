@@ -158,7 +158,6 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     stores.refused(&wrong, "GM_PARAM", &["at least 2"]);
     let some = |value: &str| Some(value.to_owned());
     let later = [
-        MapRequest { kernel_method: some("jaccard"), ..request.clone() },
         MapRequest { backend: some("cuda"), ..request.clone() },
         MapRequest { probabilities: some("top-m"), ..request.clone() },
     ];
