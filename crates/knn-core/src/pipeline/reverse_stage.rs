@@ -75,16 +75,15 @@ pub(super) fn run(
     let mut values = Vec::new();
     while next < layout.n_obs() {
         let block = rows.read(next, layout.n_obs())?;
-        for row in 0..block.rows() {
-            let (ids, distances) = block.row(row);
+        kernel.carry(block, own, &mut values);
+        for (row, of_row) in values.chunks_exact(block.k + 1).enumerate() {
+            let (ids, _) = block.row(row);
             let source = block.first_row + row as u64;
             if !buffer.is_empty() && (buffer.len() + ids.len()) as u64 > most {
                 ledger.commit(Stage::Reversed, source, &mut buffer, serde_json::Value::Null)?;
             }
-            kernel.directed(source, distances, own && !ids.is_empty(), &mut values);
             // Its own edge ends where it begins: transfer knows it without being told.
-            let of_others = &values[values.len() - ids.len()..];
-            for (&target, &value) in ids.iter().zip(of_others) {
+            for (&target, &value) in ids.iter().zip(&of_row[1..]) {
                 shares.form.push(source, target as u64, value, &mut buffer)?;
             }
         }
