@@ -27,7 +27,10 @@ export function addTransfer(command: Command): Command {
       "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal, random, jaccard, hnoca or hnoca_knn; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
     )
     .option("--bandwidth <sigma>", "pin the bandwidth of gauss or scarches (default: from all valid distances)", number)
-    .option("--symmetrize [how]", "in self-mapping, both directions of an edge make one weight: max, mean or none (default: max)")
+    .option(
+      "--symmetrize [how]",
+      "in self-mapping, both directions of an edge make one weight: max, mean or none (default: max)",
+    )
     .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
     .option("--no-self-edges", "do not")
     .option("--probabilities <which>", "none, or all: store the weight of every category (default: none)")
