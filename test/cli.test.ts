@@ -57,7 +57,7 @@ describe("options of later versions", () => {
 
   it("and values of later versions, too", async () => {
     for (const option of [
-      ["--kernel-method", "jaccard"],
+      ["--probabilities", "top-m"],
       ["--backend", "cuda"],
     ]) {
       const { code } = await gigamapper(["plan", ...stores, ...option]);

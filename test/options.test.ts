@@ -37,7 +37,6 @@ describe("options", () => {
   });
 
   it("that come later say so", async () => {
-    await expect(plan({ query, reference, kernelMethod: "jaccard" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
     await expect(plan({ query, reference, backend: "cuda" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 

@@ -40,7 +40,8 @@ nNeighbors?: number,
  * How distances d become weights. `gauss`, the default between two stores: exp(−d²/2σ²), σ the mean of all distances. `umap`, the
  * default in self-mapping and only there: UMAP's fuzzy simplicial set. `adaptive_gauss`, there too: with a σ of each cell, the root of
  * the median of its d². `scarches` exp(−d·σ²/4), σ the standard deviation of all distances, and `scarches_local` with that of each cell;
- * `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`.
+ * `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`. By the number s of neighbours that two cells share, which needs
+ * graphs within and between both stores: `jaccard` s/(4k − s), `hnoca` its square, `hnoca_knn` the same for neighbours alone.
  */
 kernelMethod?: string, 
 /**
@@ -50,7 +51,7 @@ kernelMethod?: string,
 bandwidth?: number, 
 /**
  * How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
- * there counts as 0, or `none`. Within `umap` they are always united.
+ * there counts as 0, or `none`. Within `umap` they are always united; those that share neighbours are the same both ways.
  */
 symmetrize?: string, 
 /**
@@ -1383,7 +1384,7 @@ blockRows: number, };
  */
 export type ProgressEvent = { 
 /**
- * The stage: `preflight`, `join`, `repair`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+ * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
  * `verify` first; of a recall `calibrate`; of a copy `rechunk`.
  */
 stage: string, 

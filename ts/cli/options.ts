@@ -24,7 +24,7 @@ export function addTransfer(command: Command): Command {
     .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
     .option(
       "--kernel-method <name>",
-      "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal or random; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
+      "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal, random, jaccard, hnoca or hnoca_knn; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
     )
     .option("--bandwidth <sigma>", "pin the bandwidth of gauss or scarches (default: from all valid distances)", number)
     .option(

@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressEvent {
-    /// The stage: `preflight`, `join`, `repair`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+    /// The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
     /// `verify` first; of a recall `calibrate`; of a copy `rechunk`.
     pub stage: String,
     /// Query rows done.

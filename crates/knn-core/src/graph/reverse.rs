@@ -149,6 +149,11 @@ impl ReverseReader {
         Ok(&self.block)
     }
 
+    /// The window that was shown last.
+    pub fn held(&self) -> &ReverseBlock {
+        &self.block
+    }
+
     fn load(&mut self, row: u64) -> Result<()> {
         let (key, bucket) = self.form.bucket(row);
         let first = (row - bucket.start) as usize;

@@ -12,6 +12,9 @@ pub enum KernelMethod {
     Random,
     Umap,
     AdaptiveGauss,
+    Jaccard,
+    Hnoca,
+    HnocaKnn,
 }
 
 /// How the two directions of an edge become one weight.
@@ -59,7 +62,7 @@ impl Symmetrize {
 
 impl KernelMethod {
     /// Every kernel there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Gauss,
         Self::Scarches,
         Self::ScarchesLocal,
@@ -68,6 +71,9 @@ impl KernelMethod {
         Self::Random,
         Self::Umap,
         Self::AdaptiveGauss,
+        Self::Jaccard,
+        Self::Hnoca,
+        Self::HnocaKnn,
     ];
 
     /// Its name, which is CellMapper's where that has it.
@@ -81,6 +87,9 @@ impl KernelMethod {
             Self::Random => "random",
             Self::Umap => "umap",
             Self::AdaptiveGauss => "adaptive_gauss",
+            Self::Jaccard => "jaccard",
+            Self::Hnoca => "hnoca",
+            Self::HnocaKnn => "hnoca_knn",
         }
     }
 
@@ -92,6 +101,16 @@ impl KernelMethod {
     /// Whether one bandwidth σ serves all cells: it may be pinned, and is stored.
     pub fn has_bandwidth(self) -> bool {
         matches!(self, Self::Gauss | Self::Scarches)
+    }
+
+    /// Whether it counts neighbours that two cells share. Then the four graphs between and within both stores are needed.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Jaccard | Self::Hnoca | Self::HnocaKnn)
+    }
+
+    /// Whether it weighs distances, which an inner product is not.
+    pub fn weighs_distances(self) -> bool {
+        !self.is_shared() && !matches!(self, Self::Equal | Self::Random)
     }
 
     /// Whether it looks at both ends of an edge alike, which only the graph of one store has.

@@ -8,6 +8,7 @@ mod inverse_distance;
 mod method;
 mod random;
 mod scarches;
+mod shared;
 mod umap;
 mod weights;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 pub use adaptive_gauss::adaptive_sigma;
 pub use csr::CsrBlock;
 pub use method::{KernelMethod, Symmetrize};
+pub use shared::{SharedNeighbors, Sharers};
 pub use weights::{Entering, Kernel, Weights};

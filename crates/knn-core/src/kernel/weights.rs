@@ -9,11 +9,16 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::csr::CsrBlock;
 use super::method::Symmetrize;
 use super::{adaptive_gauss, gauss, inverse_distance, random, scarches, umap};
 use crate::graph::ReverseBlock;
 use crate::types::NeighborBlock;
+
+/// Rows that one thread weighs at a time.
+const TASK_ROWS: usize = 128;
 
 /// A kernel, and what it weighs by.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +122,21 @@ impl Kernel {
         }
     }
 
+    /// What the edges of a block become, in rows of `k + 1`: that of a self edge, which rows with neighbours have where there are
+    /// `self_edges`, and then those of the neighbours. Places without an edge are 0.
+    pub fn carry(&self, neighbors: &NeighborBlock, self_edges: bool, values: &mut Vec<f32>) {
+        let width = neighbors.k + 1;
+        values.clear();
+        values.resize(neighbors.rows() * width, 0.0);
+        let rows = values.par_chunks_mut(width).enumerate().with_min_len(TASK_ROWS);
+        rows.for_each_init(Vec::new, |of_row, (row, places)| {
+            let (ids, distances) = neighbors.row(row);
+            let own = self_edges && !ids.is_empty();
+            self.directed(neighbors.first_row + row as u64, distances, own, of_row);
+            places[usize::from(!own)..][..of_row.len()].copy_from_slice(of_row);
+        });
+    }
+
     /// Fills `weights`: of the edges that leave each row, in the order of its neighbours, or with those `entering`, in the order of columns.
     /// Where there are `self_edges` and the row `is_mapped`, it is a neighbour of itself at distance 0, in the first order the first.
     pub fn weigh(
@@ -124,35 +144,52 @@ impl Kernel {
         neighbors: &NeighborBlock,
         entering: Option<Entering>,
         self_edges: bool,
-        is_mapped: impl Fn(usize) -> bool,
+        is_mapped: impl Fn(usize) -> bool + Sync,
         weights: &mut Weights,
     ) {
+        let tasks: Vec<_> = (0..neighbors.rows()).step_by(TASK_ROWS).collect();
+        let of_task = |first: usize| {
+            let mut part = Weights::default();
+            part.clear(neighbors.first_row + first as u64);
+            for row in first..neighbors.rows().min(first + TASK_ROWS) {
+                self.weigh_row(neighbors, row, entering, self_edges && is_mapped(row), &mut part);
+            }
+            part
+        };
+        let parts: Vec<_> = tasks.into_par_iter().map(of_task).collect();
         weights.clear(neighbors.first_row);
-        for row in 0..neighbors.rows() {
-            let (ids, distances) = neighbors.row(row);
-            let number = neighbors.first_row + row as u64;
-            let own = self_edges && is_mapped(row);
-            self.directed(number, distances, own, &mut weights.values);
-            let columns = own.then_some(number).into_iter().chain(ids.iter().map(|&id| id as u64));
-            let Weights { block, values, exponents, leaving, .. } = &mut *weights;
-            let Some(entering) = entering else {
-                exponents.clear();
-                for (column, &value) in columns.zip(values.iter()) {
-                    let Weight { factor, exponent } = self.weight(value, number, column);
-                    block.columns.push(column);
-                    block.weights.push(factor);
-                    exponents.push(exponent);
-                }
-                weights.end_row();
-                continue;
-            };
+        parts.iter().for_each(|part| weights.append(part));
+    }
+
+    fn weigh_row(
+        &self,
+        neighbors: &NeighborBlock,
+        row: usize,
+        entering: Option<Entering>,
+        own: bool,
+        weights: &mut Weights,
+    ) {
+        let (ids, distances) = neighbors.row(row);
+        let number = neighbors.first_row + row as u64;
+        self.directed(number, distances, own, &mut weights.values);
+        let columns = own.then_some(number).into_iter().chain(ids.iter().map(|&id| id as u64));
+        let Weights { block, values, exponents, leaving, .. } = &mut *weights;
+        if let Some(Entering { edges, symmetrize }) = entering {
             leaving.clear();
             leaving.extend(columns.zip(values.iter().copied()));
             leaving.sort_unstable_by_key(|(column, _)| *column);
-            let of_row = entering.edges.row(number);
-            self.pair(number, of_row, weights);
-            weights.end_pairs(entering.symmetrize);
+            self.pair(number, edges.row(number), weights);
+            weights.end_pairs(symmetrize);
+            return;
         }
+        exponents.clear();
+        for (column, &value) in columns.zip(values.iter()) {
+            let Weight { factor, exponent } = self.weight(value, number, column);
+            block.columns.push(column);
+            block.weights.push(factor);
+            exponents.push(exponent);
+        }
+        weights.end_row();
     }
 
     /// Merges the edges that leave a row with those that enter it; a self edge does both.
@@ -184,9 +221,18 @@ impl Kernel {
 
 impl Weights {
     /// Empties the buffers for rows from `first_row` on.
-    fn clear(&mut self, first_row: u64) {
+    pub(super) fn clear(&mut self, first_row: u64) {
         self.block.clear(first_row);
         self.shifts.clear();
+    }
+
+    /// Appends the rows of another block, which follow.
+    fn append(&mut self, part: &Self) {
+        let before = self.block.columns.len();
+        self.block.columns.extend_from_slice(&part.block.columns);
+        self.block.weights.extend_from_slice(&part.block.weights);
+        self.block.starts.extend(part.block.starts[1..].iter().map(|end| before + end));
+        self.shifts.extend_from_slice(&part.shifts);
     }
 
     /// Ends a row whose factors were pushed: multiplies them by e to the negative `exponents`, less the least of them.
@@ -199,6 +245,12 @@ impl Weights {
         }
         block.starts.push(block.weights.len());
         shifts.push(least);
+    }
+
+    /// Ends a row whose weights were pushed as they are.
+    pub(super) fn end_unshifted(&mut self) {
+        self.block.starts.push(self.block.weights.len());
+        self.shifts.push(0.0);
     }
 
     /// Ends a row whose columns were pushed, with the weights of both directions in `pairs`.
@@ -242,6 +294,7 @@ impl Weights {
 
     /// Bytes of a block of `rows` rows with `edges` edges in all, of which a row has `row_edges` at most.
     pub fn bytes(rows: u64, edges: u64, row_edges: u64) -> u64 {
-        edges * 16 + rows * 16 + row_edges * 96
+        // Twice, once by the threads that make them.
+        edges * 32 + rows * 32 + row_edges * 96
     }
 }

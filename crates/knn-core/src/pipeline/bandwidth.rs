@@ -36,6 +36,9 @@ pub(super) fn kernel(parameters: &Parameters, sigma: Option<f64>, sigmas: Vec<f3
         KernelMethod::Umap => Kernel::Umap,
         KernelMethod::AdaptiveGauss => Kernel::AdaptiveGauss { sigmas: Arc::new(sigmas) },
         KernelMethod::Random => Kernel::Random { seed: parameters.kernel_seed.unwrap_or(0) },
+        KernelMethod::Jaccard | KernelMethod::Hnoca | KernelMethod::HnocaKnn => {
+            return Err(Error::internal("shared neighbors have no distances"));
+        }
     })
 }
 
@@ -53,7 +56,8 @@ pub(super) fn warning(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) 
         .then(|| format!("all distances are {why}, so the bandwidth is 0: neighbors are weighted equally"))
 }
 
-fn method(parameters: &Parameters) -> Result<KernelMethod> {
+/// The kernel that was asked for.
+pub(super) fn method(parameters: &Parameters) -> Result<KernelMethod> {
     let method = KernelMethod::from_name(&parameters.kernel_method);
     method.ok_or_else(|| Error::internal(format!("a kernel {:?}", parameters.kernel_method)))
 }

@@ -6,6 +6,7 @@ use super::agreement::HeldOut;
 use super::cost::index_bytes;
 use super::finished::Finished;
 use super::found::FoundRows;
+use super::graphs_stage;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
 use super::payload::Results;
@@ -418,6 +419,10 @@ fn transfer_parts(
     parts.insert("weights", weights + sigmas_bytes(resolved, spec) + SquareWriter::bytes(edges));
     if let Some(reverse) = reverse {
         parts.insert("reverse edges", reverse.least());
+    }
+    let shared = graphs_stage::bytes(resolved, spec);
+    if shared > 0 {
+        parts.insert("shared neighbors", shared);
     }
     parts.insert("results", results);
     parts.insert("threads", threads * sums);

@@ -12,6 +12,7 @@ mod doctor;
 mod finished;
 mod found;
 mod gather;
+mod graphs_stage;
 mod index;
 mod index_report;
 mod inputs;
@@ -40,7 +41,9 @@ mod run;
 mod runs_memory;
 mod search_stage;
 mod square;
+mod stored_rows;
 mod transfer_stage;
+mod weigher;
 mod work_rows;
 #[cfg(test)]
 mod typescript;

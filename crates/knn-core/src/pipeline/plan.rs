@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost::{self, Extent};
 use super::found::FoundRows;
+use super::graphs_stage;
 use super::index::describe_index;
 use super::inputs::Inputs;
 use super::list_order;
@@ -32,6 +33,8 @@ const RESULT_VERSION: u32 = 3;
 /// A run that may start.
 pub(super) struct Prepared {
     pub(super) resolved: Resolved,
+    /// The same before the search was chosen, from which other graphs are asked for.
+    pub(super) asked: Resolved,
     pub(super) inputs: Inputs,
     pub(super) spec: StoreSpec,
     pub(super) sizes: Sizes,
@@ -79,6 +82,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 fn check(mut resolved: Resolved) -> Result<Prepared> {
+    let asked = resolved.clone();
     check_places(&resolved)?;
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight(&resolved.parameters.labels)?;
@@ -128,7 +132,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let disk_bytes = planned_bytes(&spec);
     let threads = resolved.threads as u64;
     let traffic = read_bytes.saturating_add(disk_bytes).saturating_add(search.run_bytes.saturating_mul(2));
-    let plan = Plan {
+    let mut plan = Plan {
         mode: mode.into(),
         query: side(&inputs.query, &inputs.query_rows),
         reference: side(&inputs.reference, &inputs.reference_rows),
@@ -156,7 +160,8 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         warnings: warnings(&resolved, &inputs, &sizes, k),
         run,
     };
-    Ok(Prepared { resolved, inputs, spec, sizes, plan })
+    graphs_stage::add_costs(&asked, &mut plan)?;
+    Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {

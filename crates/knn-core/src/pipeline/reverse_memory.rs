@@ -66,6 +66,7 @@ impl ReverseNeeds {
     fn stage_bytes(&self, edges: u64) -> u64 {
         PROCESS
             + StoredNeighbors::bytes(TRANSFER_ROWS, self.k)
+            + TRANSFER_ROWS * (self.k + 1) * 4
             + self.sigmas
             + RunBuffer::bytes(self.form.shape(), edges)
     }

@@ -7,18 +7,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::memory::TRANSFER_ROWS;
 use super::plan::Prepared;
 use super::request::Resolved;
 use super::search_stage::place;
+use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
-use crate::graph::{ReverseReader, StoredNeighbors};
+use crate::graph::ReverseReader;
 use crate::kernel::{Kernel, KernelMethod, Symmetrize, adaptive_sigma};
 use crate::progress::Progress;
-use crate::sink::{Layout, MappingStore, Stage};
-use crate::source::ZarrStore;
+use crate::sink::{MappingStore, Stage};
 use crate::store::{RunBuffer, RunLedger, Vfs};
-use crate::types::{NeighborBlock, RowRange};
 
 /// The edges that enter each row, while they are needed.
 pub(super) struct Reverse {
@@ -69,7 +67,7 @@ pub(super) fn run(
     let mut ledger = RunLedger::open(vfs, &folder, run, prepared.resolved.resume)?;
     let mut next = ledger.covered(Stage::Reversed);
     progress.begin("reverse", layout.n_obs(), next);
-    let mut rows = StoredRows::open(store, layout)?;
+    let mut rows = StoredRows::open(store.path(), layout)?;
     let own = prepared.resolved.parameters.self_edges;
     let most = prepared.sizes.run_rows.unwrap_or(shares.run_edges);
     let mut buffer = RunBuffer::new(shares.form.shape());
@@ -77,16 +75,15 @@ pub(super) fn run(
     let mut values = Vec::new();
     while next < layout.n_obs() {
         let block = rows.read(next, layout.n_obs())?;
-        for row in 0..block.rows() {
-            let (ids, distances) = block.row(row);
+        kernel.carry(block, own, &mut values);
+        for (row, of_row) in values.chunks_exact(block.k + 1).enumerate() {
+            let (ids, _) = block.row(row);
             let source = block.first_row + row as u64;
             if !buffer.is_empty() && (buffer.len() + ids.len()) as u64 > most {
                 ledger.commit(Stage::Reversed, source, &mut buffer, serde_json::Value::Null)?;
             }
-            kernel.directed(source, distances, own && !ids.is_empty(), &mut values);
             // Its own edge ends where it begins: transfer knows it without being told.
-            let of_others = &values[values.len() - ids.len()..];
-            for (&target, &value) in ids.iter().zip(of_others) {
+            for (&target, &value) in ids.iter().zip(&of_row[1..]) {
                 shares.form.push(source, target as u64, value, &mut buffer)?;
             }
         }
@@ -111,7 +108,7 @@ pub(super) fn sigmas(prepared: &Prepared, store: &MappingStore, progress: &Progr
         return Ok(Vec::new());
     }
     let layout = prepared.spec.layout;
-    let mut rows = StoredRows::open(store, layout)?;
+    let mut rows = StoredRows::open(store.path(), layout)?;
     let mut sigmas = Vec::with_capacity(layout.n_obs() as usize);
     while (sigmas.len() as u64) < layout.n_obs() {
         let block = rows.read(sigmas.len() as u64, layout.n_obs())?;
@@ -119,31 +116,4 @@ pub(super) fn sigmas(prepared: &Prepared, store: &MappingStore, progress: &Progr
         progress.check()?;
     }
     Ok(sigmas)
-}
-
-/// The neighbours that are stored, over all parts.
-struct StoredRows {
-    store: ZarrStore,
-    layout: Layout,
-    part: Option<(u64, StoredNeighbors)>,
-    block: NeighborBlock,
-}
-
-impl StoredRows {
-    fn open(store: &MappingStore, layout: Layout) -> Result<Self> {
-        Ok(Self { store: ZarrStore::open(store.path())?, layout, part: None, block: NeighborBlock::default() })
-    }
-
-    /// Some rows from `row` on, up to `end` at most.
-    fn read(&mut self, row: u64, end: u64) -> Result<&NeighborBlock> {
-        let part = row / self.layout.part_rows();
-        let first = part * self.layout.part_rows();
-        if self.part.as_ref().is_none_or(|(open, _)| *open != part) {
-            self.part = Some((part, StoredNeighbors::open(&self.store, &self.layout.prefix(part))?));
-        }
-        let last = (row + TRANSFER_ROWS).min(end).min(first + self.layout.part_rows());
-        let (_, stored) = self.part.as_mut().ok_or_else(|| Error::internal("a part that was just opened"))?;
-        stored.read(RowRange::new(row - first, last - first), row, &mut self.block)?;
-        Ok(&self.block)
-    }
 }

@@ -24,6 +24,7 @@ use super::reverse_stage;
 use super::search_stage::{self, Measured};
 use super::square;
 use super::transfer_stage::{self, Transferred, Weighing};
+use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::error::{Error, Result};
@@ -60,6 +61,11 @@ impl Default for Seams {
 }
 
 impl Seams {
+    /// The same for another run.
+    pub(super) fn again(&self) -> Self {
+        Self { vfs: Arc::clone(&self.vfs), ..*self }
+    }
+
     fn replace(&self, sizes: &mut Sizes) {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
@@ -100,7 +106,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     if early.is_some() {
         clock.lap("calibrate", 0);
     }
-    let store = output(&prepared, seams.vfs)?;
+    let store = output(&prepared, Arc::clone(&vfs))?;
     let (joined_before, transferred_before) = (resumed(&store, Stage::Joined), resumed(&store, Stage::Transferred));
     let is_joined = joined_before.units == prepared.spec.layout.units();
     let mut ledger = runs(&prepared, &vfs, is_joined, store.is_complete())?;
@@ -184,7 +190,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
     // What the join took is free again.
     drop(lease);
-    finish(prepared, &store, graph, (&vfs, &budget), &pool, clock, progress)
+    finish(prepared, &store, graph, (&seams, &budget), &pool, clock, progress)
 }
 
 /// A graph that is stored in full, and what else the end of a run tells.
@@ -201,7 +207,7 @@ fn finish(
     prepared: Prepared,
     store: &MappingStore,
     graph: Graph,
-    (vfs, budget): (&Arc<dyn Vfs>, &MemoryBudget),
+    (seams, budget): (&Seams, &MemoryBudget),
     pool: &ThreadPool,
     mut clock: Clock,
     progress: &Progress,
@@ -211,18 +217,12 @@ fn finish(
     let warnings = warnings(&prepared, &joined, sigma);
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
-        let sorting = budget.take("sorting edges", prepared.sizes.sorting)?;
-        let sigmas = pool.install(|| reverse_stage::sigmas(&prepared, store, progress))?;
-        let kernel = bandwidth::kernel(&prepared.resolved.parameters, sigma, sigmas)?;
-        let reverse = pool.install(|| reverse_stage::run(&prepared, store, vfs, &kernel, progress))?;
-        drop(sorting);
-        if reverse.is_some() {
-            clock.lap("reverse", store.bytes_written());
-        }
+        let lap = |stage: &str| clock.lap(stage, store.bytes_written());
+        let weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
         let _lease = budget.take("transfer", prepared.sizes.transfer)?;
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
-        let weighing = Weighing { kernel: &kernel, held_out: measured.held_out.as_ref() };
-        transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, reverse, progress))?;
+        let weighing = Weighing { weigher, held_out: measured.held_out.as_ref(), vfs: &seams.vfs };
+        transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());
     }

@@ -2,14 +2,15 @@
 //!
 //! Distances are those of the stored neighbours, without the cell itself. Connectivities are the weights that a mapping uses, symmetrised
 //! but not normalised, without the diagonal. Columns ascend within a row. Only a store of one part has them: the parts of a larger one are
-//! AnnData of their own, and no matrix of scanpy goes from one to another.
+//! AnnData of their own, and no matrix of scanpy goes from one to another. Kernels of shared neighbours have so many more weights than
+//! neighbours that they are not stored.
 
 use serde_json::{Value, json};
 
 use super::plan::Prepared;
 use super::request::Parameters;
 use crate::error::Result;
-use crate::kernel::Weights;
+use crate::kernel::{KernelMethod, Weights};
 use crate::sink::{ArraySpec, Kind, Layout, Stage, StoreSpec, UnitWriter};
 use crate::types::{DType, NeighborBlock};
 
@@ -18,7 +19,13 @@ const MATRICES: [&str; 2] = ["obsp/distances", "obsp/connectivities"];
 
 /// Whether a mapping with these parameters stores them.
 pub(super) fn is_stored(parameters: &Parameters, self_mapping: bool, graph_only: bool, layout: &Layout) -> bool {
-    self_mapping && !graph_only && layout.parts() == 1 && layout.n_obs() > 0 && !parameters.metric.is_product()
+    let is_shared = KernelMethod::from_name(&parameters.kernel_method).is_some_and(KernelMethod::is_shared);
+    self_mapping
+        && !graph_only
+        && !is_shared
+        && layout.parts() == 1
+        && layout.n_obs() > 0
+        && !parameters.metric.is_product()
 }
 
 /// Whether this store has them.

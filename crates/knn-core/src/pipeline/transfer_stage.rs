@@ -1,21 +1,23 @@
 //! The second pass: the bandwidth is known, so weights are made from the stored neighbours and applied to the reference's columns.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::agreement::{HeldOut, Kept};
-use super::memory::TRANSFER_ROWS;
 use super::payload::{Payload, Results, payloads};
 use super::plan::Prepared;
-use super::reverse_stage::Reverse;
 use super::square::{self, SquareWriter};
+use super::weigher::Weigher;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
-use crate::kernel::{CsrBlock, Entering, Kernel, Weights};
+use crate::kernel::{CsrBlock, Weights};
 use crate::operator::{Asked, LabelStatus, LabelVotes, Labels};
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage, UnitRange, UnitWriter};
 use crate::source::ZarrStore;
+use crate::store::Vfs;
 use crate::types::{NeighborBlock, RowRange};
 
 /// Query cells by the code of their status, for each label column in the order of the keys.
@@ -31,9 +33,9 @@ pub(super) struct Transferred {
 }
 
 /// What weighs neighbours, and whose labels are looked at twice.
-#[derive(Clone, Copy)]
 pub(super) struct Weighing<'a> {
-    pub(super) kernel: &'a Kernel,
+    pub(super) weigher: Weigher,
+    pub(super) vfs: &'a Arc<dyn Vfs>,
     pub(super) held_out: Option<&'a HeldOut>,
 }
 
@@ -41,13 +43,12 @@ pub(super) struct Weighing<'a> {
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
-    weighing: Weighing,
-    mut reverse: Option<Reverse>,
+    Weighing { mut weigher, held_out, vfs }: Weighing,
     progress: &Progress,
 ) -> Result<Transferred> {
     let layout = prepared.spec.layout;
     let label_columns = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).count();
-    let kept = vec![Kept::default(); if weighing.held_out.is_some() { label_columns } else { 0 }];
+    let kept = vec![Kept::default(); if held_out.is_some() { label_columns } else { 0 }];
     let mut transferred = Transferred { labels: vec![Default::default(); label_columns], kept, entries: [0; 2] };
     let mut pass: Option<Pass> = None;
     for unit in 0..layout.units() {
@@ -64,10 +65,10 @@ pub(super) fn run(
         } else {
             let pass = match &mut pass {
                 Some(pass) => pass,
-                none => none.insert(Pass::start(prepared, store, weighing, progress)?),
+                none => none.insert(Pass::start(prepared, store, held_out, progress)?),
             };
             let mut writer = store.begin(Stage::Transferred, unit)?;
-            let counts = pass.unit(layout.unit(unit), (reverse.as_mut(), transferred.entries), &mut writer)?;
+            let counts = pass.unit(layout.unit(unit), (&mut weigher, transferred.entries), &mut writer)?;
             writer.commit(json!(counts))?;
             counts
         };
@@ -77,15 +78,13 @@ pub(super) fn run(
         transferred.entries = counts.entries;
         transferred.kept.iter_mut().zip(&counts.kept).for_each(|(all, unit)| all.add(unit));
     }
-    reverse.map(Reverse::end).transpose()?;
+    weigher.end(prepared, vfs)?;
     Ok(transferred)
 }
 
 struct Pass<'a> {
     prepared: &'a Prepared,
     progress: &'a Progress,
-    kernel: &'a Kernel,
-    self_edges: bool,
     held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
@@ -109,14 +108,7 @@ struct SecondVote {
 
 impl SecondVote {
     /// Weighs the true neighbours of what is held out among these rows.
-    fn weigh(
-        &mut self,
-        held_out: Option<&HeldOut>,
-        rows: RowRange,
-        neighbors: &NeighborBlock,
-        (kernel, self_edges): (&Kernel, bool),
-        entering: Option<Entering>,
-    ) {
+    fn weigh(&mut self, held_out: Option<&HeldOut>, rows: RowRange, neighbors: &NeighborBlock, weigher: &Weigher) {
         self.rows.clear();
         self.weights = CsrBlock { starts: vec![0], ..CsrBlock::default() };
         self.truth.k = neighbors.k;
@@ -124,10 +116,7 @@ impl SecondVote {
         {
             let row = (held_out.row(place) - rows.start) as usize;
             held_out.truth(place, neighbors.row(row), &mut self.truth);
-            let truth = &self.truth;
-            // Which edges enter it is known of the graph that was found only.
-            kernel.weigh(truth, entering, self_edges, |_| truth.ids[0] >= 0, &mut self.one);
-            self.one.normalize();
+            weigher.weigh_again(&self.truth, row, &mut self.one);
             self.weights.columns.extend_from_slice(&self.one.block.columns);
             self.weights.weights.extend_from_slice(&self.one.block.weights);
             self.weights.starts.push(self.weights.columns.len());
@@ -149,15 +138,12 @@ impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         store: &MappingStore,
-        Weighing { kernel, held_out }: Weighing<'a>,
+        held_out: Option<&'a HeldOut>,
         progress: &'a Progress,
     ) -> Result<Self> {
-        let self_edges = prepared.resolved.parameters.self_edges;
         Ok(Self {
             prepared,
             progress,
-            kernel,
-            self_edges,
             held_out,
             store: ZarrStore::open(store.path())?,
             payloads: payloads(prepared, progress)?,
@@ -173,7 +159,7 @@ impl<'a> Pass<'a> {
     fn unit(
         &mut self,
         unit: UnitRange,
-        (mut reverse, before): (Option<&mut Reverse>, [u64; 2]),
+        (weigher, before): (&mut Weigher, [u64; 2]),
         writer: &mut UnitWriter,
     ) -> Result<Transferred> {
         let prefix = self.prepared.spec.layout.prefix(unit.part);
@@ -187,24 +173,18 @@ impl<'a> Pass<'a> {
         }
         let mut next = unit.rows.start;
         while next < unit.rows.end {
-            let mut rows = RowRange::new(next, (next + TRANSFER_ROWS).min(unit.rows.end));
-            let mut entering = None;
-            if let Some(Reverse { reader, symmetrize, .. }) = reverse.as_deref_mut() {
-                let edges = reader.window(next)?;
-                rows.end = rows.end.min(edges.rows().end);
-                entering = Some(Entering { edges, symmetrize: *symmetrize });
-            }
-            next = rows.end;
+            let mut rows = weigher.rows(next, unit.rows.end, self.prepared.spec.k)?;
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
+            weigher.weigh(&mut self.neighbors, &mut self.weights)?;
             let neighbors = &self.neighbors;
-            let is_mapped = |row: usize| neighbors.ids[row * neighbors.k] >= 0;
-            self.kernel.weigh(neighbors, entering, self.self_edges, is_mapped, &mut self.weights);
+            rows.end = rows.start + neighbors.rows() as u64;
+            next = rows.end;
             if let Some(square) = &mut self.square {
                 square.append(neighbors, &self.weights, writer)?;
             }
             self.weights.normalize();
-            self.second.weigh(self.held_out, rows, neighbors, (self.kernel, self.self_edges), entering);
+            self.second.weigh(self.held_out, rows, neighbors, weigher);
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
                 payload.apply((neighbors, &self.weights.block), &mut self.results, writer, &mut label)?;

@@ -1,5 +1,7 @@
 //! Whole mappings by every kernel: one result however they are carried out, and a bandwidth that can be taken to another query.
 
+use std::collections::BTreeMap;
+
 use gigamapper_core::error::Error;
 use gigamapper_core::kernel::KernelMethod;
 use gigamapper_core::pipeline::{LayoutRequest, MapRequest, RunReport, Seams, run_with};
@@ -27,17 +29,28 @@ fn crosses(kernel: KernelMethod) -> bool {
     !kernel.is_within()
 }
 
-/// Maps with blocks, threads and interruptions of all kinds; the files must be the same.
-fn has_one_result(place: &Place, request: &MapRequest, what: &str) {
+/// Maps with other blocks, runs and threads, and perhaps with interruptions; the files must be the same.
+fn has_one_result(place: &Place, request: &MapRequest, what: &str, interrupted: bool) {
     let whole = to(place, request, "whole.zarr");
     map(&whole).unwrap();
     let expected = files(output(&whole));
-    for (block_rows, threads) in [(1, 1), (7, 3), (64, 8)] {
+    // Runs of so few edges are more than can be read side by side.
+    for (block_rows, threads, run_rows) in [(1, 1, Some(3)), (7, 3, Some(100)), (64, 8, None)] {
         let again = MapRequest { threads: Some(threads), ..to(place, request, "again.zarr") };
-        run_with(&again, &Progress::silent(), Seams { block_rows: Some(block_rows), ..quick() }).unwrap();
+        run_with(&again, &Progress::silent(), Seams { block_rows: Some(block_rows), run_rows, ..quick() }).unwrap();
         assert_same(&files(output(&again)), &expected, &format!("{what}, blocks of {block_rows}"));
         remove(place, "again.zarr");
     }
+    if interrupted {
+        is_resumed(place, request, &expected, what);
+    }
+    remove(place, "whole.zarr");
+    let left: Vec<_> = files(&place.outputs()).into_keys().collect();
+    assert_eq!(left, Vec::<String>::new(), "{what}");
+}
+
+/// Cancels again and again, each time later, and resumes.
+fn is_resumed(place: &Place, request: &MapRequest, expected: &BTreeMap<String, Vec<u8>>, what: &str) {
     let mut cancelled = 0;
     for at in (3..).step_by(211) {
         let cut = to(place, request, "cut.zarr");
@@ -52,16 +65,13 @@ fn has_one_result(place: &Place, request: &MapRequest, what: &str) {
             }
             .unwrap();
         }
-        assert_same(&files(output(&cut)), &expected, &format!("{what}, cancelled after {at} calls"));
+        assert_same(&files(output(&cut)), expected, &format!("{what}, cancelled after {at} calls"));
         remove(place, "cut.zarr");
         if ended.is_ok() {
             break;
         }
     }
     assert!(cancelled > 1, "{what}: {cancelled}");
-    remove(place, "whole.zarr");
-    let left: Vec<_> = files(&place.outputs()).into_keys().collect();
-    assert_eq!(left, Vec::<String>::new(), "{what}");
 }
 
 fn remove(place: &Place, name: &str) {
@@ -76,10 +86,11 @@ fn every_kernel_has_one_result_however_it_is_carried_out() {
     for kernel in KernelMethod::ALL {
         if crosses(kernel) {
             let request = by(kernel, &place.request(&query, Some(&reference)));
-            has_one_result(&place, &request, &format!("{} across", kernel.name()));
+            // The others leave nothing between join and transfer.
+            has_one_result(&place, &request, &format!("{} across", kernel.name()), kernel == KernelMethod::Jaccard);
         }
         let request = by(kernel, &place.request(&reference, None));
-        has_one_result(&place, &request, kernel.name());
+        has_one_result(&place, &request, kernel.name(), kernel == KernelMethod::AdaptiveGauss);
     }
 }
 
@@ -91,7 +102,7 @@ fn matrices_of_cells_by_cells_have_one_result_and_are_what_they_say() {
     let layout = Some(LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 1024 });
     for kernel in [KernelMethod::Umap, KernelMethod::ScarchesLocal] {
         let request = MapRequest { layout, ..by(kernel, &place.request(&cells, None)) };
-        has_one_result(&place, &request, kernel.name());
+        has_one_result(&place, &request, kernel.name(), kernel == KernelMethod::Umap);
         let (_, found) = mapped(&request);
         let neighbors = found.neighbors();
         let distances = Csr::read(&request, "distances");
@@ -253,6 +264,66 @@ fn adaptive_weights_are_the_formula() {
             assert!((m[row][column] - raw[column] / total).abs() < 1e-12, "{row} {column}");
         }
     }
+}
+
+#[test]
+fn what_hnoca_knn_leaves_is_what_hnoca_says_of_neighbors() {
+    let place = Place::new();
+    let (query, _) = told(&place, "query", &[0.2, 1.1, 4.0, 6.5]);
+    let (reference, keys) = told(&place, "reference", &[0.0, 1.0, 2.5, 5.0, 9.0]);
+    for of in [None, Some(&query)] {
+        let cells = of.unwrap_or(&reference);
+        let request = MapRequest { n_neighbors: Some(3), ..place.request(cells, of.map(|_| &reference)) };
+        let by = |kernel: &str| {
+            let name = format!("{kernel}-{}.zarr", of.is_some());
+            matrix(&MapRequest { kernel_method: Some(kernel.into()), ..to(&place, &request, &name) }, &keys)
+        };
+        let (all, near, share) = (by("hnoca"), by("hnoca_knn"), by("jaccard"));
+        for row in 0..all.len() {
+            let kept: f64 = (0..5).filter(|&column| near[row][column] > 0.0).map(|column| all[row][column]).sum();
+            let count = near[row].iter().filter(|weight| **weight > 0.0).count();
+            assert_eq!(count, 3, "{row}: the neighbors, in self-mapping with the cell itself");
+            for column in 0..5 {
+                let expected = if near[row][column] > 0.0 { all[row][column] / kept } else { 0.0 };
+                assert!((near[row][column] - expected).abs() < 1e-12, "{row} {column}");
+                // hnoca is the square of jaccard, but for a factor.
+                let (first, here) = (share[row][row.min(4)], share[row][column]);
+                let squared = all[row][column] * first * first - all[row][row.min(4)] * here * here;
+                assert!(squared.abs() < 1e-12, "{row} {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn kernels_that_need_no_distance_take_inner_products() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 81), sample(&place, "reference", 90));
+    for kernel in KernelMethod::ALL.into_iter().filter(|kernel| crosses(*kernel)) {
+        let request = by(kernel, &place.request(&query, Some(&reference)));
+        let name = format!("{}.zarr", kernel.name());
+        let ended = map(&MapRequest { metric: Some("inner_product".into()), ..to(&place, &request, &name) });
+        match ended {
+            Ok(report) => assert!(!kernel.weighs_distances() && report.sigma.is_none(), "{}", kernel.name()),
+            Err(error) => assert!(kernel.weighs_distances() && error.code() == "GM_PARAM", "{error}"),
+        }
+    }
+}
+
+#[test]
+fn one_neighbor_is_enough_to_share() {
+    let place = Place::new();
+    let (query, _) = told(&place, "query", &[0.2, 4.0]);
+    let (reference, keys) = told(&place, "reference", &[0.0, 1.0, 5.0]);
+    let request = MapRequest {
+        n_neighbors: Some(1),
+        kernel_method: Some("jaccard".into()),
+        ..place.request(&query, Some(&reference))
+    };
+    // The first cell has reference cell 0 and itself: the former is 0's own, and 0 and 1 have the latter. s is 2, 1 and 0.
+    let m = matrix(&request, &keys);
+    let raw = [2.0 / 2.0, 1.0 / 3.0];
+    assert!((m[0][0] - raw[0] / (raw[0] + raw[1])).abs() < 1e-12 && m[0][2] == 0.0, "{m:?}");
 }
 
 #[test]

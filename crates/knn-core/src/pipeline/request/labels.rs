@@ -42,6 +42,20 @@ pub struct LearntDistance {
     pub quantile: f64,
 }
 
+impl Default for LabelParameters {
+    fn default() -> Self {
+        Self {
+            subset: Vec::new(),
+            missing: "drop".into(),
+            probabilities: "none".into(),
+            details: false,
+            min_confidence: None,
+            max_distance: None,
+            distance_of: None,
+        }
+    }
+}
+
 impl LabelParameters {
     /// Those of a request; refuses what no store could make valid.
     pub(super) fn resolve(request: &MapRequest) -> Result<(Self, Option<LearntDistance>)> {

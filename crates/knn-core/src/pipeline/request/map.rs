@@ -42,14 +42,15 @@ pub struct MapRequest {
     /// How distances d become weights. `gauss`, the default between two stores: exp(−d²/2σ²), σ the mean of all distances. `umap`, the
     /// default in self-mapping and only there: UMAP's fuzzy simplicial set. `adaptive_gauss`, there too: with a σ of each cell, the root of
     /// the median of its d². `scarches` exp(−d·σ²/4), σ the standard deviation of all distances, and `scarches_local` with that of each cell;
-    /// `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`.
+    /// `inverse_distance` 1/(d + 1e-8); `equal`; or `random`, by `seed`. By the number s of neighbours that two cells share, which needs
+    /// graphs within and between both stores: `jaccard` s/(4k − s), `hnoca` its square, `hnoca_knn` the same for neighbours alone.
     #[serde(alias = "kernel_method")]
     pub kernel_method: Option<String>,
     /// σ of `gauss` or `scarches`, a distance above 0, such as one that an earlier mapping reported. Default: what the kernel takes from all
     /// valid distances of the query.
     pub bandwidth: Option<f64>,
     /// How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
-    /// there counts as 0, or `none`. Within `umap` they are always united.
+    /// there counts as 0, or `none`. Within `umap` they are always united; those that share neighbours are the same both ways.
     pub symmetrize: Option<String>,
     /// Whether a cell votes for itself in self-mapping; default true there.
     #[serde(alias = "self_edges")]
@@ -160,9 +161,6 @@ pub struct LayoutRequest {
     pub part_rows: u64,
 }
 
-/// Kernels that come with later versions.
-const LATER_KERNELS: [&str; 3] = ["jaccard", "hnoca", "hnoca_knn"];
-
 impl MapRequest {
     /// Fills in defaults and refuses values that no store could make valid. Touches no array.
     pub fn resolve(&self) -> Result<Resolved> {
@@ -185,7 +183,7 @@ impl MapRequest {
         let names = KernelMethod::ALL.map(KernelMethod::name);
         let default = if self_mapping { KernelMethod::Umap } else { KernelMethod::Gauss };
         let given = self.kernel_method.as_deref().unwrap_or(default.name());
-        let kernel_method = one_of("kernelMethod", Some(given), &names, &LATER_KERNELS)?;
+        let kernel_method = one_of("kernelMethod", Some(given), &names, &[])?;
         let kernel = KernelMethod::from_name(&kernel_method).unwrap_or(default);
         if kernel.is_within() && !self_mapping {
             return Err(Error::param(
@@ -227,7 +225,7 @@ impl MapRequest {
         }
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
-        if metric.is_product() && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
+        if metric.is_product() && kernel.weighs_distances() && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
             let reason =
                 format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
             return Err(Error::param("metric", metric.name(), reason));
@@ -268,14 +266,25 @@ impl MapRequest {
 
 /// How two directions become one: that of the kernel, or what was asked for.
 fn checked_symmetrize(given: Option<&str>, kernel: KernelMethod, self_mapping: bool) -> Result<String> {
-    let default = if self_mapping { Symmetrize::Max } else { Symmetrize::None };
+    let default = if self_mapping && kernel != KernelMethod::HnocaKnn { Symmetrize::Max } else { Symmetrize::None };
     let names = [Symmetrize::Max, Symmetrize::Mean, Symmetrize::None].map(Symmetrize::name);
     let symmetrize = one_of("symmetrize", Some(given.unwrap_or(default.name())), &names, &[])?;
     if !self_mapping && symmetrize != Symmetrize::None.name() {
         let reason = "only in self-mapping do edges have two directions";
         return Err(Error::param("symmetrize", symmetrize, reason));
     }
-    Ok(if kernel == KernelMethod::Umap { Symmetrize::Union.name().into() } else { symmetrize })
+    if kernel == KernelMethod::HnocaKnn && symmetrize != Symmetrize::None.name() {
+        return Err(Error::param(
+            "symmetrize",
+            symmetrize,
+            "hnoca_knn leaves out what is no neighbor of a cell: take hnoca",
+        ));
+    }
+    Ok(match kernel {
+        KernelMethod::Umap => Symmetrize::Union.name().into(),
+        _ if kernel.is_shared() => Symmetrize::None.name().into(),
+        _ => symmetrize,
+    })
 }
 
 #[cfg(test)]
@@ -300,10 +309,9 @@ mod tests {
     }
 
     #[test]
-    fn a_later_kernel_is_unsupported_and_an_unknown_one_is_a_parameter_error() {
+    fn an_unknown_kernel_is_a_parameter_error() {
         let code =
             |kernel: &str| MapRequest { kernel_method: Some(kernel.into()), ..request() }.resolve().unwrap_err().code();
-        assert_eq!(code("jaccard"), "GM_UNSUPPORTED");
         assert_eq!(code("umpa"), "GM_PARAM");
     }
 
@@ -326,6 +334,12 @@ mod tests {
             MapRequest { kernel_method: Some("umap".into()), ..request() },
             MapRequest { symmetrize: Some("mean".into()), ..request() },
             MapRequest { symmetrize: Some("union".into()), reference: None, ..request() },
+            MapRequest {
+                symmetrize: Some("max".into()),
+                kernel_method: Some("hnoca_knn".into()),
+                reference: None,
+                ..request()
+            },
             MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },

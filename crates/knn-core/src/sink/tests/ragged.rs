@@ -70,7 +70,7 @@ fn a_full_disk_at_any_call_leaves_a_resumable_store() {
             }
         }
         assert!(files(&path) == whole, "after {calls} calls");
-        calls += 7;
+        calls += 29;
     }
     assert!(calls > 400, "{calls}");
 }

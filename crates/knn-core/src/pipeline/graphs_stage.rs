@@ -1,0 +1,268 @@
+//! The other graphs of a mapping: within the reference (xx), within the query (yy), and from the reference to the query (xy).
+//!
+//! Each is a run of its own, found by the same search and stored like any graph, beside the output or in the folder for intermediate files,
+//! until the last unit is transferred. So it is interrupted and resumed as any run is. In self-mapping the four graphs are one, which is
+//! stored already.
+
+use std::path::PathBuf;
+
+use super::plan::{Prepared, planned};
+use super::report::Plan;
+use super::request::{LabelParameters, Parameters, Resolved};
+use super::run::{Seams, run_resolved};
+use super::search_stage::place;
+use super::stored_rows::StoredRows;
+use crate::error::{Error, Result};
+use crate::kernel::{KernelMethod, SharedNeighbors, Sharers, Symmetrize};
+use crate::progress::Progress;
+use crate::sink::{Layout, MappingStore, Stage, StoreSpec};
+use crate::store::Vfs;
+use crate::types::NeighborBlock;
+
+/// Weights that are made at a time at most.
+const BLOCK_WEIGHTS: u64 = 1 << 20;
+
+/// A graph besides that of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Graph {
+    Xx,
+    Yy,
+    Xy,
+}
+
+impl Graph {
+    const ALL: [Self; 3] = [Self::Xx, Self::Yy, Self::Xy];
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Xx => ".xx.zarr",
+            Self::Yy => ".yy.zarr",
+            Self::Xy => ".xy.zarr",
+        }
+    }
+
+    fn path(self, resolved: &Resolved) -> Result<PathBuf> {
+        place(resolved, self.ending())
+    }
+
+    /// The run that finds it.
+    fn request(self, asked: &Resolved) -> Result<Resolved> {
+        let (query, reference) = match self {
+            Self::Xx => (&asked.reference, &asked.reference),
+            Self::Yy => (&asked.query, &asked.query),
+            Self::Xy => (&asked.reference, &asked.query),
+        };
+        let self_mapping = self != Self::Xy;
+        let mut search = asked.search.clone();
+        // An index that was given is one of the reference.
+        search.index = search.index.filter(|_| self == Self::Xx);
+        let output = asked.output.as_ref().map(|_| self.path(asked)).transpose()?;
+        let exists = output.as_ref().is_some_and(|output| output.exists());
+        Ok(Resolved {
+            query: query.clone(),
+            reference: reference.clone(),
+            self_mapping,
+            resume: asked.resume && exists,
+            output,
+            parameters: Parameters {
+                obs_keys: Vec::new(),
+                obsm_keys: Vec::new(),
+                kernel_method: KernelMethod::Gauss.name().into(),
+                kernel_seed: None,
+                bandwidth: None,
+                symmetrize: Symmetrize::None.name().into(),
+                self_edges: self_mapping,
+                labels: LabelParameters::default(),
+                ..asked.parameters.clone()
+            },
+            search,
+            learnt_distance: None,
+            graph_only: true,
+            ..asked.clone()
+        })
+    }
+}
+
+/// The kernel, if it is one of shared neighbours.
+fn method(parameters: &Parameters) -> Option<KernelMethod> {
+    KernelMethod::from_name(&parameters.kernel_method).filter(|method| method.is_shared())
+}
+
+/// The graphs that must be found. With one neighbour in all, a cell has none within its own store but itself.
+fn needed(resolved: &Resolved) -> impl Iterator<Item = Graph> + use<> {
+    let (alone, needed) = (resolved.parameters.n_neighbors < 2, !resolved.self_mapping && is_used(resolved));
+    Graph::ALL.into_iter().filter(move |graph| needed && (!alone || *graph == Graph::Xy))
+}
+
+/// Whether anything is weighed by shared neighbours.
+fn is_used(resolved: &Resolved) -> bool {
+    let Parameters { obs_keys, obsm_keys, .. } = &resolved.parameters;
+    method(&resolved.parameters).is_some() && !(obs_keys.is_empty() && obsm_keys.is_empty())
+}
+
+/// Adds to a plan what the other graphs cost, as `asked` for; fails where one of their runs would refuse to start.
+pub(super) fn add_costs(asked: &Resolved, plan: &mut Plan) -> Result<()> {
+    let mut graph_bytes = 0u64;
+    for graph in needed(asked) {
+        let other = planned(graph.request(asked)?)?;
+        plan.pairs = plan.pairs.saturating_add(other.pairs);
+        plan.read_bytes = plan.read_bytes.saturating_add(other.read_bytes);
+        plan.estimated_seconds += other.estimated_seconds;
+        graph_bytes = graph_bytes.saturating_add(other.disk_bytes);
+        if other.memory.planned > plan.memory.planned {
+            plan.memory = other.memory;
+        }
+    }
+    plan.search.run_bytes = plan.search.run_bytes.saturating_add(graph_bytes);
+    Ok(())
+}
+
+/// Finds the other graphs and takes them into memory. Where nothing is left to transfer they stay as they are.
+pub(super) fn run(
+    prepared: &Prepared,
+    store: &MappingStore,
+    (method, seams): (KernelMethod, &Seams),
+    progress: &Progress,
+) -> Result<Shared> {
+    let layout = prepared.spec.layout;
+    if (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some()) {
+        let (xx, xy) = (Sharers::default(), None);
+        let neighbors = SharedNeighbors::new(method, prepared.spec.k, 0, xx, xy);
+        return Ok(Shared { neighbors, yy: None, block: NeighborBlock::default() });
+    }
+    for graph in needed(&prepared.resolved) {
+        run_resolved(graph.request(&prepared.asked)?, progress, seams.again())?;
+    }
+    let (resolved, n_ref) = (&prepared.resolved, prepared.spec.n_ref);
+    let of_side = |n: u64| {
+        let asked = resolved.layout;
+        Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)
+    };
+    let stored = |graph: Graph| match needed(resolved).any(|needed| needed == graph) {
+        true => {
+            let n = if graph == Graph::Yy { layout.n_obs() } else { n_ref };
+            Ok::<_, Error>(Some(StoredRows::open(&graph.path(resolved)?, of_side(n)?)?))
+        }
+        false => Ok(None),
+    };
+    progress.begin("graphs", 0, 0);
+    let (xx, xy) = if resolved.self_mapping {
+        (sharers(Some(StoredRows::open(store.path(), layout)?), n_ref, n_ref, progress)?, None)
+    } else {
+        let xx = sharers(stored(Graph::Xx)?, n_ref, n_ref, progress)?;
+        (xx, Some(sharers_of_others(stored(Graph::Xy)?, layout.n_obs(), progress)?))
+    };
+    progress.end();
+    let neighbors = SharedNeighbors::new(method, prepared.spec.k, n_ref, xx, xy);
+    Ok(Shared { neighbors, yy: stored(Graph::Yy)?, block: NeighborBlock::default() })
+}
+
+/// Removes the graphs, once everything is transferred.
+pub(super) fn end(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
+    for graph in needed(resolved) {
+        let path = graph.path(resolved)?;
+        // The journal first: a store without one can be overwritten, a journal without a store is in the way of the next.
+        for path in [path.with_added_extension("journal"), path] {
+            if vfs.exists(&path)? {
+                vfs.remove_dir_all(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The transpose of a graph within one store, in which every cell is its own neighbour; without stored rows, its only one.
+fn sharers(mut rows: Option<StoredRows>, n: u64, cells: u64, progress: &Progress) -> Result<Sharers> {
+    let mut sharers = Sharers::new(cells);
+    let alone = |first_row: u64, end: u64| {
+        let rows = (end - first_row) as usize;
+        NeighborBlock { first_row, k: 1, ids: vec![-1; rows], distances: vec![f32::NAN; rows] }
+    };
+    let mut each = |see: &mut dyn FnMut(&NeighborBlock)| match &mut rows {
+        Some(rows) => rows.each(|block| {
+            see(block);
+            progress.check()
+        }),
+        None => {
+            (0..n).step_by(4096).for_each(|row| see(&alone(row, n.min(row + 4096))));
+            Ok(())
+        }
+    };
+    each(&mut |block| sharers.count(block, true))?;
+    sharers.counted()?;
+    each(&mut |block| sharers.enter(block, true))?;
+    sharers.entered();
+    Ok(sharers)
+}
+
+/// The transpose of a graph between two stores.
+fn sharers_of_others(rows: Option<StoredRows>, cells: u64, progress: &Progress) -> Result<Sharers> {
+    let mut rows = rows.ok_or_else(|| Error::internal("a graph that was not found"))?;
+    let mut sharers = Sharers::new(cells);
+    rows.each(|block| {
+        sharers.count(block, false);
+        progress.check()
+    })?;
+    sharers.counted()?;
+    rows.each(|block| {
+        sharers.enter(block, false);
+        progress.check()
+    })?;
+    sharers.entered();
+    Ok(sharers)
+}
+
+/// Shared neighbours, and those of the query cells at hand within the query.
+pub(super) struct Shared {
+    pub(super) neighbors: SharedNeighbors,
+    yy: Option<StoredRows>,
+    block: NeighborBlock,
+}
+
+impl Shared {
+    /// Rows that are weighed together at most: of usual rows, as many as there is room for.
+    pub(super) fn rows(k: u64) -> u64 {
+        (BLOCK_WEIGHTS / (2 * (k + 1) * (k + 1))).max(1)
+    }
+
+    /// Leaves as many of these rows as can be weighed at once, and reads their neighbours within the query. They lie in one part.
+    pub(super) fn prepare(&mut self, yx: &mut NeighborBlock) -> Result<()> {
+        let rows = yx.rows();
+        if let Some(yy) = &mut self.yy {
+            self.block.clone_from(yy.read(yx.first_row, yx.first_row + rows as u64)?);
+        }
+        let fitting = self.neighbors.rows_that_fit(yx, self.within(), BLOCK_WEIGHTS as usize);
+        yx.ids.truncate(fitting * yx.k);
+        yx.distances.truncate(fitting * yx.k);
+        self.block.ids.truncate(fitting * self.block.k);
+        self.block.distances.truncate(fitting * self.block.k);
+        Ok(())
+    }
+
+    /// The neighbours of the prepared rows within the query, where that is another store.
+    pub(super) fn within(&self) -> Option<&NeighborBlock> {
+        self.yy.as_ref().map(|_| &self.block)
+    }
+
+    /// The same of one of these rows, counted within them.
+    pub(super) fn within_row(&self, row: usize) -> Option<NeighborBlock> {
+        self.within().map(|block| NeighborBlock {
+            first_row: block.first_row + row as u64,
+            k: block.k,
+            ids: block.ids[row * block.k..(row + 1) * block.k].to_vec(),
+            distances: block.distances[row * block.k..(row + 1) * block.k].to_vec(),
+        })
+    }
+}
+
+/// Bytes that shared neighbours take in transfer, all threads together.
+pub(super) fn bytes(resolved: &Resolved, spec: &StoreSpec) -> u64 {
+    if !is_used(resolved) {
+        return 0;
+    }
+    let (n_obs, n_ref, k) = (spec.layout.n_obs(), spec.n_ref, spec.k);
+    let between = if resolved.self_mapping { 0 } else { Sharers::bytes(n_obs, n_ref.saturating_mul(k)) };
+    let graphs = Sharers::bytes(n_ref, n_ref.saturating_mul(k + 1)).saturating_add(between);
+    let threads = SharedNeighbors::thread_bytes(n_ref).saturating_mul(resolved.threads as u64);
+    graphs.saturating_add(threads).saturating_add((BLOCK_WEIGHTS + n_ref) * 32)
+}
