@@ -33,6 +33,15 @@ obsKeys?: Array<string>,
  */
 obsmKeys?: Array<string>, 
 /**
+ * Expression of the reference to transfer, as weighted means: `X`, or the name of a layer. Stored where it was found, dense, f32, with the
+ * reference's genes as `var`. Default none.
+ */
+layerKey?: string, 
+/**
+ * Names of the genes whose expression is transferred, in the order of the result. Default all.
+ */
+genes?: Array<string>, 
+/**
  * Neighbours per cell, default 30; in self-mapping it counts the cell itself.
  */
 nNeighbors?: number, 
@@ -341,6 +350,14 @@ obsKeys: Array<string>,
  * Keys of `obsm` to transfer.
  */
 obsmKeys: Array<string>, 
+/**
+ * Expression to transfer: `X` or `layers/<name>`.
+ */
+layerKey: string | null, 
+/**
+ * Genes of it; all where there is none.
+ */
+genes: Array<string>, 
 /**
  * As asked for: in self-mapping it counts the cell itself.
  */

@@ -7,7 +7,6 @@ import { type Command, Option } from "commander";
 import { GigamapperError } from "../errors.js";
 
 const LATER = [
-  "--layer-key <key>",
   "--t <n>",
   "--presence",
   "--presence-groupby <key>",

@@ -26,6 +26,18 @@ impl CsrBlock {
         (&self.columns[range.clone()], &self.weights[range])
     }
 
+    /// A copy of some rows, counted within the block.
+    #[must_use]
+    pub fn part(&self, rows: std::ops::Range<usize>) -> Self {
+        let edges = self.starts[rows.start]..self.starts[rows.end];
+        Self {
+            first_row: self.first_row + rows.start as u64,
+            starts: self.starts[rows.start..=rows.end].iter().map(|start| start - edges.start).collect(),
+            columns: self.columns[edges.clone()].to_vec(),
+            weights: self.weights[edges].to_vec(),
+        }
+    }
+
     /// Empties the block for rows from `first_row` on.
     pub(super) fn clear(&mut self, first_row: u64) {
         self.first_row = first_row;

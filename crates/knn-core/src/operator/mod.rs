@@ -5,10 +5,12 @@
 
 mod categorical;
 mod dense;
+mod expression;
 mod numerical;
 mod presence;
 
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
+pub use expression::{Expression, transfer_expression};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};

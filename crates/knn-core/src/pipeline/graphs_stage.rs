@@ -67,6 +67,8 @@ impl Graph {
             parameters: Parameters {
                 obs_keys: Vec::new(),
                 obsm_keys: Vec::new(),
+                layer_key: None,
+                genes: Vec::new(),
                 kernel_method: KernelMethod::Gauss.name().into(),
                 kernel_seed: None,
                 bandwidth: None,
@@ -96,8 +98,7 @@ fn needed(resolved: &Resolved) -> impl Iterator<Item = Graph> + use<> {
 
 /// Whether anything is weighed by shared neighbours.
 fn is_used(resolved: &Resolved) -> bool {
-    let Parameters { obs_keys, obsm_keys, .. } = &resolved.parameters;
-    method(&resolved.parameters).is_some() && !(obs_keys.is_empty() && obsm_keys.is_empty())
+    method(&resolved.parameters).is_some() && resolved.parameters.transfers()
 }
 
 /// Adds to a plan what the other graphs cost, as `asked` for; fails where one of their runs would refuse to start.

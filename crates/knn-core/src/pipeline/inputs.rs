@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::expression::ExpressionInput;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
@@ -21,6 +22,7 @@ pub(super) struct Inputs {
     pub(super) names: ObsNames,
     pub(super) columns: Vec<ColumnInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
+    pub(super) expression: Option<ExpressionInput>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -79,8 +81,9 @@ impl Inputs {
             .iter()
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
+        let expression = ExpressionInput::open(&reference, parameters)?;
         let names = query.names()?;
-        Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, warnings })
+        Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, expression, warnings })
     }
 
     /// Checks sizes and shard indexes of every array that the run will read, and that no label is missing where that is an error.
@@ -92,6 +95,7 @@ impl Inputs {
         if labels.missing == "error" {
             self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
         }
+        self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
@@ -108,6 +112,10 @@ impl Inputs {
         }
         for (_, rows) in &self.embeddings {
             all.push(rows.fingerprint(FINGERPRINT_SEED)?);
+        }
+        if let Some(expression) = &self.expression {
+            all.push(expression.rows.fingerprint(FINGERPRINT_SEED)?);
+            all.push(xxh3_128(format!("{:?}", expression.genes).as_bytes()));
         }
         Ok(all.into_iter().map(|hash| format!("{hash:032x}")).collect())
     }

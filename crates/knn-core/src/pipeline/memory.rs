@@ -6,24 +6,20 @@ use super::agreement::HeldOut;
 use super::cost::index_bytes;
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::graphs_stage;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
-use super::payload::Results;
 use super::repair_memory::{RepairNeeds, RepairShares};
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
-use super::reverse_memory::{ReverseNeeds, ReverseShares, sigmas_bytes};
+use super::reverse_memory::{ReverseNeeds, ReverseShares};
 use super::routed;
 use super::runs_memory::{Needs, Shares};
 use super::search_stage::MEASURED_QUERIES;
-use super::square::SquareWriter;
+use super::transfer_memory::transfer_parts;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
-use crate::graph::StoredNeighbors;
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
 use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
-use crate::kernel::Weights;
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
@@ -388,47 +384,6 @@ fn block_row_bytes(dim: u64, k: u64) -> u64 {
     2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
 }
 
-/// What transfer takes: the reference's columns, which must be in memory, and one piece of rows.
-fn transfer_parts(
-    resolved: &Resolved,
-    common: &BTreeMap<&'static str, u64>,
-    inputs: &Inputs,
-    spec: &StoreSpec,
-    reverse: Option<&ReverseNeeds>,
-) -> BTreeMap<&'static str, u64> {
-    let threads = resolved.threads as u64;
-    let n_ref = inputs.reference.n_obs();
-    let (mut columns, mut results, mut sums) = (0, 0, 0u64);
-    for input in &inputs.columns {
-        let read = input.column.scratch_bytes(input.column.natural_tile_rows().min(n_ref));
-        let categories = input.column.categories().map_or(0, |categories| categories.len() as u64);
-        columns += n_ref * if categories > 0 { 4 } else { 8 } + read;
-        sums = sums.max(categories * 8);
-        results = results.max(TRANSFER_ROWS * Results::label_bytes(resolved.parameters.labels.top()));
-    }
-    for (_, rows) in &inputs.embeddings {
-        columns += n_ref * rows.dim() as u64 * 4 + rows.scratch_bytes(rows.natural_tile_rows().min(n_ref));
-        sums = sums.max(rows.dim() as u64 * 8);
-    }
-    let width = |array: &ArraySpec| array.row_bytes().unwrap_or(0);
-    results += TRANSFER_ROWS * 2 * spec.arrays.iter().map(width).max().unwrap_or(0);
-    let mut parts = common.clone();
-    parts.insert("reference columns", columns);
-    let edges = TRANSFER_ROWS * (spec.k + 1);
-    let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + Weights::bytes(TRANSFER_ROWS, edges, spec.k + 1);
-    parts.insert("weights", weights + sigmas_bytes(resolved, spec) + SquareWriter::bytes(edges));
-    if let Some(reverse) = reverse {
-        parts.insert("reverse edges", reverse.least());
-    }
-    let shared = graphs_stage::bytes(resolved, spec);
-    if shared > 0 {
-        parts.insert("shared neighbors", shared);
-    }
-    parts.insert("results", results);
-    parts.insert("threads", threads * sums);
-    parts
-}
-
 fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
     if needed <= resolved.memory {
         return Ok(());
@@ -436,7 +391,7 @@ fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static 
     let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
     let hint = match largest {
         "query reading" | "reference reading" => "; a copy by rechunk, which has smaller chunks, would need less",
-        "reference columns" => "; fewer obsKeys or obsmKeys at a time would need less",
+        "reference columns" => "; fewer obsKeys, obsmKeys or genes at a time would need less",
         _ => "",
     };
     Err(Error::Budget {

@@ -1,5 +1,7 @@
 //! What a run stores: the arrays of the output, by stage, with their paths.
 
+use std::sync::Arc;
+
 use super::inputs::Inputs;
 use super::report::OutputArray;
 use super::request::Parameters;
@@ -103,6 +105,10 @@ pub(super) fn arrays(inputs: &Inputs, parameters: &Parameters, k: u64) -> Vec<Ar
             arrays.push(transferred(paths.deviation, Kind::Column(Field::F64)));
         }
     }
+    if let Some(expression) = &inputs.expression {
+        let genes = Arc::clone(&expression.genes);
+        arrays.push(transferred(expression.path.clone(), Kind::Expression { genes }));
+    }
     for (key, rows) in &inputs.embeddings {
         let width = source::RowSource::dim(rows) as u64;
         arrays.push(transferred(embedding_path(key, parameters), Kind::Matrix { dtype: DType::Float32, width }));
@@ -125,6 +131,7 @@ pub(super) fn described(arrays: &[ArraySpec], n_obs: u64) -> Vec<OutputArray> {
                 return Some(OutputArray { path, kind: "csr".into(), shape: vec![n_obs, n_obs], stage });
             }
             Kind::Matrix { width, .. } => ("array", vec![n_obs, *width]),
+            Kind::Expression { genes } => ("dense", vec![n_obs, genes.len() as u64]),
         };
         Some(OutputArray { path: array.path.clone(), kind: kind.into(), shape, stage: array.stage.name().into() })
     };

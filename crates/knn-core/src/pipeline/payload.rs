@@ -1,5 +1,6 @@
 //! A column or embedding of the reference in memory, and what its transfer stores for a piece of query rows.
 
+use super::expression;
 use super::inputs::ColumnInput;
 use super::outputs::{ColumnPaths, column_paths, embedding_path, with_unknown};
 use super::plan::Prepared;
@@ -19,6 +20,7 @@ pub(super) enum Payload {
     Labels(Box<LabelPayload>),
     Numbers { numbers: Vec<f64>, paths: ColumnPaths },
     Embedding { embedding: Embedding, path: String },
+    Expression { expression: expression::Payload, path: String },
 }
 
 /// A column of labels, and what is told of each vote.
@@ -81,6 +83,10 @@ impl Payload {
                 transfer_numbers(numbers, weights, means);
                 writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
                 writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
+            }
+            Self::Expression { expression, path } => {
+                let append = |rows: &[f32]| writer.append(path, little_endian(rows, f32::to_le_bytes, bytes));
+                expression.apply(weights, embedding, append)
             }
             Self::Embedding { embedding: reference, path } => {
                 transfer_embedding(reference, weights, embedding);
@@ -218,6 +224,10 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
         rows.read(RowRange::new(0, n_ref), &mut tile)?;
         let embedding = Embedding { values: tile.values, dim: tile.dim };
         payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
+    }
+    if let Some(input) = &inputs.expression {
+        let path = input.path.clone();
+        payloads.push(Payload::Expression { expression: input.read(progress)?, path });
     }
     Ok(payloads)
 }

@@ -229,8 +229,8 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<
         ));
     }
     let parameters = &resolved.parameters;
-    if !resolved.graph_only && parameters.obs_keys.is_empty() && parameters.obsm_keys.is_empty() {
-        warnings.push("neither obsKeys nor obsmKeys: only neighbors are stored".into());
+    if !resolved.graph_only && !parameters.transfers() {
+        warnings.push("neither obsKeys nor obsmKeys nor layerKey: only neighbors are stored".into());
     }
     if resolved.rounds_queries() {
         warnings.push(

@@ -14,13 +14,15 @@ const ENCODER: u64 = 4 << 20;
 pub fn planned_bytes(spec: &StoreSpec) -> u64 {
     let layout = &spec.layout;
     let rows = layout.n_obs();
-    let padded = layout.units() * layout.inner_rows();
     let (mut objects, mut spool) = (0_u64, 0_u64);
     for array in &spec.arrays {
         let row = array.row_bytes().unwrap_or(NAME_BYTES);
         objects += match array.kind {
             // Each unit may end in an inner chunk that is mostly padding.
-            Kind::Matrix { .. } => (rows + padded) * row + layout.units() * (layout.inner_per_unit() * 16 + 4),
+            Kind::Matrix { .. } | Kind::Expression { .. } => {
+                let (inner, shard) = array.grid(layout);
+                (rows + layout.units() * inner) * row + layout.units() * (shard / inner * 16 + 4)
+            }
             // In files of the units and in chunks.
             Kind::Ragged { dtype, most } => {
                 let bytes = most.saturating_mul(dtype.size().unwrap_or(1) as u64);

@@ -29,11 +29,12 @@ impl Shard {
         array: &ArraySpec,
         layout: &Layout,
     ) -> Result<Self> {
+        let (inner_rows, shard_rows) = array.grid(layout);
         Ok(Self {
             file: AtomicFile::create(vfs, path, worker)?,
             row_bytes: array.row_bytes().ok_or_else(|| Error::internal("a matrix of texts"))?,
-            inner_rows: layout.inner_rows(),
-            inner_chunks: layout.inner_per_unit(),
+            inner_rows,
+            inner_chunks: shard_rows / inner_rows,
             fill: fill_bytes(array.dtype()),
         })
     }

@@ -1,5 +1,7 @@
 //! What a store will hold, said before anything is written.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Layout;
@@ -7,6 +9,9 @@ use super::name::{check_group, check_name};
 use crate::error::{Error, Result};
 use crate::store::Stage;
 use crate::types::DType;
+
+/// Bytes of an inner chunk of expression at most.
+const EXPRESSION_CHUNK: u64 = 8 << 20;
 
 /// A store to be written.
 #[derive(Debug, Clone)]
@@ -47,6 +52,11 @@ pub enum Kind {
         dtype: DType,
         /// How many.
         width: u64,
+    },
+    /// A value for each gene, at `X` or `layers/<name>`; `var` is of these genes.
+    Expression {
+        /// Their names.
+        genes: Arc<Vec<String>>,
     },
     /// Any number of values per row, one behind another: an array of a sparse matrix `obsp/<name>`, its `data`, `indices` or `indptr`. Only a
     /// store of one part has such arrays.
@@ -133,7 +143,7 @@ impl ArraySpec {
         match &self.kind {
             Kind::Column(Field::Categorical { categories, .. }) => codes_dtype(categories.len()),
             Kind::Column(Field::F64) => DType::Float64,
-            Kind::Column(Field::F32) => DType::Float32,
+            Kind::Column(Field::F32) | Kind::Expression { .. } => DType::Float32,
             Kind::Column(Field::Strings) => DType::String,
             Kind::Column(Field::Mask) => DType::Bool,
             Kind::Column(Field::Values(dtype) | Field::Nullable(dtype))
@@ -147,8 +157,29 @@ impl ArraySpec {
         if matches!(self.kind, Kind::Ragged { .. }) {
             return None;
         }
-        let width = if let Kind::Matrix { width, .. } = self.kind { width } else { 1 };
+        let width = self.width().unwrap_or(1);
         self.dtype().size().map(|size| size as u64 * width)
+    }
+
+    /// Values of a row, where it has many.
+    pub(super) fn width(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Matrix { width, .. } => Some(*width),
+            Kind::Expression { genes } => Some(genes.len() as u64),
+            Kind::Column(_) | Kind::Ragged { .. } => None,
+        }
+    }
+
+    /// Rows of an inner chunk and of a shard. Readers decode whole inner chunks, so those of long rows have fewer rows.
+    pub(super) fn grid(&self, layout: &Layout) -> (u64, u64) {
+        let (inner, unit) = (layout.inner_rows(), layout.unit_rows());
+        let Kind::Expression { genes } = &self.kind else { return (inner, unit) };
+        let most = (EXPRESSION_CHUNK / (genes.len().max(1) as u64 * 4)).clamp(1, inner);
+        if layout.units() > 1 {
+            // Shards meet the units, so what is inside divides them.
+            return ((1..=most).rev().find(|rows| unit.is_multiple_of(*rows)).unwrap_or(1), unit);
+        }
+        (most, unit.next_multiple_of(most))
     }
 
     /// Path of the array whose chunks hold the values.
@@ -166,7 +197,7 @@ impl ArraySpec {
         if matches!(self.kind, Kind::Ragged { .. }) {
             return format!("{}/unit-{unit}", self.path);
         }
-        let tail = if matches!(self.kind, Kind::Matrix { .. }) { "/0" } else { "" };
+        let tail = if self.width().is_some() { "/0" } else { "" };
         format!("{}{}/c/{}{tail}", layout.prefix(range.part), self.values(), layout.chunk(range))
     }
 
@@ -190,6 +221,14 @@ impl ArraySpec {
             };
             return check_name(name);
         }
+        if let Kind::Expression { genes } = &self.kind {
+            let is_place = self.path == "X" || (group == "layers" && check_name(name).is_ok());
+            return if is_place && !genes.is_empty() {
+                Ok(())
+            } else {
+                wrong("expression is of genes, at X or in layers")
+            };
+        }
         check_name(name)?;
         match &self.kind {
             Kind::Column(field) => {
@@ -210,7 +249,7 @@ impl ArraySpec {
                     return wrong("a matrix is in obsm, is at least one wide and has no texts");
                 }
             }
-            Kind::Ragged { .. } => {}
+            Kind::Expression { .. } | Kind::Ragged { .. } => {}
         }
         Ok(())
     }

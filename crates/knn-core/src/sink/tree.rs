@@ -16,7 +16,7 @@ pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Nod
     let columns = spec.arrays.iter().filter(|a| a.is_member()).filter_map(|a| a.path.strip_prefix("obs/"));
     let columns = columns.filter(|name| *name != "_index");
     let mut nodes = vec![dataframe("obs", columns.collect()), dict("obsm"), dataframe("var", Vec::new())];
-    nodes.push(strings("var/_index", &[]));
+    nodes.push(strings("var/_index", genes(spec)));
     nodes.extend(["layers", "obsp", "uns", "varm", "varp"].map(dict));
     // Arrays whose length is not known yet come at the end.
     for array in spec.arrays.iter().filter(|array| !matches!(array.kind, Kind::Ragged { .. })) {
@@ -42,6 +42,15 @@ pub(super) fn part_nodes(spec: &StoreSpec, part: u64, status: Status) -> Vec<Nod
     nodes
 }
 
+/// The genes that expression is of; none without any.
+fn genes(spec: &StoreSpec) -> &[String] {
+    let genes = spec.arrays.iter().find_map(|array| match &array.kind {
+        Kind::Expression { genes } => Some(genes.as_slice()),
+        _ => None,
+    });
+    genes.unwrap_or_default()
+}
+
 /// What anndata calls values with a mask.
 fn nullable(dtype: DType) -> &'static str {
     match dtype {
@@ -53,14 +62,12 @@ fn nullable(dtype: DType) -> &'static str {
 
 fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: &Map<String, Value>) -> Node {
     let rows = spec.layout.part_rows_of(part);
-    let (unit, inner) = (spec.layout.unit_rows(), spec.layout.inner_rows());
-    match array.kind {
-        Kind::Matrix { dtype, width } => {
-            sharded(&array.path, &[rows, width], &[unit, width], &[inner, width], dtype, attributes)
+    let (inner, shard) = array.grid(&spec.layout);
+    match array.width() {
+        Some(width) => {
+            sharded(&array.path, &[rows, width], &[shard, width], &[inner, width], array.dtype(), attributes)
         }
-        Kind::Column(_) | Kind::Ragged { .. } => {
-            compressed(&array.values(), &[rows], &[unit], array.dtype(), attributes)
-        }
+        None => compressed(&array.values(), &[rows], &[shard], array.dtype(), attributes),
     }
 }
 

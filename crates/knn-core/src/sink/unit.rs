@@ -42,7 +42,9 @@ impl Open {
         let object = array.object(layout, unit);
         let target = store.path.join(&object);
         let writer = match array.kind {
-            Kind::Matrix { .. } => Writer::Shard(Shard::create(&store.vfs, &target, &store.worker, array, layout)?),
+            Kind::Matrix { .. } | Kind::Expression { .. } => {
+                Writer::Shard(Shard::create(&store.vfs, &target, &store.worker, array, layout)?)
+            }
             Kind::Column(_) => Writer::Column(Column::create(&store.vfs, &target, &store.worker, array)?),
             Kind::Ragged { dtype, .. } => {
                 let size = dtype.size().unwrap_or(1) as u64;

@@ -71,6 +71,11 @@ pub trait RowSource: Send + Sync {
     /// Stored bytes of the whole array, for estimates of cost.
     fn stored_bytes(&self) -> u64;
 
+    /// Stored entries, if the matrix is sparse.
+    fn entries(&self) -> Option<u64> {
+        None
+    }
+
     /// Clears the tile and fills it with exactly these rows, which must lie inside `rows()`.
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()>;
 
@@ -118,6 +123,10 @@ impl RowSource for Arc<dyn RowSource> {
 
     fn stored_bytes(&self) -> u64 {
         self.as_ref().stored_bytes()
+    }
+
+    fn entries(&self) -> Option<u64> {
+        self.as_ref().entries()
     }
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {

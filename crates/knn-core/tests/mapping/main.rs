@@ -10,6 +10,7 @@ mod clusters;
 mod disk;
 mod edges;
 mod gmx;
+mod expression;
 mod golden;
 mod graph;
 mod interruption;

@@ -35,6 +35,12 @@ pub struct MapRequest {
     /// Keys of the reference's `obsm` to transfer, as weighted means. Default none.
     #[serde(alias = "obsm_keys")]
     pub obsm_keys: Option<Vec<String>>,
+    /// Expression of the reference to transfer, as weighted means: `X`, or the name of a layer. Stored where it was found, dense, f32, with the
+    /// reference's genes as `var`. Default none.
+    #[serde(alias = "layer_key")]
+    pub layer_key: Option<String>,
+    /// Names of the genes whose expression is transferred, in the order of the result. Default all.
+    pub genes: Option<Vec<String>>,
     /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -225,7 +231,13 @@ impl MapRequest {
         }
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
-        if metric.is_product() && kernel.weighs_distances() && !(obs_keys.is_empty() && obsm_keys.is_empty()) {
+        let layer_key = layer_path(self.layer_key.as_deref())?;
+        let genes = distinct("genes", self.genes.as_deref())?;
+        if layer_key.is_none() && !genes.is_empty() {
+            return Err(Error::param("genes", genes.join(","), "are of an expression: name it as layerKey"));
+        }
+        let transfers = !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none());
+        if metric.is_product() && kernel.weighs_distances() && transfers {
             let reason =
                 format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
             return Err(Error::param("metric", metric.name(), reason));
@@ -239,6 +251,8 @@ impl MapRequest {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
                 obs_keys,
                 obsm_keys,
+                layer_key,
+                genes,
                 n_neighbors: n_neighbors as u64,
                 kernel_method,
                 bandwidth: self.bandwidth,
@@ -262,6 +276,16 @@ impl MapRequest {
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
+}
+
+/// Where an expression lies that CellMapper calls so: `X`, or a layer.
+fn layer_path(key: Option<&str>) -> Result<Option<String>> {
+    Ok(match key {
+        None => None,
+        Some("") => return Err(Error::param("layerKey", "", "X, or the name of a layer")),
+        Some("X") => Some("X".into()),
+        Some(key) => Some(format!("layers/{}", key.strip_prefix("layers/").unwrap_or(key))),
+    })
 }
 
 /// How two directions become one: that of the kernel, or what was asked for.

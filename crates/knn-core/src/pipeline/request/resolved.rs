@@ -20,6 +20,10 @@ pub struct Parameters {
     pub obs_keys: Vec<String>,
     /// Keys of `obsm` to transfer.
     pub obsm_keys: Vec<String>,
+    /// Expression to transfer: `X` or `layers/<name>`.
+    pub layer_key: Option<String>,
+    /// Genes of it; all where there is none.
+    pub genes: Vec<String>,
     /// As asked for: in self-mapping it counts the cell itself.
     #[cfg_attr(test, ts(type = "number"))]
     pub n_neighbors: u64,
@@ -47,6 +51,13 @@ pub struct Parameters {
     pub metric: Metric,
     /// What decides the result of an approximate search; null for an exact one, which has no choices.
     pub ivf: Option<IvfParameters>,
+}
+
+impl Parameters {
+    /// Whether anything is transferred.
+    pub fn transfers(&self) -> bool {
+        !(self.obs_keys.is_empty() && self.obsm_keys.is_empty() && self.layer_key.is_none())
+    }
 }
 
 /// What decides which neighbours a search by inverted lists finds.

@@ -112,6 +112,10 @@ impl RowSource for CscRows {
         self.turned_bytes().saturating_add(self.matrix.scratch_bytes(self.matrix.major))
     }
 
+    fn entries(&self) -> Option<u64> {
+        Some(self.matrix.entries)
+    }
+
     fn stored_bytes(&self) -> u64 {
         self.matrix.stored_bytes()
     }

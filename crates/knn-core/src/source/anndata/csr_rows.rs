@@ -46,6 +46,10 @@ impl RowSource for CsrRows {
         self.matrix.scratch_bytes(rows)
     }
 
+    fn entries(&self) -> Option<u64> {
+        Some(self.matrix.entries)
+    }
+
     fn stored_bytes(&self) -> u64 {
         self.matrix.stored_bytes()
     }

@@ -19,6 +19,9 @@ use crate::types::RowRange;
 /// More colours than any key has.
 const MOST_COLORS: u64 = 1 << 16;
 
+/// More genes than any genome has, with every isoform.
+const MOST_GENES: u64 = 1 << 20;
+
 /// An AnnData, in whatever format it is stored.
 #[derive(Debug, Clone)]
 pub struct AnnDataStore {
@@ -118,6 +121,20 @@ impl AnnDataStore {
             return Err(self.not_found("obs column", key, self.obs_keys()));
         }
         self.obs.column(self.container(), key, self.n_obs)
+    }
+
+    /// The names of the genes, in their order.
+    pub fn gene_names(&self) -> Result<Vec<String>> {
+        if self.n_vars > MOST_GENES {
+            return Err(Error::schema(self.name(), "var", "shape", format!("more than {MOST_GENES} genes")));
+        }
+        if self.n_vars == 0 {
+            return Ok(Vec::new());
+        }
+        let names = ObsNames::open(self.container(), &Frame::open(self.container(), "var")?.index)?;
+        let mut block = StringBlock::default();
+        names.read(RowRange::new(0, self.n_vars), &mut block)?;
+        Ok(block.iter().map(str::to_owned).collect())
     }
 
     /// The names of the cells.
