@@ -245,7 +245,9 @@ mod tests {
         let mut buffer = RunBuffer::new(form.shape());
         let mut runs = Vec::new();
         for (number, some) in edges(rows).chunks(cut).enumerate() {
-            some.iter().for_each(|&(source, target, value)| form.push(source, target, value, &mut buffer).unwrap());
+            for &(source, target, value) in some {
+                form.push(source, target, value, &mut buffer).unwrap();
+            }
             let path = folder.join(format!("{cut}-{most}-{number}"));
             buffer.commit(&vfs, &path, "w").unwrap();
             runs.push(Run::open(&path, form.shape()).unwrap());

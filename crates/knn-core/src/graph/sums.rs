@@ -8,7 +8,7 @@ use crate::types::NeighborBlock;
 pub const SUM_GRANULE: u64 = 65_536;
 
 /// Partial sums of distances, by granule of 65 536 query rows: the sum over rows of the sum over that row's neighbours, and the sum of
-/// squared deviations from the granule's mean, updated row by row (Chan, Golub and LeVeque 1983), because a plain sum of squares would
+/// squared deviations from the granule's mean, updated row by row (Chan and others 1983), because a plain sum of squares would
 /// lose what distances far from 0 differ by. Serialised with exact bits, so that a resumed run continues with the same sums.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DistanceSums {

@@ -1,6 +1,6 @@
 //! Kernels of shared neighbours: how many cells are neighbours of both ends, whatever their distances.
 //!
-//! s = A_yx·A_xxᵀ + A_yy·A_xyᵀ counts reference cells that a query cell y has as neighbours and a reference cell x as well, and query cells
+//! `s = A_yx·A_xxᵀ + A_yy·A_xyᵀ` counts reference cells that a query cell y has as neighbours and a reference cell x as well, and query cells
 //! likewise; within one store every cell is its own neighbour. `jaccard` is s / (4k − s), `hnoca` its square (CellMapper 0.2.6), where k is
 //! the number of stored neighbours of a query cell, and `hnoca_knn` the same for the stored neighbours alone. In self-mapping the four graphs
 //! are one. Where k is 1 there, a cell shares all with itself, and 4k − s is taken as 1 instead of 0.
@@ -89,7 +89,9 @@ impl Sharers {
 fn each(block: &NeighborBlock, own: bool, mut see: impl FnMut(usize, u64)) {
     for row in 0..block.rows() {
         let (ids, number) = (block.row(row).0, block.first_row + row as u64);
-        ids.iter().for_each(|&id| see(id as usize, number));
+        for &id in ids {
+            see(id as usize, number);
+        }
         if own {
             see(number as usize, number);
         }
@@ -134,7 +136,9 @@ impl SharedNeighbors {
         if ids.is_empty() {
             return;
         }
-        ids.iter().for_each(|&id| see(self.xx.of(id as u64)));
+        for &id in ids {
+            see(self.xx.of(id as u64));
+        }
         let Some(xy) = &self.xy else { return see(self.xx.of(number)) };
         if let Some(yy) = yy {
             yy.row(row).0.iter().for_each(|&id| see(xy.of(id as u64)));
@@ -179,8 +183,9 @@ impl SharedNeighbors {
             let is_self = self.xy.is_none();
             found.retain(|(cell, _)| ids.contains(&i64::from(*cell)) || (is_self && i64::from(*cell) == own));
         }
-        touched.iter().for_each(|&cell| of[cell as usize] = 0);
-        touched.clear();
+        for cell in touched.drain(..) {
+            of[cell as usize] = 0;
+        }
         found
     }
 
@@ -206,9 +211,13 @@ mod tests {
 
     fn sharers(cells: u64, blocks: &[NeighborBlock], own: bool) -> Sharers {
         let mut sharers = Sharers::new(cells);
-        blocks.iter().for_each(|block| sharers.count(block, own));
+        for block in blocks {
+            sharers.count(block, own);
+        }
         sharers.counted().unwrap();
-        blocks.iter().for_each(|block| sharers.enter(block, own));
+        for block in blocks {
+            sharers.enter(block, own);
+        }
         sharers.entered();
         sharers
     }

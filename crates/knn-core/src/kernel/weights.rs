@@ -158,7 +158,9 @@ impl Kernel {
         };
         let parts: Vec<_> = tasks.into_par_iter().map(of_task).collect();
         weights.clear(neighbors.first_row);
-        parts.iter().for_each(|part| weights.append(part));
+        for part in &parts {
+            weights.append(part);
+        }
     }
 
     fn weigh_row(
@@ -275,7 +277,9 @@ impl Weights {
             let of_row = &mut weights[start..end];
             let total: f64 = of_row.iter().sum();
             if total > 0.0 {
-                of_row.iter_mut().for_each(|weight| *weight /= total);
+                for weight in of_row {
+                    *weight /= total;
+                }
             } else {
                 columns.drain(start..end);
                 weights.drain(start..end);

@@ -132,19 +132,19 @@ pub(super) fn run(
         return Ok(Shared { neighbors, yy: None, block: NeighborBlock::default() });
     }
     for graph in needed(&prepared.resolved) {
-        run_resolved(graph.request(&prepared.asked)?, progress, seams.again())?;
+        run_resolved(graph.request(&prepared.asked)?, progress, seams)?;
     }
     let (resolved, n_ref) = (&prepared.resolved, prepared.spec.n_ref);
     let of_side = |n: u64| {
         let asked = resolved.layout;
         Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)
     };
-    let stored = |graph: Graph| match needed(resolved).any(|needed| needed == graph) {
-        true => {
-            let n = if graph == Graph::Yy { layout.n_obs() } else { n_ref };
-            Ok::<_, Error>(Some(StoredRows::open(&graph.path(resolved)?, of_side(n)?)?))
+    let stored = |graph: Graph| {
+        if !needed(resolved).any(|needed| needed == graph) {
+            return Ok::<_, Error>(None);
         }
-        false => Ok(None),
+        let n = if graph == Graph::Yy { layout.n_obs() } else { n_ref };
+        Ok(Some(StoredRows::open(&graph.path(resolved)?, of_side(n)?)?))
     };
     progress.begin("graphs", 0, 0);
     let (xx, xy) = if resolved.self_mapping {
@@ -179,15 +179,15 @@ fn sharers(mut rows: Option<StoredRows>, n: u64, cells: u64, progress: &Progress
         let rows = (end - first_row) as usize;
         NeighborBlock { first_row, k: 1, ids: vec![-1; rows], distances: vec![f32::NAN; rows] }
     };
-    let mut each = |see: &mut dyn FnMut(&NeighborBlock)| match &mut rows {
-        Some(rows) => rows.each(|block| {
+    let mut each = |see: &mut dyn FnMut(&NeighborBlock)| {
+        let Some(rows) = &mut rows else {
+            (0..n).step_by(4096).for_each(|row| see(&alone(row, n.min(row + 4096))));
+            return Ok(());
+        };
+        rows.each(|block| {
             see(block);
             progress.check()
-        }),
-        None => {
-            (0..n).step_by(4096).for_each(|row| see(&alone(row, n.min(row + 4096))));
-            Ok(())
-        }
+        })
     };
     each(&mut |block| sharers.count(block, true))?;
     sharers.counted()?;

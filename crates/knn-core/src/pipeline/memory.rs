@@ -53,13 +53,8 @@ pub(super) struct Sizes {
     pub(super) leased: u64,
     /// The order of work of a search by lists; none for an exact one.
     pub(super) order: Option<Order>,
-    /// What transfer takes, and sorting edges before it.
-    pub(super) transfer: u64,
-    pub(super) sorting: u64,
-    /// Bytes on disk of the edges that are sorted.
-    pub(super) edge_bytes: u64,
-    /// Where weights are symmetrised, how much of the edges is in memory.
-    pub(super) reverse: Option<ReverseShares>,
+    /// What the stages behind the join take.
+    pub(super) after: AfterJoin,
     /// What a repair of neighbours takes, where there may be one.
     pub(super) repair: Option<RepairShares>,
     /// In the order of lists and with a repair, bytes for runs while queries are sorted, and those of them for what is found.
@@ -68,6 +63,18 @@ pub(super) struct Sizes {
     /// Rows of a run, where a test says how many.
     pub(super) run_rows: Option<u64>,
     pub(super) memory: MemoryPlan,
+}
+
+/// Bytes of the stages behind the join.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AfterJoin {
+    /// Of transfer, and of sorting edges before it.
+    pub(super) transfer: u64,
+    pub(super) sorting: u64,
+    /// On disk, of the edges that are sorted.
+    pub(super) edge_bytes: u64,
+    /// Where weights are symmetrised, how much of the edges is in memory.
+    pub(super) reverse: Option<ReverseShares>,
 }
 
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
@@ -89,10 +96,10 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         }
         None => share_slabs(resolved, inputs, spec, &common, transfer.clone())?,
     };
-    sizes.transfer = transfer.values().sum();
+    sizes.after.transfer = transfer.values().sum();
     if let Some(reverse) = reverse {
         fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
-        reverse.enter(resolved.memory, sizes.transfer, &mut sizes);
+        reverse.enter(resolved.memory, sizes.after.transfer, &mut sizes);
     }
     Ok(sizes)
 }
@@ -161,10 +168,7 @@ fn share_slabs(
         reference_passes: passes,
         leased: planned,
         order: None,
-        transfer: 0,
-        sorting: 0,
-        edge_bytes: 0,
-        reverse: None,
+        after: AfterJoin::default(),
         repair: None,
         run_bytes: 0,
         found_bytes: 0,
@@ -284,10 +288,7 @@ fn share_lists(
         reference_passes: 1,
         leased,
         order: Some(order),
-        transfer: 0,
-        sorting: 0,
-        edge_bytes: 0,
-        reverse: None,
+        after: AfterJoin::default(),
         repair: shared.map(|(shares, _)| shares),
         run_bytes: shares.run_bytes,
         found_bytes: if through_runs { needs.of_found(shares.run_bytes) } else { 0 },

@@ -14,5 +14,5 @@ pub fn plan_neighbors(request: &NeighborsRequest) -> Result<Plan> {
 
 /// Finds the neighbours of every query cell and stores them. What is committed stays, whatever happens.
 pub fn neighbors(request: &NeighborsRequest, progress: &Progress) -> Result<RunReport> {
-    run_resolved(request.resolve()?, progress, Seams::default())
+    run_resolved(request.resolve()?, progress, &Seams::default())
 }

@@ -125,7 +125,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     };
     let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
     // The runs of one stage are gone before the next one's are written.
-    search.run_bytes = search.run_bytes.max(sizes.edge_bytes);
+    search.run_bytes = search.run_bytes.max(sizes.after.edge_bytes);
     let pairs = cost::pairs(parameters, extent);
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);

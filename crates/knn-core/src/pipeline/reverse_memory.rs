@@ -97,11 +97,11 @@ impl ReverseNeeds {
     /// Enters the shares into the sizes of a run, in which transfer takes `transfer` bytes with the least.
     pub(super) fn enter(&self, memory: u64, transfer: u64, sizes: &mut Sizes) {
         let shares = self.share(memory, transfer);
-        sizes.transfer = transfer + self.bytes(shares.window_edges) - self.least();
-        sizes.sorting = self.stage_bytes(shares.run_edges);
-        sizes.edge_bytes = self.run_bytes(&shares);
-        sizes.reverse = Some(shares);
-        let highest = sizes.transfer.max(sizes.sorting);
+        sizes.after.transfer = transfer + self.bytes(shares.window_edges) - self.least();
+        sizes.after.sorting = self.stage_bytes(shares.run_edges);
+        sizes.after.edge_bytes = self.run_bytes(&shares);
+        sizes.after.reverse = Some(shares);
+        let highest = sizes.after.transfer.max(sizes.after.sorting);
         if highest > sizes.memory.planned {
             let parts = &mut sizes.memory.parts;
             parts.clear();

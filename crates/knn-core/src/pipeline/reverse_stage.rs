@@ -40,7 +40,7 @@ fn folder(resolved: &Resolved) -> Result<PathBuf> {
 
 /// Where runs would go nothing else may be. A run that goes on finds its own there.
 pub(super) fn check(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
-    if prepared.sizes.reverse.is_none() || prepared.resolved.resume {
+    if prepared.sizes.after.reverse.is_none() || prepared.resolved.resume {
         return Ok(());
     }
     RunLedger::check(vfs, &folder(&prepared.resolved)?)
@@ -54,7 +54,7 @@ pub(super) fn run(
     kernel: &Kernel,
     progress: &Progress,
 ) -> Result<Option<Reverse>> {
-    let Some(shares) = prepared.sizes.reverse else { return Ok(None) };
+    let Some(shares) = prepared.sizes.after.reverse else { return Ok(None) };
     let (folder, layout, run) = (folder(&prepared.resolved)?, prepared.spec.layout, &prepared.spec.run);
     let is_done = (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some());
     if is_done {

@@ -61,11 +61,6 @@ impl Default for Seams {
 }
 
 impl Seams {
-    /// The same for another run.
-    pub(super) fn again(&self) -> Self {
-        Self { vfs: Arc::clone(&self.vfs), ..*self }
-    }
-
     fn replace(&self, sizes: &mut Sizes) {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
@@ -77,12 +72,13 @@ impl Seams {
 }
 
 /// [`run`] through other seams.
+#[expect(clippy::needless_pass_by_value, reason = "seams are made for one run, and given to it")]
 pub fn run_with(request: &MapRequest, progress: &Progress, seams: Seams) -> Result<RunReport> {
-    run_resolved(request.resolve()?, progress, seams)
+    run_resolved(request.resolve()?, progress, &seams)
 }
 
 /// The run of a request that is resolved.
-pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams) -> Result<RunReport> {
+pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seams) -> Result<RunReport> {
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
@@ -190,7 +186,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: Seams
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
     // What the join took is free again.
     drop(lease);
-    finish(prepared, &store, graph, (&seams, &budget), &pool, clock, progress)
+    finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
 }
 
 /// A graph that is stored in full, and what else the end of a run tells.
@@ -219,7 +215,7 @@ fn finish(
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
         let weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
-        let _lease = budget.take("transfer", prepared.sizes.transfer)?;
+        let _lease = budget.take("transfer", prepared.sizes.after.transfer)?;
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
         let weighing = Weighing { weigher, held_out: measured.held_out.as_ref(), vfs: &seams.vfs };
         transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;

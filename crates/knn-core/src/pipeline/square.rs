@@ -53,7 +53,8 @@ fn numbers(n_obs: u64, k: u64) -> DType {
     if n_obs.saturating_mul(2 * k + 1) < 1 << 31 { DType::Int32 } else { DType::Int64 }
 }
 
-/// `uns/neighbors`. As in scanpy, the number of neighbours counts the cell itself.
+/// `uns/neighbors`. As in scanpy, the number of neighbours counts the cell itself. It does not say `use_rep`, because scanpy would look for
+/// that embedding here.
 pub(super) fn uns(prepared: &Prepared) -> Value {
     let parameters = &prepared.resolved.parameters;
     json!({
@@ -63,7 +64,6 @@ pub(super) fn uns(prepared: &Prepared) -> Value {
             "n_neighbors": prepared.spec.k + 1,
             "method": parameters.kernel_method,
             "metric": parameters.metric.name(),
-            "use_rep": parameters.use_rep,
             "random_state": 0,
         },
     })

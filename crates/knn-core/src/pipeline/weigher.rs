@@ -49,7 +49,7 @@ impl Weigher {
             lap("graphs");
             return Ok(Self::Shared(Box::new(shared)));
         }
-        let _lease = budget.take("sorting edges", prepared.sizes.sorting)?;
+        let _lease = budget.take("sorting edges", prepared.sizes.after.sorting)?;
         let sigmas = reverse_stage::sigmas(prepared, store, progress)?;
         let kernel = bandwidth::kernel(parameters, sigma, sigmas)?;
         let reverse = reverse_stage::run(prepared, store, &seams.vfs, &kernel, progress)?;
