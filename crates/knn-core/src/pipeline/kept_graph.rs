@@ -87,7 +87,7 @@ pub(super) fn keep(
     };
     let run = |resume| {
         let found = NeighborsRequest { resume: Some(resume), overwrite: Some(!resume), ..found.clone() };
-        run_resolved(found.resolve()?, progress, seams.clone())
+        run_resolved(found.resolve()?, progress, seams)
     };
     let begun = resolved.resume && (seams.vfs.exists(&store)? || seams.vfs.exists(&journal)?);
     match run(begun) {
