@@ -106,6 +106,8 @@ pub(super) fn clear(vfs: &std::sync::Arc<dyn Vfs>, path: &Path, worker: &str) ->
         write_atomic(vfs, &path.join("zarr.json"), worker, &document_bytes(&document))?;
     }
     vfs.remove_dir_all(&journal)?;
+    // A journal that came back beside another run's store would be taken for that run's.
+    vfs.sync_dir(path.parent().unwrap_or(Path::new("")))?;
     if vfs.exists(path)? {
         for (name, is_folder) in vfs.list(path)? {
             match is_folder {

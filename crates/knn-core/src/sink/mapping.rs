@@ -16,8 +16,7 @@ use super::unit::UnitWriter;
 use super::uns::Uns;
 use crate::error::{Error, Result};
 use crate::store::{
-    AtomicFile, Header, Journal, Lock, Record, Stage, Status, Vfs, hash_file, make_dirs, remove_temporaries,
-    write_atomic,
+    AtomicFile, Header, Journal, Lock, Record, Stage, Status, Vfs, hash_file, make_dirs, recover, write_atomic,
 };
 
 /// A mapped store that this process writes. Others are kept out by its lock until it is dropped.
@@ -158,6 +157,8 @@ impl MappingStore {
         }
         let records = journals.into_iter().flat_map(|journal| journal.records);
         if complete {
+            // The process that finished it may have been killed before that was durable.
+            vfs.sync_dir(path)?;
             let store = Self::shared(vfs, path, spec, worker, lock, true);
             store.shared.state().committed.extend(records.map(|r| ((r.stage, r.unit), Arc::new(r))));
             if store.missing().is_some() {
@@ -171,7 +172,7 @@ impl MappingStore {
         }
         for folder in [path, &folder] {
             if vfs.exists(folder)? {
-                remove_temporaries(&*vfs, folder)?;
+                recover(&*vfs, folder)?;
             }
         }
         let mut committed = BTreeMap::new();

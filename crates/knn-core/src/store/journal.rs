@@ -147,7 +147,10 @@ impl Journal {
                 }
             }
         }
-        Ok(Self { file: vfs.append(path)?, path: path.to_path_buf(), broken: false })
+        let mut file = vfs.append(path)?;
+        // Whoever opens it trusts its lines; the process that wrote the last may have been killed before it was durable.
+        file.sync()?;
+        Ok(Self { file, path: path.to_path_buf(), broken: false })
     }
 
     /// Appends a record and makes it durable: from here on the unit is committed.

@@ -55,8 +55,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // If it stays, the next run sees that this process has ended.
-        let _ = self.vfs.remove_file(&self.path);
+        // Once more if it fails, because this process may want it again. If it stays, the next run sees that this process has ended.
+        let _ = self.vfs.remove_file(&self.path).or_else(|_| self.vfs.remove_file(&self.path));
     }
 }
 

@@ -7,6 +7,7 @@ mod agreement;
 mod append;
 mod cells;
 mod clusters;
+mod crash;
 mod disk;
 mod edges;
 mod gmx;
