@@ -16,6 +16,7 @@ describe("what is public", () => {
       "Kernel",
       "Neighbors",
       "ReferenceIndex",
+      "clean",
       "doctor",
       "inspect",
       "isGigamapperError",
@@ -23,6 +24,7 @@ describe("what is public", () => {
       "plan",
       "rechunk",
       "sentences",
+      "verify",
     ]);
   });
 
@@ -47,8 +49,11 @@ describe("what is public", () => {
       "ArrayReport",
       "BackendState",
       "CategoryAgreement",
+      "CleanReport",
+      "CleanRequest",
       "ColumnReport",
       "Cpu",
+      "DamagedObject",
       "Doctor",
       "GraphDescription",
       "Hop",
@@ -59,8 +64,10 @@ describe("what is public", () => {
       "IndexRequest",
       "Inspection",
       "IvfParameters",
+      "Kept",
       "LabelAgreement",
       "LayoutRequest",
+      "Leftover",
       "MachineMemory",
       "MapRequest",
       "MatrixReport",
@@ -80,6 +87,9 @@ describe("what is public", () => {
       "SkippedNode",
       "StageReport",
       "StoreReport",
+      "UnitRows",
+      "VerifyReport",
+      "VerifyRequest",
     ]);
   });
 

@@ -15,6 +15,7 @@ export interface NativeBinding {
   describeIndex(path: string): Promise<string>;
   inspect(path: string): Promise<string>;
   doctor(): Promise<string>;
+  clean(request: string): Promise<string>;
   Task: new () => NativeTask;
   GraphReader: new (path: string) => NativeGraphReader;
 }
@@ -27,6 +28,7 @@ export interface NativeTask {
   neighbors: Verb;
   buildIndex: Verb;
   rechunk: Verb;
+  verify: Verb;
   cancel(): void;
 }
 

@@ -6,7 +6,14 @@
  */
 
 import { wrongParameter } from "./errors.js";
-import type { IndexRequest, MapRequest, NeighborsRequest, RechunkRequest } from "./generated.js";
+import type {
+  CleanRequest,
+  IndexRequest,
+  MapRequest,
+  NeighborsRequest,
+  RechunkRequest,
+  VerifyRequest,
+} from "./generated.js";
 import type { ProgressListener } from "./progress.js";
 
 /** What every call takes. */
@@ -62,6 +69,20 @@ export interface RechunkOptions
     Limits,
     CallOptions,
     ProgressOptions {}
+
+/** Options of {@link verify}. */
+export interface VerifyOptions extends CallOptions, ProgressOptions {
+  /** Make a damaged store one that `resume` repairs. */
+  repair?: VerifyRequest["repair"] | undefined;
+}
+
+/** Options of {@link clean}. */
+export interface CleanOptions extends CallOptions {
+  /** Remove what is found; else it is only told. */
+  yes?: CleanRequest["yes"] | undefined;
+  /** Unfinished stores and indexes too, with all that `resume` would go on with. */
+  unfinished?: CleanRequest["unfinished"] | undefined;
+}
 
 /** The two stores of a mapping. */
 export interface Stores {

@@ -143,7 +143,9 @@ impl Work {
             let follows = match record.stage {
                 Stage::Trained => true,
                 Stage::Added => record.rows[0] == next && record.rows[1] >= next,
-                Stage::Routed | Stage::Found | Stage::Joined | Stage::Transferred | Stage::Copied => false,
+                Stage::Routed | Stage::Found | Stage::Joined | Stage::Transferred | Stage::Copied | Stage::Finished => {
+                    false
+                }
             };
             if !present || !follows {
                 break;

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod append;
+mod clean;
 mod cost;
 mod doctor;
 mod finished;
@@ -34,11 +35,13 @@ mod run;
 mod runs_memory;
 mod search_stage;
 mod transfer_stage;
+mod verify;
 mod work_rows;
 #[cfg(test)]
 mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
+pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use index::{build_index, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
@@ -51,3 +54,4 @@ pub use request::{
     Parameters, RechunkRequest, Resolved, ResolvedIndex, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};
+pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -8,14 +8,15 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
-    IndexRequest, IvfParameters, LabelAgreement, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
-    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RechunkReport, RechunkRequest,
-    RunReport, SearchPlan, Side, StageReport,
+    BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, Doctor, IndexDescription, IndexParameters,
+    IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement, LayoutRequest, Leftover, MachineMemory,
+    MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, RecallReport, RechunkReport,
+    RechunkRequest, RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
 use crate::progress::ProgressEvent;
+use crate::sink::{DamagedObject, UnitRows};
 use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport};
 
 const HEADER: &str = "/**
@@ -51,6 +52,14 @@ fn rendered() -> String {
         declaration::<IndexDescription>(),
         declaration::<RechunkRequest>(),
         declaration::<RechunkReport>(),
+        declaration::<VerifyRequest>(),
+        declaration::<VerifyReport>(),
+        declaration::<DamagedObject>(),
+        declaration::<UnitRows>(),
+        declaration::<CleanRequest>(),
+        declaration::<CleanReport>(),
+        declaration::<Leftover>(),
+        declaration::<Kept>(),
         declaration::<GraphDescription>(),
         declaration::<ProgressEvent>(),
         declaration::<Inspection>(),

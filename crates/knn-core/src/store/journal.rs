@@ -36,6 +36,8 @@ pub enum Stage {
     Transferred,
     /// The rows are copied from another store.
     Copied,
+    /// All metadata is written but for the root, which comes next.
+    Finished,
 }
 
 /// The first line of a journal.
@@ -122,6 +124,7 @@ impl Stage {
             Self::Joined => "join",
             Self::Transferred => "transfer",
             Self::Copied => "rechunk",
+            Self::Finished => "finalise",
         }
     }
 }
@@ -165,6 +168,15 @@ impl Journal {
         self.file.sync()?;
         self.broken = false;
         Ok(())
+    }
+
+    /// Writes a journal anew with some of its records, at one moment.
+    pub fn rewrite(vfs: &Arc<dyn Vfs>, path: &Path, worker: &str, header: &Header, records: &[Record]) -> Result<()> {
+        let mut bytes = line(header)?;
+        for record in records {
+            bytes.extend(line(record)?);
+        }
+        write_atomic(vfs, path, worker, &bytes).map(|_| ())
     }
 
     /// Reads a journal; `None` if there is none, or if it was torn within its first line.

@@ -6,6 +6,7 @@
 mod agreement;
 mod append;
 mod cells;
+mod clean;
 mod clusters;
 mod crash;
 mod disk;
@@ -29,4 +30,5 @@ mod refusals;
 mod repair;
 mod sample;
 mod search;
+mod verify;
 mod zarr;
