@@ -112,6 +112,8 @@ enum Thing {
     Running,
     /// The journal of an index that is not sealed.
     Building,
+    /// Something that cannot be read, or of a newer version: nothing of it is touched.
+    Unknown,
 }
 
 impl Search {
@@ -174,8 +176,9 @@ impl Search {
         // Whatever is removed below takes the lock and gives it back.
         let (standing, lock_bytes) = (Lock::standing(&*self.vfs, &lock)?, self.vfs.len(&lock)?.unwrap_or(0));
         let thing = self.thing(&path)?;
+        let is_ours = !matches!(thing, Thing::None | Thing::Unknown);
         let is_journal = self.is_journal(&journal)?;
-        let known = thing != Thing::None || is_journal || self.vfs.exists(&runs)?;
+        let known = is_ours || is_journal || self.vfs.exists(&runs)?;
         if matches!(thing, Thing::Running | Thing::Building) {
             if !self.unfinished {
                 self.keep(&path, "unfinished: resume goes on with it");
@@ -188,22 +191,29 @@ impl Search {
                 });
             }
         }
-        if thing == Thing::None && is_journal {
+        // A store whose root is damaged is repaired with its journal.
+        let is_gone = thing == Thing::None && !self.vfs.exists(&path)?;
+        if is_gone && is_journal {
             let bytes = self.bytes(&journal)?;
             self.leave(&journal, "journal", bytes, |vfs| {
                 let _lock = Lock::take(vfs, &lock)?;
                 vfs.remove_dir_all(&journal)
             });
         }
-        let resumes = thing == Thing::Running && !self.unfinished;
-        if !resumes && self.vfs.exists(&runs.join("runs.ndjson"))? && RunLedger::check(&*self.vfs, &runs).is_ok() {
+        let needless = match thing {
+            Thing::Finished => true,
+            Thing::None => is_gone,
+            Thing::Running | Thing::Building => self.unfinished,
+            Thing::Unknown => false,
+        };
+        if needless && self.vfs.exists(&runs.join("runs.ndjson"))? && RunLedger::check(&*self.vfs, &runs).is_ok() {
             let bytes = self.bytes(&runs)?;
             self.leave(&runs, "runs", bytes, |vfs| {
                 let _lock = Lock::take(vfs, &beside(&runs, ".lock"))?;
                 RunLedger::remove(&**vfs, &runs)
             });
         }
-        for inside in [Some(&path).filter(|_| thing != Thing::None), Some(&journal).filter(|_| is_journal)] {
+        for inside in [Some(&path).filter(|_| is_ours), Some(&journal).filter(|_| is_journal)] {
             if let Some(inside) = inside.filter(|inside| inside.is_dir()) {
                 self.temporaries(inside, &lock)?;
             }
@@ -235,7 +245,7 @@ impl Search {
     fn leave(&mut self, path: &Path, kind: &str, bytes: u64, remove: impl FnOnce(&Arc<dyn Vfs>) -> Result<()>) {
         match if self.yes { remove(&self.vfs) } else { Ok(()) } {
             Ok(()) => {
-                self.report.leftovers.push(Leftover { path: path.display().to_string(), kind: kind.into(), bytes })
+                self.report.leftovers.push(Leftover { path: path.display().to_string(), kind: kind.into(), bytes });
             }
             Err(error) => self.keep(path, &error.to_string()),
         }
@@ -247,15 +257,16 @@ impl Search {
 
     fn thing(&self, path: &Path) -> Result<Thing> {
         let vfs = &*self.vfs;
-        if Manifest::read(vfs, path).is_ok_and(|manifest| manifest.is_some()) {
-            return Ok(Thing::Finished);
+        match Manifest::read(vfs, path) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Thing::Finished),
+            Err(_) => return Ok(Thing::Unknown),
         }
         match find(vfs, path) {
             Ok(Found::Ours { complete: true, .. }) => return Ok(Thing::Finished),
             Ok(Found::Ours { complete: false, .. }) => return Ok(Thing::Running),
             Ok(Found::Absent | Found::Empty | Found::Foreign) => {}
-            // Of a version that is not known here: nothing of it is touched.
-            Err(_) => return Ok(Thing::Finished),
+            Err(_) => return Ok(Thing::Unknown),
         }
         let build = beside(path, ".journal").join("build.ndjson");
         Ok(if Journal::read(vfs, &build).is_ok_and(|journal| journal.is_some()) {

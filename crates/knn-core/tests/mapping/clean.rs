@@ -125,6 +125,22 @@ fn unfinished_work_goes_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_cannot_be_read_is_kept_with_its_journal() {
+    let place = Place::new();
+    let running = stopped(&place, "damaged.zarr");
+    map(&MapRequest { resume: Some(true), ..running.clone() }).unwrap();
+    std::fs::write(output(&running).join("zarr.json"), b"{").unwrap();
+    let index = place.outputs().join("x.gmx");
+    std::fs::create_dir_all(place.outputs().join("x.gmx.journal")).unwrap();
+    std::fs::create_dir(&index).unwrap();
+    std::fs::write(index.join("manifest.json"), b"{").unwrap();
+    std::fs::write(index.join(".lists.bin.tmp-build"), b"").unwrap();
+    let before = files(&place.outputs());
+    assert_eq!(cleaned(&place.outputs(), true, true).leftovers, []);
+    assert_same(&files(&place.outputs()), &before, "damaged");
+}
+
+#[test]
 fn what_a_process_holds_is_kept() {
     let place = Place::new();
     let running = stopped(&place, "running.zarr");
