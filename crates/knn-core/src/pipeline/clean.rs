@@ -135,7 +135,7 @@ impl Search {
                 available: Vec::new(),
             });
         }
-        if self.thing(&path)? == Thing::None && there[0] && !there[1] && self.vfs.len(&path)?.is_none() {
+        if self.thing(&path) == Thing::None && there[0] && !there[1] && self.vfs.len(&path)?.is_none() {
             return self.below(&path, 0);
         }
         self.around(folder, name)
@@ -150,7 +150,7 @@ impl Search {
             let path = folder.join(&name);
             if let Some(of) = of.filter(|of| !of.is_empty()) {
                 names.insert(of.to_owned());
-            } else if is_folder && self.thing(&path)? != Thing::None {
+            } else if is_folder && self.thing(&path) != Thing::None {
                 names.insert(name);
             } else if is_folder && depth < DEEPEST && !is_store(&path) {
                 self.below(&path, depth + 1)?;
@@ -175,20 +175,20 @@ impl Search {
         }
         // Whatever is removed below takes the lock and gives it back.
         let (standing, lock_bytes) = (Lock::standing(&*self.vfs, &lock)?, self.vfs.len(&lock)?.unwrap_or(0));
-        let thing = self.thing(&path)?;
+        let thing = self.thing(&path);
         let is_ours = !matches!(thing, Thing::None | Thing::Unknown);
         let is_journal = self.is_journal(&journal)?;
         let known = is_ours || is_journal || self.vfs.exists(&runs)?;
         if matches!(thing, Thing::Running | Thing::Building) {
-            if !self.unfinished {
-                self.keep(&path, "unfinished: resume goes on with it");
-            } else {
+            if self.unfinished {
                 let kind = if thing == Thing::Running { "store" } else { "index" };
                 let bytes = self.bytes(&path)? + self.bytes(&journal)?;
                 self.leave(&path, kind, bytes, |vfs| match thing {
                     Thing::Running => sink::discard(vfs, &path),
                     _ => index::discard(vfs, &path),
                 });
+            } else {
+                self.keep(&path, "unfinished: resume goes on with it");
             }
         }
         // A store whose root is damaged is repaired with its journal.
@@ -255,25 +255,21 @@ impl Search {
         self.report.kept.push(Kept { path: path.display().to_string(), reason: reason.into() });
     }
 
-    fn thing(&self, path: &Path) -> Result<Thing> {
+    fn thing(&self, path: &Path) -> Thing {
         let vfs = &*self.vfs;
         match Manifest::read(vfs, path) {
             Ok(None) => {}
-            Ok(Some(_)) => return Ok(Thing::Finished),
-            Err(_) => return Ok(Thing::Unknown),
+            Ok(Some(_)) => return Thing::Finished,
+            Err(_) => return Thing::Unknown,
         }
         match find(vfs, path) {
-            Ok(Found::Ours { complete: true, .. }) => return Ok(Thing::Finished),
-            Ok(Found::Ours { complete: false, .. }) => return Ok(Thing::Running),
+            Ok(Found::Ours { complete: true, .. }) => return Thing::Finished,
+            Ok(Found::Ours { complete: false, .. }) => return Thing::Running,
             Ok(Found::Absent | Found::Empty | Found::Foreign) => {}
-            Err(_) => return Ok(Thing::Unknown),
+            Err(_) => return Thing::Unknown,
         }
         let build = beside(path, ".journal").join("build.ndjson");
-        Ok(if Journal::read(vfs, &build).is_ok_and(|journal| journal.is_some()) {
-            Thing::Building
-        } else {
-            Thing::None
-        })
+        if Journal::read(vfs, &build).is_ok_and(|journal| journal.is_some()) { Thing::Building } else { Thing::None }
     }
 
     /// Whether a folder holds the journal of a store, and no more.

@@ -157,8 +157,11 @@ pub fn reopen(vfs: &Arc<dyn Vfs>, path: &Path, checked: &Checked) -> Result<bool
     Ok(true)
 }
 
+/// Of each unit of each stage what was written last.
+type Written = BTreeMap<(Stage, u64), Record>;
+
 /// The journal of the run that is at `path`: its header, and of each unit what was written last.
-fn begun(vfs: &dyn Vfs, path: &Path) -> Result<(Header, BTreeMap<(Stage, u64), Record>)> {
+fn begun(vfs: &dyn Vfs, path: &Path) -> Result<(Header, Written)> {
     let store = path.display().to_string();
     let missing = |kind: &str, key: &Path| Error::NotFound {
         store: store.clone(),

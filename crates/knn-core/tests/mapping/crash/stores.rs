@@ -17,9 +17,7 @@ use super::{Op, Scenario, killed, power_cut, record};
 
 const STORE: &str = "mapped.zarr";
 
-fn small() -> Option<LayoutRequest> {
-    Some(LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 64 })
-}
+const SMALL: LayoutRequest = LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 64 };
 
 /// Three units in two parts, with a column and an embedding; no reference is self-mapping.
 pub(super) fn exact(place: &Place, to_itself: bool) -> MapRequest {
@@ -27,7 +25,7 @@ pub(super) fn exact(place: &Place, to_itself: bool) -> MapRequest {
     MapRequest {
         obs_keys: Some(vec!["cell type".into()]),
         obsm_keys: Some(vec!["X_umap".into()]),
-        layout: small(),
+        layout: Some(SMALL),
         ..place.request(&query, (!to_itself).then_some(&reference))
     }
 }
@@ -36,7 +34,7 @@ pub(super) fn exact(place: &Place, to_itself: bool) -> MapRequest {
 pub(super) fn lists(place: &Place, order: &str, to_itself: bool) -> MapRequest {
     let (query, reference) = (with_gaps(place, "query", 81, 5, 1), with_gaps(place, "reference", 120, 5, 2));
     let request = by_lists(place, &query, (!to_itself).then_some(&reference), 4);
-    MapRequest { n_neighbors: Some(6), layout: small(), order: Some(order.into()), ..request }
+    MapRequest { n_neighbors: Some(6), layout: Some(SMALL), order: Some(order.into()), ..request }
 }
 
 /// The request in another folder, on another disk.
@@ -98,9 +96,12 @@ fn killed_and_cut_anywhere(
     request: &MapRequest,
     dies_after: impl Fn(usize, &Op) -> bool + Send + Sync + 'static,
 ) {
-    let log = killed(&State::default(), dies_after, |vfs, root, resumes| match resumes {
-        false => drop(run(request, vfs, root).unwrap_err()),
-        true => again(request, &vfs, root),
+    let log = killed(&State::default(), dies_after, |vfs, root, resumes| {
+        if resumes {
+            again(request, &vfs, root);
+        } else {
+            run(request, vfs, root).unwrap_err();
+        }
     });
     explore(name, request, State::default(), log);
 }
