@@ -16,6 +16,7 @@ describe("what is public", () => {
       "Kernel",
       "Neighbors",
       "ReferenceIndex",
+      "clean",
       "doctor",
       "inspect",
       "isGigamapperError",
@@ -24,6 +25,7 @@ describe("what is public", () => {
       "presence",
       "rechunk",
       "sentences",
+      "verify",
     ]);
   });
 
@@ -48,8 +50,11 @@ describe("what is public", () => {
       "ArrayReport",
       "BackendState",
       "CategoryAgreement",
+      "CleanReport",
+      "CleanRequest",
       "ColumnReport",
       "Cpu",
+      "DamagedObject",
       "Doctor",
       "GraphDescription",
       "Hop",
@@ -60,9 +65,11 @@ describe("what is public", () => {
       "IndexRequest",
       "Inspection",
       "IvfParameters",
+      "Kept",
       "LabelAgreement",
       "LabelParameters",
       "LayoutRequest",
+      "Leftover",
       "MachineMemory",
       "MapRequest",
       "MatrixReport",
@@ -84,6 +91,9 @@ describe("what is public", () => {
       "SkippedNode",
       "StageReport",
       "StoreReport",
+      "UnitRows",
+      "VerifyReport",
+      "VerifyRequest",
     ]);
   });
 

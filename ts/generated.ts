@@ -1368,6 +1368,179 @@ warnings: Array<string>,
 run: string, };
 
 /**
+ * A request to verify a store or an index. Unknown fields are refused.
+ */
+export type VerifyRequest = { 
+/**
+ * A store that gigamapper wrote, with its journal beside it, or an index.
+ */
+path: string, 
+/**
+ * Make a damaged store one that `resume` repairs: what is damaged is struck from its journal, and it says `running` until then. An
+ * index is built again instead, so for one this is `GM_PARAM`.
+ */
+repair?: boolean, };
+
+/**
+ * What was verified, and what is damaged.
+ */
+export type VerifyReport = { 
+/**
+ * What was verified.
+ */
+path: string, 
+/**
+ * `store` or `index`.
+ */
+kind: string, 
+/**
+ * Whether it says that it is finished.
+ */
+complete: boolean, 
+/**
+ * Hash of the run that wrote it.
+ */
+run: string, 
+/**
+ * Files that were read.
+ */
+objects: number, 
+/**
+ * Bytes that they were written with.
+ */
+bytes: number, 
+/**
+ * Those that are not what was written.
+ */
+damaged: Array<DamagedObject>, 
+/**
+ * Units of a store that are damaged, or not there yet: what a resumed run computes. None of an index.
+ */
+units: Array<UnitRows>, 
+/**
+ * Files in a finished store or index that no run wrote there: no damage, but nobody reads them.
+ */
+unknown: Array<string>, 
+/**
+ * Whether the store was made one that `resume` repairs.
+ */
+reopened: boolean, 
+/**
+ * What to do now; none where all is well.
+ */
+remedy: string | null, 
+/**
+ * Seconds that it took.
+ */
+seconds: number, };
+
+/**
+ * An object that is not what was written.
+ */
+export type DamagedObject = { 
+/**
+ * Path inside the store or index.
+ */
+object: string, 
+/**
+ * The array that it is of, inside its part; of metadata the path of the node.
+ */
+array: string, 
+/**
+ * What is wrong with it.
+ */
+reason: string, };
+
+/**
+ * The rows of one unit of one stage.
+ */
+export type UnitRows = { 
+/**
+ * `join`, `transfer` or `rechunk`; `finalise` is all metadata.
+ */
+stage: string, 
+/**
+ * Number of the unit.
+ */
+unit: number, 
+/**
+ * The part that it is in: `dataset_<part>` where there are several.
+ */
+part: number, 
+/**
+ * First row and one past the last, of the whole store.
+ */
+rows: [number, number], };
+
+/**
+ * A request to clean up. Unknown fields are refused.
+ */
+export type CleanRequest = { 
+/**
+ * Stores, indexes, or folders below which they are.
+ */
+paths: Array<string>, 
+/**
+ * Remove what is found; else it is only told.
+ */
+yes?: boolean, 
+/**
+ * Unfinished stores and indexes too, with all that `resume` would go on with.
+ */
+unfinished?: boolean, };
+
+/**
+ * What was found, and whether it was removed.
+ */
+export type CleanReport = { 
+/**
+ * What is not needed, in the order of the paths.
+ */
+leftovers: Array<Leftover>, 
+/**
+ * Bytes of it.
+ */
+bytes: number, 
+/**
+ * Whether it was removed.
+ */
+removed: boolean, 
+/**
+ * Unfinished work, what a process has the lock of, and what could not be removed.
+ */
+kept: Array<Kept>, };
+
+/**
+ * Something that is not needed.
+ */
+export type Leftover = { 
+/**
+ * Where it is.
+ */
+path: string, 
+/**
+ * `lock`, `temporary`, `runs`, `journal`, `store` or `index`.
+ */
+kind: string, 
+/**
+ * Bytes of it, with all that goes with it.
+ */
+bytes: number, };
+
+/**
+ * Something that stays, and why.
+ */
+export type Kept = { 
+/**
+ * Where it is.
+ */
+path: string, 
+/**
+ * Why.
+ */
+reason: string, };
+
+/**
  * What a stored graph holds.
  */
 export type GraphDescription = { 

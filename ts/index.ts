@@ -3,6 +3,7 @@
  * declared memory budget. Everything public is listed here; a test compares the list.
  */
 
+export { clean } from "./clean.js";
 export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export type * from "./generated.js";
@@ -17,6 +18,7 @@ export { ReferenceIndex } from "./reference-index.js";
 export type {
   AppendOptions,
   CallOptions,
+  CleanOptions,
   IndexOptions,
   IndexPlanOptions,
   Limits,
@@ -28,5 +30,7 @@ export type {
   ProgressOptions,
   RechunkOptions,
   Stores,
+  VerifyOptions,
 } from "./request.js";
 export { sentences } from "./sentence.js";
+export { verify } from "./verify.js";

@@ -15,6 +15,7 @@ export interface NativeBinding {
   describeIndex(path: string): Promise<string>;
   inspect(path: string): Promise<string>;
   doctor(): Promise<string>;
+  clean(request: string): Promise<string>;
   Task: new () => NativeTask;
   GraphReader: new (path: string) => NativeGraphReader;
 }
@@ -28,6 +29,7 @@ export interface NativeTask {
   buildIndex: Verb;
   rechunk: Verb;
   presence: Verb;
+  verify: Verb;
   cancel(): void;
 }
 

@@ -6,7 +6,15 @@
  */
 
 import { wrongParameter } from "./errors.js";
-import type { IndexRequest, MapRequest, NeighborsRequest, PresenceRequest, RechunkRequest } from "./generated.js";
+import type {
+  CleanRequest,
+  IndexRequest,
+  MapRequest,
+  NeighborsRequest,
+  PresenceRequest,
+  RechunkRequest,
+  VerifyRequest,
+} from "./generated.js";
 import type { ProgressListener } from "./progress.js";
 
 /** What every call takes. */
@@ -69,6 +77,20 @@ export interface PresenceOptions
     Limits,
     CallOptions,
     ProgressOptions {}
+
+/** Options of {@link verify}. */
+export interface VerifyOptions extends CallOptions, ProgressOptions {
+  /** Make a damaged store one that `resume` repairs. */
+  repair?: VerifyRequest["repair"] | undefined;
+}
+
+/** Options of {@link clean}. */
+export interface CleanOptions extends CallOptions {
+  /** Remove what is found; else it is only told. */
+  yes?: CleanRequest["yes"] | undefined;
+  /** Unfinished stores and indexes too, with all that `resume` would go on with. */
+  unfinished?: CleanRequest["unfinished"] | undefined;
+}
 
 /** The two stores of a mapping. */
 export interface Stores {

@@ -1,5 +1,7 @@
 """Other people's readers open a mapped store without a warning, and find what an AnnData should hold."""
 
+from pathlib import Path
+
 import anndata
 import numpy as np
 import scanpy
@@ -66,3 +68,18 @@ def test_every_part_is_an_anndata(parts):
     for part in each:
         assert "bulk_labels_pred" in part.obs
         assert part.obsm["X_umap_pred"].shape == (part.n_obs, 2)
+
+
+def test_parts_are_opened_lazily_one_by_one(parts):
+    root = zarr.open_group(parts, mode="r", use_consolidated=True)
+    names, first = [], 0
+    for part in sorted(root.group_keys(), key=lambda name: int(name.removeprefix("dataset_"))):
+        lazy = read_lazy(parts / part)
+        distances = lazy.obsm["knn_distances"]
+        assert distances.shape[0] == lazy.n_obs and not isinstance(distances, np.ndarray)
+        # A slice reads its own rows only.
+        np.testing.assert_array_equal(np.asarray(distances[3:5]), root[f"{part}/obsm/knn_distances"][3:5])
+        names.extend(lazy.obs_names)
+        first += lazy.n_obs
+    query = anndata.read_zarr(Path(__file__).parents[1] / "fixtures/pbmc/query.zarr")
+    assert names == list(query.obs_names) and first == 200

@@ -4,7 +4,7 @@ import { type GigamapperErrorCode, isGigamapperError } from "../errors.js";
 import type { Terminal } from "./terminal.js";
 
 /** 0 is success. Commander's own complaints are usage errors. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, terminated: 75, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failure: 1, usage: 2, damaged: 3, terminated: 75, interrupted: 130 } as const;
 
 const BY_CODE: Record<GigamapperErrorCode, number> = {
   GM_PARAM: 2,

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { wrongParameter } from "../errors.js";
+import { registerClean } from "./clean.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
@@ -14,6 +15,7 @@ import { registerPlan } from "./plan.js";
 import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
 import { Terminal } from "./terminal.js";
+import { registerVerify } from "./verify.js";
 
 /** Runs the command line `args` (without node and script) and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -59,6 +61,8 @@ function build(json: boolean): Command {
   registerPlan(program);
   registerInspect(program);
   registerRechunk(program);
+  registerVerify(program);
+  registerClean(program);
   registerDoctor(program);
   registerDemo(program);
   return program;

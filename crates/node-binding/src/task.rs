@@ -87,6 +87,17 @@ impl Task {
         self.start(env, request, on_progress, pipeline::presence)
     }
 
+    /// `VerifyRequest` to `VerifyReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn verify<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::verify)
+    }
+
     /// Asks the run to stop at the next tile. What was committed is kept.
     #[napi(catch_unwind)]
     pub fn cancel(&self) {

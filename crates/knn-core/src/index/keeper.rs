@@ -15,7 +15,7 @@ use super::kept::{KeptLayout, MOST_KEPT};
 use super::manifest::{GraphRecord, Manifest};
 use super::work::{WORKER, Work};
 use crate::error::{Error, Result};
-use crate::store::{AtomicFile, Lock, Vfs, hash_bytes, remove_temporaries};
+use crate::store::{AtomicFile, Lock, Vfs, hash_bytes, recover};
 
 /// What an index is that keeps so many neighbours of each row, where `run` is what it is without.
 pub(super) fn kept_run(run: &str, neighbors: u32) -> String {
@@ -62,7 +62,7 @@ impl GraphKeeper {
             let reason = "it was replaced while its graph was to be made".into();
             return Err(Error::Stale { path: path.to_path_buf(), reason });
         }
-        remove_temporaries(&**vfs, path)?;
+        recover(&**vfs, path)?;
         let layout = KeptLayout { rows: manifest.rows, neighbors };
         let mut file = AtomicFile::create(vfs, &path.join(manifest.file_name(GRAPH)), WORKER)?;
         file.write_all(&layout.header())?;

@@ -59,4 +59,4 @@ pub use route::Router;
 pub use rows::round_to_halves;
 pub use sample::Sampler;
 pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, training_warning};
-pub use work::Start;
+pub use work::{Start, discard};

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
     FAN_IN, Header, Journal, Lock, ObjectRecord, Record, Run, RunBuffer, RunShape, Stage, Vfs, Written, is_temporary,
-    make_dirs, merge, remove_temporaries, standing,
+    make_dirs, merge, recover, standing,
 };
 
 /// One process builds an index, so its temporary files need no other name.
@@ -83,6 +83,8 @@ impl Work {
                     if manifest.run != spec.run && Some(&manifest.run) != spec.kept_run.as_ref() {
                         return stale("the index is of other rows or parameters");
                     }
+                    // The process that sealed it may have been killed before that was durable.
+                    recover(&**vfs, path)?;
                     clear_folder(&**vfs, &folder, is_work)?;
                     return Ok(Begun::Sealed(Box::new(manifest)));
                 }
@@ -142,9 +144,13 @@ impl Work {
             let follows = match record.stage {
                 Stage::Trained => true,
                 Stage::Added => record.rows[0] == next && record.rows[1] >= next,
-                Stage::Routed | Stage::Found | Stage::Joined | Stage::Reversed | Stage::Transferred | Stage::Copied => {
-                    false
-                }
+                Stage::Routed
+                | Stage::Found
+                | Stage::Joined
+                | Stage::Reversed
+                | Stage::Transferred
+                | Stage::Copied
+                | Stage::Finished => false,
             };
             if !present || !follows {
                 break;
@@ -153,14 +159,14 @@ impl Work {
             whole.push(record);
         }
         let names: BTreeSet<String> = whole.iter().flat_map(names_of).collect();
-        remove_temporaries(&*self.vfs, &self.folder)?;
+        recover(&*self.vfs, &self.folder)?;
         for (name, is_folder) in self.vfs.list(&self.folder)? {
             if !is_folder && name != JOURNAL && !names.contains(&name) {
                 self.vfs.remove_file(&self.folder.join(name))?;
             }
         }
         if self.vfs.exists(&self.path)? {
-            remove_temporaries(&*self.vfs, &self.path)?;
+            recover(&*self.vfs, &self.path)?;
         }
         *self.records.lock().unwrap_or_else(PoisonError::into_inner) = whole;
         Ok(())
@@ -259,6 +265,8 @@ impl Work {
 
     /// Removes what is left of other generations than the one of `manifest`, which is sealed, and of the work on any.
     pub(super) fn tidy(vfs: &dyn Vfs, path: &Path, manifest: &Manifest) -> Result<()> {
+        // The process that wrote the manifest may have been killed before its name was durable.
+        recover(vfs, path)?;
         for (name, is_folder) in vfs.list(path)? {
             if !is_folder && name != MANIFEST && is_file(&name) && !manifest.files.contains_key(&name) {
                 vfs.remove_file(&path.join(name))?;
@@ -326,6 +334,19 @@ fn check_ours(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<()
 fn clear_folder(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<()> {
     check_ours(vfs, folder, ours)?;
     vfs.remove_dir_all(folder)
+}
+
+/// Removes the index at `path` with all that is left of building it, a stale lock included; nothing need be there. `GM_EXISTS` if
+/// anything there is not ours, or a process is writing it.
+pub fn discard(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<()> {
+    let folder = beside(path, ".journal")?;
+    for left in [path, &folder, &beside(path, ".lock")?] {
+        if vfs.exists(left)? {
+            let _lock = Work::lock(vfs, path)?;
+            return clear(&**vfs, path, &folder);
+        }
+    }
+    Ok(())
 }
 
 /// Removes an index and the work on it, its manifest first: what a kill leaves is no index.

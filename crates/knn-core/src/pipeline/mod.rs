@@ -7,6 +7,7 @@
 mod agreement;
 mod append;
 mod bandwidth;
+mod clean;
 mod cost;
 mod doctor;
 mod expression;
@@ -45,12 +46,14 @@ mod square;
 mod stored_rows;
 mod transfer_memory;
 mod transfer_stage;
+mod verify;
 mod weigher;
 mod work_rows;
 #[cfg(test)]
 mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
+pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
@@ -65,3 +68,4 @@ pub use request::{
     ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};
+pub use verify::{VerifyReport, VerifyRequest, verify};

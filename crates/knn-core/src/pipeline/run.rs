@@ -157,7 +157,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     drop(search);
     drop((built, opened));
     if !store.is_complete() {
-        search_stage::end(&prepared, &*vfs)?;
+        search_stage::end(&prepared, &vfs)?;
     }
     if joined.is_some() || !is_found {
         clock.lap("join", store.bytes_written());
@@ -181,6 +181,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (joined, _) => joined.unwrap_or_default(),
     };
+    if !store.is_complete() {
+        search_stage::settle(&prepared, &*vfs)?;
+    }
 
     let resumed_units = joined_before.units + transferred_before.units;
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
@@ -259,7 +262,7 @@ fn runs(prepared: &Prepared, vfs: &Arc<dyn Vfs>, is_joined: bool, is_complete: b
     if prepared.sizes.run_bytes > 0 && !is_joined {
         return RunLedger::open(vfs, folder, run, resume).map(Some);
     }
-    if !is_complete && vfs.exists(folder)? {
+    if !is_complete && RunLedger::is_left(&**vfs, folder)? {
         RunLedger::open(vfs, folder, run, false)?.end()?;
     }
     Ok(None)

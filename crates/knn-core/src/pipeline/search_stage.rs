@@ -14,7 +14,7 @@ use crate::budget::MemoryBudget;
 use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
 use crate::index::{
-    IndexBuilder, IndexSpec, Io, IvfIndex, KeptBlock, KeptGraph, ListType, Manifest, Probes, Sampler, Start,
+    IndexBuilder, IndexSpec, Io, IvfIndex, KeptBlock, KeptGraph, ListType, Manifest, Probes, Sampler, Start, discard,
     round_to_halves,
 };
 use crate::join::{Calibration, DEFAULT_LOSS, Links, ListJoin, Ordered, Repairs, Target, Theirs, join_slab};
@@ -74,13 +74,20 @@ pub(super) fn built(
 }
 
 /// Removes the run's own index, which nobody looks at once the last query is joined.
-pub(super) fn end(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
+pub(super) fn end(prepared: &Prepared, vfs: &Arc<dyn Vfs>) -> Result<()> {
     let resolved = &prepared.resolved;
     if resolved.parameters.ivf.is_none() || resolved.search.index.is_some() {
         return Ok(());
     }
-    let path = place(resolved, ".index.gmx")?;
-    if vfs.exists(&path)? { vfs.remove_dir_all(&path) } else { Ok(()) }
+    discard(vfs, &place(resolved, ".index.gmx")?)
+}
+
+/// Makes durable that nothing is left of the search, before the store is finished: afterwards nobody looks for it any more.
+pub(super) fn settle(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
+    if prepared.resolved.parameters.ivf.is_none() {
+        return Ok(());
+    }
+    vfs.sync_dir(runs_folder(&prepared.resolved)?.parent().unwrap_or(Path::new("")))
 }
 
 /// What decides the bytes of an index.

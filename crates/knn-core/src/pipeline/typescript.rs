@@ -8,14 +8,16 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, CategoryAgreement, Cpu, Doctor, IndexDescription, IndexParameters, IndexPlan, IndexReport,
-    IndexRequest, IvfParameters, LabelAgreement, LabelParameters, LayoutRequest, MachineMemory, MapRequest, MemoryPlan,
-    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport,
-    RechunkReport, RechunkRequest, RunReport, SearchPlan, Side, StageReport,
+    BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, Doctor, IndexDescription, IndexParameters,
+    IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement, LabelParameters, LayoutRequest,
+    Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan,
+    PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RunReport, SearchPlan, Side,
+    StageReport, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
 use crate::progress::ProgressEvent;
+use crate::sink::{DamagedObject, UnitRows};
 use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport};
 
 const HEADER: &str = "/**
@@ -54,6 +56,14 @@ fn rendered() -> String {
         declaration::<RechunkReport>(),
         declaration::<PresenceRequest>(),
         declaration::<PresenceReport>(),
+        declaration::<VerifyRequest>(),
+        declaration::<VerifyReport>(),
+        declaration::<DamagedObject>(),
+        declaration::<UnitRows>(),
+        declaration::<CleanRequest>(),
+        declaration::<CleanReport>(),
+        declaration::<Leftover>(),
+        declaration::<Kept>(),
         declaration::<GraphDescription>(),
         declaration::<ProgressEvent>(),
         declaration::<Inspection>(),

@@ -107,7 +107,11 @@ impl Column {
             }
             encoder.write_all(&piece[..read]).map_err(failed)?;
         }
-        encoder.finish().map_err(failed)?.seal()
+        let sealed = encoder.finish().map_err(failed)?.seal()?;
+        drop(content);
+        // What cannot be removed would stay beside a finished store.
+        self.spool.vfs.remove_file(&self.spool.path)?;
+        Ok(sealed)
     }
 }
 

@@ -7,25 +7,32 @@ use serde_json::Value;
 
 use super::tree::document_bytes;
 use crate::error::{Error, Result};
-use crate::store::{Journal, MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
+use crate::store::{Journal, Lock, MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
 
 /// Far above the consolidated metadata of a billion cells.
 const MOST_BYTES: u64 = 1 << 28;
 
 /// What stands at a path.
-pub(super) enum Found {
+pub enum Found {
     /// Nothing.
     Absent,
     /// An empty folder, or one in which a store was just begun.
     Empty,
     /// A store of ours.
-    Ours { run: String, complete: bool, document: Value },
+    Ours {
+        /// Hash of its run.
+        run: String,
+        /// Whether it says that it is finished.
+        complete: bool,
+        /// Its root.
+        document: Value,
+    },
     /// Anything else.
     Foreign,
 }
 
 /// Looks at `path`.
-pub(super) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Found> {
+pub fn find(vfs: &dyn Vfs, path: &Path) -> Result<Found> {
     if !vfs.exists(path)? {
         return Ok(Found::Absent);
     }
@@ -61,13 +68,20 @@ pub fn begun_plan(vfs: &dyn Vfs, path: &Path, run: &str) -> Result<Option<Value>
     Ok(journals.into_iter().find(|journal| journal.header.run == run).map(|journal| journal.header.plan))
 }
 
+/// Removes the store at `path`, its journal and a stale lock. `GM_EXISTS` if anything there is not ours or a process writes it.
+pub fn discard(vfs: &std::sync::Arc<dyn Vfs>, path: &Path) -> Result<()> {
+    let _lock = Lock::take(vfs, &lock_file(path)?)?;
+    clear(vfs, path, "discard")?;
+    vfs.remove_dir_all(path)
+}
+
 /// Path of the journal's folder.
-pub(super) fn journal_folder(store: &Path) -> Result<PathBuf> {
+pub fn journal_folder(store: &Path) -> Result<PathBuf> {
     beside(store, ".journal")
 }
 
 /// Path of the lock.
-pub(super) fn lock_file(store: &Path) -> Result<PathBuf> {
+pub fn lock_file(store: &Path) -> Result<PathBuf> {
     beside(store, ".lock")
 }
 
@@ -106,6 +120,8 @@ pub(super) fn clear(vfs: &std::sync::Arc<dyn Vfs>, path: &Path, worker: &str) ->
         write_atomic(vfs, &path.join("zarr.json"), worker, &document_bytes(&document))?;
     }
     vfs.remove_dir_all(&journal)?;
+    // A journal that came back beside another run's store would be taken for that run's.
+    vfs.sync_dir(path.parent().unwrap_or(Path::new("")))?;
     if vfs.exists(path)? {
         for (name, is_folder) in vfs.list(path)? {
             match is_folder {

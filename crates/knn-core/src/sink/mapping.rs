@@ -16,8 +16,8 @@ use super::unit::UnitWriter;
 use super::uns::Uns;
 use crate::error::{Error, Result};
 use crate::store::{
-    AtomicFile, Header, Journal, Lock, Record, Stage, Status, Vfs, hash_file, make_dirs, remove_temporaries,
-    write_atomic,
+    AtomicFile, Header, Journal, Lock, ObjectRecord, Record, Stage, Status, Vfs, Written, hash_file, make_dirs,
+    recover, write_atomic,
 };
 
 /// A mapped store that this process writes. Others are kept out by its lock until it is dropped.
@@ -51,12 +51,17 @@ impl Shared {
 
     /// Enters a unit whose objects are durable in the journal.
     pub(super) fn enter(&self, record: Record) -> Result<()> {
+        self.note(&record)?;
+        self.count(record.objects.iter().map(|object| object.length).sum());
+        self.state().committed.insert((record.stage, record.unit), Arc::new(record));
+        Ok(())
+    }
+
+    /// Appends a record to the journal.
+    pub(super) fn note(&self, record: &Record) -> Result<()> {
         let mut state = self.state();
         let journal = state.journal.as_mut().ok_or_else(|| Error::internal("a finished store has no open journal"))?;
-        journal.append(&record)?;
-        self.count(record.objects.iter().map(|object| object.length).sum());
-        state.committed.insert((record.stage, record.unit), Arc::new(record));
-        Ok(())
+        journal.append(record)
     }
 
     pub(super) fn release(&self, stage: Stage, unit: u64) {
@@ -67,11 +72,13 @@ impl Shared {
         self.written.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes the objects of nodes below `prefix`. Without `sync`, only for what is written again at the end.
-    pub(super) fn write_nodes(&self, prefix: &str, nodes: &[Node], sync: bool) -> Result<()> {
+    /// Writes the objects of nodes below `prefix`, and tells what they are. Without `sync`, only for what is written again at the end.
+    pub(super) fn write_nodes(&self, prefix: &str, nodes: &[Node], sync: bool) -> Result<Vec<ObjectRecord>> {
         let mut folders = BTreeSet::new();
+        let mut objects = Vec::new();
         for node in nodes {
-            let folder = self.path.join(format!("{prefix}{}", node.path));
+            let path = format!("{prefix}{}", node.path);
+            let folder = self.path.join(&path);
             let document = document_bytes(&node.document);
             let chunk = node.chunk.as_ref().map(|(key, bytes)| (*key, bytes.as_slice()));
             for (key, bytes) in chunk.into_iter().chain([("zarr.json", document.as_slice())]) {
@@ -79,11 +86,17 @@ impl Shared {
                 file.write_all(bytes)?;
                 let sealed = if sync { file.seal()? } else { file.seal_unsynced() };
                 folders.insert(sealed.folder().to_path_buf());
-                sealed.publish()?;
-                self.count(bytes.len() as u64);
+                let Written { length, xxh3 } = sealed.publish()?;
+                self.count(length);
+                let place = path.trim_end_matches('/');
+                let name = if place.is_empty() { key.to_owned() } else { format!("{place}/{key}") };
+                objects.push(ObjectRecord { name, length, xxh3 });
             }
         }
-        if sync { folders.iter().try_for_each(|folder| self.vfs.sync_dir(folder)) } else { Ok(()) }
+        if sync {
+            folders.iter().try_for_each(|folder| self.vfs.sync_dir(folder))?;
+        }
+        Ok(objects)
     }
 }
 
@@ -158,6 +171,8 @@ impl MappingStore {
         }
         let records = journals.into_iter().flat_map(|journal| journal.records);
         if complete {
+            // The process that finished it may have been killed before that was durable.
+            vfs.sync_dir(path)?;
             let store = Self::shared(vfs, path, spec, worker, lock, true);
             store.shared.state().committed.extend(records.map(|r| ((r.stage, r.unit), Arc::new(r))));
             if store.missing().is_some() {
@@ -171,7 +186,7 @@ impl MappingStore {
         }
         for folder in [path, &folder] {
             if vfs.exists(folder)? {
-                remove_temporaries(&*vfs, folder)?;
+                recover(&*vfs, folder)?;
             }
         }
         let mut committed = BTreeMap::new();

@@ -24,16 +24,18 @@ mod spec;
 mod tree;
 mod uns;
 mod unit;
+mod verify;
 #[cfg(test)]
 mod tests;
 
 pub use estimate::{planned_bytes, writer_bytes};
-pub use found::begun_plan;
+pub use found::{Found, begun_plan, discard, find, journal_folder, lock_file};
 pub use layout::{Layout, UnitRange};
 pub use mapping::MappingStore;
 pub use name::check_name;
 pub use spec::{ArraySpec, Categories, Field, Kind, StoreSpec, codes_dtype};
 pub use unit::UnitWriter;
 pub use uns::{Uns, UnsValue};
+pub use verify::{Checked, DamagedObject, UnitRows, reopen, verify};
 
 pub use crate::store::{Record, Stage};

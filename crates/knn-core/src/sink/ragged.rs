@@ -10,13 +10,20 @@ use super::mapping::Shared;
 use super::node::{Node, compress, compressed, encoding, group};
 use super::spec::{ArraySpec, Kind};
 use crate::error::{Error, Result};
-use crate::store::AtomicFile;
+use crate::store::{AtomicFile, ObjectRecord, Written};
 
 /// Values of a chunk at most.
 const CHUNK: u64 = 1 << 18;
 
-/// Writes the chunks of all such arrays, and returns what describes them and the matrices that they are.
-pub(super) fn stitch(store: &Shared) -> Result<Vec<Node>> {
+/// Whether an object is a unit's file, which a finished store has put together and no longer has.
+pub(super) fn is_of_a_unit(object: &str) -> bool {
+    let name = object.rsplit('/').next().unwrap_or(object);
+    name.strip_prefix("unit-")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Writes the chunks of all such arrays, and returns what describes them and the matrices that they are; `objects` gets the chunks.
+pub(super) fn stitch(store: &Shared, objects: &mut Vec<ObjectRecord>) -> Result<Vec<Node>> {
     let mut nodes = Vec::new();
     for array in arrays(store) {
         if let Some(path) = array.path.strip_suffix("/indptr") {
@@ -24,7 +31,7 @@ pub(super) fn stitch(store: &Shared) -> Result<Vec<Node>> {
             attributes.insert("shape".into(), vec![store.spec.layout.n_obs(), store.spec.n_ref].into());
             nodes.push(group(path, &attributes));
         }
-        nodes.push(stitched(store, array)?);
+        nodes.push(stitched(store, array, objects)?);
     }
     Ok(nodes)
 }
@@ -48,7 +55,7 @@ fn arrays(store: &Shared) -> impl Iterator<Item = &ArraySpec> {
 }
 
 /// Puts one array together.
-fn stitched(store: &Shared, array: &ArraySpec) -> Result<Node> {
+fn stitched(store: &Shared, array: &ArraySpec, objects: &mut Vec<ObjectRecord>) -> Result<Node> {
     let size = array.dtype().size().ok_or_else(|| Error::internal("a sparse matrix of texts"))? as u64;
     let (layout, path) = (&store.spec.layout, store.path.join(&array.path));
     let files: Vec<_> = (0..layout.units()).map(|unit| store.path.join(array.object(layout, unit))).collect();
@@ -67,7 +74,7 @@ fn stitched(store: &Shared, array: &ArraySpec) -> Result<Node> {
             let read = reader.by_ref().take(free).read_to_end(&mut bytes);
             let read = read.map_err(|error| Error::io("read", file, error))?;
             if read as u64 == free {
-                write(store, array, number, &mut bytes)?;
+                objects.push(write(store, array, number, &mut bytes)?);
                 number += 1;
             } else {
                 break;
@@ -76,7 +83,7 @@ fn stitched(store: &Shared, array: &ArraySpec) -> Result<Node> {
     }
     if !bytes.is_empty() {
         bytes.resize((chunk * size) as usize, 0);
-        write(store, array, number, &mut bytes)?;
+        objects.push(write(store, array, number, &mut bytes)?);
     }
     if total > 0 {
         store.vfs.sync_dir(&path.join("c"))?;
@@ -85,13 +92,14 @@ fn stitched(store: &Shared, array: &ArraySpec) -> Result<Node> {
 }
 
 /// Writes a chunk, and empties it.
-fn write(store: &Shared, array: &ArraySpec, number: u64, bytes: &mut Vec<u8>) -> Result<()> {
-    let target = store.path.join(format!("{}/c/{number}", array.path));
+fn write(store: &Shared, array: &ArraySpec, number: u64, bytes: &mut Vec<u8>) -> Result<ObjectRecord> {
+    let name = format!("{}/c/{number}", array.path);
+    let target = store.path.join(&name);
     let mut file = AtomicFile::create(&store.vfs, &target, &store.worker)?;
     let compressed = compress(bytes);
     file.write_all(&compressed)?;
-    file.seal()?.publish()?;
-    store.count(compressed.len() as u64);
+    let Written { length, xxh3 } = file.seal()?.publish()?;
+    store.count(length);
     bytes.clear();
-    Ok(())
+    Ok(ObjectRecord { name, length, xxh3 })
 }

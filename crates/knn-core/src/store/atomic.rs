@@ -3,7 +3,7 @@
 //! It is written under a temporary name in its own folder, synced, and renamed; the folder is synced last. The two
 //! halves are apart ([`AtomicFile::seal`], [`SealedFile::publish`]) because a unit seals all its files before it
 //! publishes any: a full disk is met while nothing has changed. Whatever is dropped before it is published removes its
-//! temporary file. A killed process cannot, so a resumed run calls [`remove_temporaries`].
+//! temporary file. A killed process cannot, so a resumed run calls [`recover`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,7 +125,8 @@ pub fn write_atomic(vfs: &Arc<dyn Vfs>, target: &Path, worker: &str, bytes: &[u8
     Ok(written)
 }
 
-/// Makes a folder, and makes durable the names of those that were missing.
+/// Makes a folder, and makes durable the names of those that were missing and of the one above them, which a process may have made that
+/// was killed before it could do so.
 pub fn make_dirs(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
     let mut missing = Vec::new();
     let mut at = folder;
@@ -136,8 +137,19 @@ pub fn make_dirs(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    vfs.create_dir_all(folder)?;
-    missing.into_iter().rev().try_for_each(|made| vfs.sync_dir(parent(made)))
+    if at.file_name().is_some() {
+        // It may lie in a folder of others, which may not be opened.
+        match vfs.sync_dir(parent(at)) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    for made in missing.into_iter().rev() {
+        // One at a time: of a process that is killed here only the last may have no durable name.
+        vfs.create_dir_all(made)?;
+        vfs.sync_dir(parent(made))?;
+    }
+    Ok(())
 }
 
 /// The temporary name of `name` while `worker` writes it.
@@ -151,12 +163,15 @@ pub fn is_temporary(name: &str) -> bool {
 }
 
 /// Removes temporary files in a folder and all below it; returns how many there were. Links are not followed.
-pub fn remove_temporaries(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
+///
+/// All names are made durable, that of the folder included: the process that gave them may have been killed before it could do so, and whoever
+/// goes on with its work finds them there and trusts them.
+pub fn recover(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
     let mut removed = 0;
     let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for (name, is_folder) in vfs.list(&folder)? {
-            let path = folder.join(&name);
+    while let Some(at) = folders.pop() {
+        for (name, is_folder) in vfs.list(&at)? {
+            let path = at.join(&name);
             if is_folder {
                 folders.push(path);
             } else if is_temporary(&name) {
@@ -164,7 +179,9 @@ pub fn remove_temporaries(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
                 removed += 1;
             }
         }
+        vfs.sync_dir(&at)?;
     }
+    vfs.sync_dir(parent(folder))?;
     Ok(removed)
 }
 
@@ -217,7 +234,7 @@ mod tests {
         for name in ["a/.0.tmp-w", ".zarr.json.tmp-7", "a/0", ".tmp-w", "x.tmp-w", ".gitignore", "a/.b.tmp-w/keep"] {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
-        assert_eq!(remove_temporaries(&OsVfs, folder.path()).unwrap(), 2);
+        assert_eq!(recover(&OsVfs, folder.path()).unwrap(), 2);
         assert!(folder.path().join("a/0").exists() && folder.path().join("a/.b.tmp-w/keep").exists());
         assert!(folder.path().join(".tmp-w").exists() && folder.path().join("x.tmp-w").exists());
     }

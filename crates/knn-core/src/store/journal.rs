@@ -38,6 +38,8 @@ pub enum Stage {
     Transferred,
     /// The rows are copied from another store.
     Copied,
+    /// All metadata is written but for the root, which comes next.
+    Finished,
 }
 
 /// The first line of a journal.
@@ -125,6 +127,7 @@ impl Stage {
             Self::Reversed => "reverse",
             Self::Transferred => "transfer",
             Self::Copied => "rechunk",
+            Self::Finished => "finalise",
         }
     }
 }
@@ -150,7 +153,10 @@ impl Journal {
                 }
             }
         }
-        Ok(Self { file: vfs.append(path)?, path: path.to_path_buf(), broken: false })
+        let mut file = vfs.append(path)?;
+        // Whoever opens it trusts its lines; the process that wrote the last may have been killed before it was durable.
+        file.sync()?;
+        Ok(Self { file, path: path.to_path_buf(), broken: false })
     }
 
     /// Appends a record and makes it durable: from here on the unit is committed.
@@ -165,6 +171,15 @@ impl Journal {
         self.file.sync()?;
         self.broken = false;
         Ok(())
+    }
+
+    /// Writes a journal anew with some of its records, at one moment.
+    pub fn rewrite(vfs: &Arc<dyn Vfs>, path: &Path, worker: &str, header: &Header, records: &[Record]) -> Result<()> {
+        let mut bytes = line(header)?;
+        for record in records {
+            bytes.extend(line(record)?);
+        }
+        write_atomic(vfs, path, worker, &bytes).map(|_| ())
     }
 
     /// Reads a journal; `None` if there is none, or if it was torn within its first line.

@@ -27,7 +27,33 @@ struct Holder {
     started: u64,
 }
 
+/// What a lock file means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none.
+    Free,
+    /// The process that took it runs no more.
+    Stale,
+    /// A process has it, or it cannot be known that it has not.
+    Held,
+    /// It does not say who has it: torn, or none of ours.
+    Unreadable,
+}
+
 impl Lock {
+    /// What the lock at `path` means, which may be another a moment later.
+    pub fn standing(vfs: &dyn Vfs, path: &Path) -> Result<Standing> {
+        if vfs.len(path)?.is_none() {
+            return Ok(Standing::Free);
+        }
+        let found = vfs.read(path, 4096).unwrap_or_default();
+        Ok(match serde_json::from_slice::<Holder>(&found) {
+            Ok(holder) if lives(&holder) => Standing::Held,
+            Ok(_) => Standing::Stale,
+            Err(_) => Standing::Unreadable,
+        })
+    }
+
     /// Takes the lock at `path`, from a dead process if need be; `GM_EXISTS` if a living one has it.
     pub fn take(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Self> {
         make_dirs(&**vfs, path.parent().unwrap_or(Path::new("")))?;
@@ -55,8 +81,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // If it stays, the next run sees that this process has ended.
-        let _ = self.vfs.remove_file(&self.path);
+        // Once more if it fails, because this process may want it again. If it stays, the next run sees that this process has ended.
+        let _ = self.vfs.remove_file(&self.path).or_else(|_| self.vfs.remove_file(&self.path));
     }
 }
 

@@ -19,12 +19,10 @@ mod vfs;
 #[cfg(test)]
 mod failing;
 
-pub use atomic::{
-    AtomicFile, SealedFile, Written, is_temporary, make_dirs, remove_temporaries, temporary_name, write_atomic,
-};
+pub use atomic::{AtomicFile, SealedFile, Written, is_temporary, make_dirs, recover, temporary_name, write_atomic};
 pub use checksum::{hash_bytes, hash_file};
 pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage, standing};
-pub use lock::Lock;
+pub use lock::{Lock, Standing};
 pub use mark::{MARK, MARK_VERSION, Status};
 pub use os::OsVfs;
 pub use positioned::PositionedFile;

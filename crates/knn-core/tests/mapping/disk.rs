@@ -13,10 +13,21 @@ use gigamapper_core::store::{OsVfs, Vfs, VfsFile};
 /// What happens when the calls that change something are used up.
 #[derive(Clone)]
 enum Then {
-    /// This call and all after it fail, as on a full disk.
-    Fail,
+    /// This call fails, and all after it if that lasts.
+    Fail { fault: Fault, lasts: bool },
     /// The user presses Ctrl-C.
     Cancel(Cancel),
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// ENOSPC, and nothing is written.
+    Full,
+    /// ENOSPC when half of the bytes are written.
+    Short,
+    /// EIO.
+    Io,
 }
 
 #[derive(Clone)]
@@ -32,7 +43,12 @@ impl Disk {
     }
 
     pub(crate) fn failing(calls: i64) -> Self {
-        Self { left: Arc::new(AtomicI64::new(calls)), then: Then::Fail }
+        Self::faulty(calls, Fault::Short, true)
+    }
+
+    /// A disk of which one call fails, or all from that one on.
+    pub(crate) fn faulty(calls: i64, fault: Fault, lasts: bool) -> Self {
+        Self { left: Arc::new(AtomicI64::new(calls)), then: Then::Fail { fault, lasts } }
     }
 
     pub(crate) fn cancelling(calls: i64, cancel: Cancel) -> Self {
@@ -45,11 +61,16 @@ impl Disk {
     }
 
     fn spend(&self) -> Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        if left > 0 {
             return Ok(());
         }
         match &self.then {
-            Then::Fail => Err(Error::io("write", "disk", std::io::Error::from(std::io::ErrorKind::StorageFull))),
+            Then::Fail { lasts: false, .. } if left < 0 => Ok(()),
+            Then::Fail { fault: Fault::Io, .. } => {
+                Err(Error::io("write", "disk", std::io::Error::from_raw_os_error(5)))
+            }
+            Then::Fail { .. } => Err(Error::io("write", "disk", std::io::Error::from(std::io::ErrorKind::StorageFull))),
             Then::Cancel(cancel) => {
                 cancel.cancel();
                 Ok(())
@@ -65,8 +86,11 @@ struct DiskFile {
 
 impl VfsFile for DiskFile {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        // A short write: half of the bytes reach the disk.
-        self.disk.spend().or_else(|error| self.file.write_all(&bytes[..bytes.len() / 2]).and(Err(error)))?;
+        let half = match self.disk.then {
+            Then::Fail { fault: Fault::Short, .. } => bytes.len() / 2,
+            _ => 0,
+        };
+        self.disk.spend().or_else(|error| self.file.write_all(&bytes[..half]).and(Err(error)))?;
         self.file.write_all(bytes)
     }
 

@@ -6,7 +6,9 @@
 mod agreement;
 mod append;
 mod cells;
+mod clean;
 mod clusters;
+mod crash;
 mod disk;
 mod edges;
 mod gmx;
@@ -33,4 +35,5 @@ mod refusals;
 mod repair;
 mod sample;
 mod search;
+mod verify;
 mod zarr;

@@ -17,8 +17,7 @@ use super::reader::Run;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
-    Header, Journal, Lock, ObjectRecord, Record, Stage, Vfs, Written, is_temporary, make_dirs, remove_temporaries,
-    standing,
+    Header, Journal, Lock, ObjectRecord, Record, Stage, Vfs, Written, is_temporary, make_dirs, recover, standing,
 };
 
 /// One process works in a folder, so its temporary files need no other name.
@@ -38,10 +37,7 @@ impl RunLedger {
     /// Begins the runs of `run` in `folder`, or goes on with them if `resume`. What another run has left there is removed; `GM_EXISTS` if
     /// anything there is not a ledger's.
     pub fn open(vfs: &Arc<dyn Vfs>, folder: &Path, run: &str, resume: bool) -> Result<Self> {
-        let name = folder.file_name().ok_or_else(|| Error::internal(format!("{} is no folder", folder.display())))?;
-        let mut lock = name.to_owned();
-        lock.push(".lock");
-        let lock = Lock::take(vfs, &folder.with_file_name(lock))?;
+        let lock = Lock::take(vfs, &lock_file(folder))?;
         Self::check(&**vfs, folder)?;
         let path = folder.join(JOURNAL);
         let begun = Journal::read(&**vfs, &path)?;
@@ -73,6 +69,11 @@ impl RunLedger {
         Ok(())
     }
 
+    /// Whether anything is left of a shuffle in `folder`, be it the lock of a process that was killed.
+    pub fn is_left(vfs: &dyn Vfs, folder: &Path) -> Result<bool> {
+        Ok(vfs.exists(folder)? || vfs.exists(&lock_file(folder))?)
+    }
+
     /// Removes the runs in `folder` and the folder; one that is not there is not an error.
     pub fn remove(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
         Self::check(vfs, folder)?;
@@ -89,7 +90,7 @@ impl RunLedger {
             }
         }
         let names: BTreeSet<String> = self.records.iter().map(|record| name(record.stage, record.rows)).collect();
-        remove_temporaries(&*self.vfs, &self.folder)?;
+        recover(&*self.vfs, &self.folder)?;
         for (name, _) in self.vfs.list(&self.folder)? {
             if name != JOURNAL && !names.contains(&name) {
                 self.vfs.remove_file(&self.folder.join(name))?;
@@ -177,6 +178,11 @@ impl RunLedger {
     pub fn end(self) -> Result<()> {
         Self::remove(&*self.vfs, &self.folder)
     }
+}
+
+/// The lock of a folder, beside it.
+fn lock_file(folder: &Path) -> PathBuf {
+    folder.with_added_extension("lock")
 }
 
 /// The file of a range.
