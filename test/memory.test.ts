@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   CellMapper,
@@ -100,6 +100,37 @@ describe("cells in memory", () => {
     }
     const [left, right] = outputs.map(digests);
     expect(left).toEqual(right);
+  });
+
+  it("have the neighbours that the same cells have in a file", async () => {
+    const folder = temporary();
+    const [x, y] = [cells(90, 6), cells(30, 5)];
+    const files = ["x", "y"].map((name) => join(folder, `${name}.fbin`));
+    [x, y].forEach(({ x: values, shape }, at) => {
+      writeFileSync(
+        files[at] ?? "",
+        Buffer.concat([Uint32Array.from(shape), values].map((part) => Buffer.from(part.buffer))),
+      );
+    });
+    const found: NeighborBlock[][] = [];
+    for (const [xrep, yrep] of [[x, y], files] as [Cells, Cells][]) {
+      const output = join(folder, `graph-${found.length}.zarr`);
+      await using kernel = new Kernel(xrep, yrep, { memory: "512MiB" });
+      await kernel.computeNeighbors({ nNeighbors: 4, output });
+      found.push(await graph(output));
+    }
+    expect(found[0]?.[0]?.indices).toHaveLength(120);
+    expect(found[0]).toEqual(found[1]);
+  });
+
+  it("are let go of when a call ends, however it ends", async () => {
+    await inspect(cells(5, 1));
+    await expect(new CellMapper(cells(5, 1), "nowhere.zarr").plan()).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
+    const signal = AbortSignal.abort();
+    await expect(inspect(cells(5, 1), { signal })).rejects.toMatchObject({ code: "GM_CANCELLED" });
+    for (let number = 0; number < 100; number += 1) {
+      await expect(inspect(`memory:${number}`)).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
+    }
   });
 
   it("are mapped onto themselves where they are both", async () => {
