@@ -1755,6 +1755,86 @@ codec: string,
 readAmplification: number, };
 
 /**
+ * Cells in memory: either `matrix` with what belongs to it, or `table`. Unknown fields are refused.
+ */
+export type CellsDescription = { 
+/**
+ * What errors and reports call them.
+ */
+name: string, 
+/**
+ * The array that holds the bytes of a table: Arrow IPC, a file or a stream, or Parquet.
+ */
+table?: number, 
+/**
+ * One row for each cell. It stands for every representation that is not in `obsm`, and is `X`.
+ */
+matrix?: GivenMatrix, 
+/**
+ * Names of the cells; none for their numbers.
+ */
+names?: Array<string>, 
+/**
+ * Columns, by name.
+ */
+obs: { [key in string]: GivenColumn }, 
+/**
+ * Further embeddings, by key.
+ */
+obsm: { [key in string]: GivenMatrix }, };
+
+/**
+ * A matrix, row-major.
+ */
+export type GivenMatrix = { 
+/**
+ * Its values.
+ */
+x: GivenNumbers, 
+/**
+ * Cells and columns.
+ */
+shape: Array<number>, };
+
+/**
+ * Numbers of one type in one of the arrays, in the machine's order of bytes.
+ */
+export type GivenNumbers = { 
+/**
+ * The array.
+ */
+array: number, 
+/**
+ * Type of each number.
+ */
+dtype: string, };
+
+/**
+ * A column of `obs`: `values`, `labels`, or `codes` with `categories`.
+ */
+export type GivenColumn = { 
+/**
+ * A number or truth for each cell. NaN is a missing one.
+ */
+values?: GivenNumbers, 
+/**
+ * A label for each cell, or null. Their categories are the different ones, sorted.
+ */
+labels?: Array<string | null>, 
+/**
+ * A category for each cell, or −1.
+ */
+codes?: GivenNumbers, 
+/**
+ * What the codes stand for.
+ */
+categories?: Array<string>, 
+/**
+ * Whether the order of categories means something.
+ */
+ordered: boolean, };
+
+/**
  * CPU, memory and back ends as a run would find them.
  */
 export type Doctor = { 

@@ -3,6 +3,7 @@
  * declared memory budget. Everything public is listed here; a test compares the list.
  */
 
+export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
 export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";

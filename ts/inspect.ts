@@ -1,16 +1,20 @@
 /** What a store holds. The core reads it, metadata and small columns only. */
 
+import type { Cells } from "./cells.js";
 import type { Inspection } from "./generated.js";
+import { withPaths } from "./held.js";
 import { read } from "./job.js";
 import type { CallOptions } from "./request.js";
 
 /**
- * Describes the AnnData store at `path`, or as one the stores that it names (`a.zarr,b.zarr`, `part_*.zarr`): cells and genes, columns of `obs` with their kind, missing values and
+ * Describes the AnnData store at a path, cells in memory, or as one the stores that it names (`a.zarr,b.zarr`, `part_*.zarr`): cells and genes, columns of `obs` with their kind, missing values and
  * categories, embeddings and layers with shape and dtype, and for every array its chunks, codec and how many bytes a
  * pass over it reads per byte used.
  *
  * Rejects with `GM_NOT_FOUND` if there is no store and `GM_SCHEMA` if it is not AnnData.
  */
-export async function inspect(path: string, options: CallOptions = {}): Promise<Inspection> {
-  return await read<Inspection>("inspect", options.signal, (addon) => addon.inspect(path));
+export async function inspect(cells: Cells, options: CallOptions = {}): Promise<Inspection> {
+  return await withPaths({ cells }, ({ cells: path }) =>
+    read<Inspection>("inspect", options.signal, (addon) => addon.inspect(path)),
+  );
 }

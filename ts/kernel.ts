@@ -3,7 +3,9 @@
  * mapper's. It holds no data; the core streams from disk to disk.
  */
 
+import type { Cells } from "./cells.js";
 import type { Plan, RunReport } from "./generated.js";
+import { withPaths } from "./held.js";
 import { read, runTask } from "./job.js";
 import { Lifetime } from "./lifetime.js";
 import { LastNeighbors, type Neighbors } from "./neighbors.js";
@@ -18,17 +20,17 @@ import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions }
  * for await (const block of kernel.neighbors.blocks()) { … }
  */
 export class Kernel {
-  readonly #stores: { query: string; reference: string };
+  readonly #stores: { query: Cells; reference: Cells };
   readonly #limits: Limits;
   readonly #life = new Lifetime("kernel");
   readonly #last = new LastNeighbors();
 
   /**
-   * @param xrep path of the reference cells, an AnnData zarr folder
-   * @param yrep path of the query cells; none, or the reference itself, is the graph of one store
+   * @param xrep the reference cells: path of an AnnData, or cells in memory, which are copied at each call
+   * @param yrep the query cells; none, or the reference itself, is the graph of one store
    * @param limits memory and threads of every call; a call may set its own
    */
-  constructor(xrep: string, yrep?: string | null, limits: Limits = {}) {
+  constructor(xrep: Cells, yrep?: Cells | null, limits: Limits = {}) {
     this.#stores = { query: yrep ?? xrep, reference: xrep };
     this.#limits = limits;
   }
@@ -44,7 +46,11 @@ export class Kernel {
    */
   async computeNeighbors(options: NeighborsOptions): Promise<RunReport> {
     const signals = this.#life.signals(options.signal);
-    const report = await this.#life.during(runTask<RunReport>("neighbors", this.#request(options), signals));
+    const report = await this.#life.during(
+      withPaths(this.#stores, (paths) =>
+        runTask<RunReport>("neighbors", { ...this.#limits, ...options, ...paths }, signals),
+      ),
+    );
     this.#last.found(report.output);
     return report;
   }
@@ -52,8 +58,10 @@ export class Kernel {
   /** What {@link Kernel.computeNeighbors} would do and cost with these options. Writes nothing and needs no `output`. */
   async plan(options: NeighborsPlanOptions = {}): Promise<Plan> {
     this.#life.refuseClosed();
-    const text = encode(this.#request(options));
-    return await read<Plan>("plan", options.signal, (addon) => addon.planNeighbors(text));
+    return await withPaths(this.#stores, (paths) => {
+      const text = encode({ ...this.#limits, ...options, ...paths });
+      return read<Plan>("plan", options.signal, (addon) => addon.planNeighbors(text));
+    });
   }
 
   /** The neighbours that the last `computeNeighbors` stored; `GM_PARAM` where none has finished. */
@@ -69,9 +77,5 @@ export class Kernel {
   /** {@link Kernel.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #request<Options extends NeighborsPlanOptions>(options: Options): Options & { query: string; reference: string } {
-    return { ...this.#limits, ...options, ...this.#stores };
   }
 }

@@ -3,7 +3,9 @@
  * disk to disk. What it adds is a lifetime: closing it stops what it started.
  */
 
+import type { Cells } from "./cells.js";
 import type { Plan, RunReport } from "./generated.js";
+import { withPaths } from "./held.js";
 import { read, runTask } from "./job.js";
 import { Lifetime } from "./lifetime.js";
 import { LastNeighbors, type Neighbors } from "./neighbors.js";
@@ -23,12 +25,12 @@ export class CellMapper {
   readonly #last = new LastNeighbors();
 
   /**
-   * @param query path of the query cells, an AnnData zarr folder of n cells
-   * @param reference path of the reference cells, whose representation has as many columns as the query's; none, or
-   *   the query itself, is self-mapping
+   * @param query the n query cells: path of an AnnData, or cells in memory, which are copied at each call
+   * @param reference the reference cells, whose representation has as many columns as the query's; none, or the query
+   *   itself, is self-mapping
    * @param limits memory and threads of every call; a call may set its own
    */
-  constructor(query: string, reference?: string | null, limits: Limits = {}) {
+  constructor(query: Cells, reference?: Cells | null, limits: Limits = {}) {
     this.#stores = reference == null ? { query } : { query, reference };
     this.#limits = limits;
   }
@@ -49,7 +51,9 @@ export class CellMapper {
    */
   async map(options: MapOptions): Promise<RunReport> {
     const signals = this.#life.signals(options.signal);
-    const report = await this.#life.during(runTask<RunReport>("map", this.#request(options), signals));
+    const report = await this.#life.during(
+      withPaths(this.#stores, (paths) => runTask<RunReport>("map", { ...this.#limits, ...options, ...paths }, signals)),
+    );
     this.#last.found(report.output);
     return report;
   }
@@ -58,8 +62,10 @@ export class CellMapper {
    * Writes nothing and needs no `output`. Rejects as `map` does before it starts. */
   async plan(options: PlanOptions = {}): Promise<Plan> {
     this.#life.refuseClosed();
-    const text = encode(this.#request(options));
-    return await read<Plan>("plan", options.signal, (addon) => addon.plan(text));
+    return await withPaths(this.#stores, (paths) => {
+      const text = encode({ ...this.#limits, ...options, ...paths });
+      return read<Plan>("plan", options.signal, (addon) => addon.plan(text));
+    });
   }
 
   /** The neighbours that the last `map` stored; `GM_PARAM` where none has finished. */
@@ -75,10 +81,6 @@ export class CellMapper {
   /** {@link CellMapper.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #request<Options extends PlanOptions>(options: Options): Stores & Options {
-    return { ...this.#limits, ...options, ...this.#stores };
   }
 }
 

@@ -14,6 +14,9 @@ export interface NativeBinding {
   planIndex(request: string): Promise<string>;
   describeIndex(path: string): Promise<string>;
   inspect(path: string): Promise<string>;
+  /** Copies the arrays before it returns. */
+  holdCells(description: string, arrays: Uint8Array[]): Promise<string>;
+  releaseCells(path: string): void;
   doctor(): Promise<string>;
   clean(request: string): Promise<string>;
   Task: new () => NativeTask;

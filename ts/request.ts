@@ -5,6 +5,7 @@
  * would silently change (NaN, bigint, functions) is refused here.
  */
 
+import type { Cells } from "./cells.js";
 import { wrongParameter } from "./errors.js";
 import type {
   CleanRequest,
@@ -94,16 +95,20 @@ export interface CleanOptions extends CallOptions {
 
 /** The two stores of a mapping. */
 export interface Stores {
-  /** The query store: path of an AnnData zarr folder. */
-  query: string;
-  /** The reference store. None, or the query itself, is self-mapping. */
-  reference?: string | undefined;
+  /** The query cells: path of an AnnData, or cells in memory. */
+  query: Cells;
+  /** The reference cells. None, or the query itself, is self-mapping. */
+  reference?: Cells | undefined;
 }
 
 /** The request as the JSON text that the addon reads. */
 export function encode(request: CallOptions & ProgressOptions & Limits): string {
   const { signal: _signal, onProgress: _onProgress, memory, ...rest } = request;
-  const fields = { ...rest, memory: typeof memory === "number" ? asBytes(memory) : memory };
+  return asText({ ...rest, memory: typeof memory === "number" ? asBytes(memory) : memory });
+}
+
+/** Fields as JSON text; `GM_PARAM` where that would change a value. */
+export function asText(fields: object): string {
   return JSON.stringify(fields, (name, value: unknown) => {
     const lossy = typeof value === "bigint" || typeof value === "function" || typeof value === "symbol";
     if (lossy || (typeof value === "number" && !Number.isFinite(value))) {

@@ -130,9 +130,10 @@ impl Blocks {
             }
             // An empty file cannot be mapped, and needs not be.
             Io::Mmap if file.length() > 0 => {
+                let on_disk = file.file().ok_or_else(|| Error::internal("a map of bytes that are in memory"))?;
                 // SAFETY: the map is read-only and of a file that its writer renamed into place and never changes again; that nobody
                 // else does is the condition of `Io::Mmap`.
-                let map = unsafe { Mmap::map(file.file()) }.map_err(|e| Error::io("map", file.path(), e))?;
+                let map = unsafe { Mmap::map(on_disk) }.map_err(|e| Error::io("map", file.path(), e))?;
                 if map.len() as u64 != file.length() {
                     return Err(file.corrupt("end", "its length changed while it was opened"));
                 }

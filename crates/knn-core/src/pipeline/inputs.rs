@@ -24,6 +24,7 @@ pub(super) struct Inputs {
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
     pub(super) warnings: Vec<String>,
+    one_store: bool,
 }
 
 /// A column of the reference that is transferred.
@@ -83,7 +84,19 @@ impl Inputs {
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
         let names = query.names()?;
-        Ok(Self { query, reference, query_rows, reference_rows, names, columns, embeddings, expression, warnings })
+        let one_store = resolved.self_mapping;
+        Ok(Self {
+            query,
+            reference,
+            query_rows,
+            reference_rows,
+            names,
+            columns,
+            embeddings,
+            expression,
+            warnings,
+            one_store,
+        })
     }
 
     /// Checks sizes and shard indexes of every array that the run will read, and that no label is missing where that is an error.
@@ -97,6 +110,18 @@ impl Inputs {
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
+    }
+
+    /// Bytes of cells that the caller gave in memory, where they stay.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let query = self.query.container().held_bytes();
+        // Within one store both are the same cells.
+        query + if self.one_store { 0 } else { self.reference.container().held_bytes() }
+    }
+
+    /// The same as a part of the memory, where there are any.
+    pub(super) fn held(&self) -> Option<(&'static str, u64)> {
+        Some(("cells in memory", self.held_bytes())).filter(|(_, bytes)| *bytes > 0)
     }
 
     /// Hashes of all content that the result is made of, in a fixed order.

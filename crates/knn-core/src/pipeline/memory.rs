@@ -81,6 +81,7 @@ pub(super) struct AfterJoin {
 pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begun: Option<Order>) -> Result<Sizes> {
     let mut common = BTreeMap::new();
     common.insert("process", PROCESS);
+    common.extend(inputs.held());
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(spec.k));
     let reverse = ReverseNeeds::of(resolved, spec)?;
     let ivf = resolved.parameters.ivf.as_ref();
@@ -368,6 +369,7 @@ fn levels_of(nlist: u64) -> Levels {
 /// What building the run's own index takes at least, before anything else is in memory.
 fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, threads: u64) -> BTreeMap<&'static str, u64> {
     let mut parts = BTreeMap::from([("process", PROCESS)]);
+    parts.extend(inputs.held());
     if ivf.index.is_none() && resolved.search.index.is_none() {
         let dim = inputs.reference_rows.dim() as u64;
         parts.insert("levels of the index", IndexBuilder::least_bytes(levels_of(ivf.nlist), dim, threads));

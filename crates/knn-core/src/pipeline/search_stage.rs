@@ -64,7 +64,7 @@ pub(super) fn built(
         spec: spec(ivf.nlist, &ivf.list_dtype, ivf.rerank.is_some(), resolved.parameters.metric, ivf.seed)?,
         start: if resolved.resume { Start::Resume } else { Start::Overwrite },
         // The build has the memory to itself: what the join takes is not there yet.
-        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
+        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + prepared.inputs.held_bytes())),
         tile,
         progress,
     };

@@ -18,7 +18,10 @@ use crate::graph::GraphDescription;
 use crate::join::Hop;
 use crate::progress::ProgressEvent;
 use crate::sink::{DamagedObject, UnitRows};
-use crate::source::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport};
+use crate::source::{
+    ArrayReport, CellsDescription, ColumnReport, GivenColumn, GivenMatrix, GivenNumbers, Inspection, MatrixReport,
+    SkippedNode, StoreReport,
+};
 
 const HEADER: &str = "/**
  * The types that cross between Rust and TypeScript. Written by a test of the core from its own types:
@@ -72,6 +75,10 @@ fn rendered() -> String {
         declaration::<MatrixReport>(),
         declaration::<SkippedNode>(),
         declaration::<ArrayReport>(),
+        declaration::<CellsDescription>(),
+        declaration::<GivenMatrix>(),
+        declaration::<GivenNumbers>(),
+        declaration::<GivenColumn>(),
         declaration::<Doctor>(),
         declaration::<Cpu>(),
         declaration::<MachineMemory>(),

@@ -34,6 +34,11 @@ pub trait Container: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Bytes of it that stay in memory while it is open: of cells that a caller gave.
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
     /// What lies at a path; `None` if nothing does.
     fn node(&self, path: &str) -> Result<Option<Node>>;
 

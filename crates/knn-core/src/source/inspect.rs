@@ -24,6 +24,11 @@ const SUMMARY_ROWS: u64 = 1 << 18;
 const DEEPEST_NODE: usize = 12;
 /// More nodes than this are not described.
 const MOST_NODES: usize = 100_000;
+/// Cells and chunks of a column that are looked at although nothing is stored of them, and for each stored byte: a column that claims
+/// more could keep its reader busy for days and costs its writer nothing.
+const MOST_FILL_ROWS: u64 = 1 << 26;
+const ROWS_PER_BYTE: u64 = 1 << 15;
+const MOST_FILL_CHUNKS: u64 = 1 << 14;
 /// The batch whose read amplification is told.
 const BATCH_ROWS: u64 = 65_536;
 
@@ -171,7 +176,10 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     }
     for key in store.obs_keys() {
         if let Some(column) = readable(store.column(&key), &join("obs", &key), &mut report.skipped)? {
-            report.obs.insert(key, column_report(&column)?);
+            match claimed(&column) {
+                None => drop(report.obs.insert(key, column_report(&column)?)),
+                Some(reason) => report.skipped.push(SkippedNode { path: join("obs", &key), reason }),
+            }
         }
     }
     for key in store.obsm_keys() {
@@ -265,6 +273,15 @@ fn array_report(array: &dyn StoredArray) -> ArrayReport {
         codec: array.codec(),
         read_amplification: if wanted > 0.0 { decoded / wanted } else { 1.0 },
     }
+}
+
+/// What a column claims beyond what is stored of it, where that is too much to look at.
+fn claimed(column: &ObsColumn) -> Option<String> {
+    let (rows, stored) = (column.rows(), column.stored_bytes());
+    let chunks = rows.div_ceil(column.natural_tile_rows().max(1));
+    let fine = rows <= MOST_FILL_ROWS.saturating_add(stored.saturating_mul(ROWS_PER_BYTE))
+        && chunks <= MOST_FILL_CHUNKS.saturating_add(stored);
+    (!fine).then(|| format!("{rows} cells in {chunks} chunks, of which {stored} bytes are stored: not summarised"))
 }
 
 fn column_report(column: &ObsColumn) -> Result<ColumnReport> {

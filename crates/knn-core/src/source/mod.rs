@@ -10,6 +10,7 @@ mod anndata;
 mod columnar;
 mod container;
 mod flat;
+mod given;
 mod h5;
 mod inspect;
 mod key;
@@ -28,6 +29,7 @@ mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
 pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
+pub use given::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers, hold, release};
 pub use h5::H5File;
 pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect};
 pub use many::stores;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::columnar::TableFile;
 use super::container::Container;
 use super::flat::FlatFile;
+use super::given;
 use super::h5::H5File;
 use super::many::{ManyStores, parts, stores};
 use super::subtree::Subtree;
@@ -36,6 +37,9 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
 }
 
 fn open_one(path: &Path) -> Result<Arc<dyn Container>> {
+    if let Some(store) = given::held(path) {
+        return Ok(store);
+    }
     let Some((file, inside)) = split(path)? else { return Ok(Arc::new(ZarrStore::open(path)?)) };
     let container = open_file(&file)?;
     if inside.is_empty() { Ok(container) } else { Ok(Arc::new(Subtree::open(container, inside)?)) }

@@ -52,6 +52,10 @@ impl Container for Subtree {
         self.container.zarr_format()
     }
 
+    fn held_bytes(&self) -> u64 {
+        self.container.held_bytes()
+    }
+
     fn node(&self, path: &str) -> Result<Option<Node>> {
         let mut node = self.container.node(&self.path(path))?;
         // What counts from the root of the container counts from this root here.

@@ -8,10 +8,17 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// Where the bytes are.
+#[derive(Debug)]
+enum Bytes {
+    OnDisk(File),
+    InMemory(Vec<u8>),
+}
+
 /// A file open for reading at offsets.
 #[derive(Debug)]
 pub struct PositionedFile {
-    file: File,
+    bytes: Bytes,
     path: PathBuf,
     length: u64,
 }
@@ -21,7 +28,21 @@ impl PositionedFile {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
         let length = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
-        Ok(Self { file, path: path.to_path_buf(), length })
+        Ok(Self { bytes: Bytes::OnDisk(file), path: path.to_path_buf(), length })
+    }
+
+    /// What a file called `path` would hold, in memory.
+    pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Self {
+        let length = bytes.len() as u64;
+        Self { bytes: Bytes::InMemory(bytes), path: path.to_path_buf(), length }
+    }
+
+    /// Bytes that are in memory.
+    pub fn held_bytes(&self) -> u64 {
+        match &self.bytes {
+            Bytes::OnDisk(_) => 0,
+            Bytes::InMemory(bytes) => bytes.capacity() as u64,
+        }
     }
 
     /// Bytes of the file when it was opened.
@@ -34,17 +55,20 @@ impl PositionedFile {
         &self.path
     }
 
-    /// The file itself, for whoever maps it.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The file itself, for whoever maps it; none where its bytes are in memory.
+    pub fn file(&self) -> Option<&File> {
+        match &self.bytes {
+            Bytes::OnDisk(file) => Some(file),
+            Bytes::InMemory(_) => None,
+        }
     }
 
     /// Tells the system that these bytes will be read, so that it fetches them meanwhile. Where a system cannot be told, nothing happens.
     pub fn will_read(&self, offset: u64, length: u64) {
         #[cfg(target_os = "linux")]
-        if let Some(length) = std::num::NonZeroU64::new(length) {
+        if let (Some(file), Some(length)) = (self.file(), std::num::NonZeroU64::new(length)) {
             // Advice only: what fails here is read all the same.
-            let _ = rustix::fs::fadvise(&self.file, offset, Some(length), rustix::fs::Advice::WillNeed);
+            let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::WillNeed);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (offset, length);
@@ -53,7 +77,7 @@ impl PositionedFile {
     /// Fills `bytes` from `offset`. A file that ends before is `GM_CORRUPT`, whoever shortened it.
     pub fn read_exact_at(&self, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
         while !bytes.is_empty() {
-            match read_at(&self.file, bytes, offset) {
+            match self.read_at(bytes, offset) {
                 Ok(0) => return Err(self.corrupt("end", format!("it ends before byte {offset}"))),
                 Ok(read) => {
                     bytes = &mut bytes[read..];
@@ -64,6 +88,18 @@ impl PositionedFile {
             }
         }
         Ok(())
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        match &self.bytes {
+            Bytes::OnDisk(file) => read_at(file, out, offset),
+            Bytes::InMemory(bytes) => {
+                let rest = usize::try_from(offset).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+                let length = rest.len().min(out.len());
+                out[..length].copy_from_slice(&rest[..length]);
+                Ok(length)
+            }
+        }
     }
 
     /// `GM_CORRUPT` of a part of this file.
@@ -101,6 +137,11 @@ mod tests {
         file.read_exact_at(&mut bytes, 2).unwrap();
         assert_eq!((&bytes, file.length()), (b"cde", 6));
         assert_eq!(file.read_exact_at(&mut bytes, 4).unwrap_err().code(), "GM_CORRUPT");
+        let given = PositionedFile::of_bytes(&path, b"abcdef".to_vec());
+        given.read_exact_at(&mut bytes, 3).unwrap();
+        assert_eq!((&bytes, given.length()), (b"def", 6));
+        assert!(given.held_bytes() >= 6 && file.held_bytes() == 0);
+        assert_eq!(given.read_exact_at(&mut bytes, u64::MAX).unwrap_err().code(), "GM_CORRUPT");
         assert_eq!(PositionedFile::open(&folder.path().join("y")).unwrap_err().code(), "GM_IO");
     }
 }

@@ -2,17 +2,27 @@
 
 mod allocated;
 mod archive;
+#[path = "../../../../fuzz/src/bundle.rs"]
+mod bundle;
 mod codecs;
+mod corpus;
 mod damaged_hdf5;
 mod damaged_tables;
 mod dialects;
 mod everything;
 mod hostile_archives;
+mod hostile_claims;
 mod hostile_hdf5;
 mod hostile_sparse;
 mod hostile_version2;
+#[path = "../../../../fuzz/src/mutate.rs"]
+mod mutate;
 mod refusal;
+#[path = "../../../../fuzz/src/seal.rs"]
+mod seal;
 mod shared;
+#[path = "../../../../fuzz/src/target.rs"]
+mod target;
 
 use std::path::PathBuf;
 

@@ -44,6 +44,8 @@ pub(super) struct Table {
     pub(super) groups: Box<dyn Groups>,
     /// Bytes of the file.
     pub(super) bytes: u64,
+    /// Those of them that are in memory.
+    held_bytes: u64,
 }
 
 impl Table {
@@ -72,9 +74,18 @@ impl TableFile {
 
     /// Opens the table at `path`.
     pub(in crate::source) fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let file = Arc::new(PositionedFile::open(path)?);
-        let bytes = file.length();
+        Self::read(path.display().to_string(), PositionedFile::open(path)?)
+    }
+
+    /// Opens a table whose bytes are in memory, where they stay.
+    pub(in crate::source) fn of_bytes(name: String, bytes: Vec<u8>) -> Result<Self> {
+        let file = PositionedFile::of_bytes(name.as_ref(), bytes);
+        Self::read(name, file)
+    }
+
+    fn read(name: String, file: PositionedFile) -> Result<Self> {
+        let file = Arc::new(file);
+        let (bytes, held_bytes) = (file.length(), file.held_bytes());
         let mut head = [0; 4];
         if bytes >= 4 {
             file.read_exact_at(&mut head, 0)?;
@@ -88,7 +99,7 @@ impl TableFile {
         if rows.is_none_or(|rows| rows > 1 << 48) {
             return Err(Error::schema(name, "", "rows", "are more than 2^48"));
         }
-        Ok(Self::of(Table { name, format, groups, bytes }))
+        Ok(Self::of(Table { name, format, groups, bytes, held_bytes }))
     }
 
     fn of(table: Table) -> Self {
@@ -200,6 +211,10 @@ impl Container for TableFile {
 
     fn format(&self) -> &'static str {
         self.table.format
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.table.held_bytes
     }
 
     fn node(&self, path: &str) -> Result<Option<Node>> {

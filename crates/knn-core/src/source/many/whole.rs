@@ -206,6 +206,10 @@ impl Container for ManyStores {
         first.filter(|_| self.stores.iter().all(|store| store.container().zarr_format() == first))
     }
 
+    fn held_bytes(&self) -> u64 {
+        self.stores.iter().map(|store| store.container().held_bytes()).sum()
+    }
+
     fn stores(&self) -> Vec<(String, u64)> {
         self.stores.iter().map(|store| (store.name().to_owned(), store.n_obs())).collect()
     }
