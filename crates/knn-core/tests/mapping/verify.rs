@@ -177,3 +177,29 @@ fn damage_to_any_file_of_an_index_is_found() {
     }
     assert_eq!(refused(index, true), "GM_PARAM");
 }
+
+#[test]
+fn matrices_that_were_put_together_are_verified_and_repaired() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 90);
+    let request = MapRequest {
+        layout: Some(LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 128 }),
+        obs_keys: Some(vec!["cell type".into()]),
+        ..place.request(&cells, None)
+    };
+    map(&request).unwrap();
+    let (store, expected) = (output(&request), files(output(&request)));
+    let whole = verified(store, false);
+    assert!(whole.damaged.is_empty() && whole.units.is_empty() && whole.unknown.is_empty(), "{whole:?}");
+    assert_eq!(whole.objects, expected.len() as u64);
+    let chunks: Vec<_> = expected.keys().filter(|name| name.starts_with("obsp/") && name.contains("/c/")).collect();
+    assert!(chunks.len() >= 6, "{chunks:?}");
+    for (way, name) in chunks.into_iter().enumerate() {
+        damage(&store.join(name), way);
+        let found = verified(store, true);
+        assert_eq!(found.damaged.iter().map(|damaged| &damaged.object).collect::<Vec<_>>(), [name]);
+        assert!(found.reopened);
+        map(&resumed(&request)).unwrap();
+        assert_same(&files(store), &expected, name);
+    }
+}
