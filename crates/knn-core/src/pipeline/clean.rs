@@ -175,6 +175,8 @@ impl Search {
         }
         // Whatever is removed below takes the lock and gives it back.
         let (standing, lock_bytes) = (Lock::standing(&*self.vfs, &lock)?, self.vfs.len(&lock)?.unwrap_or(0));
+        let asides = Lock::leftovers(&*self.vfs, &lock).into_iter();
+        let asides = asides.map(|aside| Ok((self.vfs.len(&aside)?.unwrap_or(0), aside))).collect::<Result<Vec<_>>>()?;
         let thing = self.thing(&path);
         let is_ours = !matches!(thing, Thing::None | Thing::Unknown);
         let is_journal = self.is_journal(&journal)?;
@@ -217,6 +219,9 @@ impl Search {
             if let Some(inside) = inside.filter(|inside| inside.is_dir()) {
                 self.temporaries(inside, &lock)?;
             }
+        }
+        for (bytes, aside) in asides {
+            self.leave(&aside, "temporary", bytes, |vfs| Lock::take(vfs, &lock).map(drop));
         }
         if standing == Standing::Stale || (standing == Standing::Unreadable && known) {
             self.leave(&lock, "lock", lock_bytes, |vfs| Lock::take(vfs, &lock).map(drop));

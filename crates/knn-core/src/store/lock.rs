@@ -41,6 +41,11 @@ pub enum Standing {
 }
 
 impl Lock {
+    /// What is left of stale locks of `path` that were being put away. Whoever takes the lock removes it.
+    pub fn leftovers(vfs: &dyn Vfs, path: &Path) -> Vec<PathBuf> {
+        asides(vfs, path)
+    }
+
     /// What the lock at `path` means, which may be another a moment later.
     pub fn standing(vfs: &dyn Vfs, path: &Path) -> Result<Standing> {
         if vfs.len(path)?.is_none() {
@@ -62,6 +67,7 @@ impl Lock {
         // Twice: once more after a stale lock was put away.
         for _ in 0..2 {
             if vfs.create_new(path, &mine)? {
+                sweep(&**vfs, path, &mine);
                 return Ok(Self { vfs: Arc::clone(vfs), path: path.to_path_buf() });
             }
             let found = settled(&**vfs, path)?;
@@ -99,6 +105,25 @@ fn settled(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
     vfs.read(path, 4096)
 }
 
+/// Where stale locks are put away.
+fn asides(vfs: &dyn Vfs, path: &Path) -> Vec<PathBuf> {
+    let start = temporary_name(&path.file_name().unwrap_or_default().to_string_lossy(), "");
+    // A folder that may not be listed is not in the way of whoever may write to it.
+    let names = vfs.list(path.parent().unwrap_or(Path::new(""))).unwrap_or_default();
+    let names = names.into_iter().filter(|(name, is_folder)| !is_folder && name.starts_with(&start));
+    names.map(|(name, _)| path.with_file_name(name)).collect()
+}
+
+/// Removes what processes left that ended while they put a stale lock away. One that holds this very lock is about to be given back.
+fn sweep(vfs: &dyn Vfs, path: &Path, mine: &[u8]) {
+    for aside in asides(vfs, path) {
+        if vfs.read(&aside, 4096).is_ok_and(|found| found != mine) {
+            // Whoever takes the lock next looks again.
+            let _ = vfs.remove_file(&aside);
+        }
+    }
+}
+
 /// Renames the stale lock before removing it, and looks again: another process may have replaced it since it was read.
 fn put_away(vfs: &dyn Vfs, path: &Path, stale: &[u8]) -> Result<()> {
     if !vfs.exists(path)? {
@@ -107,7 +132,8 @@ fn put_away(vfs: &dyn Vfs, path: &Path, stale: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(temporary_name(&name, &std::process::id().to_string()));
     vfs.rename(path, &aside)?;
-    if vfs.read(&aside, 4096)? != stale {
+    // It may be swept away meanwhile, which is as good.
+    if vfs.exists(&aside)? && vfs.read(&aside, 4096)? != stale {
         return vfs.rename(&aside, path);
     }
     vfs.remove_file(&aside)
@@ -182,6 +208,11 @@ mod tests {
         Lock::take(&os(), &path).unwrap();
         std::fs::write(&path, b"").unwrap();
         Lock::take(&os(), &path).unwrap();
+        // Another process ended while it put such a lock away.
+        std::fs::write(folder.path().join(".s.lock.tmp-77"), b"{}").unwrap();
+        assert_eq!(Lock::leftovers(&OsVfs, &path), [folder.path().join(".s.lock.tmp-77")]);
+        Lock::take(&os(), &path).unwrap();
+        assert_eq!(Lock::leftovers(&OsVfs, &path), Vec::<PathBuf>::new());
         write(ended.id(), "elsewhere", 5);
         assert_eq!(Lock::take(&os(), &path).map(|_| ()).unwrap_err().code(), "GM_EXISTS");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

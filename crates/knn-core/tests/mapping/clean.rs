@@ -65,6 +65,7 @@ fn leftovers_are_told_and_then_removed_and_nothing_else_is() {
     stale(&out.join("finished.zarr.lock"));
     stale(&out.join("running.zarr.lock"));
     std::fs::write(out.join("running.zarr/dataset_0/obs/.zarr.json.tmp-worker-0"), b"torn").unwrap();
+    std::fs::write(out.join(".finished.zarr.lock.tmp-7"), b"{}").unwrap();
     // And what is none of ours.
     std::fs::create_dir_all(out.join("project/.git")).unwrap();
     for foreign in ["Cargo.lock", "project/package.lock", "project/.x.tmp-1", "project/.git/x.journal"] {
@@ -75,6 +76,7 @@ fn leftovers_are_told_and_then_removed_and_nothing_else_is() {
     assert_eq!(
         found(&told, &place),
         [
+            (".finished.zarr.lock.tmp-7", "temporary"),
             ("deleted.zarr.journal", "journal"),
             ("finished.zarr.lock", "lock"),
             ("finished.zarr.runs", "runs"),
@@ -93,7 +95,12 @@ fn leftovers_are_told_and_then_removed_and_nothing_else_is() {
     let mut expected = before.clone();
     let gone = ["deleted.zarr.journal/", "finished.zarr.runs/"];
     expected.retain(|name, _| !gone.iter().any(|gone| name.starts_with(gone)));
-    for name in ["finished.zarr.lock", "running.zarr.lock", "running.zarr/dataset_0/obs/.zarr.json.tmp-worker-0"] {
+    for name in [
+        ".finished.zarr.lock.tmp-7",
+        "finished.zarr.lock",
+        "running.zarr.lock",
+        "running.zarr/dataset_0/obs/.zarr.json.tmp-worker-0",
+    ] {
         expected.remove(name).unwrap();
     }
     assert_same(&files(&out), &expected, "removed");

@@ -56,7 +56,7 @@ impl State {
         }
         for (path, bytes) in &self.files {
             std::fs::write(root.join(path), bytes).unwrap();
-            if is_lock(path) {
+            if is_lock(path) || path.contains(".lock.tmp-") {
                 let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
                 let holder = json!({ "pid": std::process::id(), "host": host.trim(), "started": 1 });
                 std::fs::write(root.join(path), holder.to_string()).unwrap();
