@@ -8,6 +8,8 @@
 //! The graphs that leave reference cells are held as their transposes, a u32 for each edge and each cell: rows of s are made one by one, and a
 //! block of them lives as long as any other block of weights.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::method::KernelMethod;
@@ -22,8 +24,11 @@ pub struct Sharers {
     cells: Vec<u32>,
 }
 
+/// Rows that one thread counts at a time.
+const TASK_ROWS: usize = 32;
+
 /// The transposes of both graphs that leave the reference, and what their counts become.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SharedNeighbors {
     method: KernelMethod,
     k: u64,
@@ -31,6 +36,8 @@ pub struct SharedNeighbors {
     xx: Sharers,
     /// None in self-mapping, where it is `xx`.
     xy: Option<Sharers>,
+    /// Counts that no thread has at the moment: as long as the reference, so they are not made anew.
+    idle: Mutex<Vec<Counts>>,
 }
 
 impl Sharers {
@@ -99,6 +106,7 @@ fn each(block: &NeighborBlock, own: bool, mut see: impl FnMut(usize, u64)) {
 }
 
 /// Counts of one row, by reference cell; all 0 between rows.
+#[derive(Debug, Default)]
 struct Counts {
     of: Vec<u32>,
     touched: Vec<u32>,
@@ -107,7 +115,7 @@ struct Counts {
 impl SharedNeighbors {
     /// For rows with `k` stored neighbours among `n_ref` reference cells.
     pub fn new(method: KernelMethod, k: u64, n_ref: u64, xx: Sharers, xy: Option<Sharers>) -> Self {
-        Self { method, k, n_ref: n_ref as usize, xx, xy }
+        Self { method, k, n_ref: n_ref as usize, xx, xy, idle: Mutex::default() }
     }
 
     /// The weight of a cell that shares so much.
@@ -148,9 +156,17 @@ impl SharedNeighbors {
 
     /// Fills `weights`, columns ascending. A row without neighbours has none.
     pub fn weigh(&self, yx: &NeighborBlock, yy: Option<&NeighborBlock>, weights: &mut Weights) {
-        let counts = || Counts { of: vec![0; self.n_ref], touched: Vec::new() };
-        let rows: Vec<Vec<(u32, u32)>> =
-            (0..yx.rows()).into_par_iter().map_init(counts, |counts, row| self.row(yx, yy, row, counts)).collect();
+        let tasks: Vec<_> = (0..yx.rows()).step_by(TASK_ROWS).collect();
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_task = |first: usize| {
+            let mut counts = idle().pop().unwrap_or_default();
+            counts.of.resize(self.n_ref, 0);
+            let rows = first..yx.rows().min(first + TASK_ROWS);
+            let rows: Vec<_> = rows.map(|row| self.row(yx, yy, row, &mut counts)).collect();
+            idle().push(counts);
+            rows
+        };
+        let rows: Vec<Vec<(u32, u32)>> = tasks.into_par_iter().flat_map_iter(of_task).collect();
         weights.clear(yx.first_row);
         // Both products are the same in self-mapping, where one graph is all four.
         let twice = if self.xy.is_none() { 2 } else { 1 };

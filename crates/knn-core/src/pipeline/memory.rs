@@ -100,7 +100,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     sizes.after.transfer = transfer.values().sum();
     if let Some(reverse) = reverse {
         fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
-        reverse.enter(resolved.memory, sizes.after.transfer, &mut sizes);
+        reverse.enter(sizes.after.transfer, &mut sizes);
     }
     Ok(sizes)
 }

@@ -94,8 +94,10 @@ impl ReverseNeeds {
         ReverseShares { form: self.form, window_edges, run_edges }
     }
 
-    /// Enters the shares into the sizes of a run, in which transfer takes `transfer` bytes with the least.
-    pub(super) fn enter(&self, memory: u64, transfer: u64, sizes: &mut Sizes) {
+    /// Enters the shares into the sizes of a run, in which transfer takes `transfer` bytes with the least. What the join may take is enough for
+    /// edges too, unless there is room for too few of them.
+    pub(super) fn enter(&self, transfer: u64, sizes: &mut Sizes) {
+        let memory = sizes.memory.planned.max(transfer).max(self.least_stage());
         let shares = self.share(memory, transfer);
         sizes.after.transfer = transfer + self.bytes(shares.window_edges) - self.least();
         sizes.after.sorting = self.stage_bytes(shares.run_edges);

@@ -37,6 +37,7 @@ fn by(metric: &str, place: &Place, query: &Cells, reference: Option<&Cells>, nam
     MapRequest {
         metric: Some(metric.into()),
         obs_keys: (metric != "inner_product").then(|| vec!["type".into()]),
+        kernel_method: Some("gauss".into()),
         output: Some(place.outputs().join(name).to_str().unwrap().into()),
         ..place.request(query, reference)
     }
