@@ -53,13 +53,8 @@ describe("options of later versions", () => {
   });
 
   it("and values of later versions, too", async () => {
-    for (const option of [
-      ["--probabilities", "top-m"],
-      ["--backend", "cuda"],
-    ]) {
-      const { code } = await gigamapper(["plan", ...stores, ...option]);
-      expect(code).toBe(3);
-    }
+    const { code } = await gigamapper(["plan", ...stores, "--backend", "cuda"]);
+    expect(code).toBe(3);
   });
 });
 

@@ -164,7 +164,7 @@ describe("the report of a search by lists", () => {
   it("is repaired by the graph that an index keeps", async () => {
     const output = join(temporary(), "kept.gmx");
     await using index = await ReferenceIndex.build(reference, { output, nlist: 8, keepGraph: 10 });
-    expect(await index.describe()).toMatchObject({ keepGraph: 10, formatVersion: 3 });
+    expect(await index.describe()).toMatchObject({ keepGraph: 10, formatVersion: 4 });
     const searched = { query, reference, index: output, nprobe: 1 };
     const never = await map({ ...searched, output: join(temporary(), "mapped.zarr") });
     const always = await map({ ...searched, repair: "always", output: join(temporary(), "mapped.zarr") });

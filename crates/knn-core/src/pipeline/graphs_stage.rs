@@ -97,7 +97,7 @@ fn needed(resolved: &Resolved) -> impl Iterator<Item = Graph> + use<> {
 }
 
 /// Whether anything is weighed by shared neighbours.
-fn is_used(resolved: &Resolved) -> bool {
+pub(super) fn is_used(resolved: &Resolved) -> bool {
     method(&resolved.parameters).is_some() && resolved.parameters.transfers()
 }
 

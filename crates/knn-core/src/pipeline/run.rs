@@ -181,9 +181,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (joined, _) => joined.unwrap_or_default(),
     };
-    if !store.is_complete() {
-        search_stage::settle(&prepared, &*vfs)?;
-    }
 
     let resumed_units = joined_before.units + transferred_before.units;
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
@@ -228,6 +225,9 @@ fn finish(
 
     progress.begin("finalise", 0, 0);
     progress.check()?;
+    if !store.is_complete() {
+        search_stage::settle(&prepared, &*seams.vfs)?;
+    }
     let output = store.path().display().to_string();
     let label_agreement = label_agreement(&prepared, &transferred);
     store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;

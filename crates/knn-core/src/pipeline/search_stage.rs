@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::agreement::HeldOut;
 use super::cost::repair_cost;
+use super::graphs_stage;
 use super::memory::{PROCESS, TRUTH_ROWS};
 use super::plan::Prepared;
 use super::reference::Reference;
@@ -82,12 +83,14 @@ pub(super) fn end(prepared: &Prepared, vfs: &Arc<dyn Vfs>) -> Result<()> {
     discard(vfs, &place(resolved, ".index.gmx")?)
 }
 
-/// Makes durable that nothing is left of the search, before the store is finished: afterwards nobody looks for it any more.
+/// Makes durable that nothing is left of a search or of what weighs by more than distances, before the store is finished: afterwards nobody
+/// looks for it any more.
 pub(super) fn settle(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
-    if prepared.resolved.parameters.ivf.is_none() {
+    let Prepared { resolved, sizes, .. } = prepared;
+    if resolved.parameters.ivf.is_none() && sizes.after.reverse.is_none() && !graphs_stage::is_used(resolved) {
         return Ok(());
     }
-    vfs.sync_dir(runs_folder(&prepared.resolved)?.parent().unwrap_or(Path::new("")))
+    vfs.sync_dir(runs_folder(resolved)?.parent().unwrap_or(Path::new("")))
 }
 
 /// What decides the bytes of an index.

@@ -181,7 +181,13 @@ fn an_interrupted_run_ends_in_the_same_bytes_whatever_sizes_it_is_resumed_with()
     let request = place.full_request(&query, Some(&reference));
     map(&request).unwrap();
     let expected = files(output(&request));
-    for calls in [500, 900] {
+    let whole = Disk::failing(i64::MAX);
+    let counted =
+        MapRequest { output: place.outputs().join("counted.zarr").to_str().map(str::to_owned), ..request.clone() };
+    let seams = Seams { vfs: Arc::new(whole.clone()), block_rows: Some(9), ..quick() };
+    run_with(&counted, &Progress::silent(), seams).unwrap();
+    let all = i64::MAX - whole.left();
+    for calls in [all * 2 / 5, all / 2] {
         let path = place.outputs().join(format!("{calls}.zarr"));
         let request = MapRequest { output: Some(path.to_str().unwrap().into()), ..request.clone() };
         let cancel = Cancel::default();
