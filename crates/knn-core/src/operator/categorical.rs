@@ -101,7 +101,7 @@ impl LabelVotes {
     }
 
     /// The rows, each with its part of every result.
-    fn rows<'a>(&'a mut self, categories: usize, asked: Asked) -> impl Iterator<Item = Row<'a>> {
+    fn rows(&mut self, categories: usize, asked: Asked) -> impl Iterator<Item = Row<'_>> {
         let mut second = self.second.iter_mut();
         let mut margin = self.margin.iter_mut();
         let mut entropy = self.entropy.iter_mut();
@@ -173,7 +173,9 @@ impl Labels {
         (*results.code, *results.confidence) = (best, (weight / total) as f32);
         if !results.probabilities.is_empty() {
             results.probabilities.fill(0.0);
-            found.iter().for_each(|&(code, sum)| results.probabilities[code as usize] = (sum / total) as f32);
+            for &(code, sum) in found.iter() {
+                results.probabilities[code as usize] = (sum / total) as f32;
+            }
         }
         if results.second.is_none() && results.top_codes.is_empty() {
             return;

@@ -97,20 +97,26 @@ impl Scaling {
             return;
         }
         if self.log {
-            values.iter_mut().for_each(|value| *value = libm::log1p(*value));
+            for value in values.iter_mut() {
+                *value = libm::log1p(*value);
+            }
         }
         let (low, high) = self.percentile;
         if (low, high) != (0.0, 100.0) {
             scratch.clear();
             scratch.extend_from_slice(values);
             let (low, high) = (percentile(scratch, low), percentile(scratch, high));
-            values.iter_mut().for_each(|value| *value = value.clamp(low, high));
+            for value in values.iter_mut() {
+                *value = value.clamp(low, high);
+            }
         }
         if self.minmax {
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let span = most - least;
-            values.iter_mut().for_each(|value| *value = if span > 0.0 { (*value - least) / span } else { 0.0 });
+            for value in values.iter_mut() {
+                *value = if span > 0.0 { (*value - least) / span } else { 0.0 };
+            }
         }
     }
 }

@@ -177,7 +177,7 @@ impl ColumnInput {
             return Ok(());
         }
         let reason = format!("{missing} cells have no label, and missing is error");
-        Err(Error::schema(store, &format!("obs/{}", self.column.key()), "values", reason))
+        Err(Error::schema(store, format!("obs/{}", self.column.key()), "values", reason))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::types::{DType, NeighborBlock, RowRange, Tile};
 /// A reference column in memory, and where its results go.
 pub(super) enum Payload {
     Labels(Box<LabelPayload>),
-    Numbers { numbers: Vec<f64>, paths: ColumnPaths },
+    Numbers { numbers: Vec<f64>, paths: Box<ColumnPaths> },
     Embedding { embedding: Embedding, path: String },
     Expression { expression: expression::Payload, path: String },
 }
@@ -216,7 +216,7 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
                 numbers.extend_from_slice(&band);
                 progress.check()?;
             }
-            payloads.push(Payload::Numbers { numbers, paths });
+            payloads.push(Payload::Numbers { numbers, paths: Box::new(paths) });
         }
     }
     for (key, rows) in &inputs.embeddings {

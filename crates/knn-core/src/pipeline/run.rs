@@ -154,8 +154,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // The graph of the reference is looked at when the index is closed.
     let kept = opened.as_ref().filter(|_| repair.is_some() && prepared.resolved.search.kept.is_some());
     let kept = kept.map(|index| search_stage::kept(&prepared.resolved, index).cloned()).transpose()?;
-    drop(search);
-    drop((built, opened));
+    drop((search, built, opened));
     if !store.is_complete() {
         search_stage::end(&prepared, &vfs)?;
     }

@@ -204,15 +204,7 @@ impl MapRequest {
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
         check_codes(search.is_coded(), metric)?;
-        if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
-            return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
-        }
-        if let Some(bandwidth) = self.bandwidth.filter(|_| !kernel.has_bandwidth()) {
-            let having = KernelMethod::ALL.into_iter().filter(|kernel| kernel.has_bandwidth()).map(KernelMethod::name);
-            let having = having.collect::<Vec<_>>().join(" and ");
-            let reason = format!("{kernel_method} has none: only {having} have");
-            return Err(Error::param("bandwidth", bandwidth, reason));
-        }
+        check_bandwidth(self.bandwidth, kernel)?;
         let seed = checked_seed(self.seed)?;
         let self_edges = match self.self_edges {
             Some(true) if !self_mapping => {
@@ -276,6 +268,20 @@ impl MapRequest {
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
+}
+
+/// A pinned bandwidth must be one, of a kernel that has one.
+fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
+    if let Some(bandwidth) = given.filter(|b| !(b.is_finite() && *b > 0.0)) {
+        return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
+    }
+    if let Some(bandwidth) = given.filter(|_| !kernel.has_bandwidth()) {
+        let having = KernelMethod::ALL.into_iter().filter(|kernel| kernel.has_bandwidth()).map(KernelMethod::name);
+        let having = having.collect::<Vec<_>>().join(" and ");
+        let reason = format!("{} has none: only {having} have", kernel.name());
+        return Err(Error::param("bandwidth", bandwidth, reason));
+    }
+    Ok(())
 }
 
 /// Where an expression lies that CellMapper calls so: `X`, or a layer.
