@@ -89,8 +89,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
     let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
-    search_stage::check_runs(&prepared.resolved, &*vfs)?;
-    reverse_stage::check(&prepared, &*vfs)?;
+    check_beside(&prepared, &*vfs)?;
     clock.lap("preflight", 0);
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = opened.as_ref().map(search_in);
@@ -103,7 +102,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         clock.lap("calibrate", 0);
     }
     let store = output(&prepared, Arc::clone(&vfs))?;
-    let (joined_before, transferred_before) = (resumed(&store, Stage::Joined), resumed(&store, Stage::Transferred));
+    let [joined_before, transferred_before] = [Stage::Joined, Stage::Transferred].map(|stage| resumed(&store, stage));
     let is_joined = joined_before.units == prepared.spec.layout.units();
     let mut ledger = runs(&prepared, &vfs, is_joined, store.is_complete())?;
     let searched = ledger.as_ref().map(list_order::searched).transpose()?.flatten();
@@ -154,7 +153,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // The graph of the reference is looked at when the index is closed.
     let kept = opened.as_ref().filter(|_| repair.is_some() && prepared.resolved.search.kept.is_some());
     let kept = kept.map(|index| search_stage::kept(&prepared.resolved, index).cloned()).transpose()?;
-    drop((search, built, opened));
+    drop(search);
+    drop((built, opened));
     if !store.is_complete() {
         search_stage::end(&prepared, &vfs)?;
     }
@@ -186,6 +186,12 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // What the join took is free again.
     drop(lease);
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
+}
+
+/// Refuses to start where something that is not ours lies in the place of intermediate files.
+fn check_beside(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
+    search_stage::check_runs(&prepared.resolved, vfs)?;
+    reverse_stage::check(prepared, vfs)
 }
 
 /// A graph that is stored in full, and what else the end of a run tells.

@@ -10,8 +10,8 @@ use super::sample::{Place, map, sample};
 
 const KEY: &str = "cell type";
 
-fn text(path: &Path) -> Option<String> {
-    Some(path.to_str().unwrap().to_owned())
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
 }
 
 /// A sample mapped with all probabilities, and changed as asked.
@@ -27,7 +27,7 @@ fn mapped(place: &Place, change: impl Fn(&mut MapRequest)) -> (Mapped, gigamappe
         query,
         reference: Some(reference),
         obs_keys: key(KEY),
-        output: text(&place.output()),
+        output: Some(text(&place.output())),
         n_neighbors: Some(7),
         probabilities: Some("all".into()),
         overwrite: Some(true),
@@ -130,9 +130,9 @@ fn the_subset_of_a_golden_case_is_cellmappers() {
         let texts = |value: &serde_json::Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
         let place = Place::new();
         let request = MapRequest {
-            query: text(&fixtures.join(query)).unwrap(),
-            reference: text(&fixtures.join(reference)),
-            output: text(&place.output()),
+            query: text(&fixtures.join(query)),
+            reference: Some(text(&fixtures.join(reference))),
+            output: Some(text(&place.output())),
             use_rep: parameters["use_rep"].as_str().map(str::to_owned),
             n_neighbors: parameters["n_neighbors"].as_i64(),
             metric: parameters["knn_dist_metric"].as_str().map(str::to_owned),
@@ -215,11 +215,11 @@ fn labels_are_rejected_and_kept() {
 fn how_far_a_cell_may_lie_is_learnt_from_the_reference() {
     let place = Place::new();
     mapped(&place, |_| {});
-    let reference = text(&place.inputs().join("reference.zarr")).unwrap();
+    let reference = text(&place.inputs().join("reference.zarr"));
     let graph = place.inputs().join("graph.zarr");
     let find = NeighborsRequest {
         query: reference.clone(),
-        output: text(&graph),
+        output: Some(text(&graph)),
         n_neighbors: Some(8),
         ..NeighborsRequest::default()
     };
@@ -229,21 +229,20 @@ fn how_far_a_cell_may_lie_is_learnt_from_the_reference() {
     last.sort_by(f32::total_cmp);
     for quantile in [0.5, 0.9, 1.0] {
         let (_, report) = mapped(&place, |request| {
-            request.reject_graph = text(&graph);
+            request.reject_graph = Some(text(&graph));
             request.reject_quantile = Some(quantile);
         });
         let rank = ((quantile * last.len() as f64).ceil() as usize).max(1);
         assert_eq!(report.plan.parameters.labels.max_distance, Some(f64::from(last[rank - 1])), "{quantile}");
         assert_eq!(report.plan.parameters.labels.distance_of, Some(7));
     }
-    let (query, output) =
-        (text(&place.inputs().join("query.zarr")).unwrap(), text(&place.outputs().join("other.zarr")));
+    let (query, output) = (text(&place.inputs().join("query.zarr")), Some(text(&place.outputs().join("other.zarr"))));
     let wrong = MapRequest {
         query,
         reference: Some(reference),
         output,
         obs_keys: Some(vec![KEY.into()]),
-        reject_graph: text(&place.output()),
+        reject_graph: Some(text(&place.output())),
         ..MapRequest::default()
     };
     assert_eq!(map(&wrong).unwrap_err().code(), "GM_SHAPE");
