@@ -28,7 +28,7 @@ export function registerIndex(program: Command): void {
         "  gigamapper map --query query.zarr --reference atlas.zarr --index atlas.gmx --obs-keys cell_type --output out.zarr",
     )
     .optionsGroup("Index:")
-    .option("--reference <path>", "reference cells: an AnnData zarr folder")
+    .option("--reference <path>", "reference cells: an AnnData, or many as one")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
     .option(
