@@ -8,6 +8,7 @@ import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { addLists, addRun, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
+import { tellStages } from "./stages.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
@@ -68,9 +69,7 @@ function tellBuilt(terminal: Terminal, report: IndexReport): void {
     `${did} ${report.output} (${counted(report.rows, "cell")} × ${count(report.dim)} in ${counted(report.nlist, "list")}, ` +
       `${bytes(report.bytes)}) in ${seconds(report.seconds)}`,
   );
-  for (const stage of report.stages) {
-    terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
-  }
+  tellStages(terminal, report.stages);
   terminal.say(`peak memory ${bytes(report.peakMemory)}`, 2);
   if (terminal.json) terminal.data(report, String);
 }

@@ -3,10 +3,11 @@
 import type { Command } from "commander";
 import type { LabelAgreement, MapRequest, RecallReport, RunReport } from "../generated.js";
 import { map } from "../mapper.js";
-import { bytes, count, counted, seconds, sentences } from "../sentence.js";
+import { bytes, count, counted, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { addMapping, type Given, readMapping } from "./request.js";
+import { tellStages } from "./stages.js";
 import type { Terminal } from "./terminal.js";
 
 /** Adds the command. */
@@ -53,9 +54,7 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   }
   const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
   for (const [status, cells] of troubled) terminal.warn(`${counted(cells, "cell")} not mapped: ${status}`);
-  for (const stage of report.stages) {
-    terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
-  }
+  tellStages(terminal, report.stages);
   terminal.say(`peak memory ${bytes(report.peakMemory)}, sigma ${report.sigma ?? "none"}`, 2);
 }
 

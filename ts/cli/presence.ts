@@ -3,11 +3,12 @@
 import type { Command } from "commander";
 import type { PresenceReport, PresenceRequest } from "../generated.js";
 import { presence } from "../presence.js";
-import { bytes, seconds, sentences } from "../sentence.js";
+import { bytes, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { addLayout, addOutput, list, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
+import { tellStages } from "./stages.js";
 import type { Terminal } from "./terminal.js";
 
 /** Adds the command. */
@@ -54,9 +55,7 @@ function tellScored(terminal: Terminal, report: PresenceReport): void {
   for (const warning of report.warnings) terminal.warn(warning);
   terminal.result(`${report.output}:`);
   for (const line of sentences(report)) terminal.result(line);
-  for (const stage of report.stages) {
-    terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
-  }
+  tellStages(terminal, report.stages);
   terminal.say(`memory planned ${bytes(report.memory.planned)}, peak ${bytes(report.peakMemory)}`, 2);
   if (terminal.json) terminal.data(report, String);
 }

@@ -3,11 +3,12 @@
 import type { Command } from "commander";
 import type { RechunkReport, RechunkRequest } from "../generated.js";
 import { rechunk } from "../rechunk.js";
-import { bytes, counted, seconds, sentences } from "../sentence.js";
+import { bytes, counted, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { addLayout, addOutput, list } from "./options.js";
 import { type Given, readRequest } from "./request.js";
+import { tellStages } from "./stages.js";
 import type { Terminal } from "./terminal.js";
 
 /** Adds the command. */
@@ -46,9 +47,7 @@ function tellCopied(terminal: Terminal, report: RechunkReport): void {
   if (report.resumedUnits > 0) terminal.say(`kept ${counted(report.resumedUnits, "unit")} of an earlier run`);
   terminal.result(`${report.output}:`);
   for (const line of sentences(report)) terminal.result(line);
-  for (const stage of report.stages) {
-    terminal.say(`${stage.stage}: ${seconds(stage.seconds)}, ${bytes(stage.bytesWritten)} written`, 2);
-  }
+  tellStages(terminal, report.stages);
   terminal.say(`memory planned ${bytes(report.memory.planned)}, peak ${bytes(report.peakMemory)}`, 2);
   if (terminal.json) terminal.data(report, String);
 }

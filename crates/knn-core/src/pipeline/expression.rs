@@ -29,12 +29,12 @@ pub(super) struct ExpressionInput {
 }
 
 /// The matrix in memory: as it came.
-pub(super) enum Payload {
+pub(super) enum Matrix {
     Sparse(Expression),
     Dense(Embedding),
 }
 
-impl Payload {
+impl Matrix {
     /// Transfers to one piece of rows, few of them at a time, and appends the results.
     pub(super) fn apply(
         &self,
@@ -111,7 +111,7 @@ impl ExpressionInput {
     }
 
     /// Reads the genes of every reference cell.
-    pub(super) fn read(&self, progress: &Progress) -> Result<Payload> {
+    pub(super) fn read(&self, progress: &Progress) -> Result<Matrix> {
         let (cells, width) = (self.rows.rows(), self.genes.len());
         let place = |column: usize| match &self.places {
             None => u32::try_from(column).ok(),
@@ -141,8 +141,8 @@ impl ExpressionInput {
             progress.check()?;
         }
         Ok(match sparse {
-            Some(sparse) => Payload::Sparse(sparse),
-            None => Payload::Dense(Embedding { values: dense, dim: width }),
+            Some(sparse) => Matrix::Sparse(sparse),
+            None => Matrix::Dense(Embedding { values: dense, dim: width }),
         })
     }
 }

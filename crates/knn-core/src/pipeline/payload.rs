@@ -20,7 +20,7 @@ pub(super) enum Payload {
     Labels(Box<LabelPayload>),
     Numbers { numbers: Vec<f64>, paths: Box<ColumnPaths> },
     Embedding { embedding: Embedding, path: String },
-    Expression { expression: expression::Payload, path: String },
+    Expression { expression: expression::Matrix, path: String },
 }
 
 /// A column of labels, and what is told of each vote.
@@ -117,13 +117,10 @@ impl LabelPayload {
         writer.append(&paths.confidence, little_endian(&votes.confidence, f32::to_le_bytes, bytes))?;
         writer.append(&paths.status, &statuses)?;
         if let Some([second, margin, entropy]) = &paths.details {
-            // Without categories nobody votes.
-            let missing = vec![f32::NAN; statuses.len()];
-            let told = |values: &Vec<f32>| if values.is_empty() { missing.clone() } else { values.clone() };
             little_endian_codes(&votes.second, self.codes, bytes);
             writer.append(second, bytes)?;
-            writer.append(margin, little_endian(&told(&votes.margin), f32::to_le_bytes, bytes))?;
-            writer.append(entropy, little_endian(&told(&votes.entropy), f32::to_le_bytes, bytes))?;
+            writer.append(margin, little_endian(&votes.margin, f32::to_le_bytes, bytes))?;
+            writer.append(entropy, little_endian(&votes.entropy, f32::to_le_bytes, bytes))?;
         }
         if let Some(path) = &paths.label {
             let (dtype, unknown) = self.unknown;
@@ -191,7 +188,6 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
     let mut payloads = Vec::new();
     for input in &inputs.columns {
         let column = &input.column;
-        let bands = RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1));
         let paths = column_paths(column.key(), parameters);
         if let Some((categories, _)) = input.labels() {
             let labels = labels(input, &parameters.labels, n_ref, progress)?;
@@ -211,7 +207,7 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
             })));
         } else {
             let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
-            for rows in bands {
+            for rows in RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1)) {
                 column.read_numbers(rows, &mut band)?;
                 numbers.extend_from_slice(&band);
                 progress.check()?;
