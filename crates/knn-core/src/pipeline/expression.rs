@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::passing::band_rows;
 use super::request::Parameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;
@@ -10,9 +11,6 @@ use crate::operator::{Embedding, Expression, transfer_embedding, transfer_expres
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, RowSource};
 use crate::types::{RowRange, Tile};
-
-/// Bytes of a tile while a sparse matrix is read.
-const TILE_BYTES: u64 = 16 << 20;
 
 /// Bytes of results at a time, of one row at least.
 pub(super) const RESULT_BYTES: u64 = 8 << 20;
@@ -96,7 +94,7 @@ impl ExpressionInput {
 
     /// Bytes of the matrix in memory, and of reading it.
     pub(super) fn bytes(&self) -> u64 {
-        let (cells, tile) = (self.rows.rows(), self.tile_rows());
+        let (cells, tile) = (self.rows.rows(), band_rows(&*self.rows));
         let held = match self.rows.entries() {
             Some(entries) => Expression::bytes(cells, entries),
             None => cells.saturating_mul(self.genes.len() as u64 * 4),
@@ -104,10 +102,16 @@ impl ExpressionInput {
         held.saturating_add(self.rows.scratch_bytes(tile)).saturating_add(tile * self.rows.dim() as u64 * 4)
     }
 
-    fn tile_rows(&self) -> u64 {
-        let band = self.rows.natural_tile_rows().max(1);
-        let rows = (TILE_BYTES / (self.rows.dim() as u64 * 4)).max(1);
-        (rows / band * band).max(band).min(self.rows.rows().max(1))
+    /// The columns of the matrix in the order of the result; none where it is the whole matrix.
+    pub(super) fn columns(&self) -> Option<Vec<usize>> {
+        let places = self.places.as_ref()?;
+        let mut columns = vec![0; self.genes.len()];
+        for (column, place) in places.iter().enumerate() {
+            if let Some(place) = place {
+                columns[*place as usize] = column;
+            }
+        }
+        Some(columns)
     }
 
     /// Reads the genes of every reference cell.
@@ -120,7 +124,7 @@ impl ExpressionInput {
         let mut tile = Tile::default();
         let mut sparse = self.rows.entries().map(|entries| Expression::new(width, cells as usize, entries as usize));
         let mut dense = Vec::with_capacity(if sparse.is_some() { 0 } else { cells as usize * width });
-        for rows in RowRange::new(0, cells).pieces(self.tile_rows()) {
+        for rows in RowRange::new(0, cells).pieces(band_rows(&*self.rows)) {
             self.rows.read(rows, &mut tile)?;
             for row in 0..rows.len() {
                 let values = tile.row(row);

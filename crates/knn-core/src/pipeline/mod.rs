@@ -26,6 +26,7 @@ mod memory;
 mod neighbors;
 mod order;
 mod outputs;
+mod passing;
 mod payload;
 mod places;
 mod plan;

@@ -181,7 +181,7 @@ pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u
     }
 }
 
-/// Reads the reference's columns, band by band.
+/// Reads the reference's columns, band by band, and the matrices that stay in memory.
 pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
     let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
     let n_ref = inputs.reference.n_obs();
@@ -215,13 +215,15 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
             payloads.push(Payload::Numbers { numbers, paths: Box::new(paths) });
         }
     }
-    for (key, rows) in &inputs.embeddings {
+    let passing = &prepared.sizes.after.passing;
+    let stay = inputs.embeddings.iter().enumerate().filter(|(place, _)| !passing.embeddings.contains(place));
+    for (_, (key, rows)) in stay {
         let mut tile = Tile::default();
         rows.read(RowRange::new(0, n_ref), &mut tile)?;
         let embedding = Embedding { values: tile.values, dim: tile.dim };
         payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
     }
-    if let Some(input) = &inputs.expression {
+    if let Some(input) = inputs.expression.as_ref().filter(|_| !passing.expression) {
         let path = input.path.clone();
         payloads.push(Payload::Expression { expression: input.read(progress)?, path });
     }

@@ -157,7 +157,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         pairs,
         estimated_seconds: cost::seconds(pairs, traffic, threads),
         outputs: outputs::described(&spec.arrays, n_obs),
-        warnings: warnings(&resolved, &inputs, &sizes, k),
+        warnings: warnings(&resolved, &inputs, (&sizes, &spec), k),
         run,
     };
     graphs_stage::add_costs(&asked, &mut plan)?;
@@ -219,7 +219,7 @@ pub(super) fn side(store: &AnnDataStore, rows: &dyn RowSource) -> Side {
     Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 
-fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<String> {
+fn warnings(resolved: &Resolved, inputs: &Inputs, (sizes, spec): (&Sizes, &StoreSpec), k: u64) -> Vec<String> {
     let mut warnings = inputs.warnings.clone();
     let others = inputs.reference.n_obs().saturating_sub(u64::from(resolved.self_mapping));
     if inputs.query.n_obs() > 0 && k > others {
@@ -243,6 +243,7 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<
     if parameters.ivf.as_ref().is_some_and(|ivf| ivf.rerank.as_deref() == Some("none")) {
         warnings.push("rerank none: distances are approximate, those to what the codes of a cell stand for".into());
     }
+    warnings.extend(sizes.after.passing.warning(inputs, spec));
     if let Some(passes) = sizes.repair.as_ref().map(|repair| repair.passes).filter(|&passes| passes > 1) {
         warnings.push(format!(
             "where neighbors are repaired, all cells are read {passes} times in this memory: more memory or repair \"never\" is quicker"

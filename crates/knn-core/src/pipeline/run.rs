@@ -10,11 +10,13 @@ use serde_json::json;
 use super::agreement::LabelAgreement;
 use super::bandwidth;
 use super::gather;
+use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
+use super::passing::Passing;
 use super::places::{Existing, open_store};
 use super::plan::{Prepared, prepare};
 use super::repair_stage;
@@ -50,21 +52,35 @@ pub struct Seams {
     pub slab_rows: Option<u64>,
     /// Rows of a run in the order of lists, instead of what the budget gives.
     pub run_rows: Option<u64>,
+    /// Bytes of rows that wait for matrices of the reference, instead of what the budget gives; then every matrix passes by.
+    pub waiting_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
+        Self {
+            vfs: Arc::new(OsVfs),
+            block_rows: None,
+            slab_rows: None,
+            run_rows: None,
+            waiting_bytes: None,
+            lane: Lane::best(),
+        }
     }
 }
 
 impl Seams {
-    fn replace(&self, sizes: &mut Sizes) {
+    fn replace(&self, sizes: &mut Sizes, inputs: &Inputs) {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
         sizes.run_rows = self.run_rows;
+        if let Some(bytes) = self.waiting_bytes {
+            let embeddings = (0..inputs.embeddings.len()).collect();
+            let passing = Passing { embeddings, expression: inputs.expression.is_some(), waiting_bytes: bytes };
+            sizes.after.passing = passing;
+        }
         if let Some(repair) = &mut sizes.repair {
             repair.replace(self.block_rows, self.slab_rows);
         }
@@ -83,7 +99,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let (mut prepared, pool) = prepare(resolved)?;
-    seams.replace(&mut prepared.sizes);
+    seams.replace(&mut prepared.sizes, &prepared.inputs);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::agreement::{HeldOut, Kept};
+use super::passing::PassingMatrices;
 use super::payload::{Payload, Results, payloads};
 use super::plan::Prepared;
 use super::square::{self, SquareWriter};
@@ -88,6 +89,7 @@ struct Pass<'a> {
     held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
+    passing: Option<PassingMatrices<'a>>,
     neighbors: NeighborBlock,
     weights: Weights,
     second: SecondVote,
@@ -147,6 +149,7 @@ impl<'a> Pass<'a> {
             held_out,
             store: ZarrStore::open(store.path())?,
             payloads: payloads(prepared, progress)?,
+            passing: PassingMatrices::of(prepared, progress),
             neighbors: NeighborBlock::default(),
             weights: Weights::default(),
             second: SecondVote::default(),
@@ -192,7 +195,13 @@ impl<'a> Pass<'a> {
                     self.second.compare(labels, &self.results.votes.codes, kept.next());
                 }
             }
+            if let Some(passing) = &mut self.passing {
+                passing.add(&self.weights.block, writer)?;
+            }
             self.progress.advance(rows.len() as u64)?;
+        }
+        if let Some(passing) = &mut self.passing {
+            passing.flush(writer)?;
         }
         counts.entries = self.square.as_ref().map_or([0; 2], SquareWriter::ends);
         Ok(counts)

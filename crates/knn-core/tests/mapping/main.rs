@@ -29,6 +29,7 @@ mod many;
 mod mapped;
 mod metrics;
 mod npy;
+mod passing;
 mod presence;
 mod rechunk;
 mod refusals;
