@@ -42,6 +42,11 @@ layerKey?: string,
  */
 genes?: Array<string>, 
 /**
+ * What the query has as library sizes, to which rows of transferred expression are scaled: `X` or the name of a layer, summed over its genes, or
+ * `obs/<column>` of numbers. Default none: rows stay weighted means.
+ */
+targetLibsize?: string, 
+/**
  * Neighbours per cell, default 30; in self-mapping it counts the cell itself.
  */
 nNeighbors?: number, 
@@ -358,6 +363,10 @@ layerKey: string | null,
  * Genes of it; all where there is none.
  */
 genes: Array<string>, 
+/**
+ * What the query has as library sizes, to which expression is scaled: `X`, `layers/<name>` or `obs/<column>`.
+ */
+targetLibsize?: string, 
 /**
  * As asked for: in self-mapping it counts the cell itself.
  */

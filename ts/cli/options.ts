@@ -24,6 +24,7 @@ export function addTransfer(command: Command): Command {
     .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
     .option("--layer-key <name>", "expression to transfer: X, or the name of a layer")
     .option("--genes <names>", "genes of it, comma-separated (default: all)", list)
+    .option("--target-libsize <key>", "scale it to what query cells have in X, a layer, or obs/<column>")
     .option(
       "--kernel-method <name>",
       "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal, random, jaccard, hnoca or hnoca_knn; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",

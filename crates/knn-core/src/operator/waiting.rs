@@ -22,6 +22,8 @@ pub struct WaitingRows {
 /// Rows that came together.
 #[derive(Debug)]
 struct Piece {
+    /// Number of the first row.
+    first_row: u64,
     /// Start of each row in `edges`, and the end of the last.
     starts: Vec<u32>,
     /// Reference row and weight, by reference rows within each row.
@@ -69,7 +71,13 @@ impl WaitingRows {
         }
         self.bytes += Self::bytes(rows.len() as u64, edges.len() as u64, self.width as u64);
         let sums = Vec::with_capacity(rows.len() * self.width);
-        self.pieces.push(Piece { next: starts[..rows.len()].to_vec(), starts, edges, sums });
+        self.pieces.push(Piece {
+            first_row: block.first_row + rows.start as u64,
+            next: starts[..rows.len()].to_vec(),
+            starts,
+            edges,
+            sums,
+        });
     }
 
     /// Lets the reference begin: all sums are 0, of so many columns.
@@ -104,7 +112,7 @@ impl WaitingRows {
             return;
         }
         let end = band.first_row + band.rows() as u64;
-        self.pieces.par_iter_mut().for_each(|Piece { starts, edges, next, sums }| {
+        self.pieces.par_iter_mut().for_each(|Piece { starts, edges, next, sums, .. }| {
             let rows = sums.par_chunks_mut(columns).zip(next.par_iter_mut()).zip(starts[1..].par_iter());
             rows.with_min_len(TASK_ROWS).for_each(|((sums, next), &last)| {
                 while let Some(&(column, weight)) = edges[..last as usize].get(*next as usize)
@@ -123,12 +131,12 @@ impl WaitingRows {
         });
     }
 
-    /// Hands out the means, row-major and so many rows at a time; a row without neighbours is NaN.
+    /// Hands out the means with the number of their first row, row-major and so many rows at a time; a row without neighbours is NaN.
     pub fn means<E>(
         &self,
         columns: usize,
         rows: usize,
-        mut take: impl FnMut(&[f32]) -> Result<(), E>,
+        mut take: impl FnMut(u64, &mut [f32]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut means = Vec::new();
         for piece in &self.pieces {
@@ -139,7 +147,7 @@ impl WaitingRows {
                     let is_empty = piece.starts[row] == piece.starts[row + 1];
                     means.extend(sums.map(|&sum| if is_empty { f32::NAN } else { sum as f32 }));
                 }
-                take(&means)?;
+                take(piece.first_row + first as u64, &mut means)?;
             }
         }
         Ok(())
@@ -186,7 +194,7 @@ mod tests {
                 waiting.add(&band, None);
             }
             waiting
-                .means(2, 1, |means| -> Result<(), ()> {
+                .means(2, 1, |_, means| -> Result<(), ()> {
                     found.extend(means.iter().map(|mean| mean.to_bits()));
                     Ok(())
                 })
@@ -230,7 +238,7 @@ mod tests {
         waiting.add(&band, Some(&[2, 0]));
         let mut means = Vec::new();
         waiting
-            .means(2, 10, |row| -> Result<(), ()> {
+            .means(2, 10, |_, row| -> Result<(), ()> {
                 means.extend_from_slice(row);
                 Ok(())
             })

@@ -33,17 +33,22 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    /// Transfers to one piece of rows, few of them at a time, and appends the results.
+    /// Genes of a row.
+    pub(super) fn genes(&self) -> usize {
+        match self {
+            Self::Sparse(expression) => expression.genes(),
+            Self::Dense(embedding) => embedding.dim,
+        }
+    }
+
+    /// Transfers to one piece of rows, few of them at a time, and hands out the results with the number of their first row.
     pub(super) fn apply(
         &self,
         weights: &CsrBlock,
         results: &mut Vec<f32>,
-        mut append: impl FnMut(&[f32]) -> Result<()>,
+        mut take: impl FnMut(u64, &mut [f32]) -> Result<()>,
     ) -> Result<()> {
-        let width = match self {
-            Self::Sparse(expression) => expression.genes(),
-            Self::Dense(embedding) => embedding.dim,
-        };
+        let width = self.genes();
         let step = (RESULT_BYTES as usize / (width.max(1) * 4)).max(1);
         for first in (0..weights.rows()).step_by(step) {
             let rows = weights.part(first..(first + step).min(weights.rows()));
@@ -51,7 +56,7 @@ impl Matrix {
                 Self::Sparse(expression) => transfer_expression(expression, &rows, results),
                 Self::Dense(embedding) => transfer_embedding(embedding, &rows, results),
             }
-            append(results)?;
+            take(rows.first_row, results)?;
         }
         Ok(())
     }

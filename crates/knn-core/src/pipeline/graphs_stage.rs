@@ -68,6 +68,7 @@ impl Graph {
                 obs_keys: Vec::new(),
                 obsm_keys: Vec::new(),
                 layer_key: None,
+                target_libsize: None,
                 genes: Vec::new(),
                 kernel_method: KernelMethod::Gauss.name().into(),
                 kernel_seed: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
+use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
@@ -23,6 +24,8 @@ pub(super) struct Inputs {
     pub(super) columns: Vec<ColumnInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
+    /// Of the query's cells, where expression is scaled to them.
+    pub(super) library_sizes: Option<LibrarySizes>,
     pub(super) warnings: Vec<String>,
     one_store: bool,
 }
@@ -83,6 +86,7 @@ impl Inputs {
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
+        let library_sizes = LibrarySizes::open(&query, parameters)?;
         let names = query.names()?;
         let one_store = resolved.self_mapping;
         Ok(Self {
@@ -94,6 +98,7 @@ impl Inputs {
             columns,
             embeddings,
             expression,
+            library_sizes,
             warnings,
             one_store,
         })
@@ -109,6 +114,7 @@ impl Inputs {
             self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
+        self.library_sizes.iter().try_for_each(LibrarySizes::preflight)?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
@@ -141,6 +147,9 @@ impl Inputs {
         if let Some(expression) = &self.expression {
             all.push(expression.rows.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", expression.genes).as_bytes()));
+        }
+        if let Some(sizes) = &self.library_sizes {
+            all.push(sizes.fingerprint(FINGERPRINT_SEED)?);
         }
         Ok(all.into_iter().map(|hash| format!("{hash:032x}")).collect())
     }

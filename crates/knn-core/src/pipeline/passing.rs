@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::expression::RESULT_BYTES;
 use super::inputs::Inputs;
+use super::library_size::LibrarySizeReader;
 use super::outputs::embedding_path;
 use super::plan::Prepared;
 use crate::error::Result;
@@ -37,6 +38,8 @@ struct Matrix {
     /// Columns that are transferred; all where there are none.
     places: Option<Vec<usize>>,
     path: String,
+    /// Whether rows are scaled to library sizes.
+    is_expression: bool,
 }
 
 /// Rows that wait, and what for.
@@ -44,6 +47,7 @@ pub(super) struct PassingMatrices<'a> {
     matrices: Vec<Matrix>,
     waiting: WaitingRows,
     capacity: u64,
+    sizes: Option<LibrarySizeReader<'a>>,
     progress: &'a Progress,
     bytes: Vec<u8>,
 }
@@ -100,21 +104,22 @@ pub(super) fn band_rows(rows: &dyn RowSource) -> u64 {
 
 impl<'a> PassingMatrices<'a> {
     /// What passes by in a run; none where all is in memory.
-    pub(super) fn of(prepared: &Prepared, progress: &'a Progress) -> Option<Self> {
+    pub(super) fn of(prepared: &'a Prepared, progress: &'a Progress) -> Option<Self> {
         let (inputs, passing) = (&prepared.inputs, &prepared.sizes.after.passing);
         let mut matrices = Vec::new();
         for &place in &passing.embeddings {
             let (key, rows) = &inputs.embeddings[place];
             let path = embedding_path(key, &prepared.resolved.parameters);
-            matrices.push(Matrix { rows: Arc::clone(rows), places: None, path });
+            matrices.push(Matrix { rows: Arc::clone(rows), places: None, path, is_expression: false });
         }
         if let Some(expression) = inputs.expression.as_ref().filter(|_| passing.expression) {
             let (rows, places) = (Arc::clone(&expression.rows), expression.columns());
-            matrices.push(Matrix { rows, places, path: expression.path.clone() });
+            matrices.push(Matrix { rows, places, path: expression.path.clone(), is_expression: true });
         }
         let waiting = WaitingRows::new(passing.columns(inputs) as usize);
         let capacity = passing.waiting_bytes;
-        (!matrices.is_empty()).then(|| Self { matrices, waiting, capacity, progress, bytes: Vec::new() })
+        let sizes = inputs.library_sizes.as_ref().map(LibrarySizeReader::new);
+        (!matrices.is_empty()).then(|| Self { matrices, waiting, capacity, sizes, progress, bytes: Vec::new() })
     }
 
     /// Lets rows of weights wait, and those before them have their results where there is no more room.
@@ -144,7 +149,10 @@ impl<'a> PassingMatrices<'a> {
             self.waiting.begin(columns);
             pass(matrix, &mut self.waiting, self.progress)?;
             let at_once = (RESULT_BYTES as usize / (columns.max(1) * 4)).max(1);
-            self.waiting.means(columns, at_once, |means| {
+            self.waiting.means(columns, at_once, |first, means| {
+                if let Some(sizes) = self.sizes.as_mut().filter(|_| matrix.is_expression) {
+                    sizes.scale(first, columns, means)?;
+                }
                 self.bytes.clear();
                 self.bytes.extend(means.iter().flat_map(|mean| mean.to_le_bytes()));
                 writer.append(&matrix.path, &self.bytes)

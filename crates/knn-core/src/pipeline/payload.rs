@@ -2,6 +2,7 @@
 
 use super::expression;
 use super::inputs::ColumnInput;
+use super::library_size::LibrarySizeReader;
 use super::outputs::{ColumnPaths, column_paths, embedding_path, with_unknown};
 use super::plan::Prepared;
 use super::request::LabelParameters;
@@ -68,7 +69,7 @@ impl Payload {
     pub(super) fn apply<'c>(
         &self,
         (neighbors, weights): (&NeighborBlock, &CsrBlock),
-        results: &mut Results,
+        (results, sizes): (&mut Results, &mut Option<LibrarySizeReader>),
         writer: &mut UnitWriter,
         counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
     ) -> Result<()> {
@@ -84,10 +85,12 @@ impl Payload {
                 writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
                 writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
             }
-            Self::Expression { expression, path } => {
-                let append = |rows: &[f32]| writer.append(path, little_endian(rows, f32::to_le_bytes, bytes));
-                expression.apply(weights, embedding, append)
-            }
+            Self::Expression { expression, path } => expression.apply(weights, embedding, |first, rows| {
+                if let Some(sizes) = sizes {
+                    sizes.scale(first, expression.genes(), rows)?;
+                }
+                writer.append(path, little_endian(rows, f32::to_le_bytes, bytes))
+            }),
             Self::Embedding { embedding: reference, path } => {
                 transfer_embedding(reference, weights, embedding);
                 writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))

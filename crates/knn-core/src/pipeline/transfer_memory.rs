@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::expression::RESULT_BYTES;
 use super::graphs_stage;
 use super::inputs::Inputs;
+use super::library_size::LibrarySizes;
 use super::memory::TRANSFER_ROWS;
 use super::passing::Passing;
 use super::payload::Results;
@@ -135,6 +136,7 @@ fn transfer_parts(
     if shared > 0 {
         parts.insert("shared neighbors", shared);
     }
+    results += inputs.library_sizes.as_ref().map_or(0, LibrarySizes::bytes);
     parts.insert("results", results);
     parts.insert("threads", threads * sums);
     parts

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::agreement::{HeldOut, Kept};
+use super::library_size::LibrarySizeReader;
 use super::passing::PassingMatrices;
 use super::payload::{Payload, Results, payloads};
 use super::plan::Prepared;
@@ -95,6 +96,7 @@ struct Pass<'a> {
     second: SecondVote,
     square: Option<SquareWriter>,
     results: Results,
+    sizes: Option<LibrarySizeReader<'a>>,
 }
 
 /// Cells of one piece of rows that vote with their true neighbours as well.
@@ -156,6 +158,7 @@ impl<'a> Pass<'a> {
             square: square::is_stored_in(&prepared.spec)
                 .then(|| SquareWriter::new(prepared.spec.layout.n_obs(), prepared.spec.k)),
             results: Results::default(),
+            sizes: prepared.inputs.library_sizes.as_ref().map(LibrarySizeReader::new),
         })
     }
 
@@ -190,7 +193,8 @@ impl<'a> Pass<'a> {
             self.second.weigh(self.held_out, rows, neighbors, weigher);
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
-                payload.apply((neighbors, &self.weights.block), &mut self.results, writer, &mut label)?;
+                let results = (&mut self.results, &mut self.sizes);
+                payload.apply((neighbors, &self.weights.block), results, writer, &mut label)?;
                 if let Some(labels) = payload.labels() {
                     self.second.compare(labels, &self.results.votes.codes, kept.next());
                 }

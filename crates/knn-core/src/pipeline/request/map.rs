@@ -41,6 +41,10 @@ pub struct MapRequest {
     pub layer_key: Option<String>,
     /// Names of the genes whose expression is transferred, in the order of the result. Default all.
     pub genes: Option<Vec<String>>,
+    /// What the query has as library sizes, to which rows of transferred expression are scaled: `X` or the name of a layer, summed over its genes, or
+    /// `obs/<column>` of numbers. Default none: rows stay weighted means.
+    #[serde(alias = "target_libsize")]
+    pub target_libsize: Option<String>,
     /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -223,7 +227,14 @@ impl MapRequest {
         }
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
-        let layer_key = layer_path(self.layer_key.as_deref())?;
+        let layer_key = layer_path("layerKey", self.layer_key.as_deref())?;
+        let target_libsize = match self.target_libsize.as_deref() {
+            Some(column) if column.starts_with("obs/") => Some(column.to_owned()),
+            given => layer_path("targetLibsize", given)?,
+        };
+        if let Some(given) = target_libsize.as_ref().filter(|_| layer_key.is_none()) {
+            return Err(Error::param("targetLibsize", given, "scales an expression: name it as layerKey"));
+        }
         let genes = distinct("genes", self.genes.as_deref())?;
         if layer_key.is_none() && !genes.is_empty() {
             return Err(Error::param("genes", genes.join(","), "are of an expression: name it as layerKey"));
@@ -245,6 +256,7 @@ impl MapRequest {
                 obsm_keys,
                 layer_key,
                 genes,
+                target_libsize,
                 n_neighbors: n_neighbors as u64,
                 kernel_method,
                 bandwidth: self.bandwidth,
@@ -285,10 +297,10 @@ fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
 }
 
 /// Where an expression lies that CellMapper calls so: `X`, or a layer.
-fn layer_path(key: Option<&str>) -> Result<Option<String>> {
+fn layer_path(parameter: &'static str, key: Option<&str>) -> Result<Option<String>> {
     Ok(match key {
         None => None,
-        Some("") => return Err(Error::param("layerKey", "", "X, or the name of a layer")),
+        Some("") => return Err(Error::param(parameter, "", "X, or the name of a layer")),
         Some("X") => Some("X".into()),
         Some(key) => Some(format!("layers/{}", key.strip_prefix("layers/").unwrap_or(key))),
     })

@@ -24,6 +24,10 @@ pub struct Parameters {
     pub layer_key: Option<String>,
     /// Genes of it; all where there is none.
     pub genes: Vec<String>,
+    /// What the query has as library sizes, to which expression is scaled: `X`, `layers/<name>` or `obs/<column>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub target_libsize: Option<String>,
     /// As asked for: in self-mapping it counts the cell itself.
     #[cfg_attr(test, ts(type = "number"))]
     pub n_neighbors: u64,
