@@ -110,6 +110,21 @@ rejectGraph?: string,
  */
 rejectQuantile?: number, 
 /**
+ * Label columns of the reference from coarse to fine, which lie within one another; or one, whose labels `label_parents` puts below others. For
+ * each cell the deepest label whose weight, with all that is below it, is at least `level_threshold` of the whole is stored in
+ * `obs/<finest>_deepest`, with the weight in `obs/<finest>_deepest_conf` and its column, or how many labels are above it, in
+ * `obs/<finest>_deepest_level`. Default none.
+ */
+labelLevels?: Array<string>, 
+/**
+ * The label above each label, by names: a table that may go on above those of the column.
+ */
+labelParents?: { [key in string]: string }, 
+/**
+ * Least weight of a label of several levels, above 0 and at most 1; default 0.5.
+ */
+levelThreshold?: number, 
+/**
  * Suffix of predicted columns, default `pred`.
  */
 predictionPostfix?: string, 
@@ -484,7 +499,19 @@ maxDistance: number | null,
 /**
  * Which neighbour's distance that is, counted from 1.
  */
-distanceOf: number | null, };
+distanceOf: number | null, 
+/**
+ * Columns of labels from coarse to fine, of which the deepest with enough weight is told.
+ */
+levels?: Array<string>, 
+/**
+ * What is above each label of the one column of `levels`.
+ */
+parents?: { [key in string]: string }, 
+/**
+ * The least share of such a label.
+ */
+levelThreshold?: number, };
 
 /**
  * A resolved run before it starts: nothing has been written.

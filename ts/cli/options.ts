@@ -47,6 +47,9 @@ export function addTransfer(command: Command): Command {
     .option("--max-distance <d>", "reject labels of cells whose last neighbor is farther", number)
     .option("--reject-graph <path>", "learn that distance from the neighbors within the reference, stored here")
     .option("--reject-quantile <share>", "the quantile of theirs that it is (default: 0.99)", number)
+    .option("--label-levels <keys>", "obs columns from coarse to fine, of which the deepest sure label is told", list)
+    .option("--label-parents <pairs>", "or one column, and what is above its labels: CD4=T,CD8=T,T=lymphoid", table)
+    .option("--level-threshold <share>", "weight from which a label is sure (default: 0.5)", number)
     .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
 }
@@ -110,6 +113,14 @@ export function addLayout(command: Command): Command {
 /** Names between commas. */
 export function list(text: string): string[] {
   return text.split(",").map((part) => part.trim());
+}
+
+/** Pairs, of which each label has one above it. */
+function table(text: string): Record<string, string> {
+  const pairs = list(text).map((pair) => pair.split("="));
+  const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
+  if (wrong) throw new InvalidArgumentError(`${wrong.join("=")} is not label=above.`);
+  return Object.fromEntries(pairs);
 }
 
 /** A number. */

@@ -7,6 +7,7 @@
 mod categorical;
 mod dense;
 mod expression;
+mod levels;
 mod numerical;
 mod presence;
 mod waiting;
@@ -14,6 +15,7 @@ mod waiting;
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
 pub use expression::{Expression, transfer_expression};
+pub use levels::{LabelTree, LevelVotes, ROOT};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};
 pub use waiting::WaitingRows;

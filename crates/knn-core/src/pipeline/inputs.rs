@@ -5,6 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
+use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub(super) struct Inputs {
     pub(super) reference_rows: Arc<dyn RowSource>,
     pub(super) names: ObsNames,
     pub(super) columns: Vec<ColumnInput>,
+    /// Labels of several levels.
+    pub(super) levels: Option<LevelsInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
     /// Of the query's cells, where expression is scaled to them.
@@ -80,6 +83,7 @@ impl Inputs {
             .iter()
             .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
             .collect::<Result<_>>()?;
+        let levels = LevelsInput::open(&reference, parameters)?;
         let embeddings: Vec<_> = parameters
             .obsm_keys
             .iter()
@@ -96,6 +100,7 @@ impl Inputs {
             reference_rows,
             names,
             columns,
+            levels,
             embeddings,
             expression,
             library_sizes,
@@ -114,6 +119,7 @@ impl Inputs {
             self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
+        self.levels.iter().try_for_each(LevelsInput::preflight)?;
         self.library_sizes.iter().try_for_each(LibrarySizes::preflight)?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
@@ -147,6 +153,9 @@ impl Inputs {
         if let Some(expression) = &self.expression {
             all.push(expression.rows.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", expression.genes).as_bytes()));
+        }
+        if let Some(levels) = &self.levels {
+            all.extend(levels.fingerprint(FINGERPRINT_SEED)?);
         }
         if let Some(sizes) = &self.library_sizes {
             all.push(sizes.fingerprint(FINGERPRINT_SEED)?);

@@ -21,6 +21,7 @@ mod inputs;
 mod join_stage;
 mod kept_graph;
 mod later;
+mod levels;
 mod library_size;
 mod list_order;
 mod memory;

@@ -3,13 +3,14 @@
 use super::expression;
 use super::inputs::ColumnInput;
 use super::library_size::LibrarySizeReader;
-use super::outputs::{ColumnPaths, column_paths, embedding_path, with_unknown};
+use super::outputs::{ColumnPaths, column_paths, embedding_path, level_paths, with_unknown};
 use super::plan::Prepared;
 use super::request::LabelParameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;
 use crate::operator::{
-    Asked, Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, OTHER, transfer_embedding, transfer_numbers,
+    Asked, Embedding, LabelStatus, LabelTree, LabelVotes, Labels, LevelVotes, NumberMeans, OTHER, transfer_embedding,
+    transfer_numbers,
 };
 use crate::progress::Progress;
 use crate::sink::{UnitWriter, codes_dtype};
@@ -19,6 +20,7 @@ use crate::types::{DType, NeighborBlock, RowRange, Tile};
 /// A reference column in memory, and where its results go.
 pub(super) enum Payload {
     Labels(Box<LabelPayload>),
+    Levels(Box<LevelsPayload>),
     Numbers { numbers: Vec<f64>, paths: Box<ColumnPaths> },
     Embedding { embedding: Embedding, path: String },
     Expression { expression: expression::Matrix, path: String },
@@ -35,6 +37,16 @@ pub(super) struct LabelPayload {
     unknown: (DType, i32),
 }
 
+/// Labels of several levels.
+pub(super) struct LevelsPayload {
+    tree: LabelTree,
+    /// The code of each label of the tree, and the type of codes.
+    codes: (Vec<i32>, DType),
+    /// The type of the codes of levels.
+    levels: DType,
+    paths: [String; 3],
+}
+
 /// When a label is rejected.
 struct Rejection {
     min_confidence: Option<f64>,
@@ -47,6 +59,7 @@ struct Rejection {
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) votes: LabelVotes,
+    levels: LevelVotes,
     means: NumberMeans,
     embedding: Vec<f32>,
     bytes: Vec<u8>,
@@ -73,12 +86,16 @@ impl Payload {
         writer: &mut UnitWriter,
         counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
     ) -> Result<()> {
-        let Results { votes, means, embedding, bytes } = results;
+        let Results { votes, levels, means, embedding, bytes } = results;
         match self {
             Self::Labels(payload) => {
                 payload.labels.vote(weights, payload.asked, votes);
                 let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
                 payload.append(neighbors, votes, bytes, writer, counts)
+            }
+            Self::Levels(payload) => {
+                payload.tree.vote(weights, levels);
+                payload.append(levels, bytes, writer)
             }
             Self::Numbers { numbers, paths } => {
                 transfer_numbers(numbers, weights, means);
@@ -142,6 +159,20 @@ impl LabelPayload {
             writer.append(shares, little_endian(&votes.top_shares, f32::to_le_bytes, bytes))?;
         }
         Ok(())
+    }
+}
+
+impl LevelsPayload {
+    fn append(&self, votes: &LevelVotes, bytes: &mut Vec<u8>, writer: &mut UnitWriter) -> Result<()> {
+        let [label, share, level] = &self.paths;
+        let of_nodes = |of: &dyn Fn(usize) -> i32| -> Vec<i32> {
+            votes.nodes.iter().map(|&node| usize::try_from(node).map_or(-1, of)).collect()
+        };
+        little_endian_codes(&of_nodes(&|node| self.codes.0[node]), self.codes.1, bytes);
+        writer.append(label, bytes)?;
+        writer.append(share, little_endian(&votes.shares, f32::to_le_bytes, bytes))?;
+        little_endian_codes(&of_nodes(&|node| i32::from(self.tree.depths[node])), self.levels, bytes);
+        writer.append(level, bytes)
     }
 }
 
@@ -217,6 +248,15 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
             }
             payloads.push(Payload::Numbers { numbers, paths: Box::new(paths) });
         }
+    }
+    if let Some(levels) = &inputs.levels {
+        let (names, codes) = levels.distinct_names();
+        payloads.push(Payload::Levels(Box::new(LevelsPayload {
+            tree: levels.read()?,
+            codes: (codes, codes_dtype(names.len())),
+            levels: codes_dtype(levels.levels.len()),
+            paths: level_paths(levels.key(), parameters),
+        })));
     }
     let passing = &prepared.sizes.after.passing;
     let stay = inputs.embeddings.iter().enumerate().filter(|(place, _)| !passing.embeddings.contains(place));

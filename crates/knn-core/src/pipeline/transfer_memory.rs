@@ -105,6 +105,10 @@ fn transfer_parts(
         sums = sums.max(categories * 8);
         results = results.max(TRANSFER_ROWS * Results::label_bytes(resolved.parameters.labels.top()));
     }
+    if let Some(levels) = &inputs.levels {
+        columns += levels.bytes();
+        sums = sums.max(levels.sums_bytes());
+    }
     for (place, (_, rows)) in inputs.embeddings.iter().enumerate() {
         if !passing.embeddings.contains(&place) {
             columns += embedding_bytes(inputs, place);

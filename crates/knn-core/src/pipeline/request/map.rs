@@ -1,5 +1,6 @@
 //! A mapping as it is asked for: neighbours and what they transfer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,18 @@ pub struct MapRequest {
     /// The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
     #[serde(alias = "reject_quantile")]
     pub reject_quantile: Option<f64>,
+    /// Label columns of the reference from coarse to fine, which lie within one another; or one, whose labels `label_parents` puts below others. For
+    /// each cell the deepest label whose weight, with all that is below it, is at least `level_threshold` of the whole is stored in
+    /// `obs/<finest>_deepest`, with the weight in `obs/<finest>_deepest_conf` and its column, or how many labels are above it, in
+    /// `obs/<finest>_deepest_level`. Default none.
+    #[serde(alias = "label_levels")]
+    pub label_levels: Option<Vec<String>>,
+    /// The label above each label, by names: a table that may go on above those of the column.
+    #[serde(alias = "label_parents")]
+    pub label_parents: Option<BTreeMap<String, String>>,
+    /// Least weight of a label of several levels, above 0 and at most 1; default 0.5.
+    #[serde(alias = "level_threshold")]
+    pub level_threshold: Option<f64>,
     /// Suffix of predicted columns, default `pred`.
     #[serde(alias = "prediction_postfix")]
     pub prediction_postfix: Option<String>,
@@ -239,7 +252,8 @@ impl MapRequest {
         if layer_key.is_none() && !genes.is_empty() {
             return Err(Error::param("genes", genes.join(","), "are of an expression: name it as layerKey"));
         }
-        let transfers = !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none());
+        let transfers =
+            !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none() && labels.levels.is_empty());
         if metric.is_product() && kernel.weighs_distances() && transfers {
             let reason =
                 format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");

@@ -60,7 +60,8 @@ pub struct Parameters {
 impl Parameters {
     /// Whether anything is transferred.
     pub fn transfers(&self) -> bool {
-        !(self.obs_keys.is_empty() && self.obsm_keys.is_empty() && self.layer_key.is_none())
+        let columns = [&self.obs_keys, &self.obsm_keys, &self.labels.levels];
+        self.layer_key.is_some() || columns.iter().any(|keys| !keys.is_empty())
     }
 }
 
