@@ -5,7 +5,7 @@
 
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
-export { doctor } from "./doctor.js";
+export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
