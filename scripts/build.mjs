@@ -15,6 +15,7 @@ export function build() {
   ]);
   announce("library");
   run(installed("tsc"), ["-b"]);
+  run(process.execPath, ["scripts/schema.mjs"]);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build();

@@ -9,7 +9,14 @@ import type { Manner } from "./terminal.js";
 
 /** Adds the command. */
 export function registerDoctor(program: Command): void {
-  const command = program.command("doctor").description("CPU features in use, memory, threads, back ends, versions");
+  const command = program
+    .command("doctor")
+    .description("CPU features in use, memory, threads, back ends, versions")
+    .addHelpText(
+      "after",
+      "\nTells which file the native code is, and why a back end cannot be used. Part of any report of a problem.\n" +
+        "\nExamples:\n  gigamapper doctor\n  gigamapper doctor --json",
+    );
   addManner(command);
   setAction<Manner>(command, async ({ terminal, signal }) => {
     const found = await doctor({ signal });

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { wrongParameter } from "../errors.js";
 import { registerClean } from "./clean.js";
+import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
@@ -51,7 +52,13 @@ function build(json: boolean): Command {
     })
     .addHelpText(
       "after",
-      "\nExit codes: 0 ok, 1 failure, 2 usage, 3 input, 4 will not fit, 5 back end unavailable,\n" +
+      "\nFirst steps:\n" +
+        "  gigamapper demo                                                                   real cells, mapped in a second\n" +
+        "  gigamapper inspect atlas.h5ad                                                     what a store holds\n" +
+        "  gigamapper plan --query query.h5ad --reference atlas.h5ad --obs-keys cell_type    what a mapping would cost\n" +
+        "  gigamapper map --query query.h5ad --reference atlas.h5ad --obs-keys cell_type --output mapped.zarr\n" +
+        "  gigamapper COMMAND --help                                                         options and more examples\n" +
+        "\nExit codes: 0 ok, 1 failure, 2 usage, 3 input, 4 will not fit, 5 back end unavailable,\n" +
         "6 output exists or is stale, 75 stopped but resumable, 130 interrupted after a clean checkpoint.",
     );
   registerMap(program);
@@ -65,5 +72,6 @@ function build(json: boolean): Command {
   registerClean(program);
   registerDoctor(program);
   registerDemo(program);
+  registerCompletion(program);
   return program;
 }
