@@ -8,6 +8,7 @@ import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
+import { registerExport } from "./export.js";
 import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
@@ -67,6 +68,7 @@ function build(json: boolean): Command {
   registerPresence(program);
   registerPlan(program);
   registerInspect(program);
+  registerExport(program);
   registerRechunk(program);
   registerVerify(program);
   registerClean(program);
