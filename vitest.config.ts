@@ -4,7 +4,12 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { alias: { gigamapper: fileURLToPath(new URL("./dist/index.js", import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^gigamapper$/, replacement: fileURLToPath(new URL("./dist/index.js", import.meta.url)) },
+      { find: /^gigamapper\/arrow$/, replacement: fileURLToPath(new URL("./dist/arrow.js", import.meta.url)) },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // Addons and signals belong to a process of their own.

@@ -8,12 +8,14 @@ export function build() {
   prepare();
   announce("addon");
   run(installed("napi"), [
-    ...["build", "--platform", "--release", "--esm", "--target", target()],
+    ...["build", "--platform", "--release", "--target", target()],
     ...["--manifest-path", "crates/node-binding/Cargo.toml"],
-    ...["--output-dir", "dist/native", "--js", "native.js", "--dts", "native.d.ts"],
+    // ts/native.ts finds the file; napi's own loader looks in other places and says less.
+    ...["--output-dir", "dist/native", "--no-js", "--dts", "native.d.ts"],
   ]);
   announce("library");
   run(installed("tsc"), ["-b"]);
+  run(process.execPath, ["scripts/schema.mjs"]);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build();

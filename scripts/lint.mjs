@@ -15,6 +15,12 @@ check("cargo fmt", "cargo", ["fmt", "--all", "--check"]);
 check("cargo clippy", "cargo", ["clippy", "--workspace", "--all-targets", ...cargoPlace(), "--", "-D", "warnings"]);
 check("biome", installed("biome"), ["ci", "--error-on-warnings"]);
 check("tsc", installed("tsc"), ["-b"]);
+// As others will see them: the package's manifest, and its types by every way of resolving them that an ES module has.
+const { packed, stageLibrary } = await import("./pack.mjs");
+const tarball = packed(stageLibrary());
+check("publint", installed("publint"), ["--strict", tarball]);
+check("are the types wrong", installed("attw"), [tarball, ...["--profile", "esm-only", "--no-definitely-typed"]]);
+check("documentation", process.execPath, ["scripts/docs.mjs"]);
 if (output("cargo", ["deny", "--version"]) === undefined) {
   check("install cargo-deny", "cargo", ["install", "--locked", "cargo-deny", "--version", DENY]);
 }

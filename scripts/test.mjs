@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
+import { electron } from "./electron.mjs";
 import { interop } from "./interop.mjs";
 import { lanes } from "./lanes.mjs";
 import { announce, cargoPlace, installed, root, tried } from "./toolchain.mjs";
@@ -24,6 +25,11 @@ if (!(await lanes())) failed.push("lanes");
 
 announce("vitest");
 if (!vitest()) failed.push("vitest");
+
+// What reads arrays from the addon or gives it some; without arguments the script runs all tests.
+announce("vitest without external ArrayBuffers, as in Electron");
+if (!electron(["neighbors", "memory", "mapped", "electron"].map((name) => `test/${name}.test.ts`)))
+  failed.push("Electron's rule");
 
 announce("Python interop");
 if (!interop()) failed.push("Python interop");

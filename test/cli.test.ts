@@ -181,7 +181,11 @@ describe("help and version", () => {
     const help = await gigamapper(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toContain("Exit codes");
-    for (const command of ["map", "neighbors", "index", "plan"]) {
+    const commands = [...help.stdout.matchAll(/^ {2}(\w+) .*(?:\[options\]|\[command\])/gm)].map(
+      ([, name = ""]) => name,
+    );
+    expect(commands).toEqual(expect.arrayContaining(["map", "inspect", "doctor", "completion"]));
+    for (const command of commands.filter((name) => name !== "help")) {
       const { code, stdout } = await gigamapper([command, "--help"]);
       expect(code).toBe(0);
       expect(stdout).toContain("Examples:");

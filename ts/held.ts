@@ -7,6 +7,7 @@
 
 import { type Cells, type CellsInMemory, described } from "./cells.js";
 import { fromNative } from "./errors.js";
+import { settled } from "./job.js";
 import { native } from "./native.js";
 import { asText } from "./request.js";
 
@@ -32,7 +33,7 @@ export async function withPaths<Stores extends { [name in keyof Stores]: Cells |
   } finally {
     if (held.size > 0) {
       const { releaseCells } = await native();
-      for (const path of held.values()) releaseCells(path);
+      for (const path of held.values()) settled(() => releaseCells(path));
     }
   }
 }

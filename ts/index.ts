@@ -5,11 +5,13 @@
 
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
-export { doctor } from "./doctor.js";
+export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
+export { type ExportOptions, type ExportReport, exportResults } from "./export.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
 export { Kernel } from "./kernel.js";
+export { type ColumnOptions, type MappedColumn, MappedStore, type MappedValue } from "./mapped.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
 export { presence } from "./presence.js";

@@ -10,6 +10,9 @@ import { type NativeBinding, type NativeTask, native } from "./native.js";
 import { guarded, type ProgressListener } from "./progress.js";
 import { encode } from "./request.js";
 
+// A task that is collected is cancelled, because its thread of JavaScript may have ended; those that run are held here.
+const running = new Set<NativeTask>();
+
 /** The verbs of a task that take a request and resolve to a report. */
 export type TaskVerb = Exclude<keyof NativeTask, "cancel">;
 
@@ -57,17 +60,24 @@ export async function runTask<Report>(
   const addon = await native();
   refuseAborted("preflight", signals);
 
-  const task = new addon.Task();
-  const stop = (): void => task.cancel();
+  const task = settled(() => new addon.Task());
   let thrown: { reason: unknown } | undefined;
+  const stop = (): void => {
+    try {
+      settled(() => task.cancel());
+    } catch (reason) {
+      thrown ??= { reason };
+    }
+  };
   const listener =
     request.onProgress &&
     guarded(request.onProgress, (reason) => {
-      thrown = { reason };
+      thrown ??= { reason };
       stop();
     });
 
   for (const signal of signals) signal.addEventListener("abort", stop, { once: true });
+  running.add(task);
   try {
     const report = JSON.parse(await task[verb](text, listener)) as Report;
     if (thrown) throw thrown.reason;
@@ -81,7 +91,17 @@ export async function runTask<Report>(
     }
     throw failure;
   } finally {
+    running.delete(task);
     for (const signal of signals) signal.removeEventListener("abort", stop);
+  }
+}
+
+/** A call that returns at once. What it throws is made an error of ours. */
+export function settled<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
   }
 }
 

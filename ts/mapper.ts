@@ -8,6 +8,7 @@ import type { Plan, RunReport } from "./generated.js";
 import { withPaths } from "./held.js";
 import { read, runTask } from "./job.js";
 import { Lifetime } from "./lifetime.js";
+import { MappedStore } from "./mapped.js";
 import { LastNeighbors, type Neighbors } from "./neighbors.js";
 import { encode, type Limits, type MapOptions, type PlanOptions, type Stores } from "./request.js";
 
@@ -71,6 +72,11 @@ export class CellMapper {
   /** The neighbours that the last `map` stored; `GM_PARAM` where none has finished. */
   get neighbors(): Neighbors {
     return this.#last.get();
+  }
+
+  /** The cells that the last `map` stored, column by column; `GM_PARAM` where none has finished. */
+  get mapped(): MappedStore {
+    return new MappedStore(this.#last.get().path);
   }
 
   /** Cancels running jobs and waits until they have stopped cleanly. Calling it again is harmless. */

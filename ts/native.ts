@@ -1,11 +1,11 @@
 /**
  * Loads the addon, once, at the first call: importing the library never fails and costs nothing.
  *
- * Everything crosses as JSON text (see crates/node-binding). The loader beside the addon, made by napi, picks the file
- * for this platform. Not here: any meaning of what crosses.
+ * Everything crosses as JSON text (see crates/node-binding). Not here: any meaning of what crosses, and where the addon is
+ * (`addon.ts`).
  */
 
-import { GigamapperError } from "./errors.js";
+import { type LoadedAddon, loadAddon } from "./addon.js";
 
 /** What the addon offers. Every string that goes in or comes out of a promise is JSON text, paths excepted. */
 export interface NativeBinding {
@@ -51,24 +51,16 @@ export interface NativeNeighborRows {
   distances: Float32Array;
 }
 
-let loading: Promise<NativeBinding> | undefined;
+let loading: Promise<LoadedAddon> | undefined;
 
 /** The addon; `GM_BACKEND` if this platform has none. */
-export function native(): Promise<NativeBinding> {
-  loading ??= load();
-  return loading;
+export async function native(): Promise<NativeBinding> {
+  loading ??= loadAddon();
+  return (await loading).exports as NativeBinding;
 }
 
-async function load(): Promise<NativeBinding> {
-  try {
-    return (await import(new URL("./native/native.js", import.meta.url).href)) as NativeBinding;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GigamapperError(
-      "GM_BACKEND",
-      `the native addon cannot be loaded on ${process.platform}-${process.arch}: ${reason}`,
-      { backend: "native", reason },
-      { hint: "in a clone of the project, build it with npm run build", cause },
-    );
-  }
+/** The file that the addon was loaded from. */
+export async function nativePath(): Promise<string> {
+  await native();
+  return (await (loading as Promise<LoadedAddon>)).path;
 }

@@ -5,7 +5,7 @@
 
 import { wrongParameter } from "./errors.js";
 import type { GraphDescription } from "./generated.js";
-import { waited } from "./job.js";
+import { settled, waited } from "./job.js";
 import { Lifetime } from "./lifetime.js";
 import { type NativeGraphReader, native } from "./native.js";
 import type { CallOptions } from "./request.js";
@@ -74,11 +74,12 @@ export class Neighbors {
     const { rows, signal } = options;
     if (rows !== undefined && !Number.isSafeInteger(rows)) throw wrongParameter("rows", rows, "a whole number");
     const signals = this.#life.signals(signal);
-    const reader = new (await native()).GraphReader(this.path);
+    const { GraphReader } = await native();
+    const reader = settled(() => new GraphReader(this.path));
     try {
       yield* this.#read(reader, rows, signals);
     } finally {
-      reader.close();
+      settled(() => reader.close());
     }
   }
 

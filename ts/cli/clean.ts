@@ -17,7 +17,8 @@ export function registerClean(program: Command): void {
     .addHelpText(
       "after",
       "\nOnly tells what it would remove, unless --yes is given. Finished stores and indexes are never removed, nor is what a\n" +
-        "process is writing; unfinished ones only with --unfinished, because --resume goes on with them.",
+        "process is writing; unfinished ones only with --unfinished, because --resume goes on with them.\n" +
+        "\nExamples:\n  gigamapper clean results\n  gigamapper clean results --yes",
     )
     .option("--yes", "remove it")
     .option("--unfinished", "unfinished stores and indexes too");

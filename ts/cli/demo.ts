@@ -21,7 +21,8 @@ export function registerDemo(program: Command): void {
       "--output <path>",
       "where the mapped AnnData goes; an earlier demo there is replaced",
       "gigamapper-demo.zarr",
-    );
+    )
+    .addHelpText("after", "\nExamples:\n  gigamapper demo\n  gigamapper demo --output /tmp/demo.zarr --json");
   addManner(command);
   setAction<Manner & { output: string }>(command, async ({ terminal, signal }, { output }) => {
     const query = shorter(new URL("query.zarr", FIXTURE));

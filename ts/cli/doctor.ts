@@ -1,8 +1,7 @@
 /** `gigamapper doctor`: what this machine offers. */
 
 import type { Command } from "commander";
-import { doctor } from "../doctor.js";
-import type { Doctor } from "../generated.js";
+import { doctor, type Machine } from "../doctor.js";
 import { bytes } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { table } from "./table.js";
@@ -10,7 +9,14 @@ import type { Manner } from "./terminal.js";
 
 /** Adds the command. */
 export function registerDoctor(program: Command): void {
-  const command = program.command("doctor").description("CPU features in use, memory, threads, back ends, versions");
+  const command = program
+    .command("doctor")
+    .description("CPU features in use, memory, threads, back ends, versions")
+    .addHelpText(
+      "after",
+      "\nTells which file the native code is, and why a back end cannot be used. Part of any report of a problem.\n" +
+        "\nExamples:\n  gigamapper doctor\n  gigamapper doctor --json",
+    );
   addManner(command);
   setAction<Manner>(command, async ({ terminal, signal }) => {
     const found = await doctor({ signal });
@@ -19,11 +25,12 @@ export function registerDoctor(program: Command): void {
   });
 }
 
-function render(found: Doctor & { node: string; platform: string }): string {
+function render(found: Machine & { node: string; platform: string }): string {
   const { cpu, memory } = found;
   return table(
     [
       ["gigamapper", found.version],
+      ["addon", found.addon],
       ["node", `${found.node} on ${found.platform}`],
       ["cpu", `${cpu.model} (${cpu.arch}; ${cpu.features.join(", ") || "no vector features"})`],
       ["distance tile", cpu.tile],

@@ -13,7 +13,16 @@ export function registerInspect(program: Command): void {
   const command = program
     .command("inspect")
     .description("what an AnnData store holds, and how it is chunked")
-    .argument("<path>", "the store, or many as one: a.zarr,b.zarr or a pattern");
+    .argument("<path>", "the store, or many as one: a.zarr,b.zarr or a pattern")
+    .addHelpText(
+      "after",
+      "\nNames of obs columns are what --obs-keys takes, those of obsm what --use-rep and --obsm-keys take. An array that reads\n" +
+        "much more than once (reads 8.0×) is worth a copy by gigamapper rechunk.\n" +
+        "\nExamples:\n" +
+        "  gigamapper inspect atlas.h5ad\n" +
+        "  gigamapper inspect part_0.zarr,part_1.zarr\n" +
+        "  gigamapper inspect mapped.zarr --json",
+    );
   addManner(command);
   setAction<Manner>(command, async ({ terminal, signal }, _options, [path = ""]) => {
     const found = await inspect(path, { signal });

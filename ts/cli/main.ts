@@ -4,9 +4,11 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { wrongParameter } from "../errors.js";
 import { registerClean } from "./clean.js";
+import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
+import { registerExport } from "./export.js";
 import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
@@ -51,7 +53,13 @@ function build(json: boolean): Command {
     })
     .addHelpText(
       "after",
-      "\nExit codes: 0 ok, 1 failure, 2 usage, 3 input, 4 will not fit, 5 back end unavailable,\n" +
+      "\nFirst steps:\n" +
+        "  gigamapper demo                                                                   real cells, mapped in a second\n" +
+        "  gigamapper inspect atlas.h5ad                                                     what a store holds\n" +
+        "  gigamapper plan --query query.h5ad --reference atlas.h5ad --obs-keys cell_type    what a mapping would cost\n" +
+        "  gigamapper map --query query.h5ad --reference atlas.h5ad --obs-keys cell_type --output mapped.zarr\n" +
+        "  gigamapper COMMAND --help                                                         options and more examples\n" +
+        "\nExit codes: 0 ok, 1 failure, 2 usage, 3 input, 4 will not fit, 5 back end unavailable,\n" +
         "6 output exists or is stale, 75 stopped but resumable, 130 interrupted after a clean checkpoint.",
     );
   registerMap(program);
@@ -60,10 +68,12 @@ function build(json: boolean): Command {
   registerPresence(program);
   registerPlan(program);
   registerInspect(program);
+  registerExport(program);
   registerRechunk(program);
   registerVerify(program);
   registerClean(program);
   registerDoctor(program);
   registerDemo(program);
+  registerCompletion(program);
   return program;
 }

@@ -50,7 +50,9 @@ async function readConfig(path: string): Promise<object> {
     throw wrongParameter("config", path, "must hold one JSON object");
   }
   // CellMapper's snake_case names are the same options: in one spelling, those of the command line can win.
-  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [camel(name), value]));
+  // `$schema` is for editors.
+  const fields = Object.entries(parsed).filter(([name]) => name !== "$schema");
+  return Object.fromEntries(fields.map(([name, value]) => [camel(name), value]));
 }
 
 function parse(path: string, text: string): unknown {

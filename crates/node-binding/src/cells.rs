@@ -5,7 +5,7 @@ use napi::Env;
 use napi::bindgen_prelude::{PromiseRaw, Uint8Array};
 use napi_derive::napi;
 
-use crate::job;
+use crate::{injected, job};
 
 /// `CellsDescription` as JSON text and the arrays that it counts, to the path that requests call them, as JSON text. The arrays are
 /// copied before this returns: nothing reads them while JavaScript runs.
@@ -19,5 +19,6 @@ pub fn hold_cells(env: &Env, description: String, arrays: Vec<Uint8Array>) -> na
 #[napi(catch_unwind)]
 #[allow(clippy::needless_pass_by_value, reason = "napi hands texts over")]
 pub fn release_cells(path: String) {
+    injected::panic_at("call");
     source::release(&path);
 }

@@ -1,14 +1,19 @@
-//! Runs work of the core on a blocking thread and hands its result to a promise.
+//! Runs work of the core on a thread of its own and hands its result to a promise.
+//!
+//! The thread ends with the work: there is no pool, so nothing of a job outlives it. A panic anywhere, in the work or in making its
+//! result a value of JavaScript, rejects the promise.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use gigamapper_core::error::{Error, Result};
 use napi::Env;
-use napi::bindgen_prelude::{PromiseRaw, ToNapiValue, spawn_blocking};
+use napi::bindgen_prelude::{JsValue, PromiseRaw, ToNapiValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::injected;
 
 /// A promise of what `work` returns, as JSON text. A panic rejects it with `GM_INTERNAL`.
 pub(crate) fn text<T, W>(env: &Env, work: W) -> napi::Result<PromiseRaw<'_, String>>
@@ -27,11 +32,25 @@ where
     W: FnOnce() -> Result<T> + Send + 'static,
     V: ToNapiValue + 'static,
 {
-    // The worker may be lost only when the process ends, so its own failure is as unexpected as a panic in it.
-    let outcome = async { Ok(spawn_blocking(|| settle(work)).await.unwrap_or_else(|lost| Err(unexpected(&lost)))) };
-    env.spawn_future_with_callback(outcome, move |env, outcome| {
-        outcome.map(convert).map_err(|failure| failure.into_js(*env))
-    })
+    injected::panic_at("call");
+    let (deferred, promise) = env.create_deferred()?;
+    let job = move || {
+        let outcome = caught(|| {
+            injected::panic_at("work");
+            work()
+        });
+        deferred.resolve(move |env: Env| {
+            let converted = outcome.and_then(|value| {
+                caught(|| {
+                    injected::panic_at("convert");
+                    Ok(convert(value))
+                })
+            });
+            converted.map_err(|failure| failure.into_js(env))
+        });
+    };
+    thread::Builder::new().name("gigamapper".into()).spawn(job)?;
+    Ok(PromiseRaw::new(env.raw(), promise.raw()))
 }
 
 /// A request as the core reads it; unknown fields and wrong types are `GM_PARAM`.
@@ -39,11 +58,7 @@ pub(crate) fn request<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::param("request", text, error.to_string()))
 }
 
-fn settle<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Failure> {
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Failure> {
     let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Failure::from_panic(payload.as_ref()))?;
     Ok(outcome?)
-}
-
-fn unexpected(error: &dyn std::fmt::Display) -> Failure {
-    Error::internal(error.to_string()).into()
 }

@@ -11,6 +11,7 @@ pub mod clean;
 pub mod doctor;
 mod failure;
 pub mod index;
+mod injected;
 pub mod inspect;
 mod job;
 pub mod map;

@@ -12,7 +12,7 @@ use napi::Env;
 use napi::bindgen_prelude::{BigInt64Array, Either, Float32Array, Int32Array, PromiseRaw};
 use napi_derive::napi;
 
-use crate::job;
+use crate::{injected, job};
 
 /// `NeighborsRequest` to `Plan`, both as JSON text. Writes nothing.
 #[napi(catch_unwind)]
@@ -45,6 +45,7 @@ impl GraphReader {
     /// A reader of the store at `path`, which is not touched yet.
     #[napi(constructor, catch_unwind)]
     pub fn new(path: String) -> Self {
+        injected::panic_at("new");
         Self { path, open: Arc::default() }
     }
 
@@ -71,6 +72,7 @@ impl GraphReader {
     /// Lets go of the store. A read under way is not waited for, as this is JavaScript's thread: what it reads goes with it.
     #[napi(catch_unwind)]
     pub fn close(&self) {
+        injected::panic_at("call");
         if let Ok(mut open) = self.open.try_lock() {
             *open = None;
         }

@@ -10,7 +10,7 @@ use napi_derive::napi;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::job;
+use crate::{injected, job};
 
 /// A JavaScript listener. Weak, so that it never keeps a process alive, with a queue of one, so that events are
 /// dropped while JavaScript is busy instead of piling up.
@@ -24,11 +24,19 @@ pub struct Task {
     cancel: Cancel,
 }
 
+/// Nobody waits for a run whose task is gone: the thread of JavaScript that started it has ended.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
 #[napi]
 impl Task {
     /// A task that has not begun.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
+        injected::panic_at("new");
         Self::default()
     }
 
@@ -101,6 +109,7 @@ impl Task {
     /// Asks the run to stop at the next tile. What was committed is kept.
     #[napi(catch_unwind)]
     pub fn cancel(&self) {
+        injected::panic_at("call");
         self.cancel.cancel();
     }
 
@@ -116,6 +125,7 @@ impl Task {
             let request = job::request::<Request>(&request)?;
             let listener = on_progress.map(|listener| -> Box<dyn Fn(_) + Send + Sync> {
                 Box::new(move |event| {
+                    injected::panic_at("progress");
                     if let Ok(text) = serde_json::to_string(&event) {
                         listener.call(text, ThreadsafeFunctionCallMode::NonBlocking);
                     }

@@ -1,0 +1,157 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exportResults, inspect, MappedStore, map } from "gigamapper";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { beforeEach, describe, expect, it } from "vitest";
+import { gigamapper } from "./command.js";
+import { digests, query, reference, temporary } from "./folder.js";
+
+let folder: string;
+let mapped: string;
+const at = (name: string): string => join(folder, name);
+
+beforeEach(async () => {
+  folder = temporary();
+  mapped = at("mapped.zarr");
+  await map({ query, reference, obsKeys: ["bulk_labels", "n_genes"], obsmKeys: ["X_umap"], output: mapped });
+});
+
+describe("a table", () => {
+  it("as CSV has a line for each cell, and numbers that read as what is stored", async () => {
+    const report = await exportResults(mapped, { output: at("mapped.csv") });
+    expect(report).toMatchObject({ format: "csv", rows: 200, bytes: readFileSync(at("mapped.csv")).length });
+    const [head = "", ...lines] = readFileSync(at("mapped.csv"), "utf8").trimEnd().split("\n");
+    const store = new MappedStore(mapped);
+    expect(head.split(",")).toEqual(["cell", ...(await store.columns())]);
+    expect(lines).toHaveLength(200);
+    const column = head.split(",").indexOf("bulk_labels_conf");
+    const { values } = (await store.obs("bulk_labels_conf")) as { values: Float32Array };
+    expect(lines.map((line) => Math.fround(Number(line.split(",")[column])))).toEqual(Array.from(values));
+    const cell = lines[7]?.split(",");
+    const [, , , , , , , eighth] = await store.head(8);
+    expect(cell?.[0]).toBe(eighth?.[""]);
+    expect(cell).toContain(eighth?.["bulk_labels_pred"]);
+  });
+
+  it("as CSV quotes what has to be, and leaves what is missing empty", async () => {
+    const odd = at("odd.zarr");
+    const cells = { x: Float32Array.of(0, 0, 10, 0, 20, 0, 30, 0), shape: [4, 2] as const };
+    const obs = { label: ['a "b", c', null, "line\nbreak", "plain"] };
+    await map({ query: cells, reference: { ...cells, obs }, obsKeys: ["label"], nNeighbors: 1, output: odd });
+    await exportResults(odd, { output: at("odd.csv"), columns: ["label_pred", "label_conf"] });
+    const [first, second, third, last] = ['0,"a ""b"", c",1', "1,,0", '2,"line\nbreak",1', "3,plain,1"];
+    expect(readFileSync(at("odd.csv"), "utf8")).toBe(
+      ["cell,label_pred,label_conf", first, second, third, last, ""].join("\n"),
+    );
+  });
+
+  it("as Parquet has the same columns with their types", async () => {
+    const output = at("mapped.parquet");
+    await exportResults(mapped, { output, columns: ["bulk_labels_pred", "bulk_labels_conf", "n_genes_pred"] });
+    const file = await asyncBufferFromFile(output);
+    const rows = await parquetReadObjects({ file });
+    const store = new MappedStore(mapped);
+    const head = await store.head(200);
+    expect(rows).toHaveLength(200);
+    expect(rows).toEqual(
+      head.map((row) => ({
+        cell: row[""],
+        bulk_labels_pred: row["bulk_labels_pred"],
+        bulk_labels_conf: row["bulk_labels_conf"],
+        n_genes_pred: row["n_genes_pred"],
+      })),
+    );
+    const { schema, created_by } = await parquetMetadataAsync(file);
+    expect(schema.slice(1).map(({ type }) => type)).toEqual([
+      "BYTE_ARRAY",
+      "BYTE_ARRAY",
+      "FLOAT",
+      expect.stringMatching(/FLOAT|DOUBLE/),
+    ]);
+    expect(created_by).toBe("gigamapper");
+  });
+
+  it("of a store in many parts is the same", async () => {
+    const many = at("many.zarr");
+    const layout = { innerRows: 16, innerPerUnit: 2, partRows: 64 };
+    await map({ query, reference, obsKeys: ["bulk_labels", "n_genes"], obsmKeys: ["X_umap"], output: many, layout });
+    for (const format of ["csv", "parquet"]) {
+      await exportResults(mapped, { output: at(`one.${format}`) });
+      await exportResults(many, { output: at(`many.${format}`) });
+      expect(readFileSync(at(`many.${format}`)).equals(readFileSync(at(`one.${format}`)))).toBe(true);
+    }
+    const joined = exportResults(many, { output: at("joined.zarr"), query });
+    await expect(joined).rejects.toMatchObject({ code: "GM_UNSUPPORTED", hint: expect.stringContaining("dataset_0") });
+  });
+});
+
+describe("a copy of the query", () => {
+  it("has the predictions beside the query's own columns and embeddings, and the query is as it was", async () => {
+    const before = digests(query);
+    const output = at("joined.zarr");
+    const report = await exportResults(mapped, { output, query });
+    expect(report).toMatchObject({ format: "zarr", rows: 200, bytes: null });
+    expect(report.columns).toEqual(
+      expect.arrayContaining(["bulk_labels_pred", "obsm/X_umap_pred", "obsm/knn_indices"]),
+    );
+    expect(digests(query)).toEqual(before);
+    const [joined, own, predicted] = await Promise.all([inspect(output), inspect(query), inspect(mapped)]);
+    expect(Object.keys(joined.obs).sort()).toEqual([...Object.keys(own.obs), ...Object.keys(predicted.obs)].sort());
+    expect(joined.obs).toMatchObject({ ...own.obs, ...predicted.obs });
+    expect(Object.keys(joined.obsm).sort()).toEqual([...Object.keys(own.obsm), ...Object.keys(predicted.obsm)].sort());
+    expect(joined.layers).toEqual(own.layers);
+    const { consolidated_metadata: all } = JSON.parse(readFileSync(join(output, "zarr.json"), "utf8")) as {
+      consolidated_metadata: { metadata: Record<string, { attributes?: { "column-order"?: string[] } }> };
+    };
+    expect(Object.keys(all.metadata)).toEqual(
+      expect.arrayContaining(["obs/bulk_labels_pred/codes", "obsm/X_umap_pred"]),
+    );
+    expect(all.metadata["obs"]?.attributes?.["column-order"]).toContain("bulk_labels_pred");
+    // It is a query again.
+    await map({ query: output, reference, obsKeys: ["louvain"], output: at("again.zarr") });
+  });
+
+  it("is refused where cells or names do not fit, and leaves nothing", async () => {
+    const output = at("joined.zarr");
+    const refused = (options: object, error: object) =>
+      expect(exportResults(mapped, { output, query, ...options })).rejects.toMatchObject(error);
+    await refused({ query: reference }, { code: "GM_SHAPE", message: expect.stringContaining("500") });
+    await refused({ query: "nowhere" }, { code: "GM_NOT_FOUND" });
+    await refused({ query: undefined }, { code: "GM_PARAM", details: { name: "query" } });
+    await exportResults(mapped, { output: at("once.zarr"), query });
+    await refused({ query: at("once.zarr") }, { code: "GM_EXISTS" });
+    await refused({ output: at("once.zarr") }, { code: "GM_EXISTS" });
+    const other = at("other.zarr");
+    cpSync(query, other, { recursive: true });
+    const names = join(other, "obs/index/zarr.json");
+    writeFileSync(names, readFileSync(names, "utf8").replace('"shape": [\n    200', '"shape": [\n    199'));
+    await refused({ query: other }, { code: "GM_SHAPE" });
+    expect(existsSync(output)).toBe(false);
+    expect(existsSync(`${output}.part`)).toBe(false);
+  });
+});
+
+describe("export", () => {
+  it("is a command", async () => {
+    const { code, stdout } = await gigamapper(["export", "--mapped", mapped, "--output", at("out.csv")]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^stored .*out\.csv \(csv, 200 cells × \d+ columns, [\d.]+ KiB\) in [\d.]+ s$/m);
+    expect((await gigamapper(["export", "--mapped", mapped, "--output", at("out.csv")])).code).toBe(6);
+    const json = await gigamapper(["export", "--mapped", mapped, "--output", at("out.csv"), "--overwrite", "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ rows: 200, format: "csv" });
+    expect((await gigamapper(["export", "--mapped", mapped, "--output", at("x.tsv")])).code).toBe(2);
+    expect((await gigamapper(["export", "--output", at("x.csv")])).code).toBe(2);
+    expect((await gigamapper(["export", "--mapped", query, "--output", at("x.csv")])).code).toBe(3);
+  });
+
+  it("stops with its signal and leaves nothing", async () => {
+    const output = at("stopped.csv");
+    await expect(exportResults(mapped, { output, signal: AbortSignal.abort("no") })).rejects.toMatchObject({
+      code: "GM_CANCELLED",
+    });
+    await expect(exportResults(mapped, { output, columns: ["nothing"] })).rejects.toMatchObject({
+      code: "GM_NOT_FOUND",
+    });
+    expect([output, `${output}.part`].filter((path) => existsSync(path))).toEqual([]);
+  });
+});

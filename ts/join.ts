@@ -1,0 +1,134 @@
+/**
+ * A copy of a query with the predictions in it. Arrays go over as they are, files and all: both are zarr v3, so nothing is decoded,
+ * and what the copy holds is to the byte what its two sources hold. Not here: renaming it to where it belongs (`export.ts`).
+ */
+
+import { existsSync } from "node:fs";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GigamapperError } from "./errors.js";
+import { attributesOf, columnOf, type MappedStore, obsOf } from "./mapped.js";
+
+/** What is joined, and where to. */
+export interface Joining {
+  mapped: MappedStore;
+  query: string | undefined;
+  columns: string[];
+  part: string;
+  /** Throws when the work is not wanted any more. */
+  alive(): void;
+}
+
+/** Rows of names that are compared at once. */
+const BLOCK_ROWS = 65_536;
+
+/** Copies `query` to `part` and adds columns and embeddings; returns what was added. */
+export async function joinCopy({ mapped, query = "", columns, part, alive }: Joining): Promise<string[]> {
+  if (!existsSync(join(mapped.path, "obs"))) {
+    throw unsupported("joining a store of many parts", "its parts dataset_0, dataset_1, … are AnnData of their own");
+  }
+  const { "encoding-type": encoding } = await attributesOf(query).catch((cause: unknown) => {
+    if (!existsSync(query)) throw cause;
+    throw unsupported(
+      "joining into anything but a zarr v3 store in a folder",
+      "export a table, or write the query as zarr v3",
+    );
+  });
+  if (encoding !== "anndata") throw unsupported(`joining into ${query}, which is not one AnnData`, null);
+  await compareNames(mapped, query, alive);
+
+  const { columns: own } = await obsOf(query);
+  const kept = new Set(await readdir(join(query, "obsm")).catch(() => []));
+  const embeddings = (await names(join(mapped.path, "obsm"))).filter((name) => name !== "zarr.json");
+  const twice = [...columns.filter((name) => own.includes(name)), ...embeddings.filter((name) => kept.has(name))];
+  if (twice.length > 0) {
+    const reason = `the query has ${twice.join(", ")} already`;
+    throw new GigamapperError(
+      "GM_EXISTS",
+      `${query}: ${reason}`,
+      { path: query, reason },
+      {
+        hint: "name the columns to write",
+      },
+    );
+  }
+
+  await cp(query, part, { recursive: true });
+  const added = [...columns.map((name) => `obs/${name}`), ...embeddings.map((name) => `obsm/${name}`)];
+  for (const path of [...added, "uns/gigamapper"]) {
+    alive();
+    if (existsSync(join(mapped.path, path))) await cp(join(mapped.path, path), join(part, path), { recursive: true });
+  }
+  const order = [...own, ...columns];
+  await change(join(part, "obs", "zarr.json"), (document) => withOrder(document, order));
+  const nodes = await Promise.all([...added, "uns/gigamapper"].map((path) => documents(part, path)));
+  await change(join(part, "zarr.json"), (document) => consolidated(document, Object.assign({}, ...nodes), order));
+  return [...columns, ...embeddings.map((name) => `obsm/${name}`)];
+}
+
+/** Both must have the same cells in the same order. */
+async function compareNames(mapped: MappedStore, query: string, alive: () => void): Promise<void> {
+  const rows = await mapped.length();
+  const { index } = await obsOf(query);
+  const { shape } = JSON.parse(await readFile(join(query, "obs", index, "zarr.json"), "utf8")) as { shape: number[] };
+  const differ = (reason: string): GigamapperError =>
+    new GigamapperError("GM_SHAPE", `${mapped.path} and ${query}: ${reason}`, {
+      left: mapped.path,
+      leftShape: [rows],
+      right: query,
+      rightShape: shape,
+      reason,
+    });
+  if (shape[0] !== rows) throw differ(`${rows} and ${shape[0]} cells`);
+  for (let first = 0; first < rows; first += BLOCK_ROWS) {
+    alive();
+    const range: [number, number] = [first, Math.min(first + BLOCK_ROWS, rows)];
+    const [left, right] = await Promise.all([mapped.obs("", { rows: range }), columnOf(query, "", range)]);
+    if (left.kind !== "string" || right.kind !== "string")
+      throw unsupported("joining cells whose names are no strings", null);
+    const at = left.values.findIndex((name, row) => name !== right.values[row]);
+    if (at >= 0) throw differ(`cell ${first + at} is ${left.values[at]} in one and ${right.values[at]} in the other`);
+  }
+}
+
+function withOrder(document: object, order: string[]): object {
+  const { attributes } = document as { attributes?: object };
+  return { ...document, attributes: { ...attributes, "column-order": order } };
+}
+
+/** The root with the nodes that were added, where it knows its nodes; siblings stand together, as zarr-python wants them. */
+function consolidated(document: object, nodes: Record<string, object>, order: string[]): object {
+  const { consolidated_metadata: all } = document as { consolidated_metadata?: { metadata: Record<string, object> } };
+  if (!all) return document;
+  const { obs = {}, ...others } = all.metadata;
+  const depth = (path: string): number => path.split("/").length;
+  const entries = Object.entries({ ...others, ...nodes, obs: withOrder(obs, order) }).sort(
+    ([left], [right]) => depth(left) - depth(right) || (left < right ? -1 : 1),
+  );
+  return { ...document, consolidated_metadata: { ...all, metadata: Object.fromEntries(entries) } };
+}
+
+async function change(path: string, edit: (document: object) => object): Promise<void> {
+  const document = JSON.parse(await readFile(path, "utf8")) as object;
+  await writeFile(path, JSON.stringify(edit(document), null, 2));
+}
+
+/** The metadata of a node and of all below it, by path. */
+async function documents(store: string, path: string): Promise<Record<string, object>> {
+  const found: Record<string, object> = {};
+  if (!existsSync(join(store, path, "zarr.json"))) return found;
+  found[path] = JSON.parse(await readFile(join(store, path, "zarr.json"), "utf8")) as object;
+  const entries = await readdir(join(store, path), { withFileTypes: true });
+  for (const entry of entries.filter((one) => one.isDirectory())) {
+    Object.assign(found, await documents(store, `${path}/${entry.name}`));
+  }
+  return found;
+}
+
+async function names(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [])).sort();
+}
+
+function unsupported(what: string, hint: string | null): GigamapperError<"GM_UNSUPPORTED"> {
+  return new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what }, { hint });
+}
