@@ -56,6 +56,7 @@ describe("what is public", () => {
       "ColumnReport",
       "Cpu",
       "DamagedObject",
+      "DiffusionParameters",
       "Doctor",
       "GivenColumn",
       "GivenMatrix",

@@ -5,12 +5,16 @@
 
 mod categorical;
 mod dense;
+mod diffusion;
 mod expression;
 mod numerical;
 mod presence;
+mod spectral;
 
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
+pub use diffusion::{Band, StateNumber, diffuse};
 pub use expression::{Expression, transfer_expression};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};
+pub use spectral::{SPECTRAL_CELLS, Spectrum};

@@ -110,6 +110,16 @@ impl ExpressionInput {
         (rows / band * band).max(band).min(self.rows.rows().max(1))
     }
 
+    /// For each gene of the result its column of the matrix.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        let Some(places) = &self.places else { return (0..self.genes.len()).collect() };
+        let mut columns = vec![0; self.genes.len()];
+        for (column, place) in places.iter().enumerate() {
+            place.iter().for_each(|&place| columns[place as usize] = column);
+        }
+        columns
+    }
+
     /// Reads the genes of every reference cell.
     pub(super) fn read(&self, progress: &Progress) -> Result<Matrix> {
         let (cells, width) = (self.rows.rows(), self.genes.len());

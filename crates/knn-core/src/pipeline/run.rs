@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::agreement::LabelAgreement;
 use super::bandwidth;
+use super::diffusion;
 use super::gather;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
@@ -50,13 +51,22 @@ pub struct Seams {
     pub slab_rows: Option<u64>,
     /// Rows of a run in the order of lists, instead of what the budget gives.
     pub run_rows: Option<u64>,
+    /// Bytes of a state of diffusion, instead of what the budget gives.
+    pub state_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
+        Self {
+            vfs: Arc::new(OsVfs),
+            block_rows: None,
+            slab_rows: None,
+            run_rows: None,
+            state_bytes: None,
+            lane: Lane::best(),
+        }
     }
 }
 
@@ -65,6 +75,7 @@ impl Seams {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
         sizes.run_rows = self.run_rows;
+        sizes.after.state = self.state_bytes.unwrap_or(sizes.after.state);
         if let Some(repair) = &mut sizes.repair {
             repair.replace(self.block_rows, self.slab_rows);
         }
@@ -191,6 +202,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
 /// Refuses to start where something that is not ours lies in the place of intermediate files.
 fn check_beside(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     search_stage::check_runs(&prepared.resolved, vfs)?;
+    diffusion::check(prepared, vfs)?;
     reverse_stage::check(prepared, vfs)
 }
 
@@ -219,10 +231,16 @@ fn finish(
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-        let weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
+        let mut weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
         let _lease = budget.take("transfer", prepared.sizes.after.transfer)?;
+        let diffused = pool.install(|| diffusion::run(&prepared, store, &mut weigher, (seams, budget), progress))?;
+        if diffused.is_some() {
+            clock.lap("diffuse", store.bytes_written());
+        }
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
-        let weighing = Weighing { weigher, held_out: measured.held_out.as_ref(), vfs: &seams.vfs };
+        // Of what a truth would have given, one step is known.
+        let held_out = measured.held_out.as_ref().filter(|_| prepared.resolved.parameters.diffusion.is_none());
+        let weighing = Weighing { weigher, diffused, held_out, vfs: &seams.vfs };
         transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::diffusion;
 use super::expression::RESULT_BYTES;
 use super::graphs_stage;
 use super::inputs::Inputs;
@@ -47,7 +48,11 @@ pub(super) fn transfer_parts(
     let width = |array: &ArraySpec| array.row_bytes().unwrap_or(0);
     results += TRANSFER_ROWS * 2 * narrow.map(width).max().unwrap_or(0);
     let mut parts = common.clone();
-    parts.insert("reference columns", columns);
+    if resolved.parameters.diffusion.is_some() {
+        parts.insert("diffusion", diffusion::least_bytes(resolved, inputs, spec));
+    } else {
+        parts.insert("reference columns", columns);
+    }
     let edges = TRANSFER_ROWS * (spec.k + 1);
     let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + Weights::bytes(TRANSFER_ROWS, edges, spec.k + 1);
     parts.insert("weights", weights + sigmas_bytes(resolved, spec) + SquareWriter::bytes(edges));
