@@ -68,6 +68,7 @@ describe("what is public", () => {
       "ColumnReport",
       "Cpu",
       "DamagedObject",
+      "DiffusionParameters",
       "Doctor",
       "GivenColumn",
       "GivenMatrix",

@@ -73,6 +73,16 @@ symmetrize?: string,
  */
 selfEdges?: boolean, 
 /**
+ * Steps of diffusion, in self-mapping: the mapping matrix M is applied t times, so that labels, numbers, embeddings and expression spread along the
+ * graph (van Dijk et al. 2018). At least 1, which is the default and an ordinary transfer.
+ */
+t?: number, 
+/**
+ * How they are made. `iterative` (default): one after another; `spectral`: at once by the eigenvectors of M, of 2048 cells at most, with weights that are the
+ * same both ways. Both give the same to 1e-5.
+ */
+diffusionMethod?: string, 
+/**
  * `none` (default); `all`: store the weight of every category in `obsm/<key>_prob`; or `top-<m>`, 1 to 64: of the m categories with the
  * largest weights, with their codes in `obsm/<key>_top` and the weights in `obsm/<key>_top_prob`.
  */
@@ -411,6 +421,10 @@ selfEdges: boolean,
  */
 labels: LabelParameters, 
 /**
+ * Steps of diffusion; left out for one step, which is what there is without.
+ */
+diffusion?: DiffusionParameters, 
+/**
  * Suffix of predicted columns.
  */
 predictionPostfix: string, 
@@ -430,6 +444,19 @@ metric: string,
  * What decides the result of an approximate search; null for an exact one, which has no choices.
  */
 ivf: IvfParameters | null, };
+
+/**
+ * How what is transferred is diffused: Mᵗ x instead of M x.
+ */
+export type DiffusionParameters = { 
+/**
+ * Steps, at least 2.
+ */
+t: number, 
+/**
+ * `iterative` or `spectral`.
+ */
+method: string, };
 
 /**
  * What decides which neighbours a search by inverted lists finds.

@@ -36,6 +36,8 @@ export function addTransfer(command: Command): Command {
     )
     .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
     .option("--no-self-edges", "do not")
+    .option("--t <n>", "in self-mapping, steps of diffusion along the graph (default: 1)", number)
+    .option("--diffusion-method <name>", "iterative, or spectral for at most 2048 cells (default: iterative)")
     .option(
       "--probabilities <which>",
       "none; all: store the weight of every category; or top-5: of the five largest (default: none)",

@@ -6,16 +6,20 @@
 
 mod categorical;
 mod dense;
+mod diffusion;
 mod expression;
 mod levels;
 mod numerical;
 mod presence;
+mod spectral;
 mod waiting;
 
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
+pub use diffusion::{Band, StateNumber, diffuse};
 pub use expression::{Expression, transfer_expression};
 pub use levels::{LabelTree, LevelVotes, ROOT};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};
+pub use spectral::{SPECTRAL_CELLS, Spectrum};
 pub use waiting::WaitingRows;

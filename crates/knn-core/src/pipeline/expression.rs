@@ -107,16 +107,19 @@ impl ExpressionInput {
         held.saturating_add(self.rows.scratch_bytes(tile)).saturating_add(tile * self.rows.dim() as u64 * 4)
     }
 
-    /// The columns of the matrix in the order of the result; none where it is the whole matrix.
-    pub(super) fn columns(&self) -> Option<Vec<usize>> {
-        let places = self.places.as_ref()?;
+    /// The columns of the matrix that are picked, in the order of the result; none where it is the whole matrix.
+    pub(super) fn picked(&self) -> Option<Vec<usize>> {
+        self.places.is_some().then(|| self.columns())
+    }
+
+    /// For each gene of the result its column of the matrix.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        let Some(places) = &self.places else { return (0..self.genes.len()).collect() };
         let mut columns = vec![0; self.genes.len()];
         for (column, place) in places.iter().enumerate() {
-            if let Some(place) = place {
-                columns[*place as usize] = column;
-            }
+            place.iter().for_each(|&place| columns[place as usize] = column);
         }
-        Some(columns)
+        columns
     }
 
     /// Reads the genes of every reference cell.

@@ -76,6 +76,7 @@ impl Graph {
                 symmetrize: Symmetrize::None.name().into(),
                 self_edges: self_mapping,
                 labels: LabelParameters::default(),
+                diffusion: None,
                 ..asked.parameters.clone()
             },
             search,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::agreement::HeldOut;
 use super::cost::index_bytes;
+use super::diffusion;
 use super::finished::Finished;
 use super::found::FoundRows;
 use super::inputs::Inputs;
@@ -72,8 +73,11 @@ pub(super) struct AfterJoin {
     /// Of transfer, and of sorting edges before it.
     pub(super) transfer: u64,
     pub(super) sorting: u64,
-    /// On disk, of the edges that are sorted.
+    /// On disk, of the edges that are sorted, and of weights and states of diffusion.
     pub(super) edge_bytes: u64,
+    /// Of a state of diffusion, and how much of it transfer does not count already.
+    pub(super) state: u64,
+    pub(super) state_lease: u64,
     /// Where weights are symmetrised, how much of the edges is in memory.
     pub(super) reverse: Option<ReverseShares>,
     /// Matrices of the reference that do not stay in memory.
@@ -106,6 +110,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
         reverse.enter(sizes.after.transfer, &mut sizes);
     }
+    diffusion::enter(resolved, inputs, spec, &mut sizes);
     Ok(sizes)
 }
 

@@ -113,7 +113,7 @@ impl<'a> PassingMatrices<'a> {
             matrices.push(Matrix { rows: Arc::clone(rows), places: None, path, is_expression: false });
         }
         if let Some(expression) = inputs.expression.as_ref().filter(|_| passing.expression) {
-            let (rows, places) = (Arc::clone(&expression.rows), expression.columns());
+            let (rows, places) = (Arc::clone(&expression.rows), expression.picked());
             matrices.push(Matrix { rows, places, path: expression.path.clone(), is_expression: true });
         }
         let waiting = WaitingRows::new(passing.columns(inputs) as usize);

@@ -1,5 +1,8 @@
 //! A column or embedding of the reference in memory, and what its transfer stores for a piece of query rows.
 
+use std::ops::Range;
+
+use super::diffusion::{Diffused, Key};
 use super::expression;
 use super::inputs::ColumnInput;
 use super::library_size::LibrarySizeReader;
@@ -21,14 +24,52 @@ use crate::types::{DType, NeighborBlock, RowRange, Tile};
 pub(super) enum Payload {
     Labels(Box<LabelPayload>),
     Levels(Box<LevelsPayload>),
-    Numbers { numbers: Vec<f64>, paths: Box<ColumnPaths> },
-    Embedding { embedding: Embedding, path: String },
-    Expression { expression: expression::Matrix, path: String },
+    Numbers {
+        numbers: Vec<f64>,
+        paths: Box<ColumnPaths>,
+    },
+    Embedding {
+        embedding: Embedding,
+        path: String,
+    },
+    Expression {
+        expression: expression::Matrix,
+        path: String,
+    },
+    /// Numbers that were diffused, around their middle.
+    DiffusedNumbers {
+        middle: f64,
+        lanes: Range<usize>,
+        paths: Box<ColumnPaths>,
+    },
+    /// An embedding or expression that was diffused.
+    DiffusedRows {
+        lanes: Range<usize>,
+        path: String,
+        is_expression: bool,
+    },
+}
+
+/// A piece of rows, and what is known of them.
+pub(super) struct Piece<'a> {
+    pub(super) neighbors: &'a NeighborBlock,
+    /// Of one step.
+    pub(super) weights: &'a CsrBlock,
+    /// What more than one gave.
+    pub(super) diffused: Option<&'a Diffused>,
+}
+
+impl Piece<'_> {
+    fn diffused(&self) -> Result<&Diffused> {
+        self.diffused.ok_or_else(|| Error::internal("nothing was diffused"))
+    }
 }
 
 /// A column of labels, and what is told of each vote.
 pub(super) struct LabelPayload {
     labels: Labels,
+    /// Where it was diffused, the lanes of the categories; `labels` has a row for each of them then.
+    lanes: Option<Range<usize>>,
     asked: Asked,
     rejection: Rejection,
     paths: ColumnPaths,
@@ -78,18 +119,21 @@ impl Payload {
         if let Self::Labels(payload) = self { Some(&payload.labels) } else { None }
     }
 
-    /// Transfers to one piece of rows, given its neighbours and their weights, and appends the results.
+    /// Transfers to one piece of rows and appends the results.
     pub(super) fn apply<'c>(
         &self,
-        (neighbors, weights): (&NeighborBlock, &CsrBlock),
+        piece: &Piece,
         (results, sizes): (&mut Results, &mut Option<LibrarySizeReader>),
         writer: &mut UnitWriter,
         counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
     ) -> Result<()> {
         let Results { votes, levels, means, embedding, bytes } = results;
+        let Piece { neighbors, weights, .. } = *piece;
         match self {
             Self::Labels(payload) => {
-                payload.labels.vote(weights, payload.asked, votes);
+                let shares = payload.lanes.as_ref().map(|lanes| Ok::<_, Error>(piece.diffused()?.votes(lanes)));
+                let shares = shares.transpose()?;
+                payload.labels.vote(shares.as_ref().unwrap_or(weights), payload.asked, votes);
                 let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
                 payload.append(neighbors, votes, bytes, writer, counts)
             }
@@ -101,6 +145,18 @@ impl Payload {
                 transfer_numbers(numbers, weights, means);
                 writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
                 writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
+            }
+            Self::DiffusedNumbers { middle, lanes, paths } => {
+                piece.diffused()?.numbers(*middle, lanes, means);
+                writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
+                writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
+            }
+            Self::DiffusedRows { lanes, path, is_expression } => {
+                piece.diffused()?.values(lanes, embedding);
+                if let Some(sizes) = sizes.as_mut().filter(|_| *is_expression) {
+                    sizes.scale(neighbors.first_row, lanes.len(), embedding)?;
+                }
+                writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
             }
             Self::Expression { expression, path } => expression.apply(weights, embedding, |first, rows| {
                 if let Some(sizes) = sizes {
@@ -215,16 +271,24 @@ pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u
     }
 }
 
-/// Reads the reference's columns, band by band, and the matrices that stay in memory.
-pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
+/// Reads the reference's columns, band by band, and the matrices that stay in memory; those that were diffused are not looked at again.
+pub(super) fn payloads(prepared: &Prepared, diffused: Option<&[Key]>, progress: &Progress) -> Result<Vec<Payload>> {
     let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
     let n_ref = inputs.reference.n_obs();
     let mut payloads = Vec::new();
+    let mut keys = diffused.unwrap_or_default().iter();
     for input in &inputs.columns {
         let column = &input.column;
         let paths = column_paths(column.key(), parameters);
+        let key = keys.next();
         if let Some((categories, _)) = input.labels() {
-            let labels = labels(input, &parameters.labels, n_ref, progress)?;
+            let (labels, lanes) = match key {
+                Some(Key::Labels { codes, lanes }) => {
+                    let (codes, missing_votes) = (codes.clone(), parameters.labels.missing == "category");
+                    (Labels { codes, categories: categories.len(), missing_votes }, Some(lanes.clone()))
+                }
+                _ => (labels(input, &parameters.labels, n_ref, progress)?, None),
+            };
             let asked = Asked {
                 probabilities: paths.probabilities.is_some(),
                 details: paths.details.is_some(),
@@ -236,9 +300,12 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
                 rejection: Rejection::of(&parameters.labels, prepared.spec.k),
                 paths,
                 codes: codes_dtype(labels.categories),
+                lanes,
                 unknown: (codes_dtype(names.len()), code),
                 labels,
             })));
+        } else if let Some(Key::Numbers { middle, lanes }) = key {
+            payloads.push(Payload::DiffusedNumbers { middle: *middle, lanes: lanes.clone(), paths: Box::new(paths) });
         } else {
             let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
             for rows in RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1)) {
@@ -261,6 +328,11 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
     let passing = &prepared.sizes.after.passing;
     let stay = inputs.embeddings.iter().enumerate().filter(|(place, _)| !passing.embeddings.contains(place));
     for (_, (key, rows)) in stay {
+        if let Some(Key::Rows { lanes }) = keys.next() {
+            let (lanes, path) = (lanes.clone(), embedding_path(key, parameters));
+            payloads.push(Payload::DiffusedRows { lanes, path, is_expression: false });
+            continue;
+        }
         let mut tile = Tile::default();
         rows.read(RowRange::new(0, n_ref), &mut tile)?;
         let embedding = Embedding { values: tile.values, dim: tile.dim };
@@ -268,7 +340,10 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
     }
     if let Some(input) = inputs.expression.as_ref().filter(|_| !passing.expression) {
         let path = input.path.clone();
-        payloads.push(Payload::Expression { expression: input.read(progress)?, path });
+        payloads.push(match keys.next() {
+            Some(Key::Rows { lanes }) => Payload::DiffusedRows { lanes: lanes.clone(), path, is_expression: true },
+            _ => Payload::Expression { expression: input.read(progress)?, path },
+        });
     }
     Ok(payloads)
 }

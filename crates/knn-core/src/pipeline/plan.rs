@@ -6,6 +6,7 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost::{self, Extent};
+use super::diffusion;
 use super::found::FoundRows;
 use super::graphs_stage;
 use super::index::describe_index;
@@ -87,6 +88,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight(&resolved.parameters.labels)?;
     learn_distance(&mut resolved, &inputs)?;
+    diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
     let parameters = &resolved.parameters;

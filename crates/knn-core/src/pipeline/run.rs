@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::agreement::LabelAgreement;
 use super::bandwidth;
+use super::diffusion;
 use super::gather;
 use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
@@ -54,6 +55,8 @@ pub struct Seams {
     pub run_rows: Option<u64>,
     /// Bytes of rows that wait for matrices of the reference, instead of what the budget gives; then every matrix passes by.
     pub waiting_bytes: Option<u64>,
+    /// Bytes of a state of diffusion, instead of what the budget gives.
+    pub state_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
@@ -66,6 +69,7 @@ impl Default for Seams {
             slab_rows: None,
             run_rows: None,
             waiting_bytes: None,
+            state_bytes: None,
             lane: Lane::best(),
         }
     }
@@ -76,7 +80,9 @@ impl Seams {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
         sizes.run_rows = self.run_rows;
-        if let Some(bytes) = self.waiting_bytes {
+        sizes.after.state = self.state_bytes.unwrap_or(sizes.after.state);
+        // What is diffused is looked at in another way.
+        if let Some(bytes) = self.waiting_bytes.filter(|_| sizes.after.state == 0) {
             let embeddings = (0..inputs.embeddings.len()).collect();
             let passing = Passing { embeddings, expression: inputs.expression.is_some(), waiting_bytes: bytes };
             sizes.after.passing = passing;
@@ -207,6 +213,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
 /// Refuses to start where something that is not ours lies in the place of intermediate files.
 fn check_beside(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     search_stage::check_runs(&prepared.resolved, vfs)?;
+    diffusion::check(prepared, vfs)?;
     reverse_stage::check(prepared, vfs)
 }
 
@@ -235,10 +242,16 @@ fn finish(
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-        let weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
+        let mut weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
         let _lease = budget.take("transfer", prepared.sizes.after.transfer)?;
+        let diffused = pool.install(|| diffusion::run(&prepared, store, &mut weigher, (seams, budget), progress))?;
+        if diffused.is_some() {
+            clock.lap("diffuse", store.bytes_written());
+        }
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
-        let weighing = Weighing { weigher, held_out: measured.held_out.as_ref(), vfs: &seams.vfs };
+        // Of what a truth would have given, one step is known.
+        let held_out = measured.held_out.as_ref().filter(|_| prepared.resolved.parameters.diffusion.is_none());
+        let weighing = Weighing { weigher, diffused, held_out, vfs: &seams.vfs };
         transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::diffusion;
 use super::expression::RESULT_BYTES;
 use super::graphs_stage;
 use super::inputs::Inputs;
@@ -47,7 +48,9 @@ pub(super) fn share_transfer(
         .collect();
     candidates.sort_by_key(|(bytes, _)| *bytes);
     let sum = |parts: &BTreeMap<_, u64>| parts.values().sum::<u64>();
-    while sum(&parts) > resolved.memory
+    // What is diffused is cut by columns instead.
+    while resolved.parameters.diffusion.is_none()
+        && sum(&parts) > resolved.memory
         && let Some((_, candidate)) = candidates.pop()
     {
         let mut more = passing.clone();
@@ -129,7 +132,11 @@ fn transfer_parts(
         parts.insert("rows that wait", least_waiting(spec, passing, inputs));
         parts.insert("matrices that pass by", passing.reading_bytes(inputs));
     }
-    parts.insert("reference columns", columns);
+    if resolved.parameters.diffusion.is_some() {
+        parts.insert("diffusion", diffusion::least_bytes(resolved, inputs, spec));
+    } else {
+        parts.insert("reference columns", columns);
+    }
     let edges = TRANSFER_ROWS * (spec.k + 1);
     let weights = StoredNeighbors::bytes(TRANSFER_ROWS, spec.k) + Weights::bytes(TRANSFER_ROWS, edges, spec.k + 1);
     parts.insert("weights", weights + sigmas_bytes(resolved, spec) + SquareWriter::bytes(edges));

@@ -9,6 +9,7 @@ mod cells;
 mod clean;
 mod clusters;
 mod crash;
+mod diffusion;
 mod disk;
 mod edges;
 mod gmx;

@@ -115,6 +115,7 @@ pub(crate) fn quick() -> Seams {
         slab_rows: None,
         run_rows: None,
         waiting_bytes: None,
+        state_bytes: None,
         lane: Lane::best(),
     }
 }

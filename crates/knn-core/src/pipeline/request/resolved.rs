@@ -44,6 +44,10 @@ pub struct Parameters {
     pub self_edges: bool,
     /// How labels are voted on, told of and rejected.
     pub labels: LabelParameters,
+    /// Steps of diffusion; left out for one step, which is what there is without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub diffusion: Option<DiffusionParameters>,
     /// Suffix of predicted columns.
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
@@ -63,6 +67,18 @@ impl Parameters {
         let columns = [&self.obs_keys, &self.obsm_keys, &self.labels.levels];
         self.layer_key.is_some() || columns.iter().any(|keys| !keys.is_empty())
     }
+}
+
+/// How what is transferred is diffused: Mᵗ x instead of M x.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct DiffusionParameters {
+    /// Steps, at least 2.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub t: u64,
+    /// `iterative` or `spectral`.
+    pub method: String,
 }
 
 /// What decides which neighbours a search by inverted lists finds.
