@@ -18,6 +18,7 @@ describe("what is public", () => {
       "ReferenceIndex",
       "clean",
       "doctor",
+      "evaluate",
       "inspect",
       "isGigamapperError",
       "map",
@@ -31,7 +32,16 @@ describe("what is public", () => {
 
   it("are these verbs of each handle", () => {
     const verbs = (handle: { prototype: object }): string[] => Object.getOwnPropertyNames(handle.prototype).sort();
-    expect(verbs(gigamapper.CellMapper)).toEqual(["close", "constructor", "map", "neighbors", "plan"]);
+    expect(verbs(gigamapper.CellMapper)).toEqual([
+      "close",
+      "constructor",
+      "evaluateExpressionTransfer",
+      "evaluateLabelTransfer",
+      "map",
+      "neighbors",
+      "plan",
+      "registerExternalPredictions",
+    ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
     expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
@@ -47,20 +57,31 @@ describe("what is public", () => {
   it("are these generated types", () => {
     const names = [...text("ts/generated.ts").matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
     expect(names.sort()).toEqual([
+      "Approximation",
       "ArrayReport",
       "BackendState",
+      "CalibrationBin",
+      "CalibrationReport",
       "CategoryAgreement",
       "CellsDescription",
+      "ClassEvaluation",
+      "ClassLoss",
       "CleanReport",
       "CleanRequest",
       "ColumnReport",
+      "ConfusionMatrix",
       "Cpu",
       "DamagedObject",
       "Doctor",
+      "EvaluateRequest",
+      "EvaluationReport",
+      "ExpressionEvaluation",
+      "ExpressionMetric",
       "GivenColumn",
       "GivenMatrix",
       "GivenNumbers",
       "GraphDescription",
+      "GroupMetric",
       "Hop",
       "IndexDescription",
       "IndexParameters",
@@ -71,13 +92,17 @@ describe("what is public", () => {
       "IvfParameters",
       "Kept",
       "LabelAgreement",
+      "LabelEvaluation",
+      "LabelLoss",
       "LabelParameters",
+      "LabelScores",
       "LayoutRequest",
       "Leftover",
       "MachineMemory",
       "MapRequest",
       "MatrixReport",
       "MemoryPlan",
+      "NeighborAgreement",
       "NeighborsRequest",
       "OutputArray",
       "OutputLayout",
@@ -89,6 +114,8 @@ describe("what is public", () => {
       "RecallReport",
       "RechunkReport",
       "RechunkRequest",
+      "RiskCoverageReport",
+      "RiskPoint",
       "RunReport",
       "SearchPlan",
       "Side",
@@ -107,6 +134,7 @@ describe("what is public", () => {
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],
+    ["eval", "EvaluateRequest", "groupby"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

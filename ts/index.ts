@@ -7,11 +7,13 @@ export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers
 export { clean } from "./clean.js";
 export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
+export { evaluate } from "./evaluate.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
 export { Kernel } from "./kernel.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
+export type { ExternalPredictions } from "./predictions.js";
 export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
@@ -20,8 +22,11 @@ export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
+  EvaluateOptions,
+  ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
+  LabelTransferOptions,
   Limits,
   MapOptions,
   NeighborsOptions,

@@ -6,6 +6,7 @@ import { wrongParameter } from "../errors.js";
 import { registerClean } from "./clean.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
+import { registerEval } from "./eval.js";
 import { EXIT, tell } from "./exit.js";
 import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
@@ -58,6 +59,7 @@ function build(json: boolean): Command {
   registerNeighbors(program);
   registerIndex(program);
   registerPresence(program);
+  registerEval(program);
   registerPlan(program);
   registerInspect(program);
   registerRechunk(program);

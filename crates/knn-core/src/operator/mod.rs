@@ -5,12 +5,17 @@
 
 mod categorical;
 mod dense;
+mod evaluation;
 mod expression;
 mod numerical;
 mod presence;
 
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
+pub use evaluation::{
+    Calibration, CalibrationBin, Confusion, Divergence, LabelScores, MOST_PAIRED, PairMoments, RankScratch,
+    RiskCoverage, RiskPoint, TotalExpression, spearman,
+};
 pub use expression::{Expression, transfer_expression};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};

@@ -67,7 +67,7 @@ fn expression_is_cellmappers() {
 }
 
 /// A sample with expression as CSR in X and dense in the layer `dense`: the same numbers.
-fn sample_with_genes(place: &Place, name: &str, n: usize) -> String {
+pub(crate) fn sample_with_genes(place: &Place, name: &str, n: usize) -> String {
     let cells = sample(place, name, n);
     let root = &cells.root;
     std::fs::remove_dir_all(root.join("var/_index")).unwrap();

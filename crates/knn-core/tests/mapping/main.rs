@@ -11,6 +11,8 @@ mod clusters;
 mod crash;
 mod disk;
 mod edges;
+mod evaluate;
+mod evaluated_golden;
 mod gmx;
 mod expression;
 mod golden;
