@@ -19,6 +19,7 @@ describe("what is public", () => {
       "ReferenceIndex",
       "clean",
       "doctor",
+      "evaluate",
       "exportResults",
       "inspect",
       "isGigamapperError",
@@ -33,7 +34,17 @@ describe("what is public", () => {
 
   it("are these verbs of each handle", () => {
     const verbs = (handle: { prototype: object }): string[] => Object.getOwnPropertyNames(handle.prototype).sort();
-    expect(verbs(gigamapper.CellMapper)).toEqual(["close", "constructor", "map", "mapped", "neighbors", "plan"]);
+    expect(verbs(gigamapper.CellMapper)).toEqual([
+      "close",
+      "constructor",
+      "evaluateExpressionTransfer",
+      "evaluateLabelTransfer",
+      "map",
+      "mapped",
+      "neighbors",
+      "plan",
+      "registerExternalPredictions",
+    ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
     expect(verbs(gigamapper.MappedStore)).toEqual([
@@ -59,21 +70,32 @@ describe("what is public", () => {
   it("are these generated types", () => {
     const names = [...text("ts/generated.ts").matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
     expect(names.sort()).toEqual([
+      "Approximation",
       "ArrayReport",
       "BackendState",
+      "CalibrationBin",
+      "CalibrationReport",
       "CategoryAgreement",
       "CellsDescription",
+      "ClassEvaluation",
+      "ClassLoss",
       "CleanReport",
       "CleanRequest",
       "ColumnReport",
+      "ConfusionMatrix",
       "Cpu",
       "DamagedObject",
       "DiffusionParameters",
       "Doctor",
+      "EvaluateRequest",
+      "EvaluationReport",
+      "ExpressionEvaluation",
+      "ExpressionMetric",
       "GivenColumn",
       "GivenMatrix",
       "GivenNumbers",
       "GraphDescription",
+      "GroupMetric",
       "Hop",
       "IndexDescription",
       "IndexParameters",
@@ -84,13 +106,17 @@ describe("what is public", () => {
       "IvfParameters",
       "Kept",
       "LabelAgreement",
+      "LabelEvaluation",
+      "LabelLoss",
       "LabelParameters",
+      "LabelScores",
       "LayoutRequest",
       "Leftover",
       "MachineMemory",
       "MapRequest",
       "MatrixReport",
       "MemoryPlan",
+      "NeighborAgreement",
       "NeighborsRequest",
       "OutputArray",
       "OutputLayout",
@@ -102,6 +128,8 @@ describe("what is public", () => {
       "RecallReport",
       "RechunkReport",
       "RechunkRequest",
+      "RiskCoverageReport",
+      "RiskPoint",
       "RunReport",
       "SearchPlan",
       "Side",
@@ -120,6 +148,7 @@ describe("what is public", () => {
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],
+    ["eval", "EvaluateRequest", "groupby"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

@@ -1431,6 +1431,515 @@ warnings: Array<string>,
 run: string, };
 
 /**
+ * A request for metrics of predictions: of labels (`label`), of expression (`layerKey`), of an approximate mapping against an exact one
+ * (`exact`), or of several of them. Nothing is written. Unknown fields are refused.
+ */
+export type EvaluateRequest = { 
+/**
+ * A finished store of `map` or `transfer`, whose predictions are evaluated.
+ */
+mapped?: string, 
+/**
+ * Instead of it, a store with predictions that another tool made, a row for each cell: an AnnData, or a table such as Parquet.
+ */
+predictions?: string, 
+/**
+ * The store with the truth, of the same cells in the same order, such as the query. Default: that of the predictions.
+ */
+truth?: string, 
+/**
+ * Column of true labels in the truth's `obs`: categorical, boolean or texts.
+ */
+label?: string, 
+/**
+ * Column of predicted labels. Default `<label>_pred`.
+ */
+prediction?: string, 
+/**
+ * Column of their confidences, 0 to 1. Default `<label>_conf`, if there is one.
+ */
+confidence?: string, 
+/**
+ * Least confidence of a cell that is evaluated; default 0. A cell without a confidence is below it.
+ */
+confidenceCutoff?: number, 
+/**
+ * Original expression in the truth: `X`, or the name of a layer.
+ */
+layerKey?: string, 
+/**
+ * Predicted expression: `X`, or the name of a layer. Default: what `layerKey` says.
+ */
+imputedKey?: string, 
+/**
+ * How expression is compared, gene by gene: `pearson` (default), `spearman`, `js` (Jensen–Shannon distance, base 10) and `rmse` of
+ * z-scores.
+ */
+comparisonMethod?: Array<string>, 
+/**
+ * Column of labels of the truth, or else of the predictions: expression is compared within each of its categories as well. Default none.
+ */
+groupby?: string, 
+/**
+ * Column of the truth's `var` that is true for the genes over which metrics are averaged. Default all.
+ */
+testVarKey?: string, 
+/**
+ * Genes that are compared. Default: all that both stores have.
+ */
+genes?: Array<string>, 
+/**
+ * A finished store of the same mapping by exact search: tells the recall of the neighbours of `mapped`, and with `label` what becomes of
+ * labels.
+ */
+exact?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, };
+
+/**
+ * Metrics of predictions. What was not asked for is null.
+ */
+export type EvaluationReport = { 
+/**
+ * The store of the predictions.
+ */
+predictions: string, 
+/**
+ * The store of the truth.
+ */
+truth: string, 
+/**
+ * Cells.
+ */
+nObs: number, 
+/**
+ * Labels against true ones.
+ */
+labels: LabelEvaluation | null, 
+/**
+ * Expression against the original.
+ */
+expression: ExpressionEvaluation | null, 
+/**
+ * The mapping against an exact one.
+ */
+approximation: Approximation | null, 
+/**
+ * Bytes of memory: the limit and what takes them.
+ */
+memory: MemoryPlan, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Seconds by stage; nothing is written.
+ */
+stages: Array<StageReport>, 
+/**
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
+ */
+peakMemory: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, };
+
+/**
+ * Predicted labels against true ones.
+ */
+export type LabelEvaluation = { 
+/**
+ * Column of the true labels.
+ */
+label: string, 
+/**
+ * Column of the predicted ones.
+ */
+prediction: string, 
+/**
+ * Column of the confidences; null where there is none, and then all predictions are evaluated.
+ */
+confidence: string | null, 
+/**
+ * Least confidence of a cell that is evaluated.
+ */
+confidenceCutoff: number, 
+/**
+ * Cells of the store.
+ */
+cells: number, 
+/**
+ * Cells without a true label, which no metric is of.
+ */
+withoutTruth: number, 
+/**
+ * Cells with a true label and no prediction.
+ */
+withoutPrediction: number, 
+/**
+ * Cells with both whose confidence is below the cutoff, or missing.
+ */
+belowCutoff: number, 
+/**
+ * All others.
+ */
+evaluated: number, 
+/**
+ * (withoutPrediction + belowCutoff) / cells with a true label; null where there are none.
+ */
+excludedFraction: number | null, 
+/**
+ * Scores of the cells that were evaluated; null where there are none.
+ */
+scores: LabelScores | null, 
+/**
+ * Every class that occurs among them, in the order of the truth's categories, then of the predictions'.
+ */
+classes: Array<ClassEvaluation>, 
+/**
+ * Cells by true and predicted class; null where both columns have more than 1 024 categories together.
+ */
+confusion: ConfusionMatrix | null, 
+/**
+ * Whether confidences are what they say, of the cells that were evaluated; null without confidences from 0 to 1.
+ */
+calibration: CalibrationReport | null, 
+/**
+ * How the share of wrong labels falls with surer cells, of all cells with both labels and a confidence, whatever the cutoff; null as above.
+ */
+riskCoverage: RiskCoverageReport | null, };
+
+/**
+ * Scores over all classes that occur.
+ */
+export type LabelScores = { 
+/**
+ * Share of cells with the right label.
+ */
+accuracy: number, 
+/**
+ * Mean of the classes' precisions, weighted by their true cells.
+ */
+precision: number, 
+/**
+ * Mean of the classes' recalls, weighted so: the same as accuracy.
+ */
+recall: number, 
+/**
+ * Mean of the classes' F1, weighted so.
+ */
+f1Weighted: number, 
+/**
+ * Plain mean of the classes' precisions.
+ */
+precisionMacro: number, 
+/**
+ * Plain mean of the classes' recalls.
+ */
+recallMacro: number, 
+/**
+ * Plain mean of the classes' F1. Classes count that are true or predicted for any cell.
+ */
+f1Macro: number, };
+
+/**
+ * Scores of one class.
+ */
+export type ClassEvaluation = { 
+/**
+ * The class.
+ */
+category: string, 
+/**
+ * Share of the cells predicted to be of it that are; 0 where none is predicted.
+ */
+precision: number, 
+/**
+ * Share of its cells that are predicted to be of it; 0 where there are none.
+ */
+recall: number, 
+/**
+ * Harmonic mean of both.
+ */
+f1: number, 
+/**
+ * Cells that are of it.
+ */
+support: number, 
+/**
+ * Cells that are predicted to be.
+ */
+predicted: number, };
+
+/**
+ * Cells by true and predicted class.
+ */
+export type ConfusionMatrix = { 
+/**
+ * The classes that occur.
+ */
+categories: Array<string>, 
+/**
+ * A row for each true class, a column for each predicted one.
+ */
+counts: number[][], };
+
+/**
+ * Whether confidences are what they say.
+ */
+export type CalibrationReport = { 
+/**
+ * Expected calibration error over 15 bins of equal width (Guo et al. 2017).
+ */
+expectedError: number | null, 
+/**
+ * Brier score of the labels that were given: mean of (confidence − right)², right 1 or 0.
+ */
+brier: number | null, 
+/**
+ * Brier's own score, the mean of Σ (p − y)² over all categories, 0 to 2; null unless the mapping stored all weights (`probabilities`).
+ */
+brierOfAll: number | null, 
+/**
+ * The bins.
+ */
+bins: Array<CalibrationBin>, };
+
+/**
+ * Cells whose confidences lie in one bin.
+ */
+export type CalibrationBin = { 
+/**
+ * Where the bin begins; confidences of the first may be that, those of the others are above.
+ */
+low: number, 
+/**
+ * Where it ends, itself included.
+ */
+high: number, 
+/**
+ * Cells in it.
+ */
+cells: number, 
+/**
+ * Their mean confidence; null where there are none.
+ */
+confidence: number | null, 
+/**
+ * The share of them with the right label; null where there are none.
+ */
+accuracy: number | null, };
+
+/**
+ * The risk–coverage curve.
+ */
+export type RiskCoverageReport = { 
+/**
+ * Area below it: the mean over i of the share of wrong labels among the i surest cells.
+ */
+area: number | null, 
+/**
+ * At most 101 points of it, from the surest cells to all.
+ */
+points: Array<RiskPoint>, };
+
+/**
+ * A point of the curve.
+ */
+export type RiskPoint = { 
+/**
+ * Share of cells that are at least so sure.
+ */
+coverage: number, 
+/**
+ * Share of them with a wrong label.
+ */
+risk: number, 
+/**
+ * The confidence, to 1/65 536.
+ */
+confidence: number, };
+
+/**
+ * Predicted expression against the original, gene by gene.
+ */
+export type ExpressionEvaluation = { 
+/**
+ * The original: `X` or `layers/<name>` of the truth.
+ */
+original: string, 
+/**
+ * The prediction.
+ */
+imputed: string, 
+/**
+ * Cells.
+ */
+cells: number, 
+/**
+ * Genes that both have and that were compared, in the order of the predictions.
+ */
+genes: Array<string>, 
+/**
+ * Pairs of values of which one is not finite, such as those of cells that were not mapped: they are left out.
+ */
+leftOut: number, 
+/**
+ * One for each way to compare.
+ */
+metrics: Array<ExpressionMetric>, };
+
+/**
+ * One way to compare expression.
+ */
+export type ExpressionMetric = { 
+/**
+ * `pearson`, `spearman`, `js` or `rmse`.
+ */
+method: string, 
+/**
+ * Mean over the test genes that have a value; null where none has.
+ */
+average: number | null, 
+/**
+ * How many these are.
+ */
+testGenes: number, 
+/**
+ * Each gene's value; null where it has none, as where it does not vary.
+ */
+values: Array<number | null>, 
+/**
+ * The same within each group that has cells.
+ */
+groups: Array<GroupMetric>, };
+
+/**
+ * One way to compare expression within one group of cells.
+ */
+export type GroupMetric = { 
+/**
+ * The group.
+ */
+group: string, 
+/**
+ * Its cells.
+ */
+cells: number, 
+/**
+ * Mean over the test genes that have a value; null where none has.
+ */
+average: number | null, 
+/**
+ * Each gene's value; null where it has none.
+ */
+values: Array<number | null>, };
+
+/**
+ * An approximate mapping against an exact one.
+ */
+export type Approximation = { 
+/**
+ * The exact store.
+ */
+exact: string, 
+/**
+ * The recall of its neighbours.
+ */
+neighbors: NeighborAgreement, 
+/**
+ * Labels of the approximate store against those of the exact one, as if these were true; null where no label was named.
+ */
+agreement: LabelEvaluation | null, 
+/**
+ * Labels of the exact store against true ones; null where no truth was named.
+ */
+exactLabels: LabelEvaluation | null, 
+/**
+ * What classes lose; null where no label was named.
+ */
+loss: LabelLoss | null, };
+
+/**
+ * How many of the exact neighbours an approximate mapping found, by their ids.
+ */
+export type NeighborAgreement = { 
+/**
+ * Cells that have any exact neighbour.
+ */
+cells: number, 
+/**
+ * Neighbours compared: the smaller of both widths.
+ */
+k: number, 
+/**
+ * Share of the first k exact neighbours that are among the first k found; null without any.
+ */
+recall: number | null, 
+/**
+ * The same of the first neighbour alone.
+ */
+first: number | null, 
+/**
+ * Share of these cells of which all k were found.
+ */
+complete: number | null, };
+
+/**
+ * What an approximate mapping loses by class.
+ */
+export type LabelLoss = { 
+/**
+ * What labels are compared with: `truth`, or `exact` where no truth was named.
+ */
+by: string, 
+/**
+ * Macro F1 of the exact mapping less that of the approximate one; null without a cell.
+ */
+f1Macro: number | null, 
+/**
+ * Accuracy of the exact mapping less that of the approximate one; null without a cell.
+ */
+accuracy: number | null, 
+/**
+ * Every class that occurs, the one that loses most first.
+ */
+classes: Array<ClassLoss>, };
+
+/**
+ * What one class loses.
+ */
+export type ClassLoss = { 
+/**
+ * The class.
+ */
+category: string, 
+/**
+ * Cells that are of it.
+ */
+support: number, 
+/**
+ * F1 by the exact mapping.
+ */
+exactF1: number, 
+/**
+ * F1 by the approximate one.
+ */
+f1: number, 
+/**
+ * The difference: below 0 where the approximate mapping is better.
+ */
+loss: number, };
+
+/**
  * A request to verify a store or an index. Unknown fields are refused.
  */
 export type VerifyRequest = { 
@@ -1638,7 +2147,8 @@ blockRows: number, };
 export type ProgressEvent = { 
 /**
  * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
- * `verify` first; of a recall `calibrate`; of a copy `rechunk`.
+ * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of an evaluation `cells`, `labels`, `neighbors`, `expression`,
+ * `divergence`, `ranks`.
  */
 stage: string, 
 /**

@@ -7,6 +7,7 @@ export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers
 export { clean } from "./clean.js";
 export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
+export { evaluate } from "./evaluate.js";
 export { type ExportOptions, type ExportReport, exportResults } from "./export.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
@@ -14,6 +15,7 @@ export { Kernel } from "./kernel.js";
 export { type ColumnOptions, type MappedColumn, MappedStore, type MappedValue } from "./mapped.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
+export type { ExternalPredictions } from "./predictions.js";
 export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
@@ -22,8 +24,11 @@ export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
+  EvaluateOptions,
+  ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
+  LabelTransferOptions,
   Limits,
   MapOptions,
   NeighborsOptions,

@@ -4,13 +4,31 @@
  */
 
 import type { Cells } from "./cells.js";
-import type { Plan, RunReport } from "./generated.js";
+import type {
+  EvaluateRequest,
+  EvaluationReport,
+  ExpressionEvaluation,
+  LabelEvaluation,
+  Plan,
+  RunReport,
+} from "./generated.js";
 import { withPaths } from "./held.js";
 import { read, runTask } from "./job.js";
 import { Lifetime } from "./lifetime.js";
 import { MappedStore } from "./mapped.js";
 import { LastNeighbors, type Neighbors } from "./neighbors.js";
-import { encode, type Limits, type MapOptions, type PlanOptions, type Stores } from "./request.js";
+import { type ExternalPredictions, LatestPredictions } from "./predictions.js";
+import {
+  type CallOptions,
+  type EvaluateOptions,
+  type ExpressionTransferOptions,
+  encode,
+  type LabelTransferOptions,
+  type Limits,
+  type MapOptions,
+  type PlanOptions,
+  type Stores,
+} from "./request.js";
 
 /**
  * Maps labels, numbers and embeddings from reference cells to query cells by weighted k-nearest neighbours.
@@ -24,6 +42,7 @@ export class CellMapper {
   readonly #limits: Limits;
   readonly #life = new Lifetime("mapper");
   readonly #last = new LastNeighbors();
+  readonly #predictions = new LatestPredictions();
 
   /**
    * @param query the n query cells: path of an AnnData, or cells in memory, which are copied at each call
@@ -56,7 +75,50 @@ export class CellMapper {
       withPaths(this.#stores, (paths) => runTask<RunReport>("map", { ...this.#limits, ...options, ...paths }, signals)),
     );
     this.#last.found(report.output);
+    this.#predictions.mapped(report.output);
     return report;
+  }
+
+  /**
+   * Evaluates predictions that another tool made, from now on until the next `map`: those in `predictions` (default: the query itself), a
+   * store or cells in memory with a row for each query cell. Nothing is read before they are evaluated.
+   */
+  registerExternalPredictions(keys: ExternalPredictions & { predictions?: Cells | undefined } = {}): void {
+    const { predictions = this.#stores.query, ...named } = keys;
+    this.#predictions.register(predictions, named);
+  }
+
+  /**
+   * Compares predicted labels of the query cells, of the last `map` unless others are registered, with the true ones in the query's
+   * `obs/<label>`: see {@link evaluate}. `GM_PARAM` where nothing is predicted yet.
+   */
+  async evaluateLabelTransfer(label: string, options: LabelTransferOptions = {}): Promise<LabelEvaluation> {
+    const request = { ...this.#predictions.keys("labels"), ...options, label };
+    return await this.#evaluate(request, (report) => report.labels);
+  }
+
+  /**
+   * Compares predicted expression of the query cells, of the last `map` unless another is registered, with the query's own (`layerKey`, default
+   * `X`), gene by gene: see {@link evaluate}.
+   */
+  async evaluateExpressionTransfer(options: ExpressionTransferOptions = {}): Promise<ExpressionEvaluation> {
+    const request = { layerKey: "X", ...this.#predictions.keys("expression"), ...options };
+    return await this.#evaluate(request, (report) => report.expression);
+  }
+
+  async #evaluate<T>(
+    request: Pick<EvaluateRequest, "label" | "layerKey"> & Limits & CallOptions,
+    found: (report: EvaluationReport) => T | null,
+  ): Promise<T> {
+    const signals = this.#life.signals(request.signal);
+    const stores = { ...this.#predictions.stores(), truth: this.#stores.query };
+    const report = await this.#life.during(
+      withPaths(stores, (paths) => {
+        const options: EvaluateOptions = { ...this.#limits, ...request, ...paths };
+        return runTask<EvaluationReport>("evaluate", options, signals);
+      }),
+    );
+    return found(report) as T;
   }
 
   /** What {@link CellMapper.map} would do and cost with these options: memory, disk, passes, what is stored where.

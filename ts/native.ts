@@ -32,6 +32,7 @@ export interface NativeTask {
   buildIndex: Verb;
   rechunk: Verb;
   presence: Verb;
+  evaluate: Verb;
   verify: Verb;
   cancel(): void;
 }

@@ -9,6 +9,7 @@ import type { Cells } from "./cells.js";
 import { wrongParameter } from "./errors.js";
 import type {
   CleanRequest,
+  EvaluateRequest,
   IndexRequest,
   MapRequest,
   NeighborsRequest,
@@ -75,6 +76,27 @@ export interface RechunkOptions
 /** Options of {@link presence}: every field of the request. `output` must be given. */
 export interface PresenceOptions
   extends Omit<PresenceRequest, "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link evaluate}: every field of the request. */
+export interface EvaluateOptions
+  extends Omit<EvaluateRequest, "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link CellMapper.evaluateLabelTransfer}. The stores are the mapper's. */
+export interface LabelTransferOptions
+  extends Pick<EvaluateRequest, "prediction" | "confidence" | "confidenceCutoff">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link CellMapper.evaluateExpressionTransfer}. The stores are the mapper's. */
+export interface ExpressionTransferOptions
+  extends Pick<EvaluateRequest, "layerKey" | "imputedKey" | "comparisonMethod" | "groupby" | "testVarKey" | "genes">,
     Limits,
     CallOptions,
     ProgressOptions {}

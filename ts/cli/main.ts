@@ -7,6 +7,7 @@ import { registerClean } from "./clean.js";
 import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
 import { registerDoctor } from "./doctor.js";
+import { registerEval } from "./eval.js";
 import { EXIT, tell } from "./exit.js";
 import { registerExport } from "./export.js";
 import { registerIndex } from "./index.js";
@@ -66,6 +67,7 @@ function build(json: boolean): Command {
   registerNeighbors(program);
   registerIndex(program);
   registerPresence(program);
+  registerEval(program);
   registerPlan(program);
   registerInspect(program);
   registerExport(program);

@@ -95,6 +95,17 @@ impl Task {
         self.start(env, request, on_progress, pipeline::presence)
     }
 
+    /// `EvaluateRequest` to `EvaluationReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn evaluate<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::evaluate)
+    }
+
     /// `VerifyRequest` to `VerifyReport`.
     #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
     pub fn verify<'env>(

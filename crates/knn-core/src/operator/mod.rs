@@ -7,6 +7,7 @@
 mod categorical;
 mod dense;
 mod diffusion;
+mod evaluation;
 mod expression;
 mod levels;
 mod numerical;
@@ -17,6 +18,10 @@ mod waiting;
 pub use categorical::{Asked, LabelStatus, LabelVotes, Labels, MISSING, OTHER};
 pub use dense::{Embedding, transfer_embedding};
 pub use diffusion::{Band, StateNumber, diffuse};
+pub use evaluation::{
+    Calibration, CalibrationBin, Confusion, Divergence, LabelScores, MOST_PAIRED, PairMoments, RankScratch,
+    RiskCoverage, RiskPoint, TotalExpression, spearman,
+};
 pub use expression::{Expression, transfer_expression};
 pub use levels::{LabelTree, LevelVotes, ROOT};
 pub use numerical::{NumberMeans, transfer_numbers};

@@ -11,6 +11,7 @@ mod clean;
 mod cost;
 mod diffusion;
 mod doctor;
+mod evaluate;
 mod expression;
 mod finished;
 mod found;
@@ -59,6 +60,11 @@ mod typescript;
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
+pub use evaluate::{
+    Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,
+    ExpressionEvaluation, ExpressionMetric, GroupMetric, LabelEvaluation, LabelLoss, NeighborAgreement,
+    RiskCoverageReport, evaluate,
+};
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
 pub use neighbors::{neighbors, plan_neighbors};
@@ -67,9 +73,10 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, DiffusionParameters, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest,
-    LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
-    ResolvedPresence, ResolvedRechunk, Search,
+    DEFAULT_LAYOUT, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters, IndexRequest, IvfParameters,
+    LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest, NeighborsRequest, Parameters,
+    PresenceRequest, RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedPresence, ResolvedRechunk,
+    Search,
 };
 pub use run::{Seams, run, run_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -8,14 +8,17 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, DiffusionParameters, Doctor, IndexDescription,
-    IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement, LabelParameters,
-    LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout,
-    Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RunReport,
-    SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
+    Approximation, BackendState, CalibrationReport, CategoryAgreement, ClassEvaluation, ClassLoss, CleanReport,
+    CleanRequest, ConfusionMatrix, Cpu, DiffusionParameters, Doctor, EvaluateRequest, EvaluationReport,
+    ExpressionEvaluation, ExpressionMetric, GroupMetric, IndexDescription, IndexParameters, IndexPlan, IndexReport,
+    IndexRequest, IvfParameters, Kept, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
+    Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement, NeighborsRequest, OutputArray, OutputLayout,
+    Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RiskCoverageReport,
+    RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
+use crate::operator::{CalibrationBin, LabelScores, RiskPoint};
 use crate::progress::ProgressEvent;
 use crate::sink::{DamagedObject, UnitRows};
 use crate::source::{
@@ -60,6 +63,23 @@ fn rendered() -> String {
         declaration::<RechunkReport>(),
         declaration::<PresenceRequest>(),
         declaration::<PresenceReport>(),
+        declaration::<EvaluateRequest>(),
+        declaration::<EvaluationReport>(),
+        declaration::<LabelEvaluation>(),
+        declaration::<LabelScores>(),
+        declaration::<ClassEvaluation>(),
+        declaration::<ConfusionMatrix>(),
+        declaration::<CalibrationReport>(),
+        declaration::<CalibrationBin>(),
+        declaration::<RiskCoverageReport>(),
+        declaration::<RiskPoint>(),
+        declaration::<ExpressionEvaluation>(),
+        declaration::<ExpressionMetric>(),
+        declaration::<GroupMetric>(),
+        declaration::<Approximation>(),
+        declaration::<NeighborAgreement>(),
+        declaration::<LabelLoss>(),
+        declaration::<ClassLoss>(),
         declaration::<VerifyRequest>(),
         declaration::<VerifyReport>(),
         declaration::<DamagedObject>(),

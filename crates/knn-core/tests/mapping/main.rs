@@ -12,6 +12,8 @@ mod crash;
 mod diffusion;
 mod disk;
 mod edges;
+mod evaluate;
+mod evaluated_golden;
 mod gmx;
 mod expression;
 mod golden;

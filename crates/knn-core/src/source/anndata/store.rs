@@ -137,6 +137,15 @@ impl AnnDataStore {
         Ok(block.iter().map(str::to_owned).collect())
     }
 
+    /// A column of `var`.
+    pub fn gene_column(&self, key: &str) -> Result<ObsColumn> {
+        let var = Frame::open(self.container(), "var")?;
+        if !var.columns.iter().any(|known| known == key) {
+            return Err(self.not_found("var column", key, var.columns));
+        }
+        var.column(self.container(), key, self.n_vars)
+    }
+
     /// The names of the cells.
     pub fn names(&self) -> Result<ObsNames> {
         ObsNames::open(self.container(), &self.obs.index)

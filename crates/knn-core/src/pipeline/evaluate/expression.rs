@@ -1,0 +1,309 @@
+//! Predicted expression against the original: which matrices and genes, and the passes over both.
+//!
+//! The first pass sums what correlation and totals follow from; divergence, which needs the totals, takes a second; ranks need all values of a
+//! gene at once, so that as many genes as fit are read in one pass, and there are as many passes as that takes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::classes::{Classes, LabelColumn};
+use super::gene_ranks;
+use super::gene_sums::GeneSums;
+use super::report::{ExpressionEvaluation, ExpressionMetric, GroupMetric};
+use crate::distance::Metric;
+use crate::error::{Error, Result};
+use crate::pipeline::request::ExpressionKeys;
+use crate::progress::Progress;
+use crate::representation::TileReader;
+use crate::source::{AnnDataStore, ColumnKind, RowSource};
+use crate::types::{RowRange, Tile};
+
+/// Bytes of the rows of both matrices that are in memory together, of one row each at least.
+const BLOCK_BYTES: u64 = 32 << 20;
+/// Values that a report holds at most.
+const MOST_VALUES: u64 = 1 << 22;
+
+/// Matrices that are compared.
+pub(super) struct Expressions {
+    original: Arc<dyn RowSource>,
+    imputed: Arc<dyn RowSource>,
+    keys: ExpressionKeys,
+    /// Names of the genes, and the column of each in the original and in the imputed matrix.
+    genes: Vec<String>,
+    pub(super) columns: Vec<[u32; 2]>,
+    /// Which genes the averages are over.
+    tested: Vec<bool>,
+    groups: Option<Groups>,
+}
+
+/// The column of groups.
+struct Groups {
+    column: LabelColumn,
+    classes: Classes,
+}
+
+/// Consecutive cells: their values in both matrices, and the group of each, −1 where there is none.
+#[derive(Default)]
+pub(super) struct Cells {
+    pub(super) original: Tile,
+    pub(super) imputed: Tile,
+    pub(super) groups: Vec<i32>,
+}
+
+impl Expressions {
+    /// Opens the matrices and finds the genes of both.
+    pub(super) fn open(
+        truth: &AnnDataStore,
+        predictions: &AnnDataStore,
+        keys: &ExpressionKeys,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let original = truth.representation(&keys.original)?;
+        let imputed = predictions.representation(&keys.imputed)?;
+        original.preflight()?;
+        imputed.preflight()?;
+        if original.rows() > u64::from(u32::MAX) && keys.methods.iter().any(|method| method == "spearman") {
+            return Err(Error::Unsupported {
+                what: format!("ranks of the {} cells of {}", original.rows(), original.name()),
+                remedy: "compare by pearson, js or rmse".into(),
+            });
+        }
+        let theirs = named_genes(truth, &*original)?;
+        let ours = named_genes(predictions, &*imputed)?;
+        let (genes, columns) = shared(&theirs, &ours, (truth, predictions), &keys.genes)?;
+        let tested = match &keys.test_var_key {
+            None => vec![true; genes.len()],
+            Some(key) => {
+                let column = truth.gene_column(key)?;
+                let mut flags = Vec::new();
+                if !matches!(column.kind(), ColumnKind::Boolean) {
+                    let reason = format!("the column is {} and not boolean", column.kind().name());
+                    return Err(Error::schema(truth.name(), format!("var/{key}"), "encoding-type", reason));
+                }
+                column.read_codes(RowRange::new(0, column.rows()), &mut flags)?;
+                columns.iter().map(|[column, _]| flags[*column as usize] == 1).collect()
+            }
+        };
+        let groups = keys.groupby.as_ref().map(|key| Groups::open(truth, predictions, key, progress)).transpose()?;
+        let values = genes.len() as u64 * keys.methods.len() as u64 * (groups.as_ref().map_or(0, Groups::len) + 1);
+        if values > MOST_VALUES {
+            return Err(Error::Unsupported {
+                what: format!("a report of {values} values, more than {MOST_VALUES},"),
+                remedy: "name fewer genes, or methods one by one, or groups of fewer categories".into(),
+            });
+        }
+        Ok(Self { original, imputed, keys: keys.clone(), genes, columns, tested, groups })
+    }
+
+    /// Bytes of the passes besides values that are ranked.
+    pub(super) fn bytes(&self) -> u64 {
+        let reading = TileReader::bytes(&self.original) + TileReader::bytes(&self.imputed);
+        let groups = self.groups.as_ref().map_or(0, |groups| groups.column.bytes() + groups.classes.bytes());
+        let slots = self.groups.as_ref().map_or(0, Groups::len) + 1;
+        let genes = self.genes.len() as u64;
+        let report = genes * (slots * self.keys.methods.len() as u64 * 16 + 64);
+        let block = self.block_rows() * (self.row_bytes() + 4);
+        reading + groups + block + GeneSums::bytes(genes, slots) + report
+    }
+
+    /// Bytes that ranking one gene takes at least; 0 where nothing is ranked.
+    pub(super) fn least_ranked(&self) -> u64 {
+        if self.ranks() { gene_ranks::least(self.original.rows()) } else { 0 }
+    }
+
+    /// Bytes that ranking all genes at once takes, with so many threads.
+    pub(super) fn most_ranked(&self, threads: u64) -> u64 {
+        if self.ranks() { gene_ranks::most(self.original.rows(), self.genes.len() as u64, threads) } else { 0 }
+    }
+
+    fn ranks(&self) -> bool {
+        self.keys.methods.iter().any(|method| method == "spearman")
+    }
+
+    fn row_bytes(&self) -> u64 {
+        (self.original.dim() as u64 + self.imputed.dim() as u64) * 4
+    }
+
+    fn block_rows(&self) -> u64 {
+        (BLOCK_BYTES / self.row_bytes()).clamp(1, self.original.rows().max(1))
+    }
+
+    /// Compares all genes, ranking within so many bytes.
+    pub(super) fn evaluate(
+        &mut self,
+        (ranked_bytes, threads): (u64, u64),
+        warnings: &mut Vec<String>,
+        progress: &Progress,
+    ) -> Result<ExpressionEvaluation> {
+        let slots = self.groups.as_ref().map_or(0, Groups::len) as usize + 1;
+        let mut sums = GeneSums::new(self.columns.clone(), slots);
+        let mut cells_of = vec![0u64; slots];
+        progress.begin("expression", self.original.rows(), 0);
+        self.each(progress, |cells| {
+            cells_of[0] += cells.groups.len() as u64;
+            cells
+                .groups
+                .iter()
+                .filter_map(|&group| usize::try_from(group).ok())
+                .for_each(|group| cells_of[group + 1] += 1);
+            sums.add(cells);
+            Ok(())
+        })?;
+        let mut values: BTreeMap<String, Vec<Vec<Option<f64>>>> = BTreeMap::new();
+        for method in self.keys.methods.clone() {
+            let found = match method.as_str() {
+                "pearson" => sums.pearson(),
+                "rmse" => sums.rmse(),
+                "js" => {
+                    progress.begin("divergence", self.original.rows(), 0);
+                    self.each(progress, |cells| {
+                        sums.diverge(cells);
+                        Ok(())
+                    })?;
+                    sums.distances()
+                }
+                _ => {
+                    progress.begin("ranks", self.original.rows(), 0);
+                    gene_ranks::spearman(self, slots, (ranked_bytes, threads), progress)?
+                }
+            };
+            values.insert(method, found);
+        }
+        let cells = self.original.rows();
+        let left_out = cells * self.genes.len() as u64 - sums.pairs();
+        if left_out > 0 {
+            warnings.push(format!("{left_out} pairs of values are left out, because one of them is not finite"));
+        }
+        let metrics = self.keys.methods.iter().map(|method| self.metric(method, &values[method], &cells_of)).collect();
+        Ok(ExpressionEvaluation {
+            original: self.keys.original.clone(),
+            imputed: self.keys.imputed.clone(),
+            cells,
+            genes: self.genes.clone(),
+            left_out,
+            metrics,
+        })
+    }
+
+    /// What is told of the values of a method, of all cells first and then of each group.
+    fn metric(&self, method: &str, values: &[Vec<Option<f64>>], cells: &[u64]) -> ExpressionMetric {
+        let tested = |values: &[Option<f64>]| -> (u64, Option<f64>) {
+            let found: Vec<f64> =
+                values.iter().zip(&self.tested).filter_map(|(value, tested)| value.filter(|_| *tested)).collect();
+            let mean = found.iter().sum::<f64>() / found.len() as f64;
+            (found.len() as u64, (!found.is_empty()).then_some(mean))
+        };
+        let (test_genes, average) = tested(&values[0]);
+        let groups =
+            self.groups.iter().flat_map(|groups| (0..groups.classes.len()).map(|group| groups.classes.name(group)));
+        let groups = groups.zip(values[1..].iter().zip(&cells[1..])).filter(|(_, (_, cells))| **cells > 0);
+        ExpressionMetric {
+            method: method.to_owned(),
+            average,
+            test_genes,
+            values: values[0].clone(),
+            groups: groups
+                .map(|(group, (values, &cells))| GroupMetric {
+                    group: group.to_owned(),
+                    cells,
+                    average: tested(values).1,
+                    values: values.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Shows all cells, block after block.
+    pub(super) fn each(&mut self, progress: &Progress, mut see: impl FnMut(&Cells) -> Result<()>) -> Result<()> {
+        let (all, step) = (RowRange::new(0, self.original.rows()), self.block_rows());
+        let mut original = TileReader::new(&self.original, all, Metric::Euclidean);
+        let mut imputed = TileReader::new(&self.imputed, all, Metric::Euclidean);
+        let mut cells = Cells::default();
+        for block in all.pieces(step) {
+            original.next(block.len() as u64, &mut cells.original)?;
+            imputed.next(block.len() as u64, &mut cells.imputed)?;
+            match &mut self.groups {
+                Some(Groups { column, classes }) => column.read(block, classes, &mut cells.groups)?,
+                None => {
+                    cells.groups.clear();
+                    cells.groups.resize(block.len(), -1);
+                }
+            }
+            see(&cells)?;
+            progress.advance(block.len() as u64)?;
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// Cells.
+    pub(super) fn rows(&self) -> u64 {
+        self.original.rows()
+    }
+}
+
+impl Groups {
+    /// Opens the column, which lies in the truth or else with the predictions.
+    fn open(truth: &AnnDataStore, predictions: &AnnDataStore, key: &str, progress: &Progress) -> Result<Self> {
+        let has = |store: &AnnDataStore| store.obs_keys().iter().any(|known| known == key);
+        let store = if !has(truth) && has(predictions) { predictions } else { truth };
+        let mut column = LabelColumn::open(store, key)?;
+        let mut classes = Classes::default();
+        column.enter(&mut classes, progress)?;
+        Ok(Self { column, classes })
+    }
+
+    fn len(&self) -> u64 {
+        self.classes.len() as u64
+    }
+}
+
+/// The genes of a matrix, one for each column.
+fn named_genes(store: &AnnDataStore, rows: &dyn RowSource) -> Result<Vec<String>> {
+    let names = store.gene_names()?;
+    if names.len() == rows.dim() {
+        return Ok(names);
+    }
+    Err(Error::Shape {
+        left: rows.name(),
+        left_shape: vec![rows.rows(), rows.dim() as u64],
+        right: format!("{}/var", store.name()),
+        right_shape: vec![names.len() as u64],
+        reason: "one column for every gene".into(),
+    })
+}
+
+/// The genes that both have, or those of them that are wanted, in the order of the predictions. Of genes with one name the first is meant.
+fn shared(
+    theirs: &[String],
+    ours: &[String],
+    (truth, predictions): (&AnnDataStore, &AnnDataStore),
+    wanted: &[String],
+) -> Result<(Vec<String>, Vec<[u32; 2]>)> {
+    let mut first: HashMap<&str, u32> = HashMap::new();
+    for (name, column) in theirs.iter().zip(0..) {
+        first.entry(name).or_insert(column);
+    }
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for (name, column) in ours.iter().zip(0..) {
+        if let Some(original) = first.remove(name.as_str()).filter(|_| wanted.is_empty() || wanted.contains(name)) {
+            names.push(name.clone());
+            columns.push([original, column]);
+        }
+    }
+    if let Some(absent) = wanted.iter().find(|gene| !names.contains(gene)) {
+        let store = if ours.contains(absent) { truth } else { predictions };
+        let known = if ours.contains(absent) { theirs } else { ours };
+        return Err(Error::NotFound {
+            store: format!("{}/var", store.name()),
+            kind: "gene".into(),
+            key: absent.clone(),
+            available: known.iter().take(10).cloned().collect(),
+        });
+    }
+    if names.is_empty() {
+        let reason = format!("none of its genes is one of {}", truth.name());
+        return Err(Error::schema(predictions.name(), "var", "_index", reason));
+    }
+    Ok((names, columns))
+}
