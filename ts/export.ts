@@ -34,7 +34,9 @@ export interface ExportOptions extends CallOptions {
 
 /** What {@link exportResults} did. */
 export interface ExportReport {
+  /** Where it is. */
   output: string;
+  /** What it is. */
   format: ExportFormat;
   /** Cells written. */
   rows: number;
@@ -42,6 +44,7 @@ export interface ExportReport {
   columns: string[];
   /** Bytes of the file; null for a copy. */
   bytes: number | null;
+  /** Seconds that it took. */
   seconds: number;
 }
 
@@ -67,7 +70,9 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
  * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left.
  *
- * @example await exportResults("mapped.zarr", { output: "mapped.csv" });
+ * @example
+ * await exportResults("mapped.zarr", { output: "mapped.csv", columns: ["bulk_labels_pred", "bulk_labels_conf"] });
+ * await exportResults("mapped.zarr", { output: "annotated.zarr", query: "query.zarr" });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();

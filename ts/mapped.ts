@@ -1,8 +1,9 @@
 /**
- * A finished store, read in JavaScript: its columns, its first cells, and the store itself for zarrita.
+ * A finished store, read in JavaScript: its columns and its first cells.
  *
  * For looking at results and handing them on, some millions of cells at a time; what a run computes with is read by the core. A store
- * of many parts is read as the one table that they are together. Not here: neighbours (`neighbors.ts`), files (`export.ts`).
+ * of many parts is read as the one table that they are together. Not here: neighbours (`neighbors.ts`), files
+ * (`export.ts`), the store itself for zarrita (`zarr.ts`).
  */
 
 import { existsSync } from "node:fs";
@@ -111,12 +112,6 @@ export class MappedStore {
     return Array.from({ length: rows[1] }, (_, row) =>
       Object.fromEntries(names.map((name, at) => [name, valueAt(columns[at] as MappedColumn, row)])),
     );
-  }
-
-  /** The root of the store for zarrita, which reads every array of it. Many parts are its groups `dataset_0`, `dataset_1`, … */
-  async group(): Promise<zarr.Group<FileSystemStore>> {
-    await this.#mark();
-    return await zarr.open.v3(zarr.root(new FileSystemStore(this.path)), { kind: "group" });
   }
 
   /** Ends reading with `GM_CANCELLED`. Calling it again is harmless. */
