@@ -64,7 +64,8 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * Writes what the store at `path` holds of each cell to a file, or into a copy of the query.
  *
  * `csv`: a header, then a line for each cell, its name first; missing labels and NaN are empty, numbers as short as they can be and
- * still the same. `parquet`: the same columns with their types, labels as strings. `zarr`: a copy of the query (a zarr v3 of one part)
+ * still the same. `parquet`: the same columns with their types, labels as strings; a block of rows takes
+ * JavaScript some tenths of a second, so an application exports in a worker. `zarr`: a copy of the query (a zarr v3 of one part)
  * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
