@@ -8,11 +8,8 @@
 import { existsSync } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
 import { extname } from "node:path";
-import { csvTable } from "./csv.js";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
-import { joinCopy } from "./join.js";
 import { type MappedColumn, MappedStore } from "./mapped.js";
-import { parquetTable } from "./parquet.js";
 import type { CallOptions } from "./request.js";
 
 /** Formats of {@link exportResults}. */
@@ -96,7 +93,7 @@ export async function exportResults(path: string, options: ExportOptions): Promi
   try {
     const written =
       format === "zarr"
-        ? await joinCopy({ mapped, query: options.query, columns, part, alive })
+        ? await (await import("./join.js")).joinCopy({ mapped, query: options.query, columns, part, alive })
         : await table(mapped, format, columns, part, alive);
     alive();
     await rename(part, output);
@@ -134,7 +131,9 @@ async function table(
     return new Map(await Promise.all(read));
   };
   const head = await block(0);
-  const writer = await (format === "csv" ? csvTable : parquetTable)(part, head);
+  // Each is loaded when it is asked for: importing the library costs nothing.
+  const begin = format === "csv" ? (await import("./csv.js")).csvTable : (await import("./parquet.js")).parquetTable;
+  const writer = await begin(part, head);
   try {
     await writer.write(head);
     for (let first = BLOCK_ROWS[format]; first < rows; first += BLOCK_ROWS[format]) {

@@ -9,8 +9,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import FileSystemStore from "@zarrita/storage/fs";
-import * as zarr from "zarrita";
+import type { Slice } from "zarrita";
 import type { Numbers } from "./cells.js";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
 import { Lifetime } from "./lifetime.js";
@@ -190,12 +189,8 @@ export async function obsOf(store: string): Promise<{ index: string; columns: st
   return { index: String(index ?? "_index"), columns: (columns as string[] | undefined) ?? [] };
 }
 
-/** Rows of a column of one AnnData. */
-export async function columnOf(
-  store: string,
-  key: string,
-  [first, end]: readonly [number, number],
-): Promise<MappedColumn> {
+/** Rows of a column of one AnnData, all where none are named. */
+export async function columnOf(store: string, key: string, rows?: readonly [number, number]): Promise<MappedColumn> {
   const { index, columns } = await obsOf(store);
   if (key !== "" && !columns.includes(key)) {
     const details = { store, kind: "obs column", key, available: columns };
@@ -205,23 +200,25 @@ export async function columnOf(
   }
   const path = `obs/${key === "" ? index : key}`;
   const { "encoding-type": encoding, ordered } = await attributesOf(store, path);
-  const read = async (array: string, selection: zarr.Slice | null): Promise<unknown> => {
+  // Loaded when it is needed: importing the library costs nothing.
+  const [{ default: FileSystemStore }, zarr] = await Promise.all([import("@zarrita/storage/fs"), import("zarrita")]);
+  const read = async (array: string, selection: Slice | null): Promise<unknown> => {
     const opened = await zarr.open.v3(zarr.root(new FileSystemStore(store)).resolve(array), { kind: "array" });
     // zarrita selects no nothing.
-    if (opened.shape[0] === 0 || (selection && first >= end)) return EMPTY[opened.dtype]?.() ?? [];
+    if (opened.shape[0] === 0 || (selection && rows && rows[0] >= rows[1])) return EMPTY[opened.dtype]?.() ?? [];
     return (await zarr.get(opened, [selection])).data;
   };
-  const rows = zarr.slice(first, end);
+  const some = rows ? zarr.slice(...rows) : null;
   switch (encoding) {
     case "categorical": {
-      const codes = (await read(`${path}/codes`, rows)) as Int8Array | Int16Array | Int32Array;
+      const codes = (await read(`${path}/codes`, some)) as Int8Array | Int16Array | Int32Array;
       const categories = Array.from((await read(`${path}/categories`, null)) as ArrayLike<unknown>, String);
       return { kind: "categorical", codes, categories, ordered: ordered === true };
     }
     case "string-array":
-      return { kind: "string", values: Array.from((await read(path, rows)) as Iterable<string>) };
+      return { kind: "string", values: Array.from((await read(path, some)) as Iterable<string>) };
     case "array": {
-      const values = await read(path, rows);
+      const values = await read(path, some);
       if (ArrayBuffer.isView(values)) return { kind: "numeric", values: values as Float32Array<ArrayBuffer> };
       return { kind: "boolean", values: Array.from(values as Iterable<boolean>) };
     }
