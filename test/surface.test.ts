@@ -60,6 +60,7 @@ describe("what is public", () => {
       "ColumnReport",
       "Cpu",
       "DamagedObject",
+      "DiffusionParameters",
       "Doctor",
       "GivenColumn",
       "GivenMatrix",

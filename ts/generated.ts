@@ -42,6 +42,11 @@ layerKey?: string,
  */
 genes?: Array<string>, 
 /**
+ * What the query has as library sizes, to which rows of transferred expression are scaled: `X` or the name of a layer, summed over its genes, or
+ * `obs/<column>` of numbers. Default none: rows stay weighted means.
+ */
+targetLibsize?: string, 
+/**
  * Neighbours per cell, default 30; in self-mapping it counts the cell itself.
  */
 nNeighbors?: number, 
@@ -67,6 +72,16 @@ symmetrize?: string,
  * Whether a cell votes for itself in self-mapping; default true there.
  */
 selfEdges?: boolean, 
+/**
+ * Steps of diffusion, in self-mapping: the mapping matrix M is applied t times, so that labels, numbers, embeddings and expression spread along the
+ * graph (van Dijk et al. 2018). At least 1, which is the default and an ordinary transfer.
+ */
+t?: number, 
+/**
+ * How they are made. `iterative` (default): one after another; `spectral`: at once by the eigenvectors of M, of 2048 cells at most, with weights that are the
+ * same both ways. Both give the same to 1e-5.
+ */
+diffusionMethod?: string, 
 /**
  * `none` (default); `all`: store the weight of every category in `obsm/<key>_prob`; or `top-<m>`, 1 to 64: of the m categories with the
  * largest weights, with their codes in `obsm/<key>_top` and the weights in `obsm/<key>_top_prob`.
@@ -104,6 +119,21 @@ rejectGraph?: string,
  * The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
  */
 rejectQuantile?: number, 
+/**
+ * Label columns of the reference from coarse to fine, which lie within one another; or one, whose labels `label_parents` puts below others. For
+ * each cell the deepest label whose weight, with all that is below it, is at least `level_threshold` of the whole is stored in
+ * `obs/<finest>_deepest`, with the weight in `obs/<finest>_deepest_conf` and its column, or how many labels are above it, in
+ * `obs/<finest>_deepest_level`. Default none.
+ */
+labelLevels?: Array<string>, 
+/**
+ * The label above each label, by names: a table that may go on above those of the column.
+ */
+labelParents?: { [key in string]: string }, 
+/**
+ * Least weight of a label of several levels, above 0 and at most 1; default 0.5.
+ */
+levelThreshold?: number, 
 /**
  * Suffix of predicted columns, default `pred`.
  */
@@ -359,6 +389,10 @@ layerKey: string | null,
  */
 genes: Array<string>, 
 /**
+ * What the query has as library sizes, to which expression is scaled: `X`, `layers/<name>` or `obs/<column>`.
+ */
+targetLibsize?: string, 
+/**
  * As asked for: in self-mapping it counts the cell itself.
  */
 nNeighbors: number, 
@@ -387,6 +421,10 @@ selfEdges: boolean,
  */
 labels: LabelParameters, 
 /**
+ * Steps of diffusion; left out for one step, which is what there is without.
+ */
+diffusion?: DiffusionParameters, 
+/**
  * Suffix of predicted columns.
  */
 predictionPostfix: string, 
@@ -406,6 +444,19 @@ metric: string,
  * What decides the result of an approximate search; null for an exact one, which has no choices.
  */
 ivf: IvfParameters | null, };
+
+/**
+ * How what is transferred is diffused: Mᵗ x instead of M x.
+ */
+export type DiffusionParameters = { 
+/**
+ * Steps, at least 2.
+ */
+t: number, 
+/**
+ * `iterative` or `spectral`.
+ */
+method: string, };
 
 /**
  * What decides which neighbours a search by inverted lists finds.
@@ -475,7 +526,19 @@ maxDistance: number | null,
 /**
  * Which neighbour's distance that is, counted from 1.
  */
-distanceOf: number | null, };
+distanceOf: number | null, 
+/**
+ * Columns of labels from coarse to fine, of which the deepest with enough weight is told.
+ */
+levels?: Array<string>, 
+/**
+ * What is above each label of the one column of `levels`.
+ */
+parents?: { [key in string]: string }, 
+/**
+ * The least share of such a label.
+ */
+levelThreshold?: number, };
 
 /**
  * A resolved run before it starts: nothing has been written.

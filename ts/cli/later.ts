@@ -7,7 +7,6 @@ import { type Command, Option } from "commander";
 import { GigamapperError } from "../errors.js";
 
 const LATER = [
-  "--t <n>",
   "--presence",
   "--presence-groupby <key>",
   "--reference-output <path>",

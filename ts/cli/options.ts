@@ -24,6 +24,7 @@ export function addTransfer(command: Command): Command {
     .option("--obsm-keys <keys>", "obsm keys to transfer, comma-separated", list)
     .option("--layer-key <name>", "expression to transfer: X, or the name of a layer")
     .option("--genes <names>", "genes of it, comma-separated (default: all)", list)
+    .option("--target-libsize <key>", "scale it to what query cells have in X, a layer, or obs/<column>")
     .option(
       "--kernel-method <name>",
       "how distances become weights: gauss, scarches, scarches_local, inverse_distance, equal, random, jaccard, hnoca or hnoca_knn; in self-mapping also umap or adaptive_gauss (default: gauss; in self-mapping umap)",
@@ -35,6 +36,8 @@ export function addTransfer(command: Command): Command {
     )
     .option("--self-edges", "let a cell vote for itself (default in self-mapping)")
     .option("--no-self-edges", "do not")
+    .option("--t <n>", "in self-mapping, steps of diffusion along the graph (default: 1)", number)
+    .option("--diffusion-method <name>", "iterative, or spectral for at most 2048 cells (default: iterative)")
     .option(
       "--probabilities <which>",
       "none; all: store the weight of every category; or top-5: of the five largest (default: none)",
@@ -46,6 +49,9 @@ export function addTransfer(command: Command): Command {
     .option("--max-distance <d>", "reject labels of cells whose last neighbor is farther", number)
     .option("--reject-graph <path>", "learn that distance from the neighbors within the reference, stored here")
     .option("--reject-quantile <share>", "the quantile of theirs that it is (default: 0.99)", number)
+    .option("--label-levels <keys>", "obs columns from coarse to fine, of which the deepest sure label is told", list)
+    .option("--label-parents <pairs>", "or one column, and what is above its labels: CD4=T,CD8=T,T=lymphoid", table)
+    .option("--level-threshold <share>", "weight from which a label is sure (default: 0.5)", number)
     .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
 }
@@ -109,6 +115,14 @@ export function addLayout(command: Command): Command {
 /** Names between commas. */
 export function list(text: string): string[] {
   return text.split(",").map((part) => part.trim());
+}
+
+/** Pairs, of which each label has one above it. */
+function table(text: string): Record<string, string> {
+  const pairs = list(text).map((pair) => pair.split("="));
+  const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
+  if (wrong) throw new InvalidArgumentError(`${wrong.join("=")} is not label=above.`);
+  return Object.fromEntries(pairs);
 }
 
 /** A number. */

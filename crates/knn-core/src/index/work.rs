@@ -148,6 +148,8 @@ impl Work {
                 | Stage::Found
                 | Stage::Joined
                 | Stage::Reversed
+                | Stage::Weighed
+                | Stage::Diffused
                 | Stage::Transferred
                 | Stage::Copied
                 | Stage::Finished => false,

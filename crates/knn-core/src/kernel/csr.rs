@@ -26,6 +26,16 @@ impl CsrBlock {
         (&self.columns[range.clone()], &self.weights[range])
     }
 
+    /// Reference rows and weights of one query row, in the order of reference rows.
+    pub fn by_column<'b>(&self, row: usize, buffer: &'b mut Vec<(u64, f64)>) -> &'b [(u64, f64)] {
+        let (columns, weights) = self.row(row);
+        buffer.clear();
+        buffer.extend(columns.iter().copied().zip(weights.iter().copied()));
+        // A reference row is a neighbour once.
+        buffer.sort_unstable_by_key(|(column, _)| *column);
+        buffer
+    }
+
     /// A copy of some rows, counted within the block.
     #[must_use]
     pub fn part(&self, rows: std::ops::Range<usize>) -> Self {

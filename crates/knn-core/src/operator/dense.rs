@@ -22,11 +22,11 @@ pub fn transfer_embedding(embedding: &Embedding, block: &CsrBlock, results: &mut
         return;
     }
     results.par_chunks_mut(dim).with_min_len(64).enumerate().for_each_init(
-        || vec![0f64; dim],
-        |sums, (row, result)| {
-            let (columns, weights) = block.row(row);
-            sums.fill(if columns.is_empty() { f64::NAN } else { 0.0 });
-            for (&column, &weight) in columns.iter().zip(weights) {
+        || (vec![0f64; dim], Vec::new()),
+        |(sums, edges), (row, result)| {
+            let edges = block.by_column(row, edges);
+            sums.fill(if edges.is_empty() { f64::NAN } else { 0.0 });
+            for &(column, weight) in edges {
                 let values = &embedding.values[column as usize * dim..(column as usize + 1) * dim];
                 sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += weight * f64::from(value));
             }

@@ -57,14 +57,14 @@ pub fn transfer_expression(expression: &Expression, block: &CsrBlock, results: &
         return;
     }
     results.par_chunks_mut(width).with_min_len(16).enumerate().for_each_init(
-        || vec![0f64; width],
-        |sums, (row, result)| {
-            let (cells, weights) = block.row(row);
-            if cells.is_empty() {
+        || (vec![0f64; width], Vec::new()),
+        |(sums, edges), (row, result)| {
+            let edges = block.by_column(row, edges);
+            if edges.is_empty() {
                 return;
             }
             sums.fill(0.0);
-            for (&cell, &weight) in cells.iter().zip(weights) {
+            for &(cell, weight) in edges {
                 let entries = expression.starts[cell as usize]..expression.starts[cell as usize + 1];
                 let genes = &expression.genes[entries.clone()];
                 for (&gene, &value) in genes.iter().zip(&expression.values[entries]) {

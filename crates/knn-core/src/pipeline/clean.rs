@@ -14,6 +14,8 @@ use crate::index::{self, Manifest};
 use crate::sink::{self, Found, find};
 use crate::store::{Journal, Lock, OsVfs, RunLedger, Standing, Vfs, is_temporary, recover};
 
+/// What the names of folders with runs end in: of searches, of edges that are sorted, and of steps of diffusion.
+const RUNS: [&str; 3] = [".runs", ".edges", ".steps"];
 /// Folders below a path, no more than these levels deep.
 const DEEPEST: usize = 64;
 
@@ -123,8 +125,8 @@ impl Search {
         let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
             return self.below(&path, 0);
         };
-        let around =
-            ["", ".journal", ".lock", ".runs", ".index.gmx"].map(|ending| folder.join(format!("{name}{ending}")));
+        let endings = ["", ".journal", ".lock", ".index.gmx"].into_iter().chain(RUNS);
+        let around: Vec<_> = endings.map(|ending| folder.join(format!("{name}{ending}"))).collect();
         let there = around.iter().map(|path| self.vfs.exists(path)).collect::<Result<Vec<_>>>()?;
         if !there.contains(&true) {
             let store = path.display().to_string();
@@ -143,10 +145,9 @@ impl Search {
 
     /// Everything below a folder, but not what is inside a store.
     fn below(&mut self, folder: &Path, depth: usize) -> Result<()> {
-        const ENDINGS: [&str; 3] = [".lock", ".journal", ".runs"];
         let mut names = BTreeSet::new();
         for (name, is_folder) in self.vfs.list(folder)? {
-            let of = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+            let of = [".lock", ".journal"].iter().chain(&RUNS).find_map(|ending| name.strip_suffix(ending));
             let path = folder.join(&name);
             if let Some(of) = of.filter(|of| !of.is_empty()) {
                 names.insert(of.to_owned());
@@ -163,10 +164,10 @@ impl Search {
     fn around(&mut self, folder: &Path, name: &str) -> Result<()> {
         let path = folder.join(name);
         let with = |ending: &str| folder.join(format!("{name}{ending}"));
-        let (lock, journal, runs) = (with(".lock"), with(".journal"), with(".runs"));
+        let (lock, journal, runs) = (with(".lock"), with(".journal"), RUNS.map(with));
         // What is made of a store's name belongs to the run that writes the store.
         let owner =
-            [".runs", ".index.gmx"].iter().find_map(|ending| name.strip_suffix(ending)).map(|of| folder.join(of));
+            RUNS.iter().chain(&[".index.gmx"]).find_map(|ending| name.strip_suffix(ending)).map(|of| folder.join(of));
         for at in [Some(&path), owner.as_ref()].into_iter().flatten() {
             if Lock::standing(&*self.vfs, &beside(at, ".lock"))? == Standing::Held {
                 self.keep(&path, "a process is writing it");
@@ -180,7 +181,8 @@ impl Search {
         let thing = self.thing(&path);
         let is_ours = !matches!(thing, Thing::None | Thing::Unknown);
         let is_journal = self.is_journal(&journal)?;
-        let known = is_ours || is_journal || self.vfs.exists(&runs)?;
+        let has_runs = runs.iter().map(|runs| self.vfs.exists(runs)).collect::<Result<Vec<_>>>()?.contains(&true);
+        let known = is_ours || is_journal || has_runs;
         if matches!(thing, Thing::Running | Thing::Building) {
             if self.unfinished {
                 let kind = if thing == Thing::Running { "store" } else { "index" };
@@ -208,12 +210,14 @@ impl Search {
             Thing::Running | Thing::Building => self.unfinished,
             Thing::Unknown => false,
         };
-        if needless && self.vfs.exists(&runs.join("runs.ndjson"))? && RunLedger::check(&*self.vfs, &runs).is_ok() {
-            let bytes = self.bytes(&runs)?;
-            self.leave(&runs, "runs", bytes, |vfs| {
-                let _lock = Lock::take(vfs, &beside(&runs, ".lock"))?;
-                RunLedger::remove(&**vfs, &runs)
-            });
+        for runs in runs.iter().filter(|_| needless) {
+            if self.vfs.exists(&runs.join("runs.ndjson"))? && RunLedger::check(&*self.vfs, runs).is_ok() {
+                let bytes = self.bytes(runs)?;
+                self.leave(runs, "runs", bytes, |vfs| {
+                    let _lock = Lock::take(vfs, &beside(runs, ".lock"))?;
+                    RunLedger::remove(&**vfs, runs)
+                });
+            }
         }
         for inside in [Some(&path).filter(|_| is_ours), Some(&journal).filter(|_| is_journal)] {
             if let Some(inside) = inside.filter(|inside| inside.is_dir()) {

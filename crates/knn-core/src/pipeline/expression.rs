@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::passing::band_rows;
 use super::request::Parameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;
@@ -10,9 +11,6 @@ use crate::operator::{Embedding, Expression, transfer_embedding, transfer_expres
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, RowSource};
 use crate::types::{RowRange, Tile};
-
-/// Bytes of a tile while a sparse matrix is read.
-const TILE_BYTES: u64 = 16 << 20;
 
 /// Bytes of results at a time, of one row at least.
 pub(super) const RESULT_BYTES: u64 = 8 << 20;
@@ -35,17 +33,22 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    /// Transfers to one piece of rows, few of them at a time, and appends the results.
+    /// Genes of a row.
+    pub(super) fn genes(&self) -> usize {
+        match self {
+            Self::Sparse(expression) => expression.genes(),
+            Self::Dense(embedding) => embedding.dim,
+        }
+    }
+
+    /// Transfers to one piece of rows, few of them at a time, and hands out the results with the number of their first row.
     pub(super) fn apply(
         &self,
         weights: &CsrBlock,
         results: &mut Vec<f32>,
-        mut append: impl FnMut(&[f32]) -> Result<()>,
+        mut take: impl FnMut(u64, &mut [f32]) -> Result<()>,
     ) -> Result<()> {
-        let width = match self {
-            Self::Sparse(expression) => expression.genes(),
-            Self::Dense(embedding) => embedding.dim,
-        };
+        let width = self.genes();
         let step = (RESULT_BYTES as usize / (width.max(1) * 4)).max(1);
         for first in (0..weights.rows()).step_by(step) {
             let rows = weights.part(first..(first + step).min(weights.rows()));
@@ -53,7 +56,7 @@ impl Matrix {
                 Self::Sparse(expression) => transfer_expression(expression, &rows, results),
                 Self::Dense(embedding) => transfer_embedding(embedding, &rows, results),
             }
-            append(results)?;
+            take(rows.first_row, results)?;
         }
         Ok(())
     }
@@ -96,7 +99,7 @@ impl ExpressionInput {
 
     /// Bytes of the matrix in memory, and of reading it.
     pub(super) fn bytes(&self) -> u64 {
-        let (cells, tile) = (self.rows.rows(), self.tile_rows());
+        let (cells, tile) = (self.rows.rows(), band_rows(&*self.rows));
         let held = match self.rows.entries() {
             Some(entries) => Expression::bytes(cells, entries),
             None => cells.saturating_mul(self.genes.len() as u64 * 4),
@@ -104,10 +107,19 @@ impl ExpressionInput {
         held.saturating_add(self.rows.scratch_bytes(tile)).saturating_add(tile * self.rows.dim() as u64 * 4)
     }
 
-    fn tile_rows(&self) -> u64 {
-        let band = self.rows.natural_tile_rows().max(1);
-        let rows = (TILE_BYTES / (self.rows.dim() as u64 * 4)).max(1);
-        (rows / band * band).max(band).min(self.rows.rows().max(1))
+    /// The columns of the matrix that are picked, in the order of the result; none where it is the whole matrix.
+    pub(super) fn picked(&self) -> Option<Vec<usize>> {
+        self.places.is_some().then(|| self.columns())
+    }
+
+    /// For each gene of the result its column of the matrix.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        let Some(places) = &self.places else { return (0..self.genes.len()).collect() };
+        let mut columns = vec![0; self.genes.len()];
+        for (column, place) in places.iter().enumerate() {
+            place.iter().for_each(|&place| columns[place as usize] = column);
+        }
+        columns
     }
 
     /// Reads the genes of every reference cell.
@@ -120,7 +132,7 @@ impl ExpressionInput {
         let mut tile = Tile::default();
         let mut sparse = self.rows.entries().map(|entries| Expression::new(width, cells as usize, entries as usize));
         let mut dense = Vec::with_capacity(if sparse.is_some() { 0 } else { cells as usize * width });
-        for rows in RowRange::new(0, cells).pieces(self.tile_rows()) {
+        for rows in RowRange::new(0, cells).pieces(band_rows(&*self.rows)) {
             self.rows.read(rows, &mut tile)?;
             for row in 0..rows.len() {
                 let values = tile.row(row);

@@ -68,6 +68,7 @@ impl Graph {
                 obs_keys: Vec::new(),
                 obsm_keys: Vec::new(),
                 layer_key: None,
+                target_libsize: None,
                 genes: Vec::new(),
                 kernel_method: KernelMethod::Gauss.name().into(),
                 kernel_seed: None,
@@ -75,6 +76,7 @@ impl Graph {
                 symmetrize: Symmetrize::None.name().into(),
                 self_edges: self_mapping,
                 labels: LabelParameters::default(),
+                diffusion: None,
                 ..asked.parameters.clone()
             },
             search,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
+use super::levels::LevelsInput;
+use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
@@ -21,8 +23,12 @@ pub(super) struct Inputs {
     pub(super) reference_rows: Arc<dyn RowSource>,
     pub(super) names: ObsNames,
     pub(super) columns: Vec<ColumnInput>,
+    /// Labels of several levels.
+    pub(super) levels: Option<LevelsInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
+    /// Of the query's cells, where expression is scaled to them.
+    pub(super) library_sizes: Option<LibrarySizes>,
     pub(super) warnings: Vec<String>,
     one_store: bool,
 }
@@ -77,12 +83,14 @@ impl Inputs {
             .iter()
             .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
             .collect::<Result<_>>()?;
+        let levels = LevelsInput::open(&reference, parameters)?;
         let embeddings: Vec<_> = parameters
             .obsm_keys
             .iter()
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
+        let library_sizes = LibrarySizes::open(&query, parameters)?;
         let names = query.names()?;
         let one_store = resolved.self_mapping;
         Ok(Self {
@@ -92,8 +100,10 @@ impl Inputs {
             reference_rows,
             names,
             columns,
+            levels,
             embeddings,
             expression,
+            library_sizes,
             warnings,
             one_store,
         })
@@ -109,6 +119,8 @@ impl Inputs {
             self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
+        self.levels.iter().try_for_each(LevelsInput::preflight)?;
+        self.library_sizes.iter().try_for_each(LibrarySizes::preflight)?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
@@ -141,6 +153,12 @@ impl Inputs {
         if let Some(expression) = &self.expression {
             all.push(expression.rows.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", expression.genes).as_bytes()));
+        }
+        if let Some(levels) = &self.levels {
+            all.extend(levels.fingerprint(FINGERPRINT_SEED)?);
+        }
+        if let Some(sizes) = &self.library_sizes {
+            all.push(sizes.fingerprint(FINGERPRINT_SEED)?);
         }
         Ok(all.into_iter().map(|hash| format!("{hash:032x}")).collect())
     }

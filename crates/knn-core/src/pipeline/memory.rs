@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::agreement::HeldOut;
 use super::cost::index_bytes;
+use super::diffusion;
 use super::finished::Finished;
 use super::found::FoundRows;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
+use super::passing::Passing;
 use super::repair_memory::{RepairNeeds, RepairShares};
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
@@ -15,7 +17,7 @@ use super::reverse_memory::{ReverseNeeds, ReverseShares};
 use super::routed;
 use super::runs_memory::{Needs, Shares};
 use super::search_stage::MEASURED_QUERIES;
-use super::transfer_memory::transfer_parts;
+use super::transfer_memory::share_transfer;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
@@ -71,10 +73,15 @@ pub(super) struct AfterJoin {
     /// Of transfer, and of sorting edges before it.
     pub(super) transfer: u64,
     pub(super) sorting: u64,
-    /// On disk, of the edges that are sorted.
+    /// On disk, of the edges that are sorted, and of weights and states of diffusion.
     pub(super) edge_bytes: u64,
+    /// Of a state of diffusion, and how much of it transfer does not count already.
+    pub(super) state: u64,
+    pub(super) state_lease: u64,
     /// Where weights are symmetrised, how much of the edges is in memory.
     pub(super) reverse: Option<ReverseShares>,
+    /// Matrices of the reference that do not stay in memory.
+    pub(super) passing: Passing,
 }
 
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
@@ -89,7 +96,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         let queries = MEASURED_QUERIES.min(inputs.query.n_obs()).div_ceil(2);
         common.insert("held-out cells", HeldOut::bytes(queries, spec.k));
     }
-    let transfer = transfer_parts(resolved, &common, inputs, spec, reverse.as_ref());
+    let (transfer, passing) = share_transfer(resolved, &common, inputs, spec, reverse.as_ref());
     let mut sizes = match ivf {
         Some(ivf) => {
             let order = begun.or(resolved.search.order);
@@ -98,10 +105,12 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         None => share_slabs(resolved, inputs, spec, &common, transfer.clone())?,
     };
     sizes.after.transfer = transfer.values().sum();
+    sizes.after.passing = passing;
     if let Some(reverse) = reverse {
         fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
         reverse.enter(sizes.after.transfer, &mut sizes);
     }
+    diffusion::enter(resolved, inputs, spec, &mut sizes);
     Ok(sizes)
 }
 

@@ -9,6 +9,7 @@ mod append;
 mod bandwidth;
 mod clean;
 mod cost;
+mod diffusion;
 mod doctor;
 mod expression;
 mod finished;
@@ -21,11 +22,14 @@ mod inputs;
 mod join_stage;
 mod kept_graph;
 mod later;
+mod levels;
+mod library_size;
 mod list_order;
 mod memory;
 mod neighbors;
 mod order;
 mod outputs;
+mod passing;
 mod payload;
 mod places;
 mod plan;
@@ -63,8 +67,8 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest, LearntDistance,
-    MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
+    DEFAULT_LAYOUT, DiffusionParameters, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest,
+    LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
     ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};

@@ -53,6 +53,16 @@ pub(super) struct ColumnPaths {
     pub(super) colors: String,
 }
 
+/// Paths of labels of several levels: the label, its weight, and its level.
+pub(super) fn level_paths(key: &str, parameters: &Parameters) -> [String; 3] {
+    [
+        key.to_owned() + "_deepest",
+        format!("{key}_deepest_{}", parameters.confidence_postfix),
+        key.to_owned() + "_deepest_level",
+    ]
+    .map(|name| format!("obs/{name}"))
+}
+
 /// Path of a transferred embedding.
 pub(super) fn embedding_path(key: &str, parameters: &Parameters) -> String {
     format!("obsm/{key}_{}", parameters.prediction_postfix)
@@ -104,6 +114,16 @@ pub(super) fn arrays(inputs: &Inputs, parameters: &Parameters, k: u64) -> Vec<Ar
             arrays.push(transferred(paths.prediction, Kind::Column(Field::F64)));
             arrays.push(transferred(paths.deviation, Kind::Column(Field::F64)));
         }
+    }
+    if let Some(levels) = &inputs.levels {
+        let [label, share, level] = level_paths(levels.key(), parameters);
+        let categorical = |names: &[String]| {
+            let categories = Categories::Strings(names.to_vec());
+            Kind::Column(Field::Categorical { categories, ordered: false })
+        };
+        arrays.push(transferred(label, categorical(&levels.distinct_names().0)));
+        arrays.push(transferred(share, Kind::Column(Field::F32)));
+        arrays.push(transferred(level, categorical(&levels.levels)));
     }
     if let Some(expression) = &inputs.expression {
         let genes = Arc::clone(&expression.genes);

@@ -1,14 +1,19 @@
 //! A column or embedding of the reference in memory, and what its transfer stores for a piece of query rows.
 
+use std::ops::Range;
+
+use super::diffusion::{Diffused, Key};
 use super::expression;
 use super::inputs::ColumnInput;
-use super::outputs::{ColumnPaths, column_paths, embedding_path, with_unknown};
+use super::library_size::LibrarySizeReader;
+use super::outputs::{ColumnPaths, column_paths, embedding_path, level_paths, with_unknown};
 use super::plan::Prepared;
 use super::request::LabelParameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;
 use crate::operator::{
-    Asked, Embedding, LabelStatus, LabelVotes, Labels, NumberMeans, OTHER, transfer_embedding, transfer_numbers,
+    Asked, Embedding, LabelStatus, LabelTree, LabelVotes, Labels, LevelVotes, NumberMeans, OTHER, transfer_embedding,
+    transfer_numbers,
 };
 use crate::progress::Progress;
 use crate::sink::{UnitWriter, codes_dtype};
@@ -18,20 +23,69 @@ use crate::types::{DType, NeighborBlock, RowRange, Tile};
 /// A reference column in memory, and where its results go.
 pub(super) enum Payload {
     Labels(Box<LabelPayload>),
-    Numbers { numbers: Vec<f64>, paths: Box<ColumnPaths> },
-    Embedding { embedding: Embedding, path: String },
-    Expression { expression: expression::Matrix, path: String },
+    Levels(Box<LevelsPayload>),
+    Numbers {
+        numbers: Vec<f64>,
+        paths: Box<ColumnPaths>,
+    },
+    Embedding {
+        embedding: Embedding,
+        path: String,
+    },
+    Expression {
+        expression: expression::Matrix,
+        path: String,
+    },
+    /// Numbers that were diffused, around their middle.
+    DiffusedNumbers {
+        middle: f64,
+        lanes: Range<usize>,
+        paths: Box<ColumnPaths>,
+    },
+    /// An embedding or expression that was diffused.
+    DiffusedRows {
+        lanes: Range<usize>,
+        path: String,
+        is_expression: bool,
+    },
+}
+
+/// A piece of rows, and what is known of them.
+pub(super) struct Piece<'a> {
+    pub(super) neighbors: &'a NeighborBlock,
+    /// Of one step.
+    pub(super) weights: &'a CsrBlock,
+    /// What more than one gave.
+    pub(super) diffused: Option<&'a Diffused>,
+}
+
+impl Piece<'_> {
+    fn diffused(&self) -> Result<&Diffused> {
+        self.diffused.ok_or_else(|| Error::internal("nothing was diffused"))
+    }
 }
 
 /// A column of labels, and what is told of each vote.
 pub(super) struct LabelPayload {
     labels: Labels,
+    /// Where it was diffused, the lanes of the categories; `labels` has a row for each of them then.
+    lanes: Option<Range<usize>>,
     asked: Asked,
     rejection: Rejection,
     paths: ColumnPaths,
     codes: DType,
     /// Type of the codes where one stands for `unknown`, and which.
     unknown: (DType, i32),
+}
+
+/// Labels of several levels.
+pub(super) struct LevelsPayload {
+    tree: LabelTree,
+    /// The code of each label of the tree, and the type of codes.
+    codes: (Vec<i32>, DType),
+    /// The type of the codes of levels.
+    levels: DType,
+    paths: [String; 3],
 }
 
 /// When a label is rejected.
@@ -46,6 +100,7 @@ struct Rejection {
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) votes: LabelVotes,
+    levels: LevelVotes,
     means: NumberMeans,
     embedding: Vec<f32>,
     bytes: Vec<u8>,
@@ -64,30 +119,51 @@ impl Payload {
         if let Self::Labels(payload) = self { Some(&payload.labels) } else { None }
     }
 
-    /// Transfers to one piece of rows, given its neighbours and their weights, and appends the results.
+    /// Transfers to one piece of rows and appends the results.
     pub(super) fn apply<'c>(
         &self,
-        (neighbors, weights): (&NeighborBlock, &CsrBlock),
-        results: &mut Results,
+        piece: &Piece,
+        (results, sizes): (&mut Results, &mut Option<LibrarySizeReader>),
         writer: &mut UnitWriter,
         counts: &mut impl Iterator<Item = &'c mut [u64; LabelStatus::NAMES.len()]>,
     ) -> Result<()> {
-        let Results { votes, means, embedding, bytes } = results;
+        let Results { votes, levels, means, embedding, bytes } = results;
+        let Piece { neighbors, weights, .. } = *piece;
         match self {
             Self::Labels(payload) => {
-                payload.labels.vote(weights, payload.asked, votes);
+                let shares = payload.lanes.as_ref().map(|lanes| Ok::<_, Error>(piece.diffused()?.votes(lanes)));
+                let shares = shares.transpose()?;
+                payload.labels.vote(shares.as_ref().unwrap_or(weights), payload.asked, votes);
                 let counts = counts.next().ok_or_else(|| Error::internal("a label column without a count"))?;
                 payload.append(neighbors, votes, bytes, writer, counts)
+            }
+            Self::Levels(payload) => {
+                payload.tree.vote(weights, levels);
+                payload.append(levels, bytes, writer)
             }
             Self::Numbers { numbers, paths } => {
                 transfer_numbers(numbers, weights, means);
                 writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
                 writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
             }
-            Self::Expression { expression, path } => {
-                let append = |rows: &[f32]| writer.append(path, little_endian(rows, f32::to_le_bytes, bytes));
-                expression.apply(weights, embedding, append)
+            Self::DiffusedNumbers { middle, lanes, paths } => {
+                piece.diffused()?.numbers(*middle, lanes, means);
+                writer.append(&paths.prediction, little_endian(&means.means, f64::to_le_bytes, bytes))?;
+                writer.append(&paths.deviation, little_endian(&means.deviations, f64::to_le_bytes, bytes))
             }
+            Self::DiffusedRows { lanes, path, is_expression } => {
+                piece.diffused()?.values(lanes, embedding);
+                if let Some(sizes) = sizes.as_mut().filter(|_| *is_expression) {
+                    sizes.scale(neighbors.first_row, lanes.len(), embedding)?;
+                }
+                writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
+            }
+            Self::Expression { expression, path } => expression.apply(weights, embedding, |first, rows| {
+                if let Some(sizes) = sizes {
+                    sizes.scale(first, expression.genes(), rows)?;
+                }
+                writer.append(path, little_endian(rows, f32::to_le_bytes, bytes))
+            }),
             Self::Embedding { embedding: reference, path } => {
                 transfer_embedding(reference, weights, embedding);
                 writer.append(path, little_endian(embedding, f32::to_le_bytes, bytes))
@@ -142,6 +218,20 @@ impl LabelPayload {
     }
 }
 
+impl LevelsPayload {
+    fn append(&self, votes: &LevelVotes, bytes: &mut Vec<u8>, writer: &mut UnitWriter) -> Result<()> {
+        let [label, share, level] = &self.paths;
+        let of_nodes = |of: &dyn Fn(usize) -> i32| -> Vec<i32> {
+            votes.nodes.iter().map(|&node| usize::try_from(node).map_or(-1, of)).collect()
+        };
+        little_endian_codes(&of_nodes(&|node| self.codes.0[node]), self.codes.1, bytes);
+        writer.append(label, bytes)?;
+        writer.append(share, little_endian(&votes.shares, f32::to_le_bytes, bytes))?;
+        little_endian_codes(&of_nodes(&|node| i32::from(self.tree.depths[node])), self.levels, bytes);
+        writer.append(level, bytes)
+    }
+}
+
 impl Rejection {
     fn of(parameters: &LabelParameters, k: u64) -> Self {
         let LabelParameters { min_confidence, max_distance, distance_of, .. } = *parameters;
@@ -181,16 +271,24 @@ pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u
     }
 }
 
-/// Reads the reference's columns, band by band.
-pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<Payload>> {
+/// Reads the reference's columns, band by band, and the matrices that stay in memory; those that were diffused are not looked at again.
+pub(super) fn payloads(prepared: &Prepared, diffused: Option<&[Key]>, progress: &Progress) -> Result<Vec<Payload>> {
     let (inputs, parameters) = (&prepared.inputs, &prepared.resolved.parameters);
     let n_ref = inputs.reference.n_obs();
     let mut payloads = Vec::new();
+    let mut keys = diffused.unwrap_or_default().iter();
     for input in &inputs.columns {
         let column = &input.column;
         let paths = column_paths(column.key(), parameters);
+        let key = keys.next();
         if let Some((categories, _)) = input.labels() {
-            let labels = labels(input, &parameters.labels, n_ref, progress)?;
+            let (labels, lanes) = match key {
+                Some(Key::Labels { codes, lanes }) => {
+                    let (codes, missing_votes) = (codes.clone(), parameters.labels.missing == "category");
+                    (Labels { codes, categories: categories.len(), missing_votes }, Some(lanes.clone()))
+                }
+                _ => (labels(input, &parameters.labels, n_ref, progress)?, None),
+            };
             let asked = Asked {
                 probabilities: paths.probabilities.is_some(),
                 details: paths.details.is_some(),
@@ -202,9 +300,12 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
                 rejection: Rejection::of(&parameters.labels, prepared.spec.k),
                 paths,
                 codes: codes_dtype(labels.categories),
+                lanes,
                 unknown: (codes_dtype(names.len()), code),
                 labels,
             })));
+        } else if let Some(Key::Numbers { middle, lanes }) = key {
+            payloads.push(Payload::DiffusedNumbers { middle: *middle, lanes: lanes.clone(), paths: Box::new(paths) });
         } else {
             let (mut numbers, mut band) = (Vec::with_capacity(n_ref as usize), Vec::new());
             for rows in RowRange::new(0, n_ref).pieces(column.natural_tile_rows().max(1)) {
@@ -215,15 +316,34 @@ pub(super) fn payloads(prepared: &Prepared, progress: &Progress) -> Result<Vec<P
             payloads.push(Payload::Numbers { numbers, paths: Box::new(paths) });
         }
     }
-    for (key, rows) in &inputs.embeddings {
+    if let Some(levels) = &inputs.levels {
+        let (names, codes) = levels.distinct_names();
+        payloads.push(Payload::Levels(Box::new(LevelsPayload {
+            tree: levels.read()?,
+            codes: (codes, codes_dtype(names.len())),
+            levels: codes_dtype(levels.levels.len()),
+            paths: level_paths(levels.key(), parameters),
+        })));
+    }
+    let passing = &prepared.sizes.after.passing;
+    let stay = inputs.embeddings.iter().enumerate().filter(|(place, _)| !passing.embeddings.contains(place));
+    for (_, (key, rows)) in stay {
+        if let Some(Key::Rows { lanes }) = keys.next() {
+            let (lanes, path) = (lanes.clone(), embedding_path(key, parameters));
+            payloads.push(Payload::DiffusedRows { lanes, path, is_expression: false });
+            continue;
+        }
         let mut tile = Tile::default();
         rows.read(RowRange::new(0, n_ref), &mut tile)?;
         let embedding = Embedding { values: tile.values, dim: tile.dim };
         payloads.push(Payload::Embedding { embedding, path: embedding_path(key, parameters) });
     }
-    if let Some(input) = &inputs.expression {
+    if let Some(input) = inputs.expression.as_ref().filter(|_| !passing.expression) {
         let path = input.path.clone();
-        payloads.push(Payload::Expression { expression: input.read(progress)?, path });
+        payloads.push(match keys.next() {
+            Some(Key::Rows { lanes }) => Payload::DiffusedRows { lanes: lanes.clone(), path, is_expression: true },
+            _ => Payload::Expression { expression: input.read(progress)?, path },
+        });
     }
     Ok(payloads)
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost::{self, Extent};
+use super::diffusion;
 use super::found::FoundRows;
 use super::graphs_stage;
 use super::index::describe_index;
@@ -87,6 +88,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight(&resolved.parameters.labels)?;
     learn_distance(&mut resolved, &inputs)?;
+    diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
     let parameters = &resolved.parameters;
@@ -157,7 +159,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         pairs,
         estimated_seconds: cost::seconds(pairs, traffic, threads),
         outputs: outputs::described(&spec.arrays, n_obs),
-        warnings: warnings(&resolved, &inputs, &sizes, k),
+        warnings: warnings(&resolved, &inputs, (&sizes, &spec), k),
         run,
     };
     graphs_stage::add_costs(&asked, &mut plan)?;
@@ -219,7 +221,7 @@ pub(super) fn side(store: &AnnDataStore, rows: &dyn RowSource) -> Side {
     Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 
-fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<String> {
+fn warnings(resolved: &Resolved, inputs: &Inputs, (sizes, spec): (&Sizes, &StoreSpec), k: u64) -> Vec<String> {
     let mut warnings = inputs.warnings.clone();
     let others = inputs.reference.n_obs().saturating_sub(u64::from(resolved.self_mapping));
     if inputs.query.n_obs() > 0 && k > others {
@@ -243,6 +245,7 @@ fn warnings(resolved: &Resolved, inputs: &Inputs, sizes: &Sizes, k: u64) -> Vec<
     if parameters.ivf.as_ref().is_some_and(|ivf| ivf.rerank.as_deref() == Some("none")) {
         warnings.push("rerank none: distances are approximate, those to what the codes of a cell stand for".into());
     }
+    warnings.extend(sizes.after.passing.warning(inputs, spec));
     if let Some(passes) = sizes.repair.as_ref().map(|repair| repair.passes).filter(|&passes| passes > 1) {
         warnings.push(format!(
             "where neighbors are repaired, all cells are read {passes} times in this memory: more memory or repair \"never\" is quicker"

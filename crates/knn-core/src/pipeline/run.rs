@@ -9,12 +9,15 @@ use serde_json::json;
 
 use super::agreement::LabelAgreement;
 use super::bandwidth;
+use super::diffusion;
 use super::gather;
+use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
+use super::passing::Passing;
 use super::places::{Existing, open_store};
 use super::plan::{Prepared, prepare};
 use super::repair_stage;
@@ -50,21 +53,40 @@ pub struct Seams {
     pub slab_rows: Option<u64>,
     /// Rows of a run in the order of lists, instead of what the budget gives.
     pub run_rows: Option<u64>,
+    /// Bytes of rows that wait for matrices of the reference, instead of what the budget gives; then every matrix passes by.
+    pub waiting_bytes: Option<u64>,
+    /// Bytes of a state of diffusion, instead of what the budget gives.
+    pub state_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { vfs: Arc::new(OsVfs), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
+        Self {
+            vfs: Arc::new(OsVfs),
+            block_rows: None,
+            slab_rows: None,
+            run_rows: None,
+            waiting_bytes: None,
+            state_bytes: None,
+            lane: Lane::best(),
+        }
     }
 }
 
 impl Seams {
-    fn replace(&self, sizes: &mut Sizes) {
+    fn replace(&self, sizes: &mut Sizes, inputs: &Inputs) {
         sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
         sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
         sizes.run_rows = self.run_rows;
+        sizes.after.state = self.state_bytes.unwrap_or(sizes.after.state);
+        // What is diffused is looked at in another way.
+        if let Some(bytes) = self.waiting_bytes.filter(|_| sizes.after.state == 0) {
+            let embeddings = (0..inputs.embeddings.len()).collect();
+            let passing = Passing { embeddings, expression: inputs.expression.is_some(), waiting_bytes: bytes };
+            sizes.after.passing = passing;
+        }
         if let Some(repair) = &mut sizes.repair {
             repair.replace(self.block_rows, self.slab_rows);
         }
@@ -83,7 +105,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let (mut prepared, pool) = prepare(resolved)?;
-    seams.replace(&mut prepared.sizes);
+    seams.replace(&mut prepared.sizes, &prepared.inputs);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
@@ -191,6 +213,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
 /// Refuses to start where something that is not ours lies in the place of intermediate files.
 fn check_beside(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     search_stage::check_runs(&prepared.resolved, vfs)?;
+    diffusion::check(prepared, vfs)?;
     reverse_stage::check(prepared, vfs)
 }
 
@@ -219,10 +242,16 @@ fn finish(
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-        let weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
+        let mut weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
         let _lease = budget.take("transfer", prepared.sizes.after.transfer)?;
+        let diffused = pool.install(|| diffusion::run(&prepared, store, &mut weigher, (seams, budget), progress))?;
+        if diffused.is_some() {
+            clock.lap("diffuse", store.bytes_written());
+        }
         progress.begin("transfer", prepared.spec.layout.n_obs(), transferred_rows);
-        let weighing = Weighing { weigher, held_out: measured.held_out.as_ref(), vfs: &seams.vfs };
+        // Of what a truth would have given, one step is known.
+        let held_out = measured.held_out.as_ref().filter(|_| prepared.resolved.parameters.diffusion.is_none());
+        let weighing = Weighing { weigher, diffused, held_out, vfs: &seams.vfs };
         transferred = pool.install(|| transfer_stage::run(&prepared, store, weighing, progress))?;
         progress.end();
         clock.lap("transfer", store.bytes_written());

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::agreement::{HeldOut, Kept};
-use super::payload::{Payload, Results, payloads};
+use super::diffusion::Diffused;
+use super::library_size::LibrarySizeReader;
+use super::memory::TRANSFER_ROWS;
+use super::passing::PassingMatrices;
+use super::payload::{Payload, Piece, Results, payloads};
 use super::plan::Prepared;
 use super::square::{self, SquareWriter};
 use super::weigher::Weigher;
@@ -35,6 +39,8 @@ pub(super) struct Transferred {
 /// What weighs neighbours, and whose labels are looked at twice.
 pub(super) struct Weighing<'a> {
     pub(super) weigher: Weigher,
+    /// What took more than one step.
+    pub(super) diffused: Option<Diffused>,
     pub(super) vfs: &'a Arc<dyn Vfs>,
     pub(super) held_out: Option<&'a HeldOut>,
 }
@@ -43,7 +49,7 @@ pub(super) struct Weighing<'a> {
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
-    Weighing { mut weigher, held_out, vfs }: Weighing,
+    Weighing { mut weigher, mut diffused, held_out, vfs }: Weighing,
     progress: &Progress,
 ) -> Result<Transferred> {
     let layout = prepared.spec.layout;
@@ -65,7 +71,7 @@ pub(super) fn run(
         } else {
             let pass = match &mut pass {
                 Some(pass) => pass,
-                none => none.insert(Pass::start(prepared, store, held_out, progress)?),
+                none => none.insert(Pass::start(prepared, store, (held_out, diffused.take()), progress)?),
             };
             let mut writer = store.begin(Stage::Transferred, unit)?;
             let counts = pass.unit(layout.unit(unit), (&mut weigher, transferred.entries), &mut writer)?;
@@ -79,6 +85,7 @@ pub(super) fn run(
         transferred.kept.iter_mut().zip(&counts.kept).for_each(|(all, unit)| all.add(unit));
     }
     weigher.end(prepared, vfs)?;
+    pass.and_then(|pass| pass.diffused).or(diffused).map_or(Ok(()), Diffused::end)?;
     Ok(transferred)
 }
 
@@ -88,11 +95,14 @@ struct Pass<'a> {
     held_out: Option<&'a HeldOut>,
     store: ZarrStore,
     payloads: Vec<Payload>,
+    diffused: Option<Diffused>,
+    passing: Option<PassingMatrices<'a>>,
     neighbors: NeighborBlock,
     weights: Weights,
     second: SecondVote,
     square: Option<SquareWriter>,
     results: Results,
+    sizes: Option<LibrarySizeReader<'a>>,
 }
 
 /// Cells of one piece of rows that vote with their true neighbours as well.
@@ -138,7 +148,7 @@ impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         store: &MappingStore,
-        held_out: Option<&'a HeldOut>,
+        (held_out, diffused): (Option<&'a HeldOut>, Option<Diffused>),
         progress: &'a Progress,
     ) -> Result<Self> {
         Ok(Self {
@@ -146,14 +156,31 @@ impl<'a> Pass<'a> {
             progress,
             held_out,
             store: ZarrStore::open(store.path())?,
-            payloads: payloads(prepared, progress)?,
+            payloads: payloads(prepared, diffused.as_ref().map(Diffused::keys), progress)?,
+            diffused,
+            passing: PassingMatrices::of(prepared, progress),
             neighbors: NeighborBlock::default(),
             weights: Weights::default(),
             second: SecondVote::default(),
             square: square::is_stored_in(&prepared.spec)
                 .then(|| SquareWriter::new(prepared.spec.layout.n_obs(), prepared.spec.k)),
             results: Results::default(),
+            sizes: prepared.inputs.library_sizes.as_ref().map(LibrarySizeReader::new),
         })
+    }
+
+    /// Whether anything is made of the weights of one step.
+    fn needs_weights(&self) -> bool {
+        self.diffused.is_none() || self.square.is_some()
+    }
+
+    /// The rows from `first` on that are taken together at most.
+    fn rows(&self, first: u64, end: u64, weigher: &mut Weigher) -> Result<RowRange> {
+        let whole = RowRange::new(first, end.min(first + TRANSFER_ROWS));
+        let mut rows = if self.needs_weights() { weigher.rows(first, end, self.prepared.spec.k)? } else { whole };
+        let most = self.diffused.as_ref().map_or(u64::MAX, Diffused::most_rows);
+        rows.end = rows.end.min(first.saturating_add(most));
+        Ok(rows)
     }
 
     fn unit(
@@ -173,13 +200,18 @@ impl<'a> Pass<'a> {
         }
         let mut next = unit.rows.start;
         while next < unit.rows.end {
-            let mut rows = weigher.rows(next, unit.rows.end, self.prepared.spec.k)?;
+            let mut rows = self.rows(next, unit.rows.end, weigher)?;
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
-            weigher.weigh(&mut self.neighbors, &mut self.weights)?;
+            if self.needs_weights() {
+                weigher.weigh(&mut self.neighbors, &mut self.weights)?;
+            }
             let neighbors = &self.neighbors;
             rows.end = rows.start + neighbors.rows() as u64;
             next = rows.end;
+            if let Some(diffused) = &mut self.diffused {
+                diffused.read(rows)?;
+            }
             if let Some(square) = &mut self.square {
                 square.append(neighbors, &self.weights, writer)?;
             }
@@ -187,12 +219,20 @@ impl<'a> Pass<'a> {
             self.second.weigh(self.held_out, rows, neighbors, weigher);
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
-                payload.apply((neighbors, &self.weights.block), &mut self.results, writer, &mut label)?;
+                let piece = Piece { neighbors, weights: &self.weights.block, diffused: self.diffused.as_ref() };
+                let results = (&mut self.results, &mut self.sizes);
+                payload.apply(&piece, results, writer, &mut label)?;
                 if let Some(labels) = payload.labels() {
                     self.second.compare(labels, &self.results.votes.codes, kept.next());
                 }
             }
+            if let Some(passing) = &mut self.passing {
+                passing.add(&self.weights.block, writer)?;
+            }
             self.progress.advance(rows.len() as u64)?;
+        }
+        if let Some(passing) = &mut self.passing {
+            passing.flush(writer)?;
         }
         counts.entries = self.square.as_ref().map_or([0; 2], SquareWriter::ends);
         Ok(counts)

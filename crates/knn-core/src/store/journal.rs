@@ -34,6 +34,10 @@ pub enum Stage {
     Joined,
     /// Edges of the graph are sorted by the row that they end in: they lie in a run.
     Reversed,
+    /// Weights of the rows, row-normalised, lie in a file.
+    Weighed,
+    /// Steps of diffusion are made: their result lies in a file.
+    Diffused,
     /// Everything transferred to the rows is stored.
     Transferred,
     /// The rows are copied from another store.
@@ -125,6 +129,8 @@ impl Stage {
             Self::Found => "find",
             Self::Joined => "join",
             Self::Reversed => "reverse",
+            Self::Weighed => "weigh",
+            Self::Diffused => "diffuse",
             Self::Transferred => "transfer",
             Self::Copied => "rechunk",
             Self::Finished => "finalise",

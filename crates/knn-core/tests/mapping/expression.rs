@@ -67,7 +67,7 @@ fn expression_is_cellmappers() {
 }
 
 /// A sample with expression as CSR in X and dense in the layer `dense`: the same numbers.
-fn sample_with_genes(place: &Place, name: &str, n: usize) -> String {
+pub(crate) fn sample_with_genes(place: &Place, name: &str, n: usize) -> String {
     let cells = sample(place, name, n);
     let root = &cells.root;
     std::fs::remove_dir_all(root.join("var/_index")).unwrap();
@@ -171,6 +171,38 @@ fn an_interrupted_transfer_of_expression_is_resumed_to_the_same_bytes() {
 }
 
 #[test]
+fn rows_are_scaled_to_the_library_sizes_of_the_query() {
+    let place = Place::new();
+    let whole: Vec<f32> = stored(&request(&place, "X"), "X").into_iter().map(f32::from_bits).collect();
+    let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum::<f64>();
+    let query = AnnDataStore::open(Path::new(&request(&place, "X").query)).unwrap();
+    let mut counts = Tile::default();
+    query.representation("layers/dense").unwrap().read(RowRange::new(0, 140), &mut counts).unwrap();
+    let mut scores = Vec::new();
+    query.column("score").unwrap().read_numbers(RowRange::new(0, 140), &mut scores).unwrap();
+    let targets: Vec<f64> = (0..140).map(|cell| sum(counts.row(cell))).collect();
+    for (key, targets) in [("X", &targets), ("dense", &targets), ("obs/score", &scores)] {
+        let request = MapRequest { target_libsize: Some(key.into()), ..request(&place, "X") };
+        let scaled = stored(&request, "X");
+        for (cell, (row, before)) in scaled.chunks(7).zip(whole.chunks(7)).enumerate() {
+            let factor = if sum(before) > 0.0 { targets[cell] / sum(before) } else { 0.0 };
+            let expected: Vec<_> = before.iter().map(|&value| (f64::from(value) * factor) as f32).collect();
+            // Whatever is not a number is any of them.
+            let same = row.iter().zip(&expected).all(|(&bits, expected)| {
+                f32::from_bits(bits).to_bits() == expected.to_bits()
+                    || (f32::from_bits(bits).is_nan() && expected.is_nan())
+            });
+            assert!(same, "{key} {cell}");
+        }
+        let passing = gigamapper_core::pipeline::Seams { waiting_bytes: Some(900), ..quick() };
+        gigamapper_core::pipeline::run_with(&request, &Progress::silent(), passing).unwrap();
+        let again: Vec<_> = values(&place.output(), "X").into_iter().map(f32::to_bits).collect();
+        assert_eq!(again, scaled, "{key}");
+    }
+    assert!(whole.chunks(7).any(|row| sum(row) > 0.0));
+}
+
+#[test]
 fn what_cannot_be_transferred_is_refused_before_anything_is_written() {
     let place = Place::new();
     let request = MapRequest { overwrite: None, ..request(&place, "X") };
@@ -181,6 +213,10 @@ fn what_cannot_be_transferred_is_refused_before_anything_is_written() {
         ("GM_PARAM", MapRequest { genes: genes(&["CD3E", "CD3E"]), ..request.clone() }),
         ("GM_PARAM", MapRequest { genes: genes(&["CD3E"]), layer_key: None, ..request.clone() }),
         ("GM_PARAM", MapRequest { layer_key: Some(String::new()), ..request.clone() }),
+        ("GM_PARAM", MapRequest { layer_key: None, target_libsize: Some("X".into()), ..request.clone() }),
+        ("GM_NOT_FOUND", MapRequest { target_libsize: Some("obs/total".into()), ..request.clone() }),
+        ("GM_NOT_FOUND", MapRequest { target_libsize: Some("counts".into()), ..request.clone() }),
+        ("GM_SCHEMA", MapRequest { target_libsize: Some("obs/cell type".into()), ..request.clone() }),
     ];
     for (code, wrong) in wrong {
         let error = map(&wrong).unwrap_err();

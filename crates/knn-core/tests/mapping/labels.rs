@@ -247,3 +247,110 @@ fn how_far_a_cell_may_lie_is_learnt_from_the_reference() {
     };
     assert_eq!(map(&wrong).unwrap_err().code(), "GM_SHAPE");
 }
+
+/// The sample, where T and B are lymphoid and NK and größer are others.
+fn with_lineages(place: &Place) -> String {
+    let n = 110;
+    let codes: Vec<i8> = (0..n).map(|cell| [0, 1, 0, 1, -1, 0, 1][cell % 7]).collect();
+    sample(place, "lineages", n).categorical("lineage", &codes, &["lymphoid", "other", "unused"], false).path()
+}
+
+#[test]
+fn the_deepest_label_follows_from_the_weights_of_all() {
+    let place = Place::new();
+    let reference = with_lineages(&place);
+    // Below codes 0 (T), 1 (B) and 2 (NK), 3 (größer) stands what the sample has for them.
+    let table = |pairs: &[[&str; 2]]| Some(pairs.iter().map(|[a, b]| ((*a).to_owned(), (*b).to_owned())).collect());
+    let (found, _) = mapped(&place, |request| {
+        request.reference = Some(reference.clone());
+        request.label_levels = Some(vec![KEY.into()]);
+        request.label_parents =
+            table(&[["T", "lymphoid"], ["B", "lymphoid"], ["lymphoid", "blood"], ["größer", "blood"]]);
+        request.level_threshold = Some(0.6);
+    });
+    let width = found.categories(&format!("{KEY}_pred")).len();
+    let shares = found.matrix(&format!("{KEY}_prob"));
+    let names = found.categories(&format!("{KEY}_deepest"));
+    let codes = found.codes(&format!("{KEY}_deepest"));
+    let (conf, levels) = (found.numbers(&format!("{KEY}_deepest_conf")), found.codes(&format!("{KEY}_deepest_level")));
+    assert_eq!(found.categories(&format!("{KEY}_deepest_level")), ["0", "1", "2"]);
+    let mut told = std::collections::BTreeSet::new();
+    for (row, shares) in shares.chunks(width).enumerate() {
+        let share = |code: usize| f64::from(shares[code]);
+        // Deepest first: T and B, then lymphoid and größer, then what nothing is above.
+        let candidates = [
+            ("T", share(0), 2),
+            ("B", share(1), 2),
+            ("lymphoid", share(0) + share(1), 1),
+            ("größer", share(3), 1),
+            ("blood", share(0) + share(1) + share(3), 0),
+            ("NK", share(2), 0),
+        ];
+        let expected = candidates.iter().find(|(_, share, _)| *share >= 0.6);
+        let Some(&(name, share, level)) = expected else {
+            assert_eq!((codes[row], levels[row], conf[row]), (-1, -1, 0.0), "{row}");
+            continue;
+        };
+        told.insert(name);
+        assert_eq!((names[codes[row] as usize].as_str(), levels[row]), (name, level), "{row}");
+        assert!((conf[row] - share).abs() < 1e-5, "{row}");
+    }
+    assert!(told.len() >= 4, "{told:?}");
+}
+
+#[test]
+fn columns_from_coarse_to_fine_are_what_their_table_says() {
+    let place = Place::new();
+    let reference = with_lineages(&place);
+    let of = |change: &dyn Fn(&mut MapRequest)| {
+        let (found, _) = mapped(&place, |request| {
+            request.reference = Some(reference.clone());
+            request.obs_keys = None;
+            request.probabilities = None;
+            change(request);
+        });
+        let names = found.categories(&format!("{KEY}_deepest"));
+        let codes = found.codes(&format!("{KEY}_deepest"));
+        let names: Vec<_> =
+            codes.iter().map(|&code| usize::try_from(code).ok().map(|code| names[code].clone())).collect();
+        (names, bits(&found.numbers(&format!("{KEY}_deepest_conf"))), found.codes(&format!("{KEY}_deepest_level")))
+    };
+    let two = of(&|request| request.label_levels = Some(vec!["lineage".into(), KEY.into()]));
+    assert!(two.0.iter().flatten().any(|name| name == "lymphoid") && two.0.iter().flatten().any(|name| name == "T"));
+    let pairs = [["T", "lymphoid"], ["B", "lymphoid"], ["NK", "other"], ["größer", "other"]];
+    let table = of(&|request| {
+        request.label_levels = Some(vec![KEY.into()]);
+        request.label_parents = Some(pairs.map(|[label, above]| (label.to_owned(), above.to_owned())).into());
+        request.threads = Some(1);
+    });
+    assert_eq!(two, table);
+}
+
+#[test]
+fn levels_that_are_none_are_refused_by_name() {
+    let place = Place::new();
+    let reference = with_lineages(&place);
+    let refused = |levels: &[&str], parents: &[[&str; 2]]| {
+        let parents: std::collections::BTreeMap<_, _> =
+            parents.iter().map(|[a, b]| ((*a).to_owned(), (*b).to_owned())).collect();
+        let request = MapRequest {
+            query: reference.clone(),
+            reference: Some(sample(&place, &format!("query-{}-{}", levels.len(), parents.len()), 80).path()),
+            output: Some(text(&place.output())),
+            label_levels: Some(levels.iter().map(|&level| level.to_owned()).collect()),
+            label_parents: (!parents.is_empty()).then_some(parents),
+            ..MapRequest::default()
+        };
+        let swapped =
+            MapRequest { query: request.reference.clone().unwrap(), reference: Some(request.query.clone()), ..request };
+        let error = map(&swapped).unwrap_err();
+        assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+        (error.code(), error.to_string())
+    };
+    let (code, message) = refused(&[KEY, "lineage"], &[]);
+    assert!(code == "GM_SCHEMA" && message.contains("from coarse to fine"), "{message}");
+    assert_eq!(refused(&["lineage", "score"], &[]).0, "GM_SCHEMA");
+    assert_eq!(refused(&["lineage", "type"], &[]).0, "GM_NOT_FOUND");
+    let (code, message) = refused(&[KEY], &[["T", "B"], ["B", "T"]]);
+    assert!(code == "GM_PARAM" && message.contains("circle"), "{message}");
+}

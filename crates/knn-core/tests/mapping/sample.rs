@@ -109,7 +109,15 @@ pub(crate) fn sample(place: &Place, name: &str, n: usize) -> Cells {
 
 /// Seams without syncs.
 pub(crate) fn quick() -> Seams {
-    Seams { vfs: Disk::quick(), block_rows: None, slab_rows: None, run_rows: None, lane: Lane::best() }
+    Seams {
+        vfs: Disk::quick(),
+        block_rows: None,
+        slab_rows: None,
+        run_rows: None,
+        waiting_bytes: None,
+        state_bytes: None,
+        lane: Lane::best(),
+    }
 }
 
 /// Maps on a quick disk.

@@ -1,5 +1,6 @@
 //! What is asked for of labels besides the label: which may be predicted, what is told of the vote, and when a label is rejected.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,16 @@ pub struct LabelParameters {
     /// Which neighbour's distance that is, counted from 1.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub distance_of: Option<u64>,
+    /// Columns of labels from coarse to fine, of which the deepest with enough weight is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
+    /// What is above each label of the one column of `levels`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parents: BTreeMap<String, String>,
+    /// The least share of such a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub level_threshold: Option<f64>,
 }
 
 /// Where a largest distance is learnt: a quantile of a stored self-mapping of the reference.
@@ -52,6 +63,9 @@ impl Default for LabelParameters {
             min_confidence: None,
             max_distance: None,
             distance_of: None,
+            levels: Vec::new(),
+            parents: BTreeMap::new(),
+            level_threshold: None,
         }
     }
 }
@@ -71,7 +85,11 @@ impl LabelParameters {
             min_confidence: share("minConfidence", request.min_confidence)?,
             max_distance: request.max_distance,
             distance_of: None,
+            levels: distinct("labelLevels", request.label_levels.as_deref())?,
+            parents: request.label_parents.clone().unwrap_or_default(),
+            level_threshold: share("levelThreshold", request.level_threshold)?,
         };
+        parameters.check_levels()?;
         if parameters.probabilities.starts_with("top-") && !(1..=MOST_TOP).contains(&parameters.top()) {
             let reason = format!("none, all, or top-1 to top-{MOST_TOP}");
             return Err(Error::param("probabilities", &parameters.probabilities, reason));
@@ -97,6 +115,27 @@ impl LabelParameters {
             (None, None) => None,
         };
         Ok((parameters, learnt))
+    }
+
+    /// Refuses what is said of levels that there are not, or too many of.
+    fn check_levels(&self) -> Result<()> {
+        let given = self.levels.join(",");
+        match (self.levels.len(), self.parents.is_empty()) {
+            (0, _) if self.level_threshold.is_some() || !self.parents.is_empty() => {
+                Err(Error::param("labelLevels", given, "name the column, or the columns from coarse to fine"))
+            }
+            (1, true) => Err(Error::param(
+                "labelLevels",
+                given,
+                "two columns or more, from coarse to fine; or one, with what is above its labels as labelParents",
+            )),
+            (2.., false) => Err(Error::param(
+                "labelParents",
+                given,
+                "goes with one column of labelLevels: several say it themselves",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// How many of the largest shares are stored; 0 unless `top-<m>`.
@@ -136,6 +175,17 @@ mod tests {
             ("rejectQuantile", MapRequest { reject_quantile: Some(0.9), ..MapRequest::default() }),
             ("rejectGraph", MapRequest { reject_graph: text(""), ..MapRequest::default() }),
             ("rejectGraph", MapRequest { reject_graph: text("g"), max_distance: Some(1.0), ..MapRequest::default() }),
+            ("labelLevels", MapRequest { label_levels: Some(vec!["a".into()]), ..MapRequest::default() }),
+            ("labelLevels", MapRequest { level_threshold: Some(0.5), ..MapRequest::default() }),
+            ("levelThreshold", MapRequest { level_threshold: Some(0.0), ..MapRequest::default() }),
+            (
+                "labelParents",
+                MapRequest {
+                    label_levels: Some(vec!["a".into(), "b".into()]),
+                    label_parents: Some([("a".to_owned(), "b".to_owned())].into()),
+                    ..MapRequest::default()
+                },
+            ),
             ("subsetCategories", MapRequest { subset_categories: Some(vec![String::new()]), ..MapRequest::default() }),
         ];
         for (name, request) in wrong {

@@ -1,11 +1,12 @@
 //! A mapping as it is asked for: neighbours and what they transfer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::labels::LabelParameters;
-use super::resolved::{DEFAULT_LAYOUT, Parameters, Resolved};
+use super::resolved::{DEFAULT_LAYOUT, DiffusionParameters, Parameters, Resolved};
 use super::search::Search;
 use super::values::{
     MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
@@ -13,6 +14,9 @@ use super::values::{
 };
 use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, Symmetrize};
+
+/// More steps than leave anything to tell cells apart by.
+const MOST_STEPS: i64 = 10_000;
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -41,6 +45,10 @@ pub struct MapRequest {
     pub layer_key: Option<String>,
     /// Names of the genes whose expression is transferred, in the order of the result. Default all.
     pub genes: Option<Vec<String>>,
+    /// What the query has as library sizes, to which rows of transferred expression are scaled: `X` or the name of a layer, summed over its genes, or
+    /// `obs/<column>` of numbers. Default none: rows stay weighted means.
+    #[serde(alias = "target_libsize")]
+    pub target_libsize: Option<String>,
     /// Neighbours per cell, default 30; in self-mapping it counts the cell itself.
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -61,6 +69,14 @@ pub struct MapRequest {
     /// Whether a cell votes for itself in self-mapping; default true there.
     #[serde(alias = "self_edges")]
     pub self_edges: Option<bool>,
+    /// Steps of diffusion, in self-mapping: the mapping matrix M is applied t times, so that labels, numbers, embeddings and expression spread along the
+    /// graph (van Dijk et al. 2018). At least 1, which is the default and an ordinary transfer.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub t: Option<i64>,
+    /// How they are made. `iterative` (default): one after another; `spectral`: at once by the eigenvectors of M, of 2048 cells at most, with weights that are the
+    /// same both ways. Both give the same to 1e-5.
+    #[serde(alias = "diffusion_method")]
+    pub diffusion_method: Option<String>,
     /// `none` (default); `all`: store the weight of every category in `obsm/<key>_prob`; or `top-<m>`, 1 to 64: of the m categories with the
     /// largest weights, with their codes in `obsm/<key>_top` and the weights in `obsm/<key>_top_prob`.
     pub probabilities: Option<String>,
@@ -88,6 +104,18 @@ pub struct MapRequest {
     /// The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
     #[serde(alias = "reject_quantile")]
     pub reject_quantile: Option<f64>,
+    /// Label columns of the reference from coarse to fine, which lie within one another; or one, whose labels `label_parents` puts below others. For
+    /// each cell the deepest label whose weight, with all that is below it, is at least `level_threshold` of the whole is stored in
+    /// `obs/<finest>_deepest`, with the weight in `obs/<finest>_deepest_conf` and its column, or how many labels are above it, in
+    /// `obs/<finest>_deepest_level`. Default none.
+    #[serde(alias = "label_levels")]
+    pub label_levels: Option<Vec<String>>,
+    /// The label above each label, by names: a table that may go on above those of the column.
+    #[serde(alias = "label_parents")]
+    pub label_parents: Option<BTreeMap<String, String>>,
+    /// Least weight of a label of several levels, above 0 and at most 1; default 0.5.
+    #[serde(alias = "level_threshold")]
+    pub level_threshold: Option<f64>,
     /// Suffix of predicted columns, default `pred`.
     #[serde(alias = "prediction_postfix")]
     pub prediction_postfix: Option<String>,
@@ -199,7 +227,12 @@ impl MapRequest {
             ));
         }
         let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
+        let diffusion = checked_diffusion(self, kernel, &symmetrize, self_mapping)?;
         let (labels, learnt_distance) = LabelParameters::resolve(self)?;
+        if diffusion.is_some() && !labels.levels.is_empty() {
+            let reason = "are voted on in one step: leave t out, or diffuse each column as one of obsKeys";
+            return Err(Error::param("labelLevels", labels.levels.join(","), reason));
+        }
         one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
@@ -223,12 +256,20 @@ impl MapRequest {
         }
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
-        let layer_key = layer_path(self.layer_key.as_deref())?;
+        let layer_key = layer_path("layerKey", self.layer_key.as_deref())?;
+        let target_libsize = match self.target_libsize.as_deref() {
+            Some(column) if column.starts_with("obs/") => Some(column.to_owned()),
+            given => layer_path("targetLibsize", given)?,
+        };
+        if let Some(given) = target_libsize.as_ref().filter(|_| layer_key.is_none()) {
+            return Err(Error::param("targetLibsize", given, "scales an expression: name it as layerKey"));
+        }
         let genes = distinct("genes", self.genes.as_deref())?;
         if layer_key.is_none() && !genes.is_empty() {
             return Err(Error::param("genes", genes.join(","), "are of an expression: name it as layerKey"));
         }
-        let transfers = !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none());
+        let transfers =
+            !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none() && labels.levels.is_empty());
         if metric.is_product() && kernel.weighs_distances() && transfers {
             let reason =
                 format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
@@ -245,6 +286,7 @@ impl MapRequest {
                 obsm_keys,
                 layer_key,
                 genes,
+                target_libsize,
                 n_neighbors: n_neighbors as u64,
                 kernel_method,
                 bandwidth: self.bandwidth,
@@ -252,6 +294,7 @@ impl MapRequest {
                 symmetrize,
                 self_edges,
                 labels,
+                diffusion,
                 prediction_postfix,
                 confidence_postfix,
                 method: search.method.clone(),
@@ -284,11 +327,36 @@ fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
     Ok(())
 }
 
+/// Steps of diffusion; none for one step.
+fn checked_diffusion(
+    request: &MapRequest,
+    kernel: KernelMethod,
+    symmetrize: &str,
+    self_mapping: bool,
+) -> Result<Option<DiffusionParameters>> {
+    let method = one_of("diffusionMethod", request.diffusion_method.as_deref(), &["iterative", "spectral"], &[])?;
+    let t = request.t.unwrap_or(1);
+    if !(1..=MOST_STEPS).contains(&t) {
+        return Err(Error::param("t", t, format!("between 1 and {MOST_STEPS}: the mapping is applied so many times")));
+    }
+    if t > 1 && !self_mapping {
+        let reason = "only in self-mapping: between two stores the mapping matrix is not square and cannot be applied to its own result";
+        return Err(Error::param("t", t, reason));
+    }
+    let is_symmetric =
+        symmetrize != Symmetrize::None.name() || (kernel.is_shared() && kernel != KernelMethod::HnocaKnn);
+    if method == "spectral" && !is_symmetric {
+        let reason = "needs weights that are the same both ways: take symmetrize \"max\", or iterative";
+        return Err(Error::param("diffusionMethod", method, reason));
+    }
+    Ok((t > 1).then_some(DiffusionParameters { t: t as u64, method }))
+}
+
 /// Where an expression lies that CellMapper calls so: `X`, or a layer.
-fn layer_path(key: Option<&str>) -> Result<Option<String>> {
+fn layer_path(parameter: &'static str, key: Option<&str>) -> Result<Option<String>> {
     Ok(match key {
         None => None,
-        Some("") => return Err(Error::param("layerKey", "", "X, or the name of a layer")),
+        Some("") => return Err(Error::param(parameter, "", "X, or the name of a layer")),
         Some("X") => Some("X".into()),
         Some(key) => Some(format!("layers/{}", key.strip_prefix("layers/").unwrap_or(key))),
     })
@@ -346,6 +414,16 @@ mod tests {
     }
 
     #[test]
+    fn one_step_is_no_diffusion() {
+        let steps = |t| MapRequest { t, reference: None, ..request() }.resolve().unwrap().parameters.diffusion;
+        assert_eq!((steps(None), steps(Some(1))), (None, None));
+        assert_eq!(steps(Some(3)), Some(DiffusionParameters { t: 3, method: "iterative".into() }));
+        assert!(MapRequest { t: Some(1), ..request() }.resolve().is_ok());
+        let across = MapRequest { t: Some(3), ..request() }.resolve().unwrap_err();
+        assert!(across.to_string().contains("square"), "{across}");
+    }
+
+    #[test]
     fn both_spellings_are_read_and_unknown_fields_are_not() {
         let snake: MapRequest = serde_json::from_str(r#"{"query":"q","n_neighbors":5,"use_rep":"X"}"#).unwrap();
         assert_eq!((snake.n_neighbors, snake.use_rep.as_deref()), (Some(5), Some("X")));
@@ -371,6 +449,19 @@ mod tests {
                 ..request()
             },
             MapRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() },
+            MapRequest { t: Some(0), reference: None, ..request() },
+            MapRequest { t: Some(-2), reference: None, ..request() },
+            MapRequest { t: Some(2), ..request() },
+            MapRequest { diffusion_method: Some("fast".into()), ..request() },
+            MapRequest { t: Some(2), reference: None, label_levels: Some(vec!["a".into(), "b".into()]), ..request() },
+            MapRequest {
+                diffusion_method: Some("spectral".into()),
+                kernel_method: Some("gauss".into()),
+                symmetrize: Some("none".into()),
+                t: Some(2),
+                reference: None,
+                ..request()
+            },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },
             MapRequest { metric: Some("inner_product".into()), obs_keys: Some(vec!["a".into()]), ..request() },

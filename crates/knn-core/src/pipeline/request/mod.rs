@@ -19,5 +19,5 @@ pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
 pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
-pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
+pub use resolved::{DEFAULT_LAYOUT, DiffusionParameters, IvfParameters, Parameters, Resolved};
 pub use search::Search;

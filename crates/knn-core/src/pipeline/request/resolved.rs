@@ -24,6 +24,10 @@ pub struct Parameters {
     pub layer_key: Option<String>,
     /// Genes of it; all where there is none.
     pub genes: Vec<String>,
+    /// What the query has as library sizes, to which expression is scaled: `X`, `layers/<name>` or `obs/<column>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub target_libsize: Option<String>,
     /// As asked for: in self-mapping it counts the cell itself.
     #[cfg_attr(test, ts(type = "number"))]
     pub n_neighbors: u64,
@@ -40,6 +44,10 @@ pub struct Parameters {
     pub self_edges: bool,
     /// How labels are voted on, told of and rejected.
     pub labels: LabelParameters,
+    /// Steps of diffusion; left out for one step, which is what there is without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub diffusion: Option<DiffusionParameters>,
     /// Suffix of predicted columns.
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
@@ -56,8 +64,21 @@ pub struct Parameters {
 impl Parameters {
     /// Whether anything is transferred.
     pub fn transfers(&self) -> bool {
-        !(self.obs_keys.is_empty() && self.obsm_keys.is_empty() && self.layer_key.is_none())
+        let columns = [&self.obs_keys, &self.obsm_keys, &self.labels.levels];
+        self.layer_key.is_some() || columns.iter().any(|keys| !keys.is_empty())
     }
+}
+
+/// How what is transferred is diffused: Mᵗ x instead of M x.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct DiffusionParameters {
+    /// Steps, at least 2.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub t: u64,
+    /// `iterative` or `spectral`.
+    pub method: String,
 }
 
 /// What decides which neighbours a search by inverted lists finds.

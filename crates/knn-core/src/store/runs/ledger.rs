@@ -17,7 +17,8 @@ use super::reader::Run;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
-    Header, Journal, Lock, ObjectRecord, Record, Stage, Vfs, Written, is_temporary, make_dirs, recover, standing,
+    AtomicFile, Header, Journal, Lock, ObjectRecord, PositionedFile, Record, Stage, Vfs, Written, hash_file,
+    is_temporary, make_dirs, recover, standing,
 };
 
 /// One process works in a folder, so its temporary files need no other name.
@@ -135,6 +136,51 @@ impl RunLedger {
         self.journal.append(&record)?;
         self.records.push(record);
         Ok(())
+    }
+
+    /// Commits what `write` writes as the file of a range that begins where others of its stage begin or end. Those that lie within it are gone
+    /// then: it stands for them.
+    pub fn write(
+        &mut self,
+        stage: Stage,
+        range: [u64; 2],
+        extra: Value,
+        write: impl FnOnce(&mut AtomicFile) -> Result<()>,
+    ) -> Result<()> {
+        let mut file = AtomicFile::create(&self.vfs, &self.run(stage, range), WORKER)?;
+        write(&mut file)?;
+        let written = file.seal()?.publish()?;
+        self.vfs.sync_dir(&self.folder)?;
+        let within =
+            |record: &Record| record.stage == stage && record.rows[0] >= range[0] && record.rows[1] <= range[1];
+        let (replaced, kept) = std::mem::take(&mut self.records).into_iter().partition(within);
+        let replaced: Vec<Record> = replaced;
+        self.records = kept;
+        self.enter(stage, range, written, extra)?;
+        replaced.iter().try_for_each(|record| self.vfs.remove_file(&self.run(stage, record.rows)))
+    }
+
+    /// Opens the file of a range that was committed; `GM_CORRUPT` if it is not what was written.
+    pub fn read(&self, stage: Stage, range: [u64; 2]) -> Result<PositionedFile> {
+        let path = self.run(stage, range);
+        let record = self.of(stage).find(|record| record.rows == range);
+        let object = record.and_then(|record| record.objects.first());
+        let object = object.ok_or_else(|| Error::internal(format!("{} was not committed", path.display())))?;
+        let file = PositionedFile::open(&path)?;
+        if file.length() != object.length || hash_file(&*self.vfs, &path)? != object.xxh3 {
+            return Err(file.corrupt("", "its checksum is not that of what was written"));
+        }
+        Ok(file)
+    }
+
+    /// The ranges of a stage, in their order.
+    pub fn ranges(&self, stage: Stage) -> Vec<[u64; 2]> {
+        self.of(stage).map(|record| record.rows).collect()
+    }
+
+    /// A file beside the runs that is never committed: what it holds is gone when its process ends.
+    pub fn passing(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("passing-{number}.run"))
     }
 
     /// The runs of a stage in the order of their ranges, merged until there are few enough to read side by side.
@@ -286,6 +332,35 @@ mod tests {
         drop(ledger);
         let mut ledger = open(&folder, "a", true);
         assert_eq!((ledger.covered(Stage::Found), records(&mut ledger, Stage::Found)), (8, expected(8)));
+    }
+
+    #[test]
+    fn a_file_stands_for_those_within_its_range_and_is_what_was_written() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("x.runs");
+        let mut ledger = open(&folder, "a", true);
+        let write = |ledger: &mut RunLedger, range: [u64; 2]| {
+            let bytes = [range[0] as u8, range[1] as u8];
+            ledger.write(Stage::Diffused, range, json!({ "wide": 4 }), |file| file.write_all(&bytes)).unwrap();
+        };
+        for range in [[0, 1], [0, 2], [2, 3], [2, 4]] {
+            write(&mut ledger, range);
+        }
+        std::fs::write(ledger.passing(0), "half").unwrap();
+        drop(ledger);
+        let mut ledger = open(&folder, "a", true);
+        assert_eq!(ledger.ranges(Stage::Diffused), [[0, 2], [2, 4]]);
+        assert_eq!((ledger.covered(Stage::Diffused), ledger.extra(Stage::Diffused)), (4, Some(&json!({ "wide": 4 }))));
+        write(&mut ledger, [4, 5]);
+        let mut bytes = [0; 2];
+        ledger.read(Stage::Diffused, [2, 4]).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [2, 4]);
+        assert_eq!(ledger.read(Stage::Diffused, [0, 1]).unwrap_err().code(), "GM_INTERNAL");
+        let mut left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["diffuse-0-2.run", "diffuse-2-4.run", "diffuse-4-5.run", "runs.ndjson"]);
+        std::fs::write(folder.join("diffuse-0-2.run"), [0, 3]).unwrap();
+        assert_eq!(ledger.read(Stage::Diffused, [0, 2]).unwrap_err().code(), "GM_CORRUPT");
     }
 
     #[test]

@@ -66,6 +66,16 @@ fn an_exact_map_of_which_any_call_fails_is_resumed_to_the_same_bytes() {
 }
 
 #[test]
+fn a_diffusion_of_which_any_call_fails_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let request = stores::diffused(&place);
+    let whole = stores::whole(&request);
+    let run = |vfs, root: &Path| stores::run(&request, vfs, root);
+    let resume = |root: &Path| stores::again(&request, &quick().vfs, root);
+    fail_anywhere("diffusion", &State::default(), run, resume, |state| stores::ended(state, &whole));
+}
+
+#[test]
 fn a_map_by_lists_of_which_any_call_fails_is_resumed_to_the_same_bytes() {
     let place = Place::new();
     for order in ["rows", "lists"] {

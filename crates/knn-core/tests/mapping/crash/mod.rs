@@ -26,7 +26,7 @@ use recorder::{Op, Recorder};
 use state::State;
 
 /// How many scenarios share the states.
-const SCENARIOS: usize = 25;
+const SCENARIOS: usize = 27;
 
 /// One recorded run, and what must hold of whatever is left of it.
 struct Scenario<'a> {

@@ -30,6 +30,11 @@ pub(super) fn exact(place: &Place, to_itself: bool) -> MapRequest {
     }
 }
 
+/// The same with three steps of diffusion, its lanes in several blocks and bands, by [`run`].
+pub(super) fn diffused(place: &Place) -> MapRequest {
+    MapRequest { t: Some(3), ..exact(place, true) }
+}
+
 /// The same by lists of an index that the run builds for itself.
 pub(super) fn lists(place: &Place, order: &str, to_itself: bool) -> MapRequest {
     let (query, reference) = (with_gaps(place, "query", 81, 5, 1), with_gaps(place, "reference", 120, 5, 2));
@@ -40,7 +45,8 @@ pub(super) fn lists(place: &Place, order: &str, to_itself: bool) -> MapRequest {
 /// The request in another folder, on another disk.
 pub(super) fn run(request: &MapRequest, vfs: Arc<dyn Vfs>, root: &Path) -> Result<(), Error> {
     let request = MapRequest { output: Some(root.join(STORE).to_str().unwrap().into()), ..request.clone() };
-    run_with(&request, &Progress::silent(), Seams { vfs, run_rows: Some(30), ..quick() }).map(|_| ())
+    run_with(&request, &Progress::silent(), Seams { vfs, run_rows: Some(30), state_bytes: Some(500), ..quick() })
+        .map(|_| ())
 }
 
 fn resumed(request: &MapRequest) -> MapRequest {
@@ -120,6 +126,23 @@ fn an_exact_map_survives_a_power_cut_anywhere() {
 fn an_exact_map_to_itself_survives_a_power_cut_anywhere() {
     let place = Place::new();
     cut_anywhere("exact map to itself", &exact(&place, true));
+}
+
+#[test]
+fn a_diffusion_survives_a_power_cut_anywhere() {
+    let place = Place::new();
+    cut_anywhere("diffusion", &diffused(&place));
+}
+
+#[test]
+fn a_diffusion_that_was_killed_survives_a_power_cut_anywhere() {
+    let place = Place::new();
+    let line = b"{\"stage\":\"diffused\",\"unit\":3,";
+    killed_and_cut_anywhere(
+        "diffusion killed when it wrote the line of a step",
+        &diffused(&place),
+        move |_, op| matches!(op, Op::Write(_, bytes) if bytes.starts_with(line)),
+    );
 }
 
 #[test]
