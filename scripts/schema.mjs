@@ -13,8 +13,7 @@ import { root } from "./toolchain.mjs";
 const APART = new Set(["LayoutRequest", "VerifyRequest", "CleanRequest"]);
 
 /** The schema. */
-export function schema() {
-  const text = readFileSync(join(root, "ts", "generated.ts"), "utf8");
+export function schema(text = readFileSync(join(root, "ts", "generated.ts"), "utf8")) {
   const source = ts.createSourceFile("generated.ts", text, ts.ScriptTarget.ES2022, true);
   const types = new Map(source.statements.filter(ts.isTypeAliasDeclaration).map((alias) => [alias.name.text, alias]));
   const requests = [...types.values()].filter(({ name }) => /Request$/.test(name.text) && !APART.has(name.text));
@@ -83,10 +82,14 @@ function value(type, types) {
   if (ts.isLiteralTypeNode(type)) {
     return type.literal.kind === ts.SyntaxKind.NullKeyword ? { type: "null" } : { const: type.literal.text };
   }
+  if (ts.isMappedTypeNode(type)) return { type: "object", additionalProperties: value(type.type, types) };
+  if (ts.isTypeLiteralNode(type)) return object(type, types);
+  if (ts.isParenthesizedTypeNode(type)) return value(type.type, types);
   if (ts.isUnionTypeNode(type)) return { anyOf: type.types.map((one) => value(one, types)) };
   if (ts.isTypeReferenceNode(type)) {
     const name = type.typeName.getText();
     if (name === "Array") return { type: "array", items: value(type.typeArguments[0], types) };
+    if (name === "Record") return { type: "object", additionalProperties: value(type.typeArguments[1], types) };
     const alias = types.get(name);
     if (alias && ts.isTypeLiteralNode(alias.type)) return object(alias.type, types);
     if (alias) return value(alias.type, types);

@@ -255,6 +255,26 @@ describe("map", () => {
     expect(lines.map((line) => (JSON.parse(line) as { stage: string }).stage)).toContain("join");
   });
 
+  it("shows progress as a bar, as lines, or not at all", async () => {
+    const folder = temporary();
+    const talk = async (how: string): Promise<string> =>
+      (
+        await gigamapper([
+          "map",
+          ...stores,
+          "--obs-keys",
+          "louvain",
+          "--progress",
+          how,
+          "--output",
+          join(folder, `${how}.zarr`),
+        ])
+      ).stderr;
+    expect(await talk("plain")).toMatch(/^join: 200 of 200 rows, [\d ]+ rows\/s, [\d.]+ MiB$/m);
+    expect(await talk("bar")).toMatch(/\rjoin +█+ 100 % .*MiB/);
+    expect(await talk("none")).toBe("");
+  });
+
   it("reads a configuration file, in either spelling; the command line wins", async () => {
     const config = join(temporary(), "run.json");
     writeFileSync(

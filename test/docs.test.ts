@@ -1,12 +1,12 @@
 /** What README, ARCHITECTURE and CONTRIBUTING say is run, or looked up. */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { gigamapper } from "./command.js";
-import { query, reference, root, temporary } from "./folder.js";
+import { root } from "./folder.js";
+import { compile, project } from "./project.js";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
@@ -17,46 +17,13 @@ function blocks(text: string, language: string): string[] {
     .map(([, , code = ""]) => code);
 }
 
-/** A project of a user of the library: the two stores of the examples, and gigamapper installed. */
-function project(): string {
-  const folder = temporary();
-  cpSync(query, join(folder, "query.zarr"), { recursive: true });
-  cpSync(reference, join(folder, "reference.zarr"), { recursive: true });
-  mkdirSync(join(folder, "node_modules"));
-  symlinkSync(root, join(folder, "node_modules", "gigamapper"), "dir");
-  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  return folder;
-}
-
-/** Type-checks `source` as strictly as the library itself, and compiles it for the oldest Node. */
-function compile(folder: string, source: string): string {
-  const path = join(folder, "example.ts");
-  writeFileSync(path, source);
-  const options: ts.CompilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    lib: ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    typeRoots: [join(root, "node_modules/@types")],
-    types: ["node"],
-    strict: true,
-    noUncheckedIndexedAccess: true,
-    exactOptionalPropertyTypes: true,
-  };
-  const program = ts.createProgram([path], options);
-  const complaints = [...ts.getPreEmitDiagnostics(program)];
-  expect(complaints.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"))).toEqual([]);
-  program.emit();
-  return join(folder, "example.js");
-}
-
 describe("the README", () => {
   it("has a TypeScript example that compiles, runs and maps", () => {
     const folder = project();
     const [example = "", ...more] = blocks(read("README.md"), "ts");
     expect(more).toEqual([]);
     const stdio = ["ignore", "pipe", "pipe"] as const;
-    const shown = execFileSync(process.execPath, [compile(folder, example)], {
+    const shown = execFileSync(process.execPath, compile(folder, [example]), {
       cwd: folder,
       encoding: "utf8",
       stdio: [...stdio],
@@ -108,22 +75,25 @@ function defined(): Set<string> {
   return new Set(sources.flatMap((text) => [...text.matchAll(/\b(?:fn|def) (\w+)/g)].map(([, name = ""]) => name)));
 }
 
-describe.each(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])("%s", (document) => {
-  const prose = read(document).replace(/^```[\s\S]*?^```$/gm, "");
-  const codes = [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
+describe.each(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/migrating-from-cellmapper.md"])(
+  "%s",
+  (document) => {
+    const prose = read(document).replace(/^```[\s\S]*?^```$/gm, "");
+    const codes = [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
 
-  it("links only to what there is", () => {
-    const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = ""]) => link);
-    expect(links.filter((link) => !existsSync(join(root, dirname(document), link)))).toEqual([]);
-  });
+    it("links only to what there is", () => {
+      const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = ""]) => link);
+      expect(links.filter((link) => !existsSync(join(root, dirname(document), link)))).toEqual([]);
+    });
 
-  it("names only files that there are", () => {
-    expect(codes.filter((code) => isPath(code) && !exists(code))).toEqual([]);
-  });
+    it("names only files that there are", () => {
+      expect(codes.filter((code) => isPath(code) && !exists(code))).toEqual([]);
+    });
 
-  it("names only tests that there are", () => {
-    const names = codes.filter((code) => /^[a-z0-9]+(_[a-z0-9]+){3,}$/.test(code));
-    const known = defined();
-    expect(names.filter((name) => !known.has(name))).toEqual([]);
-  });
-});
+    it("names only tests that there are", () => {
+      const names = codes.filter((code) => /^[a-z0-9]+(_[a-z0-9]+){3,}$/.test(code));
+      const known = defined();
+      expect(names.filter((name) => !known.has(name))).toEqual([]);
+    });
+  },
+);

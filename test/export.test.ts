@@ -71,6 +71,23 @@ describe("a table", () => {
     expect(created_by).toBe("gigamapper");
   });
 
+  it("of no cells has its columns and no rows", async () => {
+    const none = at("none.zarr");
+    const cells = { x: Float32Array.of(0, 0, 1, 1), shape: [2, 2] as const, obs: { label: ["a", "b"] } };
+    await map({ query: { x: new Float32Array(0), shape: [0, 2] }, reference: cells, obsKeys: ["label"], output: none });
+    await exportResults(none, { output: at("none.csv"), columns: ["label_pred"] });
+    expect(readFileSync(at("none.csv"), "utf8")).toBe("cell,label_pred\n");
+    await exportResults(none, { output: at("none.parquet"), columns: ["label_pred", "label_conf"] });
+    const file = await asyncBufferFromFile(at("none.parquet"));
+    expect(await parquetReadObjects({ file })).toEqual([]);
+    expect((await parquetMetadataAsync(file)).schema.map(({ name }) => name)).toEqual([
+      "root",
+      "cell",
+      "label_pred",
+      "label_conf",
+    ]);
+  });
+
   it("of a store in many parts is the same", async () => {
     const many = at("many.zarr");
     const layout = { innerRows: 16, innerPerUnit: 2, partRows: 64 };

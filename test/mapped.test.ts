@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { CellMapper, type MappedColumn, MappedStore, map } from "gigamapper";
 import { toTable, toVector } from "gigamapper/arrow";
+import { openGroup } from "gigamapper/zarr";
 import { describe, expect, it } from "vitest";
 import * as zarr from "zarrita";
 import { query, reference, temporary } from "./folder.js";
@@ -47,7 +48,7 @@ describe("a mapped store", () => {
       mapping_status: "ok",
     });
     expect(await mapper.mapped.head(1e6)).toHaveLength(200);
-    const group = await mapper.mapped.group();
+    const group = await openGroup(output);
     const confidence = await zarr.open.v3(group.resolve("obs/bulk_labels_conf"), { kind: "array" });
     expect(confidence.shape).toEqual([200]);
   });
@@ -73,7 +74,7 @@ describe("a mapped store", () => {
     await expect(mapped.obs("", { rows: [5, 201] })).rejects.toMatchObject({ code: "GM_PARAM" });
     await expect(mapped.obs("", { signal: AbortSignal.abort("no") })).rejects.toMatchObject({ code: "GM_CANCELLED" });
     await expect(new MappedStore(query).length()).rejects.toMatchObject({ code: "GM_SCHEMA" });
-    await expect(new MappedStore("nowhere").length()).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
+    await expect(openGroup("nowhere")).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
     await mapped.close();
     await expect(mapped.head()).rejects.toMatchObject({ code: "GM_PARAM" });
   });

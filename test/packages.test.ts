@@ -65,7 +65,7 @@ beforeAll(() => {
   writeFileSync(join(project, "package.json"), '{"type":"module"}');
   const quiet = ["--offline", "--no-audit", "--no-fund", "--no-package-lock"];
   run("npm", ["install", ...quiet, ...made.tarballs, ...packed], project, { npm_config_cache: join(project, "cache") });
-}, 120_000);
+}, 300_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 

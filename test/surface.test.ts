@@ -47,15 +47,7 @@ describe("what is public", () => {
     ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
-    expect(verbs(gigamapper.MappedStore)).toEqual([
-      "close",
-      "columns",
-      "constructor",
-      "group",
-      "head",
-      "length",
-      "obs",
-    ]);
+    expect(verbs(gigamapper.MappedStore)).toEqual(["close", "columns", "constructor", "head", "length", "obs"]);
     expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
     const makers = [gigamapper.Neighbors, gigamapper.ReferenceIndex].map((handle) =>
       Object.getOwnPropertyNames(handle).filter((name) => !["length", "name", "prototype"].includes(name)),

@@ -48,7 +48,8 @@ describe("workers", () => {
       await ended.terminate();
     }
     expect((await doctor()).version).toMatch(/^\d/);
-  });
+    // Seconds on a machine of its own; more where many share one.
+  }, 240_000);
 
   it("that are terminated in the middle of a map end it, and it can be resumed", async () => {
     const job = large();

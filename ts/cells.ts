@@ -48,8 +48,9 @@ export type CellColumn = readonly (string | null)[] | readonly boolean[] | reado
  * n cells in memory. `x` (n × d) is their representation, whatever `useRep` says, unless `obsm` has that key.
  *
  * @example
- * const query = { x: new Float32Array(1000 * 50), shape: [1000, 50] };
+ * const query = { x: new Float32Array(1000 * 50), shape: [1000, 50] as const };
  * await using mapper = new CellMapper(query, "atlas.zarr");
+ * console.log((await mapper.plan()).query.nObs);
  */
 export interface CellsInMemory extends CellMatrix {
   /** n names. Default: the numbers of the cells, from 0. */

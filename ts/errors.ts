@@ -57,12 +57,24 @@ const CODES = {
  * about it (null where nothing is known), `cause` what led to it.
  *
  * The `name` of a `GM_CANCELLED` error is `AbortError`, as the platform's own cancelled calls have it.
+ *
+ * @example
+ * try {
+ *   await map({ query: "query.zarr", reference: "atlas.zarr", obsKeys: ["cell_typ"], output: "typo.zarr" });
+ * } catch (error) {
+ *   if (!isGigamapperError(error, "GM_NOT_FOUND")) throw error;
+ *   console.log(error.message, error.hint, error.details.available);
+ * }
  */
 export class GigamapperError<Code extends GigamapperErrorCode = GigamapperErrorCode> extends Error {
+  /** What kind of failure it is; stable across versions. */
   readonly code: Code;
+  /** Its names and numbers. */
   readonly details: ErrorDetails[Code];
+  /** What can be done about it; null where nothing is known. */
   readonly hint: string | null;
 
+  /** @param code the kind @param message for people @param details the names and numbers */
   constructor(
     code: Code,
     message: string,
@@ -85,7 +97,10 @@ export class GigamapperError<Code extends GigamapperErrorCode = GigamapperErrorC
 /**
  * Whether `error` is a {@link GigamapperError}, of the given code if one is given; narrows the type of `details`.
  *
- * @example if (isGigamapperError(error, "GM_BUDGET")) console.log(error.details.needed);
+ * @example
+ * await plan({ query: "query.zarr", reference: "atlas.zarr", memory: "1MiB" }).catch((error) => {
+ *   if (isGigamapperError(error, "GM_BUDGET")) console.log(error.details.needed, "bytes are needed");
+ * });
  */
 export function isGigamapperError<Code extends GigamapperErrorCode = GigamapperErrorCode>(
   error: unknown,

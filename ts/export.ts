@@ -8,11 +8,8 @@
 import { existsSync } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
 import { extname } from "node:path";
-import { csvTable } from "./csv.js";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
-import { joinCopy } from "./join.js";
 import { type MappedColumn, MappedStore } from "./mapped.js";
-import { parquetTable } from "./parquet.js";
 import type { CallOptions } from "./request.js";
 
 /** Formats of {@link exportResults}. */
@@ -34,7 +31,9 @@ export interface ExportOptions extends CallOptions {
 
 /** What {@link exportResults} did. */
 export interface ExportReport {
+  /** Where it is. */
   output: string;
+  /** What it is. */
   format: ExportFormat;
   /** Cells written. */
   rows: number;
@@ -42,6 +41,7 @@ export interface ExportReport {
   columns: string[];
   /** Bytes of the file; null for a copy. */
   bytes: number | null;
+  /** Seconds that it took. */
   seconds: number;
 }
 
@@ -61,13 +61,16 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * Writes what the store at `path` holds of each cell to a file, or into a copy of the query.
  *
  * `csv`: a header, then a line for each cell, its name first; missing labels and NaN are empty, numbers as short as they can be and
- * still the same. `parquet`: the same columns with their types, labels as strings. `zarr`: a copy of the query (a zarr v3 of one part)
+ * still the same. `parquet`: the same columns with their types, labels as strings; a block of rows takes
+ * JavaScript some tenths of a second, so an application exports in a worker. `zarr`: a copy of the query (a zarr v3 of one part)
  * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
  * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left.
  *
- * @example await exportResults("mapped.zarr", { output: "mapped.csv" });
+ * @example
+ * await exportResults("mapped.zarr", { output: "mapped.csv", columns: ["bulk_labels_pred", "bulk_labels_conf"] });
+ * await exportResults("mapped.zarr", { output: "annotated.zarr", query: "query.zarr" });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
@@ -90,7 +93,7 @@ export async function exportResults(path: string, options: ExportOptions): Promi
   try {
     const written =
       format === "zarr"
-        ? await joinCopy({ mapped, query: options.query, columns, part, alive })
+        ? await (await import("./join.js")).joinCopy({ mapped, query: options.query, columns, part, alive })
         : await table(mapped, format, columns, part, alive);
     alive();
     await rename(part, output);
@@ -128,7 +131,9 @@ async function table(
     return new Map(await Promise.all(read));
   };
   const head = await block(0);
-  const writer = await (format === "csv" ? csvTable : parquetTable)(part, head);
+  // Each is loaded when it is asked for: importing the library costs nothing.
+  const begin = format === "csv" ? (await import("./csv.js")).csvTable : (await import("./parquet.js")).parquetTable;
+  const writer = await begin(part, head);
   try {
     await writer.write(head);
     for (let first = BLOCK_ROWS[format]; first < rows; first += BLOCK_ROWS[format]) {

@@ -8,7 +8,7 @@ export { clean } from "./clean.js";
 export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export { evaluate } from "./evaluate.js";
-export { type ExportOptions, type ExportReport, exportResults } from "./export.js";
+export { type ExportFormat, type ExportOptions, type ExportReport, exportResults } from "./export.js";
 export type * from "./generated.js";
 export { inspect } from "./inspect.js";
 export { Kernel } from "./kernel.js";

@@ -12,6 +12,10 @@ import type { CallOptions } from "./request.js";
  * pass over it reads per byte used.
  *
  * Rejects with `GM_NOT_FOUND` if there is no store and `GM_SCHEMA` if it is not AnnData.
+ *
+ * @example
+ * const { nObs, obs } = await inspect("atlas.zarr");
+ * console.log(nObs, Object.keys(obs));
  */
 export async function inspect(cells: Cells, options: CallOptions = {}): Promise<Inspection> {
   return await withPaths({ cells }, ({ cells: path }) =>

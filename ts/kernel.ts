@@ -17,7 +17,7 @@ import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions }
  * @example
  * await using kernel = new Kernel("atlas.zarr", "query.zarr");
  * await kernel.computeNeighbors({ nNeighbors: 30, output: "graph.zarr" });
- * for await (const block of kernel.neighbors.blocks()) { … }
+ * for await (const { firstRow, indices } of kernel.neighbors.blocks()) console.log(firstRow, indices[0]);
  */
 export class Kernel {
   readonly #stores: { query: Cells; reference: Cells };

@@ -1,15 +1,15 @@
 /**
- * A finished store, read in JavaScript: its columns, its first cells, and the store itself for zarrita.
+ * A finished store, read in JavaScript: its columns and its first cells.
  *
  * For looking at results and handing them on, some millions of cells at a time; what a run computes with is read by the core. A store
- * of many parts is read as the one table that they are together. Not here: neighbours (`neighbors.ts`), files (`export.ts`).
+ * of many parts is read as the one table that they are together. Not here: neighbours (`neighbors.ts`), files
+ * (`export.ts`), the store itself for zarrita (`zarr.ts`).
  */
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import FileSystemStore from "@zarrita/storage/fs";
-import * as zarr from "zarrita";
+import type { Slice } from "zarrita";
 import type { Numbers } from "./cells.js";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
 import { Lifetime } from "./lifetime.js";
@@ -113,12 +113,6 @@ export class MappedStore {
     );
   }
 
-  /** The root of the store for zarrita, which reads every array of it. Many parts are its groups `dataset_0`, `dataset_1`, … */
-  async group(): Promise<zarr.Group<FileSystemStore>> {
-    await this.#mark();
-    return await zarr.open.v3(zarr.root(new FileSystemStore(this.path)), { kind: "group" });
-  }
-
   /** Ends reading with `GM_CANCELLED`. Calling it again is harmless. */
   async close(): Promise<void> {
     await this.#life.close();
@@ -195,12 +189,8 @@ export async function obsOf(store: string): Promise<{ index: string; columns: st
   return { index: String(index ?? "_index"), columns: (columns as string[] | undefined) ?? [] };
 }
 
-/** Rows of a column of one AnnData. */
-export async function columnOf(
-  store: string,
-  key: string,
-  [first, end]: readonly [number, number],
-): Promise<MappedColumn> {
+/** Rows of a column of one AnnData, all where none are named. */
+export async function columnOf(store: string, key: string, rows?: readonly [number, number]): Promise<MappedColumn> {
   const { index, columns } = await obsOf(store);
   if (key !== "" && !columns.includes(key)) {
     const details = { store, kind: "obs column", key, available: columns };
@@ -210,23 +200,25 @@ export async function columnOf(
   }
   const path = `obs/${key === "" ? index : key}`;
   const { "encoding-type": encoding, ordered } = await attributesOf(store, path);
-  const read = async (array: string, selection: zarr.Slice | null): Promise<unknown> => {
+  // Loaded when it is needed: importing the library costs nothing.
+  const [{ default: FileSystemStore }, zarr] = await Promise.all([import("@zarrita/storage/fs"), import("zarrita")]);
+  const read = async (array: string, selection: Slice | null): Promise<unknown> => {
     const opened = await zarr.open.v3(zarr.root(new FileSystemStore(store)).resolve(array), { kind: "array" });
     // zarrita selects no nothing.
-    if (opened.shape[0] === 0 || (selection && first >= end)) return EMPTY[opened.dtype]?.() ?? [];
+    if (opened.shape[0] === 0 || (selection && rows && rows[0] >= rows[1])) return EMPTY[opened.dtype]?.() ?? [];
     return (await zarr.get(opened, [selection])).data;
   };
-  const rows = zarr.slice(first, end);
+  const some = rows ? zarr.slice(...rows) : null;
   switch (encoding) {
     case "categorical": {
-      const codes = (await read(`${path}/codes`, rows)) as Int8Array | Int16Array | Int32Array;
+      const codes = (await read(`${path}/codes`, some)) as Int8Array | Int16Array | Int32Array;
       const categories = Array.from((await read(`${path}/categories`, null)) as ArrayLike<unknown>, String);
       return { kind: "categorical", codes, categories, ordered: ordered === true };
     }
     case "string-array":
-      return { kind: "string", values: Array.from((await read(path, rows)) as Iterable<string>) };
+      return { kind: "string", values: Array.from((await read(path, some)) as Iterable<string>) };
     case "array": {
-      const values = await read(path, rows);
+      const values = await read(path, some);
       if (ArrayBuffer.isView(values)) return { kind: "numeric", values: values as Float32Array<ArrayBuffer> };
       return { kind: "boolean", values: Array.from(values as Iterable<boolean>) };
     }

@@ -35,7 +35,8 @@ import {
  *
  * @example
  * await using mapper = new CellMapper("query.zarr", "atlas.zarr", { memory: "4GiB" });
- * const report = await mapper.map({ obsKeys: ["cell_type"], output: "mapped.zarr" });
+ * const report = await mapper.map({ obsKeys: ["bulk_labels"], output: "labelled.zarr" });
+ * console.log(report.statusCounts, await mapper.mapped.head(2));
  */
 export class CellMapper {
   readonly #stores: Stores;

@@ -33,7 +33,9 @@ export interface BlockOptions extends CallOptions {
  *
  * @example
  * await using neighbors = new Neighbors("mapped.zarr");
- * for await (const { firstRow, indices, distances, k } of neighbors.blocks()) { … }
+ * for await (const { firstRow, indices, distances, k } of neighbors.blocks()) {
+ *   console.log(`the nearest of cell ${firstRow} is ${indices[0]}, at ${distances[0]}; its farthest at ${distances[k - 1]}`);
+ * }
  */
 export class Neighbors {
   /** Path of the store. */

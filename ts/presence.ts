@@ -17,7 +17,9 @@ import type { PresenceOptions } from "./request.js";
  * (`GM_SHAPE`), a key is missing (`GM_NOT_FOUND`), groups have no categories (`GM_UNSUPPORTED`), the scores do not fit (`GM_BUDGET`) or
  * the output exists (`GM_EXISTS`).
  *
- * @example await presence({ neighbors: "mapped.zarr", reference: "atlas.zarr", groupby: "cell_type_pred", output: "presence.zarr" });
+ * @example
+ * const stores = { neighbors: "mapped.zarr", reference: "atlas.zarr" };
+ * await presence({ ...stores, groupby: "bulk_labels_pred", output: "presence.zarr" });
  */
 export async function presence(options: PresenceOptions): Promise<PresenceReport> {
   return await runTask<PresenceReport>("presence", options, options.signal ? [options.signal] : []);

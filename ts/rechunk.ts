@@ -14,7 +14,7 @@ import type { RechunkOptions } from "./request.js";
  * (`GM_UNSUPPORTED`), chunks of the input do not fit the memory (`GM_BUDGET`, which says what would do) or the output exists
  * (`GM_EXISTS`); and when cancelled (`GM_CANCELLED`), which leaves a store that `resume: true` continues.
  *
- * @example await rechunk("atlas.h5ad", { output: "atlas-rows.zarr", obsKeys: ["cell_type"] });
+ * @example await rechunk("atlas.zarr", { output: "atlas-rows.zarr", obsKeys: ["bulk_labels"] });
  */
 export async function rechunk(input: string, options: RechunkOptions): Promise<RechunkReport> {
   const request = { ...options, input };

@@ -13,7 +13,9 @@ import { type AppendOptions, type CallOptions, encode, type IndexOptions, type I
  *
  * @example
  * await using index = await ReferenceIndex.build("atlas.zarr", { output: "atlas.gmx" });
- * await mapper.map({ index: index.path, obsKeys: ["cell_type"], output: "mapped.zarr" });
+ * console.log((await index.describe()).rows);
+ * await using mapper = new CellMapper("query.zarr", "atlas.zarr");
+ * await mapper.map({ index: index.path, obsKeys: ["bulk_labels"], output: "by-lists.zarr" });
  */
 export class ReferenceIndex {
   /** Path of the index. */

@@ -5,6 +5,10 @@ import type { OutputArray, RunReport } from "./generated.js";
 /**
  * One sentence per stored thing: `stored obs/cell_type_pred (categorical, 1 000 000 cells) in 12.4 s`. The time is that
  * of the stage that stored it; what one stage stores is stored together.
+ *
+ * @example
+ * const report = await map({ query: "query.zarr", reference: "atlas.zarr", obsKeys: ["louvain"], output: "said.zarr" });
+ * for (const sentence of sentences(report)) console.log(sentence);
  */
 export function sentences(report: Pick<RunReport, "stored" | "stages">): string[] {
   const took = new Map(report.stages.map(({ stage, seconds }) => [stage, seconds]));

@@ -3,9 +3,9 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { columnOf } from "../mapped.js";
 import { count, seconds } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
-import { readLabels } from "./labels.js";
 import { mapWithDisplay, tellReport } from "./map.js";
 import type { Manner } from "./terminal.js";
 
@@ -39,8 +39,8 @@ export function registerDemo(program: Command): void {
     });
     tellReport(terminal, report);
 
-    const predicted = await readLabels(output, `${TRUTH}_pred`);
-    const truth = await readLabels(query, TRUTH);
+    const predicted = await labels(output, `${TRUTH}_pred`);
+    const truth = await labels(query, TRUTH);
     const correct = truth.filter((label, cell) => label !== null && label === predicted[cell]).length;
     const share = correct / truth.length;
     terminal.result(
@@ -52,6 +52,11 @@ export function registerDemo(program: Command): void {
     for (const line of python(output)) terminal.result(`    ${line}`);
     if (terminal.json) terminal.data({ ...report, correct, correctShare: share }, String);
   });
+}
+
+async function labels(store: string, column: string): Promise<(string | null)[]> {
+  const read = await columnOf(store, column);
+  return read.kind === "categorical" ? Array.from(read.codes, (code) => read.categories[code] ?? null) : [];
 }
 
 function python(output: string): string[] {
