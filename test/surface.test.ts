@@ -17,6 +17,7 @@ describe("what is public", () => {
       "Neighbors",
       "ReferenceIndex",
       "clean",
+      "diffuse",
       "doctor",
       "inspect",
       "isGigamapperError",
@@ -56,6 +57,7 @@ describe("what is public", () => {
       "ColumnReport",
       "Cpu",
       "DamagedObject",
+      "DiffuseRequest",
       "DiffusionParameters",
       "Doctor",
       "GivenColumn",
@@ -108,6 +110,7 @@ describe("what is public", () => {
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],
+    ["diffuse", "DiffuseRequest", "neighbors"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

@@ -5,6 +5,7 @@
 
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
+export { diffuse } from "./diffuse.js";
 export { doctor } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export type * from "./generated.js";
@@ -20,6 +21,7 @@ export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
+  DiffuseOptions,
   IndexOptions,
   IndexPlanOptions,
   Limits,

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { wrongParameter } from "../errors.js";
 import { registerClean } from "./clean.js";
 import { registerDemo } from "./demo.js";
+import { registerDiffuse } from "./diffuse.js";
 import { registerDoctor } from "./doctor.js";
 import { EXIT, tell } from "./exit.js";
 import { registerIndex } from "./index.js";
@@ -58,6 +59,7 @@ function build(json: boolean): Command {
   registerNeighbors(program);
   registerIndex(program);
   registerPresence(program);
+  registerDiffuse(program);
   registerPlan(program);
   registerInspect(program);
   registerRechunk(program);

@@ -9,12 +9,14 @@ mod append;
 mod bandwidth;
 mod clean;
 mod cost;
+mod diffuse;
 mod diffusion;
 mod doctor;
 mod expression;
 mod finished;
 mod found;
 mod gather;
+mod given;
 mod graphs_stage;
 mod index;
 mod index_report;
@@ -55,6 +57,7 @@ mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
+pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
@@ -64,9 +67,9 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, DiffusionParameters, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest,
-    LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
-    ResolvedPresence, ResolvedRechunk, Search,
+    DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, IndexParameters, IndexRequest, IvfParameters, LabelParameters,
+    LayoutRequest, LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved,
+    ResolvedIndex, ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

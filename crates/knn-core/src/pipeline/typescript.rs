@@ -8,11 +8,11 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, DiffusionParameters, Doctor, IndexDescription,
-    IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement, LabelParameters,
-    LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout,
-    Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RunReport,
-    SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
+    BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, DiffuseRequest, DiffusionParameters, Doctor,
+    IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement,
+    LabelParameters, LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray,
+    OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest,
+    RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -34,6 +34,7 @@ fn rendered() -> String {
     [
         declaration::<MapRequest>(),
         declaration::<NeighborsRequest>(),
+        declaration::<DiffuseRequest>(),
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
         declaration::<DiffusionParameters>(),

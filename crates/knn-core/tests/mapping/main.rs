@@ -12,6 +12,7 @@ mod crash;
 mod diffusion;
 mod disk;
 mod edges;
+mod given;
 mod gmx;
 mod expression;
 mod golden;
