@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gigamapper_core::error::Error;
 use gigamapper_core::kernel::KernelMethod;
-use gigamapper_core::pipeline::{LayoutRequest, MapRequest, Seams, plan, run_with};
+use gigamapper_core::pipeline::{LayoutRequest, MapRequest, Seams, VerifyRequest, plan, run_with, verify};
 use gigamapper_core::progress::{Cancel, Progress};
 use gigamapper_core::source::{AnnDataStore, RowSource};
 use gigamapper_core::types::{RowRange, Tile};
@@ -352,6 +352,25 @@ fn what_cannot_be_diffused_is_refused_before_anything_is_written() {
     std::fs::create_dir(place.outputs().join("other.zarr.steps")).unwrap();
     std::fs::write(place.outputs().join("other.zarr.steps/notes"), "").unwrap();
     assert_eq!(map(&to(&place, &own(), "other.zarr")).unwrap_err().code(), "GM_EXISTS");
+}
+
+#[test]
+fn a_damaged_unit_is_diffused_again() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 90);
+    let request = all(&place, &cells, KernelMethod::Umap);
+    let expected = bytes(&request, quick());
+    let store = output(&request);
+    let file = store.join("dataset_0/obs/score_pred/c/1");
+    let mut damaged = std::fs::read(&file).unwrap();
+    damaged[9] ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    let path = store.to_str().unwrap().to_owned();
+    verify(&VerifyRequest { path, repair: Some(true) }, &Progress::silent()).unwrap();
+    let report = map(&MapRequest { resume: Some(true), ..request.clone() }).unwrap();
+    // Of three units, joined and transferred, one is made again.
+    assert_eq!(report.resumed_units, 5);
+    assert_same(&files(store), &expected, "repaired");
 }
 
 #[test]
