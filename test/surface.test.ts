@@ -18,6 +18,7 @@ describe("what is public", () => {
       "Neighbors",
       "ReferenceIndex",
       "clean",
+      "diffuse",
       "doctor",
       "evaluate",
       "exportResults",
@@ -77,6 +78,7 @@ describe("what is public", () => {
       "ConfusionMatrix",
       "Cpu",
       "DamagedObject",
+      "DiffuseRequest",
       "DiffusionParameters",
       "Doctor",
       "EvaluateRequest",
@@ -141,6 +143,7 @@ describe("what is public", () => {
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],
     ["eval", "EvaluateRequest", "groupby"],
+    ["diffuse", "DiffuseRequest", "neighbors"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);
     const [, body = ""] = declared.exec(text("ts/generated.ts")) ?? [];

@@ -348,6 +348,120 @@ overwrite?: boolean,
 layout?: LayoutRequest, };
 
 /**
+ * A request to diffuse columns of cells along the neighbours of a finished self-mapping. Unknown fields are refused.
+ */
+export type DiffuseRequest = { 
+/**
+ * A finished store of `map` or `neighbors` of one store onto itself, with the neighbours of every cell. It is never written to.
+ */
+neighbors: string, 
+/**
+ * The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
+ */
+query: string, 
+/**
+ * Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
+ */
+obsKeys?: Array<string>, 
+/**
+ * Keys of `obsm` to diffuse, as weighted means. Default none.
+ */
+obsmKeys?: Array<string>, 
+/**
+ * Expression to diffuse: `X`, or the name of a layer. Default none.
+ */
+layerKey?: string, 
+/**
+ * Names of the genes whose expression is diffused, in the order of the result. Default all.
+ */
+genes?: Array<string>, 
+/**
+ * Steps: the mapping matrix M is applied t times. At least 1, which is an ordinary transfer along these neighbours; default 3.
+ */
+t?: number, 
+/**
+ * How they are made: `iterative` (default) or `spectral`, as in `map`.
+ */
+diffusionMethod?: string, 
+/**
+ * How distances become weights, as in `map`; default `umap`.
+ */
+kernelMethod?: string, 
+/**
+ * σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all stored distances.
+ */
+bandwidth?: number, 
+/**
+ * How both directions of an edge become one weight: `max` (default), `mean` or `none`.
+ */
+symmetrize?: string, 
+/**
+ * Whether a cell keeps a share of its own value; default true.
+ */
+selfEdges?: boolean, 
+/**
+ * Seed of the weights of kernel `random`, 0 to 2^53 − 1; default 0.
+ */
+seed?: number, 
+/**
+ * The metric of the stored distances, for those who read the result; default `euclidean`.
+ */
+metric?: string, 
+/**
+ * `none` (default), `all` or `top-<m>`: the shares of categories that are stored, as in `map`.
+ */
+probabilities?: string, 
+/**
+ * Categories that may be predicted, of every label column. Default all.
+ */
+subsetCategories?: Array<string>, 
+/**
+ * Cells without a label: `drop` (default), `category` or `error`, as in `map`.
+ */
+missing?: string, 
+/**
+ * Whether second label, margin and entropy are stored; default false.
+ */
+labelDetails?: boolean, 
+/**
+ * Suffix of predicted columns, default `pred`.
+ */
+predictionPostfix?: string, 
+/**
+ * Suffix of confidence columns, default `conf`.
+ */
+confidencePostfix?: string, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
  * Sizes of the output store's grid. They are recorded in the store.
  */
 export type LayoutRequest = { 
@@ -369,9 +483,13 @@ partRows: number, };
  */
 export type Parameters = { 
 /**
- * Key in `obsm` of both stores.
+ * Key in `obsm` of both stores; `knn_distances` where neighbours are given.
  */
 useRep: string, 
+/**
+ * Hash of the run that found the neighbours, where they are given.
+ */
+graph?: string, 
 /**
  * Columns of `obs` to transfer.
  */
@@ -433,7 +551,7 @@ predictionPostfix: string,
  */
 confidencePostfix: string, 
 /**
- * The search method taken: `exact`, `ivf` or `ivfpq`.
+ * The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
  */
 method: string, 
 /**
@@ -806,7 +924,7 @@ warnings: Array<string>, };
  */
 export type RecallReport = { 
 /**
- * The measured share, 0 to 1; 1 for an exact search, which needs no measuring.
+ * The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for neighbours that are given.
  */
 measured: number, 
 /**
@@ -836,7 +954,7 @@ meanNprobe: number | null,
  */
 repair: Hop | null, 
 /**
- * The method taken: `exact`, `ivf` or `ivfpq`.
+ * The method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
  */
 method: string, 
 /**
@@ -905,7 +1023,7 @@ kept: number, };
 export type StageReport = { 
 /**
  * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
- * `reverse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+ * `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
  * `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
  */
 stage: string, 

@@ -5,6 +5,7 @@
 
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
+export { diffuse } from "./diffuse.js";
 export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export { evaluate } from "./evaluate.js";
@@ -24,6 +25,7 @@ export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
+  DiffuseOptions,
   EvaluateOptions,
   ExpressionTransferOptions,
   IndexOptions,

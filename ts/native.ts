@@ -31,6 +31,7 @@ export interface NativeTask {
   neighbors: Verb;
   buildIndex: Verb;
   rechunk: Verb;
+  diffuse: Verb;
   presence: Verb;
   evaluate: Verb;
   verify: Verb;

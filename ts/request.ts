@@ -9,6 +9,7 @@ import type { Cells } from "./cells.js";
 import { wrongParameter } from "./errors.js";
 import type {
   CleanRequest,
+  DiffuseRequest,
   EvaluateRequest,
   IndexRequest,
   MapRequest,
@@ -69,6 +70,13 @@ export interface AppendOptions extends Pick<IndexRequest, "output" | "useRep">, 
 /** Options of {@link rechunk}: every field of the request but the input. `output` must be given. */
 export interface RechunkOptions
   extends Omit<RechunkRequest, "input" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link diffuse}: every field of the request. `output` must be given. */
+export interface DiffuseOptions
+  extends Omit<DiffuseRequest, "memory" | "threads">,
     Limits,
     CallOptions,
     ProgressOptions {}

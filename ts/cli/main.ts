@@ -6,6 +6,7 @@ import { wrongParameter } from "../errors.js";
 import { registerClean } from "./clean.js";
 import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
+import { registerDiffuse } from "./diffuse.js";
 import { registerDoctor } from "./doctor.js";
 import { registerEval } from "./eval.js";
 import { EXIT, tell } from "./exit.js";
@@ -68,6 +69,7 @@ function build(json: boolean): Command {
   registerIndex(program);
   registerPresence(program);
   registerEval(program);
+  registerDiffuse(program);
   registerPlan(program);
   registerInspect(program);
   registerExport(program);

@@ -65,6 +65,7 @@ function render(planned: Plan): string {
       ["search", `${parameters.method}, ${parameters.metric} in ${parameters.useRep}: ${planned.methodReason}`],
       ...lists(planned),
       ["kernel", `${parameters.kernelMethod}${sigma}${both}`],
+      ...steps(planned),
       ["distances", count(planned.pairs)],
       ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
       ...memoryRows(memory),
@@ -110,6 +111,14 @@ function lists({ search, parameters }: Plan): string[][] {
     ],
     ...repaired(parameters.ivf?.repair),
     ["", `at most ${bytes(search.indexBytes)}, and ${bytes(search.runBytes)} of intermediate files`],
+  ];
+}
+
+/** What the plan says of diffusion, where there is more than one step. */
+function steps({ search, parameters: { diffusion } }: Plan): string[][] {
+  if (!diffusion) return [];
+  return [
+    ["steps", `${count(diffusion.t)}, ${diffusion.method}; at most ${bytes(search.runBytes)} of intermediate files`],
   ];
 }
 

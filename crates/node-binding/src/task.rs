@@ -84,6 +84,17 @@ impl Task {
         self.start(env, request, on_progress, pipeline::rechunk)
     }
 
+    /// `DiffuseRequest` to `RunReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn diffuse<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::diffuse)
+    }
+
     /// `PresenceRequest` to `PresenceReport`.
     #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
     pub fn presence<'env>(

@@ -54,8 +54,9 @@ impl Spectrum {
         let powers: Vec<f64> = self.values.iter().map(|&value| power(value, t)).collect();
         let (mut column, mut parts) = (vec![0.0; n], vec![0.0; n]);
         for number in 0..columns {
-            for cell in 0..n {
-                column[cell] = state[cell * columns + number] * self.roots[cell];
+            let of_column = state.iter().skip(number).step_by(columns);
+            for (value, (state, root)) in column.iter_mut().zip(of_column.zip(&self.roots)) {
+                *value = state * root;
             }
             for (part, (vector, power)) in parts.iter_mut().zip(self.vectors.chunks_exact(n).zip(&powers)) {
                 *part = power * vector.iter().zip(&column).map(|(a, b)| a * b).sum::<f64>();
@@ -64,9 +65,9 @@ impl Spectrum {
             for (vector, part) in self.vectors.chunks_exact(n).zip(&parts) {
                 column.iter_mut().zip(vector).for_each(|(sum, value)| *sum += part * value);
             }
-            for cell in 0..n {
-                let root = self.roots[cell];
-                state[cell * columns + number] = if root > 0.0 { column[cell] / root } else { 0.0 };
+            let of_column = state.iter_mut().skip(number).step_by(columns);
+            for (state, (value, &root)) in of_column.zip(column.iter().zip(&self.roots)) {
+                *state = if root > 0.0 { value / root } else { 0.0 };
             }
         }
     }
@@ -106,6 +107,7 @@ fn eigenvectors(mut v: Vec<f64>, n: usize) -> Result<(Vec<f64>, Vec<f64>)> {
 }
 
 /// Householder's reduction: diagonal `d`, the one beside it `e`, and the transformations in `v`.
+#[expect(clippy::many_single_char_names, reason = "names are those of tred2")]
 fn reduce(v: &mut [f64], d: &mut [f64], e: &mut [f64], n: usize) {
     for j in 0..n {
         d[j] = v[j * n + n - 1];
@@ -188,6 +190,7 @@ fn reduce(v: &mut [f64], d: &mut [f64], e: &mut [f64], n: usize) {
 }
 
 /// The QL algorithm: `d` become the eigenvalues and the columns of `v` the eigenvectors.
+#[expect(clippy::many_single_char_names, reason = "names are those of tql2")]
 fn turn(v: &mut [f64], d: &mut [f64], e: &mut [f64], n: usize) -> Result<()> {
     e.rotate_left(1);
     e[n - 1] = 0.0;
@@ -197,7 +200,10 @@ fn turn(v: &mut [f64], d: &mut [f64], e: &mut [f64], n: usize) -> Result<()> {
         let small = f64::EPSILON * largest;
         let m = (l..n).find(|&m| e[m].abs() <= small).unwrap_or(n - 1);
         let mut turns = 0;
-        while m > l {
+        loop {
+            if m == l {
+                break;
+            }
             turns += 1;
             if turns > MOST_TURNS {
                 return Err(Error::internal("eigenvalues that are not found"));

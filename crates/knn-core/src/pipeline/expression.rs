@@ -117,7 +117,9 @@ impl ExpressionInput {
         let Some(places) = &self.places else { return (0..self.genes.len()).collect() };
         let mut columns = vec![0; self.genes.len()];
         for (column, place) in places.iter().enumerate() {
-            place.iter().for_each(|&place| columns[place as usize] = column);
+            if let Some(place) = *place {
+                columns[place as usize] = column;
+            }
         }
         columns
     }

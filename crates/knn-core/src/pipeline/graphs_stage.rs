@@ -81,6 +81,7 @@ impl Graph {
             },
             search,
             learnt_distance: None,
+            graph: None,
             graph_only: true,
             ..asked.clone()
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
+use super::given;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
@@ -56,8 +57,11 @@ impl Inputs {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
-        let query_rows = query.representation(&parameters.use_rep)?;
-        let reference_rows = reference.representation(&parameters.use_rep)?;
+        let rows = |store: &AnnDataStore| match &resolved.graph {
+            Some(graph) => given::rows(graph),
+            None => store.representation(&parameters.use_rep),
+        };
+        let (query_rows, reference_rows) = (rows(&query)?, rows(&reference)?);
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::gather::Gather;
+use super::given::GivenGraph;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
@@ -80,6 +81,8 @@ pub(super) enum Way<'a> {
     Gathered(Box<Gather<'a>>),
     /// They are found, and repaired before they are stored.
     Repaired(Box<RepairStage<'a>>),
+    /// They are those of a stored graph.
+    Given(Box<GivenGraph<'a>>),
 }
 
 /// Stores every unit that is not committed yet.
@@ -105,6 +108,7 @@ pub(super) fn run(
         match &mut way {
             Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
             Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
+            Way::Given(graph) => graph.unit(range.rows, &mut writer, &mut joined)?,
             Way::Joined(tile, lists) => {
                 let pass = match &mut pass {
                     Some(pass) => pass,

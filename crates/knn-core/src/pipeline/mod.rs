@@ -9,6 +9,7 @@ mod append;
 mod bandwidth;
 mod clean;
 mod cost;
+mod diffuse;
 mod diffusion;
 mod doctor;
 mod evaluate;
@@ -16,6 +17,7 @@ mod expression;
 mod finished;
 mod found;
 mod gather;
+mod given;
 mod graphs_stage;
 mod index;
 mod index_report;
@@ -59,6 +61,7 @@ mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
+pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,
@@ -73,10 +76,10 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters, IndexRequest, IvfParameters,
-    LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest, NeighborsRequest, Parameters,
-    PresenceRequest, RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedPresence, ResolvedRechunk,
-    Search,
+    DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters,
+    IndexRequest, IvfParameters, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
+    NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex,
+    ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

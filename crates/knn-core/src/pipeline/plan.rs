@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::cost::{self, Extent};
 use super::diffusion;
 use super::found::FoundRows;
+use super::given;
 use super::graphs_stage;
 use super::index::describe_index;
 use super::inputs::Inputs;
@@ -85,6 +86,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 fn check(mut resolved: Resolved) -> Result<Prepared> {
     let asked = resolved.clone();
     check_places(&resolved)?;
+    given::settle(&mut resolved)?;
     let inputs = Inputs::open(&resolved)?;
     inputs.preflight(&resolved.parameters.labels)?;
     learn_distance(&mut resolved, &inputs)?;
@@ -128,7 +130,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
     // The runs of one stage are gone before the next one's are written.
     search.run_bytes = search.run_bytes.max(sizes.after.edge_bytes);
-    let pairs = cost::pairs(parameters, extent);
+    let pairs = if resolved.graph.is_some() { 0 } else { cost::pairs(parameters, extent) };
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);
     let disk_bytes = planned_bytes(&spec);
@@ -169,7 +171,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
 fn check_places(resolved: &Resolved) -> Result<()> {
     let inputs = [resolved.query.as_path(), resolved.reference.as_path()];
     let index = resolved.search.index.as_deref();
-    let read: Vec<_> = inputs.into_iter().chain(index).collect();
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(resolved.graph.as_deref()).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
@@ -211,6 +213,10 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     resolved.search.kept = index.and_then(|index| index.keep_graph).filter(|_| !resolved.self_mapping);
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
+    if resolved.graph.is_some() {
+        resolved.parameters.method = search_stage::GIVEN.into();
+        return Ok("neighbors are given".into());
+    }
     if let Some(ivf) = &mut resolved.parameters.ivf {
         ivf.repair = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?.into();
     }

@@ -11,6 +11,7 @@ use super::agreement::LabelAgreement;
 use super::bandwidth;
 use super::diffusion;
 use super::gather;
+use super::given::GivenGraph;
 use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
@@ -142,7 +143,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => search_stage::exact(),
+        (None, ..) => search_stage::exact(&prepared.resolved),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -161,7 +162,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = Way::Joined(&seams.lane, lists);
+            let way = way(&prepared, &seams.lane, lists, progress)?;
             Some(pool.install(|| join_stage::run(&prepared, &store, way, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
@@ -208,6 +209,19 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // What the join took is free again.
     drop(lease);
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
+}
+
+/// How neighbours come about that are not found through runs.
+fn way<'a>(
+    prepared: &'a Prepared,
+    lane: &'a Lane,
+    lists: Option<Lists<'a>>,
+    progress: &'a Progress,
+) -> Result<Way<'a>> {
+    Ok(match &prepared.resolved.graph {
+        Some(graph) => Way::Given(Box::new(GivenGraph::open(prepared, graph, progress)?)),
+        None => Way::Joined(lane, lists),
+    })
 }
 
 /// Refuses to start where something that is not ours lies in the place of intermediate files.
@@ -352,9 +366,12 @@ fn uns(
         "k": prepared.spec.k,
         "n_ref": prepared.spec.n_ref,
         "excluded_reference_rows": joined.excluded,
-        "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    // Of neighbours that are given the run that found them tells it.
+    if prepared.resolved.graph.is_none() {
+        done["recall"] = json!(recall.measured);
+    }
     if let Some(repair) = recall.repair {
         done["repair"] = json!(repair);
     }

@@ -9,7 +9,7 @@ use ts_rs::{Config, TS};
 
 use super::{
     Approximation, BackendState, CalibrationReport, CategoryAgreement, ClassEvaluation, ClassLoss, CleanReport,
-    CleanRequest, ConfusionMatrix, Cpu, DiffusionParameters, Doctor, EvaluateRequest, EvaluationReport,
+    CleanRequest, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters, Doctor, EvaluateRequest, EvaluationReport,
     ExpressionEvaluation, ExpressionMetric, GroupMetric, IndexDescription, IndexParameters, IndexPlan, IndexReport,
     IndexRequest, IvfParameters, Kept, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
     Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement, NeighborsRequest, OutputArray, OutputLayout,
@@ -37,6 +37,7 @@ fn rendered() -> String {
     [
         declaration::<MapRequest>(),
         declaration::<NeighborsRequest>(),
+        declaration::<DiffuseRequest>(),
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
         declaration::<DiffusionParameters>(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gigamapper_core::error::Error;
 use gigamapper_core::kernel::KernelMethod;
-use gigamapper_core::pipeline::{LayoutRequest, MapRequest, Seams, plan, run_with};
+use gigamapper_core::pipeline::{LayoutRequest, MapRequest, Seams, VerifyRequest, plan, run_with, verify};
 use gigamapper_core::progress::{Cancel, Progress};
 use gigamapper_core::source::{AnnDataStore, RowSource};
 use gigamapper_core::types::{RowRange, Tile};
@@ -21,17 +21,17 @@ fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures").join(path)
 }
 
-fn to(place: &Place, request: &MapRequest, name: &str) -> MapRequest {
+pub(super) fn to(place: &Place, request: &MapRequest, name: &str) -> MapRequest {
     MapRequest { output: Some(place.outputs().join(name).to_str().unwrap().into()), ..request.clone() }
 }
 
-fn remove(place: &Place, name: &str) {
+pub(super) fn remove(place: &Place, name: &str) {
     std::fs::remove_dir_all(place.outputs().join(name)).unwrap();
     std::fs::remove_dir_all(place.outputs().join(format!("{name}.journal"))).unwrap();
 }
 
-fn keys(keys: &[&str]) -> Option<Vec<String>> {
-    Some(keys.iter().map(|&key| key.to_owned()).collect())
+pub(super) fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 /// A golden case of self-mapping: its name, its store, its representation and a column of numbers.
@@ -47,7 +47,7 @@ fn golden(place: &Place, (_, store, use_rep, numbers): Case, kernel: &str, t: i6
         output: place.output().to_str().map(str::to_owned),
         use_rep: Some(use_rep.into()),
         n_neighbors: Some(15),
-        obs_keys: keys(&[numbers]),
+        obs_keys: Some(keys(&[numbers])),
         kernel_method: Some(kernel.into()),
         probabilities: Some("all".into()),
         t: Some(t),
@@ -119,7 +119,7 @@ fn diffused_expression_is_cellmappers() {
 }
 
 /// Some of everything, three units in two parts.
-fn all(place: &Place, cells: &Cells, kernel: KernelMethod) -> MapRequest {
+pub(super) fn all(place: &Place, cells: &Cells, kernel: KernelMethod) -> MapRequest {
     MapRequest {
         kernel_method: Some(kernel.name().into()),
         t: Some(3),
@@ -194,7 +194,7 @@ fn is_resumed(place: &Place, request: &MapRequest, expected: &BTreeMap<String, V
 }
 
 /// Cells without gaps but for one that cannot be mapped, with a column of one value.
-fn plain(place: &Place, n: usize) -> Cells {
+pub(super) fn plain(place: &Place, n: usize) -> Cells {
     let mut representation = noise(7, n * DIM);
     representation[9 * DIM] = f32::NAN;
     let codes: Vec<i8> = (0..n).map(|cell| [0, 2, 1, 2, -1, 0, 3][cell % 7]).collect();
@@ -214,8 +214,8 @@ fn steps_are_what_repeated_transfer_gives() {
     let place = Place::new();
     let cells = plain(&place, 80);
     let request = MapRequest {
-        obs_keys: keys(&["type", "one", "score"]),
-        obsm_keys: keys(&["X_one", "X_umap"]),
+        obs_keys: Some(keys(&["type", "one", "score"])),
+        obsm_keys: Some(keys(&["X_one", "X_umap"])),
         probabilities: Some("all".into()),
         label_details: Some(true),
         kernel_method: Some("gauss".into()),
@@ -239,7 +239,7 @@ fn steps_are_what_repeated_transfer_gives() {
             representation
         })
         .embedding("X_umap", 2, &finite);
-    let step = MapRequest { obs_keys: None, obsm_keys: keys(&["X_umap"]), query: next.path(), ..request.clone() };
+    let step = MapRequest { obs_keys: None, obsm_keys: Some(keys(&["X_umap"])), query: next.path(), ..request.clone() };
     map(&step).unwrap();
     let expected = Mapped::open(output(&step)).matrix("X_umap_pred");
     let twice = MapRequest { t: Some(2), ..request.clone() };
@@ -298,8 +298,8 @@ fn eigenvectors_give_what_steps_give() {
     let place = Place::new();
     let cells = plain(&place, 80);
     let request = MapRequest {
-        obs_keys: keys(&["type", "score"]),
-        obsm_keys: keys(&["X_umap"]),
+        obs_keys: Some(keys(&["type", "score"])),
+        obsm_keys: Some(keys(&["X_umap"])),
         overwrite: Some(true),
         t: Some(20),
         ..place.request(&cells, None)
@@ -337,7 +337,7 @@ fn what_cannot_be_diffused_is_refused_before_anything_is_written() {
         ("GM_PARAM", "t", MapRequest { t: Some(0), ..own() }),
         ("GM_PARAM", "t", MapRequest { t: Some(-1), ..own() }),
         ("GM_PARAM", "square", MapRequest { reference: Some(reference.path()), ..own() }),
-        ("GM_NOT_FOUND", "nope", MapRequest { obs_keys: keys(&["nope"]), ..own() }),
+        ("GM_NOT_FOUND", "nope", MapRequest { obs_keys: Some(keys(&["nope"])), ..own() }),
         ("GM_PARAM", "diffusionMethod", MapRequest { diffusion_method: Some("both".into()), ..own() }),
         ("GM_PARAM", "both ways", MapRequest { kernel_method: Some("hnoca_knn".into()), ..spectral() }),
         ("GM_UNSUPPORTED", "2049 cells", MapRequest { query: many.path(), obs_keys: None, ..spectral() }),
@@ -347,11 +347,30 @@ fn what_cannot_be_diffused_is_refused_before_anything_is_written() {
         assert!(error.code() == code && error.to_string().contains(told), "{told}: {error}");
         assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0, "{told}");
     }
-    let error = map(&MapRequest { obsm_keys: keys(&["X_pca"]), ..spectral() }).unwrap_err();
+    let error = map(&MapRequest { obsm_keys: Some(keys(&["X_pca"])), ..spectral() }).unwrap_err();
     assert!(error.code() == "GM_PARAM" && error.to_string().contains("NaN"), "{error}");
     std::fs::create_dir(place.outputs().join("other.zarr.steps")).unwrap();
     std::fs::write(place.outputs().join("other.zarr.steps/notes"), "").unwrap();
     assert_eq!(map(&to(&place, &own(), "other.zarr")).unwrap_err().code(), "GM_EXISTS");
+}
+
+#[test]
+fn a_damaged_unit_is_diffused_again() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 90);
+    let request = all(&place, &cells, KernelMethod::Umap);
+    let expected = bytes(&request, quick());
+    let store = output(&request);
+    let file = store.join("dataset_0/obs/score_pred/c/1");
+    let mut damaged = std::fs::read(&file).unwrap();
+    damaged[9] ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    let path = store.to_str().unwrap().to_owned();
+    verify(&VerifyRequest { path, repair: Some(true) }, &Progress::silent()).unwrap();
+    let report = map(&MapRequest { resume: Some(true), ..request.clone() }).unwrap();
+    // Of three units, joined and transferred, one is made again.
+    assert_eq!(report.resumed_units, 5);
+    assert_same(&files(store), &expected, "repaired");
 }
 
 #[test]

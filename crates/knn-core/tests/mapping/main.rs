@@ -14,6 +14,7 @@ mod disk;
 mod edges;
 mod evaluate;
 mod evaluated_golden;
+mod given;
 mod gmx;
 mod expression;
 mod golden;

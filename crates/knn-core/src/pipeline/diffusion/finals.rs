@@ -1,6 +1,7 @@
 //! What the last step gave, read back beside the rows that are transferred.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use super::steps::Blocks;
 use crate::error::Result;
@@ -33,9 +34,19 @@ impl Key {
     }
 }
 
+/// Files that stay open: there may be more blocks than a process may have files.
+const MOST_OPEN: usize = 256;
+
+/// The file of a block.
+struct Final {
+    path: PathBuf,
+    file: Option<PositionedFile>,
+    width: usize,
+}
+
 /// Blocks of lanes of one width.
 struct Finals<T> {
-    files: Vec<(PositionedFile, usize)>,
+    files: Vec<Final>,
     /// Lanes of every block but the last.
     width: usize,
     /// The rows at hand, block by block.
@@ -43,11 +54,26 @@ struct Finals<T> {
 }
 
 impl<T: StateNumber> Finals<T> {
+    /// The blocks of a ledger; `GM_CORRUPT` if one is not what was written.
+    fn open(ledger: &RunLedger, blocks: impl Iterator<Item = ([u64; 2], Range<u64>)>, width: u64) -> Result<Self> {
+        let mut files = Vec::new();
+        for (range, lanes) in blocks {
+            let file = ledger.read(Stage::Diffused, range)?;
+            let (path, width) = (file.path().to_path_buf(), (lanes.end - lanes.start) as usize);
+            files.push(Final { path, file: Some(file).filter(|_| files.len() < MOST_OPEN), width });
+        }
+        let held = files.iter().map(|_| Vec::new()).collect();
+        Ok(Self { files, width: width as usize, held })
+    }
+
     fn read(&mut self, rows: RowRange) -> Result<()> {
-        for ((file, width), held) in self.files.iter().zip(&mut self.held) {
+        for (Final { path, file, width }, held) in self.files.iter().zip(&mut self.held) {
             held.resize(rows.len() * width, T::NOTHING);
-            let row_bytes = (width * size_of::<T>()) as u64;
-            file.read_exact_at(bytemuck::cast_slice_mut(held), rows.start * row_bytes)?;
+            let (bytes, offset) = (bytemuck::cast_slice_mut(held), rows.start * (width * size_of::<T>()) as u64);
+            match file {
+                Some(file) => file.read_exact_at(bytes, offset)?,
+                None => PositionedFile::open(path)?.read_exact_at(bytes, offset)?,
+            }
         }
         Ok(())
     }
@@ -55,7 +81,7 @@ impl<T: StateNumber> Finals<T> {
     /// The value of one lane of a row, counted within those at hand.
     fn value(&self, row: usize, lane: usize) -> T {
         let block = lane / self.width;
-        self.held[block][row * self.files[block].1 + lane % self.width]
+        self.held[block][row * self.files[block].width + lane % self.width]
     }
 }
 
@@ -72,16 +98,11 @@ pub(in crate::pipeline) struct Diffused {
 
 impl Diffused {
     pub(super) fn open(ledger: RunLedger, keys: Vec<Key>, blocks: &Blocks) -> Result<Self> {
-        let file = |number: u64, lanes: Range<u64>| {
-            Ok((ledger.read(Stage::Diffused, blocks.finished(number))?, (lanes.end - lanes.start) as usize))
-        };
-        let wide = blocks.wide().map(|(number, lanes)| file(number, lanes)).collect::<Result<Vec<_>>>()?;
-        let narrow = blocks.narrow().map(|(number, lanes)| file(number, lanes)).collect::<Result<Vec<_>>>()?;
-        let (held_wide, held_narrow) = (wide.iter().map(|_| Vec::new()), narrow.iter().map(|_| Vec::new()));
-        let [width, narrow_width] = blocks.widths();
+        let [wide, narrow] = blocks.widths();
+        let ranged = |(number, lanes)| (blocks.finished(number), lanes);
+        let wide = Finals::open(&ledger, blocks.wide().map(ranged), wide)?;
+        let narrow = Finals::open(&ledger, blocks.narrow().map(ranged), narrow)?;
         let row_bytes = blocks.row_bytes();
-        let wide = Finals { held: held_wide.collect(), files: wide, width: width as usize };
-        let narrow = Finals { held: held_narrow.collect(), files: narrow, width: narrow_width as usize };
         Ok(Self { ledger, keys, wide, narrow, rows: RowRange::new(0, 0), row_bytes })
     }
 
@@ -144,7 +165,7 @@ impl Diffused {
             let mut lane = lanes.start;
             while lane < lanes.end {
                 let (block, within) = (lane / self.narrow.width, lane % self.narrow.width);
-                let width = self.narrow.files[block].1;
+                let width = self.narrow.files[block].width;
                 let some = (width - within).min(lanes.end - lane);
                 results.extend_from_slice(&self.narrow.held[block][row * width + within..][..some]);
                 lane += some;

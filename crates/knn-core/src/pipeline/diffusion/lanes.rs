@@ -118,7 +118,9 @@ impl<T: StateNumber> Places<'_, T> {
                     read_codes(input, piece, &mut codes)?;
                     for (row, code) in codes.iter().enumerate() {
                         let lane = lanes.binary_search(code).ok().filter(|lane| own.contains(lane));
-                        lane.into_iter().for_each(|lane| self.set(before + row, at + lane - own.start, 1.0));
+                        if let Some(lane) = lane {
+                            self.set(before + row, at + lane - own.start, 1.0);
+                        }
                     }
                     piece
                 }

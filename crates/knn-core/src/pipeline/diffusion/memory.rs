@@ -5,6 +5,7 @@ use super::lanes::{most_lanes, reading_bytes};
 use super::matrix::PIECE_BYTES;
 use super::steps::SUMS_BYTES;
 use crate::operator::Spectrum;
+use crate::pipeline::graphs_stage;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::memory::{PROCESS, Sizes};
 use crate::pipeline::request::Resolved;
@@ -54,7 +55,10 @@ pub(in crate::pipeline) fn enter(resolved: &Resolved, inputs: &Inputs, spec: &St
     sizes.after.state_lease = state - least;
     let taken = sizes.after.transfer + (state - least);
     let [wide, narrow] = most_lanes(inputs);
-    let weights = spec.n_ref.saturating_mul(2 * spec.k + 1).saturating_mul(12);
+    // A symmetrised row has about twice as many weights as neighbours; of shared neighbours about half the square.
+    let is_shared = graphs_stage::is_used(resolved);
+    let of_row = if is_shared { ((spec.k + 1) * (spec.k + 1)).min(spec.n_ref) } else { 2 * spec.k + 1 };
+    let weights = spec.n_ref.saturating_mul(of_row).saturating_mul(12);
     let states = n.saturating_mul(wide * 8 + narrow * 4).saturating_add(state);
     sizes.after.edge_bytes = sizes.after.edge_bytes.saturating_add(weights).saturating_add(states);
     if taken > sizes.memory.planned {

@@ -297,7 +297,9 @@ impl Pass<'_> {
                     for (row, sums) in self.sums.chunks_exact(width.max(1)).enumerate() {
                         let is_alone = part.starts[row] == part.starts[row + 1];
                         let of = |&sum: &f64| if is_alone { T::NOTHING } else { T::of(sum) };
-                        sums.iter().for_each(|sum| self.bytes.extend_from_slice(bytemuck::bytes_of(&of(sum))));
+                        for sum in sums {
+                            self.bytes.extend_from_slice(bytemuck::bytes_of(&of(sum)));
+                        }
                     }
                 } else {
                     self.bytes.extend_from_slice(bytemuck::cast_slice(self.sums));

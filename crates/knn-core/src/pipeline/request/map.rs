@@ -204,16 +204,7 @@ impl MapRequest {
         let query = PathBuf::from(&self.query);
         let reference = self.reference.as_ref().map_or_else(|| query.clone(), PathBuf::from);
         let self_mapping = same_store(&query, &reference);
-        let n_neighbors = self.n_neighbors.unwrap_or(30);
-        let least = if self_mapping { 2 } else { 1 };
-        if n_neighbors < least {
-            let why =
-                if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
-            return Err(Error::param("nNeighbors", n_neighbors, why));
-        }
-        if n_neighbors > MOST_NEIGHBORS {
-            return Err(Error::param("nNeighbors", n_neighbors, format!("at most {MOST_NEIGHBORS}")));
-        }
+        let n_neighbors = checked_neighbors(self.n_neighbors, self_mapping)?;
         let names = KernelMethod::ALL.map(KernelMethod::name);
         let default = if self_mapping { KernelMethod::Umap } else { KernelMethod::Gauss };
         let given = self.kernel_method.as_deref().unwrap_or(default.name());
@@ -282,12 +273,13 @@ impl MapRequest {
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+                graph: None,
                 obs_keys,
                 obsm_keys,
                 layer_key,
                 genes,
                 target_libsize,
-                n_neighbors: n_neighbors as u64,
+                n_neighbors,
                 kernel_method,
                 bandwidth: self.bandwidth,
                 kernel_seed: (kernel == KernelMethod::Random).then_some(seed),
@@ -303,6 +295,7 @@ impl MapRequest {
             },
             search,
             learnt_distance,
+            graph: None,
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
@@ -311,6 +304,20 @@ impl MapRequest {
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
+}
+
+/// The number of neighbours, 30 unless given; in self-mapping with the cell itself.
+fn checked_neighbors(given: Option<i64>, self_mapping: bool) -> Result<u64> {
+    let given = given.unwrap_or(30);
+    if given < if self_mapping { 2 } else { 1 } {
+        let why =
+            if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
+        return Err(Error::param("nNeighbors", given, why));
+    }
+    if given > MOST_NEIGHBORS {
+        return Err(Error::param("nNeighbors", given, format!("at most {MOST_NEIGHBORS}")));
+    }
+    Ok(given as u64)
 }
 
 /// A pinned bandwidth must be one, of a kernel that has one.
@@ -432,7 +439,7 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
-        let wrong = [
+        let wrong = vec![
             MapRequest { n_neighbors: Some(0), ..request() },
             MapRequest { n_neighbors: Some(1), reference: None, ..request() },
             MapRequest { bandwidth: Some(0.0), ..request() },

@@ -3,6 +3,7 @@
 //! A request is data: it touches no array. What only the size of the reference decides (the method that `auto` takes, the number
 //! of lists) stays open in [`Resolved`] until a plan knows it.
 
+mod diffuse;
 mod evaluate;
 mod index;
 mod labels;
@@ -14,6 +15,7 @@ mod resolved;
 mod search;
 mod values;
 
+pub use diffuse::DiffuseRequest;
 pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluation};
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
 pub use labels::{LabelParameters, LearntDistance};

@@ -14,8 +14,12 @@ use crate::distance::Metric;
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
-    /// Key in `obsm` of both stores.
+    /// Key in `obsm` of both stores; `knn_distances` where neighbours are given.
     pub use_rep: String,
+    /// Hash of the run that found the neighbours, where they are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub graph: Option<String>,
     /// Columns of `obs` to transfer.
     pub obs_keys: Vec<String>,
     /// Keys of `obsm` to transfer.
@@ -52,7 +56,7 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
-    /// The search method taken: `exact`, `ivf` or `ivfpq`.
+    /// The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
     pub method: String,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
@@ -128,6 +132,8 @@ pub struct Resolved {
     pub search: Search,
     /// Where the largest distance of a label is learnt, where that was asked for.
     pub learnt_distance: Option<LearntDistance>,
+    /// The stored neighbours, where they are given.
+    pub graph: Option<PathBuf>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.

@@ -1,0 +1,164 @@
+//! Diffusion along stored neighbours as it is asked for.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::map::{LayoutRequest, MapRequest};
+use super::resolved::Resolved;
+use crate::error::{Error, Result};
+
+/// A request to diffuse columns of cells along the neighbours of a finished self-mapping. Unknown fields are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DiffuseRequest {
+    /// A finished store of `map` or `neighbors` of one store onto itself, with the neighbours of every cell. It is never written to.
+    pub neighbors: String,
+    /// The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
+    pub query: String,
+    /// Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
+    pub output: Option<String>,
+    /// Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
+    #[serde(alias = "obs_keys")]
+    pub obs_keys: Option<Vec<String>>,
+    /// Keys of `obsm` to diffuse, as weighted means. Default none.
+    #[serde(alias = "obsm_keys")]
+    pub obsm_keys: Option<Vec<String>>,
+    /// Expression to diffuse: `X`, or the name of a layer. Default none.
+    #[serde(alias = "layer_key")]
+    pub layer_key: Option<String>,
+    /// Names of the genes whose expression is diffused, in the order of the result. Default all.
+    pub genes: Option<Vec<String>>,
+    /// Steps: the mapping matrix M is applied t times. At least 1, which is an ordinary transfer along these neighbours; default 3.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub t: Option<i64>,
+    /// How they are made: `iterative` (default) or `spectral`, as in `map`.
+    #[serde(alias = "diffusion_method")]
+    pub diffusion_method: Option<String>,
+    /// How distances become weights, as in `map`; default `umap`.
+    #[serde(alias = "kernel_method")]
+    pub kernel_method: Option<String>,
+    /// σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all stored distances.
+    pub bandwidth: Option<f64>,
+    /// How both directions of an edge become one weight: `max` (default), `mean` or `none`.
+    pub symmetrize: Option<String>,
+    /// Whether a cell keeps a share of its own value; default true.
+    #[serde(alias = "self_edges")]
+    pub self_edges: Option<bool>,
+    /// Seed of the weights of kernel `random`, 0 to 2^53 − 1; default 0.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub seed: Option<i64>,
+    /// The metric of the stored distances, for those who read the result; default `euclidean`.
+    pub metric: Option<String>,
+    /// `none` (default), `all` or `top-<m>`: the shares of categories that are stored, as in `map`.
+    pub probabilities: Option<String>,
+    /// Categories that may be predicted, of every label column. Default all.
+    #[serde(alias = "subset_categories")]
+    pub subset_categories: Option<Vec<String>>,
+    /// Cells without a label: `drop` (default), `category` or `error`, as in `map`.
+    pub missing: Option<String>,
+    /// Whether second label, margin and entropy are stored; default false.
+    #[serde(alias = "label_details")]
+    pub label_details: Option<bool>,
+    /// Suffix of predicted columns, default `pred`.
+    #[serde(alias = "prediction_postfix")]
+    pub prediction_postfix: Option<String>,
+    /// Suffix of confidence columns, default `conf`.
+    #[serde(alias = "confidence_postfix")]
+    pub confidence_postfix: Option<String>,
+    /// Existing folder for intermediate files. Default: beside the output. Changes no result.
+    #[serde(alias = "work_dir")]
+    pub work_dir: Option<String>,
+    /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+    /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+    pub memory: Option<String>,
+    /// Worker threads; default all cores.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub threads: Option<i64>,
+    /// Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+    pub resume: Option<bool>,
+    /// Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
+    pub overwrite: Option<bool>,
+    /// Rows per inner chunk, shard and part; for tests of the layout.
+    pub layout: Option<LayoutRequest>,
+}
+
+impl DiffuseRequest {
+    /// The self-mapping that finds these neighbours given. How many there are of each cell is known once the graph is opened.
+    pub fn resolve(&self) -> Result<Resolved> {
+        let request = self.clone();
+        if request.neighbors.is_empty() {
+            return Err(Error::param("neighbors", "", "name the store of the neighbors"));
+        }
+        let mapping = MapRequest {
+            query: request.query,
+            output: request.output,
+            use_rep: Some("knn_distances".into()),
+            obs_keys: request.obs_keys,
+            obsm_keys: request.obsm_keys,
+            layer_key: request.layer_key,
+            genes: request.genes,
+            t: Some(request.t.unwrap_or(3)),
+            diffusion_method: request.diffusion_method,
+            kernel_method: request.kernel_method,
+            bandwidth: request.bandwidth,
+            symmetrize: request.symmetrize,
+            self_edges: request.self_edges,
+            seed: request.seed,
+            metric: request.metric,
+            probabilities: request.probabilities,
+            subset_categories: request.subset_categories,
+            missing: request.missing,
+            label_details: request.label_details,
+            prediction_postfix: request.prediction_postfix,
+            confidence_postfix: request.confidence_postfix,
+            method: Some("exact".into()),
+            work_dir: request.work_dir,
+            memory: request.memory,
+            threads: request.threads,
+            resume: request.resume,
+            overwrite: request.overwrite,
+            layout: request.layout,
+            ..MapRequest::default()
+        };
+        let resolved = mapping.resolve()?;
+        if !resolved.parameters.transfers() {
+            return Err(Error::param("obsKeys", "", "name what is diffused: obsKeys, obsmKeys or layerKey"));
+        }
+        Ok(Resolved { graph: Some(PathBuf::from(request.neighbors)), ..resolved })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> DiffuseRequest {
+        let (neighbors, query, obs_keys) = ("n".into(), "q".into(), Some(vec!["a".into()]));
+        DiffuseRequest { neighbors, query, obs_keys, ..DiffuseRequest::default() }
+    }
+
+    #[test]
+    fn it_is_a_self_mapping_of_three_steps_along_a_graph() {
+        let resolved = request().resolve().unwrap();
+        assert!(resolved.self_mapping && resolved.graph == Some("n".into()));
+        assert_eq!(resolved.parameters.diffusion.unwrap().t, 3);
+        assert_eq!(resolved.parameters.kernel_method, "umap");
+        assert_eq!(DiffuseRequest { t: Some(1), ..request() }.resolve().unwrap().parameters.diffusion, None);
+    }
+
+    #[test]
+    fn values_are_checked_by_name() {
+        for (name, request) in [
+            ("neighbors", DiffuseRequest { neighbors: String::new(), ..request() }),
+            ("query", DiffuseRequest { query: String::new(), ..request() }),
+            ("obsKeys", DiffuseRequest { obs_keys: None, ..request() }),
+            ("t", DiffuseRequest { t: Some(0), ..request() }),
+            ("kernelMethod", DiffuseRequest { kernel_method: Some("gaus".into()), ..request() }),
+        ] {
+            let error = request.resolve().unwrap_err();
+            assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
+        }
+    }
+}
