@@ -26,6 +26,7 @@ describe("what is public", () => {
       "presence",
       "rechunk",
       "sentences",
+      "transfer",
       "verify",
     ]);
   });
@@ -41,6 +42,7 @@ describe("what is public", () => {
       "neighbors",
       "plan",
       "registerExternalPredictions",
+      "transfer",
     ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
@@ -122,6 +124,7 @@ describe("what is public", () => {
       "SkippedNode",
       "StageReport",
       "StoreReport",
+      "TransferRequest",
       "UnitRows",
       "VerifyReport",
       "VerifyRequest",
@@ -131,6 +134,7 @@ describe("what is public", () => {
   it.each([
     ["map", "MapRequest", "nNeighbors"],
     ["neighbors", "NeighborsRequest", "recall"],
+    ["transfer", "TransferRequest", "neighbors"],
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],

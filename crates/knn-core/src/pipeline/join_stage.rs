@@ -6,6 +6,7 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::gather::Gather;
+use super::import_stage::Import;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
@@ -78,6 +79,8 @@ pub(super) enum Way<'a> {
     Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
     /// They are found already, in another order.
     Gathered(Box<Gather<'a>>),
+    /// They were found before.
+    Imported(Box<Import<'a>>),
     /// They are found, and repaired before they are stored.
     Repaired(Box<RepairStage<'a>>),
 }
@@ -104,6 +107,7 @@ pub(super) fn run(
         let mut writer = store.begin(Stage::Joined, unit)?;
         match &mut way {
             Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
+            Way::Imported(import) => import.unit(&mut writer, &mut joined)?,
             Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
             Way::Joined(tile, lists) => {
                 let pass = match &mut pass {

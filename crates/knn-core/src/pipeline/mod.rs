@@ -16,6 +16,7 @@ mod finished;
 mod found;
 mod gather;
 mod graphs_stage;
+mod import_stage;
 mod index;
 mod index_report;
 mod inputs;
@@ -45,6 +46,7 @@ mod runs_memory;
 mod search_stage;
 mod square;
 mod stored_rows;
+mod transfer;
 mod transfer_memory;
 mod transfer_stage;
 mod verify;
@@ -72,6 +74,8 @@ pub use request::{
     DEFAULT_LAYOUT, EvaluateRequest, ExpressionKeys, IndexParameters, IndexRequest, IvfParameters, LabelKeys,
     LabelParameters, LayoutRequest, LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest,
     RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedPresence, ResolvedRechunk, Search,
+    TransferRequest,
 };
 pub use run::{Seams, run, run_with};
+pub use transfer::{transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

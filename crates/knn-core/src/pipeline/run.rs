@@ -10,6 +10,7 @@ use serde_json::json;
 use super::agreement::LabelAgreement;
 use super::bandwidth;
 use super::gather;
+use super::import_stage::Import;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
@@ -82,7 +83,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (mut prepared, pool) = prepare(resolved)?;
+    let (mut prepared, pool) = prepare(resolved, progress)?;
     seams.replace(&mut prepared.sizes);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
@@ -120,7 +121,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => search_stage::exact(),
+        (None, ..) => search_stage::unsearched(&prepared.resolved.parameters.method),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -139,8 +140,13 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = Way::Joined(&seams.lane, lists);
-            Some(pool.install(|| join_stage::run(&prepared, &store, way, &measured, progress))?)
+            Some(pool.install(|| {
+                let way = match prepared.resolved.imported {
+                    Some(_) => Way::Imported(Box::new(Import::open(&prepared, progress)?)),
+                    None => Way::Joined(&seams.lane, lists),
+                };
+                join_stage::run(&prepared, &store, way, &measured, progress)
+            })?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -326,6 +332,10 @@ fn uns(
         "recall": recall.measured,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    if prepared.resolved.imported.is_some() {
+        // Nothing is known of it.
+        done.as_object_mut().map(|done| done.remove("recall"));
+    }
     if let Some(repair) = recall.repair {
         done["repair"] = json!(repair);
     }

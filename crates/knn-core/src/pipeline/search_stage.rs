@@ -220,9 +220,9 @@ pub(super) fn unmeasured(ivf: &IvfParameters) -> Measured {
     Measured { recall, held_out: None }
 }
 
-/// Nothing is missed by an exact search.
-pub(super) fn exact() -> Measured {
-    Measured { recall: RecallReport::exact(), held_out: None }
+/// Nothing is missed by an exact search, and nothing is sought where neighbours are imported.
+pub(super) fn unsearched(method: &str) -> Measured {
+    Measured { recall: RecallReport { method: method.into(), ..RecallReport::exact() }, held_out: None }
 }
 
 fn method(ivf: &IvfParameters) -> &'static str {
@@ -236,7 +236,9 @@ pub(super) fn calibrate(
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<Measured> {
-    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(exact()) };
+    let Some(ivf) = &prepared.resolved.parameters.ivf else {
+        return Ok(unsearched(&prepared.resolved.parameters.method));
+    };
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
     let (mut sample, mut numbers) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());

@@ -37,5 +37,6 @@ mod refusals;
 mod repair;
 mod sample;
 mod search;
+mod transfer;
 mod verify;
 mod zarr;

@@ -260,6 +260,7 @@ impl MapRequest {
             },
             search,
             learnt_distance,
+            imported: None,
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,

@@ -12,6 +12,7 @@ mod presence;
 mod rechunk;
 mod resolved;
 mod search;
+mod transfer;
 mod values;
 
 pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluation};
@@ -23,3 +24,4 @@ pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
 pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
 pub use search::Search;
+pub use transfer::TransferRequest;

@@ -14,7 +14,7 @@ use crate::distance::Metric;
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
-    /// Key in `obsm` of both stores.
+    /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
     /// Columns of `obs` to transfer.
     pub obs_keys: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
-    /// The search method taken: `exact`, `ivf` or `ivfpq`.
+    /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
@@ -86,6 +86,19 @@ pub struct IvfParameters {
     pub index: Option<String>,
 }
 
+/// Neighbours that were found before, in the place of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedNeighbors {
+    /// The store, or ids and distances with a comma between.
+    pub path: PathBuf,
+    /// Key in `obsp`, where one was named.
+    pub key: Option<String>,
+    /// Neighbours that are kept of each cell at most.
+    pub most: Option<u64>,
+    /// Whether distances of a store of ours may be negative: where weights do not depend on them.
+    pub signed: bool,
+}
+
 /// A request with paths and limits resolved: what `plan` works on.
 #[derive(Debug, Clone)]
 #[expect(
@@ -107,6 +120,8 @@ pub struct Resolved {
     pub search: Search,
     /// Where the largest distance of a label is learnt, where that was asked for.
     pub learnt_distance: Option<LearntDistance>,
+    /// Where the neighbours come from, where none are sought.
+    pub imported: Option<ImportedNeighbors>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.
