@@ -29,6 +29,7 @@ describe("what is public", () => {
       "presence",
       "rechunk",
       "sentences",
+      "transfer",
       "verify",
     ]);
   });
@@ -45,6 +46,7 @@ describe("what is public", () => {
       "neighbors",
       "plan",
       "registerExternalPredictions",
+      "transfer",
     ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
@@ -130,6 +132,7 @@ describe("what is public", () => {
       "SkippedNode",
       "StageReport",
       "StoreReport",
+      "TransferRequest",
       "UnitRows",
       "VerifyReport",
       "VerifyRequest",
@@ -139,6 +142,7 @@ describe("what is public", () => {
   it.each([
     ["map", "MapRequest", "nNeighbors"],
     ["neighbors", "NeighborsRequest", "recall"],
+    ["transfer", "TransferRequest", "neighbors"],
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
     ["presence", "PresenceRequest", "groupby"],

@@ -462,6 +462,163 @@ overwrite?: boolean,
 layout?: LayoutRequest, };
 
 /**
+ * A request to transfer along stored neighbours, under the names of a mapping. Unknown fields are refused.
+ */
+export type TransferRequest = { 
+/**
+ * The query store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
+ */
+query: string, 
+/**
+ * The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
+ */
+reference?: string, 
+/**
+ * The neighbours: a finished store of `map` or `neighbors`; an AnnData with distances in `obsp`, such as scanpy's, in self-mapping; or
+ * `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
+ * itself is dropped.
+ */
+neighbors: string, 
+/**
+ * Key in `obsp` of the distances, a CSR matrix. Default `distances`, if the store is not one of ours.
+ */
+neighborsKey?: string, 
+/**
+ * Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
+ */
+nNeighbors?: number, 
+/**
+ * Where the mapped store goes; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+ */
+obsKeys?: Array<string>, 
+/**
+ * Keys of the reference's `obsm` to transfer, as weighted means. Default none.
+ */
+obsmKeys?: Array<string>, 
+/**
+ * Expression of the reference to transfer, as weighted means: `X`, or the name of a layer. Default none.
+ */
+layerKey?: string, 
+/**
+ * Names of the genes whose expression is transferred, in the order of the result. Default all.
+ */
+genes?: Array<string>, 
+/**
+ * What the query has as library sizes, to which rows of expression are scaled, as in `map`. Default none.
+ */
+targetLibsize?: string, 
+/**
+ * How distances become weights, as in `map`, but between two stores for `jaccard`, `hnoca` and `hnoca_knn`, which need graphs within both stores. Default `gauss`,
+ * in self-mapping `umap`.
+ */
+kernelMethod?: string, 
+/**
+ * σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all distances.
+ */
+bandwidth?: number, 
+/**
+ * How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean` or `none`.
+ */
+symmetrize?: string, 
+/**
+ * Whether a cell votes for itself in self-mapping; default true there.
+ */
+selfEdges?: boolean, 
+/**
+ * Steps of diffusion, in self-mapping, as in `map`. At least 1, the default.
+ */
+t?: number, 
+/**
+ * How they are made: `iterative` (default) or `spectral`.
+ */
+diffusionMethod?: string, 
+/**
+ * `none` (default), `all` or `top-<m>`: which weights of categories are stored.
+ */
+probabilities?: string, 
+/**
+ * Categories that may be predicted, of every label column. Default all.
+ */
+subsetCategories?: Array<string>, 
+/**
+ * Reference cells without a label: `drop` (default), `category` or `error`.
+ */
+missing?: string, 
+/**
+ * Whether second label, margin and entropy are stored; default false.
+ */
+labelDetails?: boolean, 
+/**
+ * Least confidence of a label that is not rejected, above 0 and at most 1.
+ */
+minConfidence?: number, 
+/**
+ * Largest distance to the last neighbour of a cell whose labels are not rejected.
+ */
+maxDistance?: number, 
+/**
+ * A store of the neighbours within the reference, from which the largest distance is learnt.
+ */
+rejectGraph?: string, 
+/**
+ * The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
+ */
+rejectQuantile?: number, 
+/**
+ * Label columns from coarse to fine, of which the deepest sure label is told, as in `map`. Default none.
+ */
+labelLevels?: Array<string>, 
+/**
+ * The label above each label of the one column of `label_levels`.
+ */
+labelParents?: { [key in string]: string }, 
+/**
+ * Least weight of such a label, above 0 and at most 1; default 0.5.
+ */
+levelThreshold?: number, 
+/**
+ * Suffix of predicted columns, default `pred`.
+ */
+predictionPostfix?: string, 
+/**
+ * Suffix of confidence columns, default `conf`.
+ */
+confidencePostfix?: string, 
+/**
+ * Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
  * Sizes of the output store's grid. They are recorded in the store.
  */
 export type LayoutRequest = { 
@@ -483,13 +640,9 @@ partRows: number, };
  */
 export type Parameters = { 
 /**
- * Key in `obsm` of both stores; `knn_distances` where neighbours are given.
+ * Key in `obsm` of both stores; empty where neighbours are imported.
  */
 useRep: string, 
-/**
- * Hash of the run that found the neighbours, where they are given.
- */
-graph?: string, 
 /**
  * Columns of `obs` to transfer.
  */
@@ -551,7 +704,7 @@ predictionPostfix: string,
  */
 confidencePostfix: string, 
 /**
- * The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+ * The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
  */
 method: string, 
 /**
@@ -924,7 +1077,7 @@ warnings: Array<string>, };
  */
 export type RecallReport = { 
 /**
- * The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for neighbours that are given.
+ * The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for imported neighbours, of which nothing is known.
  */
 measured: number, 
 /**
@@ -954,7 +1107,7 @@ meanNprobe: number | null,
  */
 repair: Hop | null, 
 /**
- * The method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+ * The method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
  */
 method: string, 
 /**

@@ -40,7 +40,9 @@ export type {
   ProgressOptions,
   RechunkOptions,
   Stores,
+  TransferOptions,
   VerifyOptions,
 } from "./request.js";
 export { sentences } from "./sentence.js";
+export { transfer } from "./transfer.js";
 export { verify } from "./verify.js";

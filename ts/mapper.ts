@@ -28,7 +28,9 @@ import {
   type MapOptions,
   type PlanOptions,
   type Stores,
+  type TransferOptions,
 } from "./request.js";
+import { transfer } from "./transfer.js";
 
 /**
  * Maps labels, numbers and embeddings from reference cells to query cells by weighted k-nearest neighbours.
@@ -120,6 +122,18 @@ export class CellMapper {
       }),
     );
     return found(report) as T;
+  }
+
+  /**
+   * What `map` does behind its search, along `neighbors` that were found before, by a mapping of ours or by another tool: see {@link transfer}.
+   * CellMapper's `load_precomputed_distances`, and `Kernel.from_distances`, between two stores, too.
+   */
+  async transfer(options: TransferOptions): Promise<RunReport> {
+    const signals = this.#life.signals(options.signal);
+    const report = await this.#life.during(transfer({ ...this.#limits, ...options, ...this.#stores }, signals));
+    this.#last.found(report.output);
+    this.#predictions.mapped(report.output);
+    return report;
   }
 
   /** What {@link CellMapper.map} would do and cost with these options: memory, disk, passes, what is stored where.

@@ -29,6 +29,7 @@ type Verb = (request: string, onProgress?: ((event: string) => void) | null) => 
 export interface NativeTask {
   map: Verb;
   neighbors: Verb;
+  transfer: Verb;
   buildIndex: Verb;
   rechunk: Verb;
   diffuse: Verb;

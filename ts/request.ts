@@ -16,6 +16,7 @@ import type {
   NeighborsRequest,
   PresenceRequest,
   RechunkRequest,
+  TransferRequest,
   VerifyRequest,
 } from "./generated.js";
 import type { ProgressListener } from "./progress.js";
@@ -48,6 +49,13 @@ export interface PlanOptions
 
 /** Options of {@link CellMapper.map}. `output` must be given. */
 export interface MapOptions extends PlanOptions, ProgressOptions {}
+
+/** Options of {@link transfer}: every field of the request but the stores. `output` must be given. */
+export interface TransferOptions
+  extends Omit<TransferRequest, "query" | "reference" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
 
 /** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
 export interface NeighborsPlanOptions

@@ -19,6 +19,7 @@ import { registerPlan } from "./plan.js";
 import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
 import { Terminal } from "./terminal.js";
+import { registerTransfer } from "./transfer.js";
 import { registerVerify } from "./verify.js";
 
 /** Runs the command line `args` (without node and script) and returns the exit code. */
@@ -66,6 +67,7 @@ function build(json: boolean): Command {
     );
   registerMap(program);
   registerNeighbors(program);
+  registerTransfer(program);
   registerIndex(program);
   registerPresence(program);
   registerEval(program);

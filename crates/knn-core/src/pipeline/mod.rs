@@ -17,8 +17,8 @@ mod expression;
 mod finished;
 mod found;
 mod gather;
-mod given;
 mod graphs_stage;
+mod import_stage;
 mod index;
 mod index_report;
 mod inputs;
@@ -51,6 +51,7 @@ mod runs_memory;
 mod search_stage;
 mod square;
 mod stored_rows;
+mod transfer;
 mod transfer_memory;
 mod transfer_stage;
 mod verify;
@@ -79,7 +80,8 @@ pub use request::{
     DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters,
     IndexRequest, IvfParameters, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
     NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex,
-    ResolvedPresence, ResolvedRechunk, Search,
+    ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
+pub use transfer::{transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -208,7 +208,7 @@ pub struct RunReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RecallReport {
-    /// The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for neighbours that are given.
+    /// The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for imported neighbours, of which nothing is known.
     pub measured: f64,
     /// Lower end of its 95 % interval.
     pub low: f64,
@@ -225,7 +225,7 @@ pub struct RecallReport {
     /// How far neighbours were repaired: each cell was compared with the first `r1` neighbours of its first `r2` neighbours too. Null where
     /// that was not done.
     pub repair: Option<Hop>,
-    /// The method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+    /// The method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
     pub approximate_distances: bool,

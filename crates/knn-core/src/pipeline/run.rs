@@ -11,7 +11,7 @@ use super::agreement::LabelAgreement;
 use super::bandwidth;
 use super::diffusion;
 use super::gather;
-use super::given::GivenGraph;
+use super::import_stage::Import;
 use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
 use super::list_order::{self, Searched};
@@ -105,7 +105,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (mut prepared, pool) = prepare(resolved)?;
+    let (mut prepared, pool) = prepare(resolved, progress)?;
     seams.replace(&mut prepared.sizes, &prepared.inputs);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
@@ -143,7 +143,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => search_stage::exact(&prepared.resolved),
+        (None, ..) => search_stage::unsearched(&prepared.resolved.parameters.method),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -162,8 +162,10 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = way(&prepared, &seams.lane, lists, progress)?;
-            Some(pool.install(|| join_stage::run(&prepared, &store, way, &measured, progress))?)
+            Some(pool.install(|| {
+                let way = way(&prepared, &seams.lane, lists, progress)?;
+                join_stage::run(&prepared, &store, way, &measured, progress)
+            })?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -218,8 +220,8 @@ fn way<'a>(
     lists: Option<Lists<'a>>,
     progress: &'a Progress,
 ) -> Result<Way<'a>> {
-    Ok(match &prepared.resolved.graph {
-        Some(graph) => Way::Given(Box::new(GivenGraph::open(prepared, graph, progress)?)),
+    Ok(match prepared.resolved.imported {
+        Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
         None => Way::Joined(lane, lists),
     })
 }
@@ -368,8 +370,8 @@ fn uns(
         "excluded_reference_rows": joined.excluded,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
-    // Of neighbours that are given the run that found them tells it.
-    if prepared.resolved.graph.is_none() {
+    // Nothing is known of it where neighbours are imported.
+    if prepared.resolved.imported.is_none() {
         done["recall"] = json!(recall.measured);
     }
     if let Some(repair) = recall.repair {

@@ -14,7 +14,7 @@ use super::{
     IndexRequest, IvfParameters, Kept, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
     Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement, NeighborsRequest, OutputArray, OutputLayout,
     Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RiskCoverageReport,
-    RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
+    RunReport, SearchPlan, Side, StageReport, TransferRequest, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -38,6 +38,7 @@ fn rendered() -> String {
         declaration::<MapRequest>(),
         declaration::<NeighborsRequest>(),
         declaration::<DiffuseRequest>(),
+        declaration::<TransferRequest>(),
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
         declaration::<DiffusionParameters>(),

@@ -9,6 +9,7 @@
 mod anndata;
 mod columnar;
 mod container;
+mod edges;
 mod flat;
 mod given;
 mod h5;
@@ -24,11 +25,13 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod unread;
 mod window;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
 pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
+pub use edges::{EdgeBlock, EdgeRows, paired};
 pub use given::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers, hold, release};
 pub use h5::H5File;
 pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect};
@@ -37,6 +40,7 @@ pub use memory::MemoryRows;
 pub use open::open;
 pub use rows::ArrayRows;
 pub use strings::StringBlock;
+pub use unread::UnreadRows;
 pub use zarr::{ZarrArray, ZarrStore};
 
 use std::sync::Arc;

@@ -273,7 +273,6 @@ impl MapRequest {
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
-                graph: None,
                 obs_keys,
                 obsm_keys,
                 layer_key,
@@ -295,7 +294,7 @@ impl MapRequest {
             },
             search,
             learnt_distance,
-            graph: None,
+            imported: None,
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,

@@ -13,6 +13,7 @@ mod presence;
 mod rechunk;
 mod resolved;
 mod search;
+mod transfer;
 mod values;
 
 pub use diffuse::DiffuseRequest;
@@ -25,3 +26,4 @@ pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
 pub use resolved::{DEFAULT_LAYOUT, DiffusionParameters, IvfParameters, Parameters, Resolved};
 pub use search::Search;
+pub use transfer::TransferRequest;

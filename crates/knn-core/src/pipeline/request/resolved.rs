@@ -8,18 +8,15 @@ use super::labels::{LabelParameters, LearntDistance};
 use super::map::LayoutRequest;
 use super::search::Search;
 use crate::distance::Metric;
+use crate::kernel::KernelMethod;
 
 /// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
-    /// Key in `obsm` of both stores; `knn_distances` where neighbours are given.
+    /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
-    /// Hash of the run that found the neighbours, where they are given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub graph: Option<String>,
     /// Columns of `obs` to transfer.
     pub obs_keys: Vec<String>,
     /// Keys of `obsm` to transfer.
@@ -56,7 +53,7 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
-    /// The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+    /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
@@ -111,6 +108,19 @@ pub struct IvfParameters {
     pub index: Option<String>,
 }
 
+/// Neighbours that were found before, in the place of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedNeighbors {
+    /// The store, or ids and distances with a comma between.
+    pub path: PathBuf,
+    /// Key in `obsp`, where one was named.
+    pub key: Option<String>,
+    /// Neighbours that are kept of each cell at most.
+    pub most: Option<u64>,
+    /// Whether distances of a store of ours may be negative: where weights do not depend on them.
+    pub signed: bool,
+}
+
 /// A request with paths and limits resolved: what `plan` works on.
 #[derive(Debug, Clone)]
 #[expect(
@@ -132,8 +142,8 @@ pub struct Resolved {
     pub search: Search,
     /// Where the largest distance of a label is learnt, where that was asked for.
     pub learnt_distance: Option<LearntDistance>,
-    /// The stored neighbours, where they are given.
-    pub graph: Option<PathBuf>,
+    /// Where the neighbours come from, where none are sought.
+    pub imported: Option<ImportedNeighbors>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.
@@ -149,6 +159,15 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Takes neighbours from a place instead of seeking them.
+    pub(super) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
+        let kernel = KernelMethod::from_name(&self.parameters.kernel_method);
+        "imported".clone_into(&mut self.parameters.method);
+        self.parameters.use_rep.clear();
+        let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
+        self.imported = Some(ImportedNeighbors { path, key, most, signed });
+    }
+
     /// Whether queries are rounded to f16: where they are the rows of lists that are.
     pub(in crate::pipeline) fn rounds_queries(&self) -> bool {
         self.self_mapping && self.rounds_references()

@@ -10,10 +10,12 @@ use super::frame::{Frame, group};
 use super::matrix;
 use super::names::ObsNames;
 use super::nullable::Nullable;
+use super::pairwise::PairwiseRows;
+use super::sparse::{Compressed, Sparse};
 use crate::error::{Error, Result};
 use crate::source::container::{Container, Node};
 use crate::source::key::{is_valid_path, join};
-use crate::source::{RowSource, StringBlock, open};
+use crate::source::{EdgeRows, RowSource, StringBlock, open};
 use crate::types::RowRange;
 
 /// More colours than any key has.
@@ -107,6 +109,22 @@ impl AnnDataStore {
     /// A member of `obsm`, whatever it is called.
     pub fn embedding(&self, key: &str) -> Result<Arc<dyn RowSource>> {
         matrix::open(self, key, &join("obsm", key))
+    }
+
+    /// A member of `obsp` as edges: a CSR matrix of cells × cells.
+    pub fn pairwise(&self, key: &str) -> Result<Arc<dyn EdgeRows>> {
+        let path = join("obsp", key);
+        let node = if is_valid_path(&path) { self.store.node(&path)? } else { None };
+        let Some(node) = node else {
+            return Err(self.not_found("obsp key", key, self.store.children("obsp").unwrap_or_default()));
+        };
+        if matrix::compression(&node) != Some(Compressed::Rows) {
+            return Err(Error::Unsupported {
+                what: format!("{}/{path}, which is no csr_matrix,", self.name()),
+                remedy: "store it by rows: scipy.sparse.csr_matrix(matrix)".into(),
+            });
+        }
+        Ok(Arc::new(PairwiseRows::new(Sparse::open(self.container(), &path, &node, Compressed::Rows)?)))
     }
 
     /// A column of `obs`.
