@@ -17,6 +17,8 @@ describe("what is public", () => {
       "Neighbors",
       "ReferenceIndex",
       "clean",
+      "computeFastCca",
+      "computeJointPca",
       "doctor",
       "inspect",
       "isGigamapperError",
@@ -31,7 +33,15 @@ describe("what is public", () => {
 
   it("are these verbs of each handle", () => {
     const verbs = (handle: { prototype: object }): string[] => Object.getOwnPropertyNames(handle.prototype).sort();
-    expect(verbs(gigamapper.CellMapper)).toEqual(["close", "constructor", "map", "neighbors", "plan"]);
+    expect(verbs(gigamapper.CellMapper)).toEqual([
+      "close",
+      "computeFastCca",
+      "computeJointPca",
+      "constructor",
+      "map",
+      "neighbors",
+      "plan",
+    ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
     expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
@@ -69,6 +79,8 @@ describe("what is public", () => {
       "IndexRequest",
       "Inspection",
       "IvfParameters",
+      "JointReport",
+      "JointRequest",
       "Kept",
       "LabelAgreement",
       "LabelParameters",
@@ -106,6 +118,7 @@ describe("what is public", () => {
     ["neighbors", "NeighborsRequest", "recall"],
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
+    ["pca", "JointRequest", "maskVar"],
     ["presence", "PresenceRequest", "groupby"],
   ])("is every field of the request on the command line of %s, too", async (name, request, known) => {
     const declared = new RegExp(`export type ${request} = \\{([\\s\\S]*?)\\};?\\n`);

@@ -16,12 +16,14 @@ export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
 export { ReferenceIndex } from "./reference-index.js";
+export { computeFastCca, computeJointPca } from "./representation.js";
 export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
   IndexOptions,
   IndexPlanOptions,
+  JointOptions,
   Limits,
   MapOptions,
   NeighborsOptions,

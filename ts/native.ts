@@ -31,6 +31,7 @@ export interface NativeTask {
   neighbors: Verb;
   buildIndex: Verb;
   rechunk: Verb;
+  joint: Verb;
   presence: Verb;
   verify: Verb;
   cancel(): void;

@@ -10,6 +10,7 @@ import { wrongParameter } from "./errors.js";
 import type {
   CleanRequest,
   IndexRequest,
+  JointRequest,
   MapRequest,
   NeighborsRequest,
   PresenceRequest,
@@ -68,6 +69,14 @@ export interface AppendOptions extends Pick<IndexRequest, "output" | "useRep">, 
 /** Options of {@link rechunk}: every field of the request but the input. `output` must be given. */
 export interface RechunkOptions
   extends Omit<RechunkRequest, "input" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link computeJointPca} and {@link computeFastCca}: every field of the request but stores and method. `output` must be given, and
+ * with a reference `referenceOutput`. */
+export interface JointOptions
+  extends Omit<JointRequest, "query" | "reference" | "method" | "memory" | "threads">,
     Limits,
     CallOptions,
     ProgressOptions {}

@@ -11,6 +11,7 @@ import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
 import { registerNeighbors } from "./neighbors.js";
+import { registerPca } from "./pca.js";
 import { registerPlan } from "./plan.js";
 import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
@@ -57,6 +58,7 @@ function build(json: boolean): Command {
   registerMap(program);
   registerNeighbors(program);
   registerIndex(program);
+  registerPca(program);
   registerPresence(program);
   registerPlan(program);
   registerInspect(program);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::joint;
 use crate::error::{Error, Result};
 use crate::index::{self, Manifest};
 use crate::sink::{self, Found, find};
@@ -37,7 +38,7 @@ pub struct CleanRequest {
 pub struct Leftover {
     /// Where it is.
     pub path: String,
-    /// `lock`, `temporary`, `runs`, `journal`, `store` or `index`.
+    /// `lock`, `temporary`, `runs`, `sums`, `journal`, `store` or `index`.
     pub kind: String,
     /// Bytes of it, with all that goes with it.
     #[cfg_attr(test, ts(type = "number"))]
@@ -123,8 +124,8 @@ impl Search {
         let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
             return self.below(&path, 0);
         };
-        let around =
-            ["", ".journal", ".lock", ".runs", ".index.gmx"].map(|ending| folder.join(format!("{name}{ending}")));
+        let around = ["", ".journal", ".lock", ".runs", ".fit", ".index.gmx"]
+            .map(|ending| folder.join(format!("{name}{ending}")));
         let there = around.iter().map(|path| self.vfs.exists(path)).collect::<Result<Vec<_>>>()?;
         if !there.contains(&true) {
             let store = path.display().to_string();
@@ -143,7 +144,7 @@ impl Search {
 
     /// Everything below a folder, but not what is inside a store.
     fn below(&mut self, folder: &Path, depth: usize) -> Result<()> {
-        const ENDINGS: [&str; 3] = [".lock", ".journal", ".runs"];
+        const ENDINGS: [&str; 4] = [".lock", ".journal", ".runs", ".fit"];
         let mut names = BTreeSet::new();
         for (name, is_folder) in self.vfs.list(folder)? {
             let of = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
@@ -165,8 +166,10 @@ impl Search {
         let with = |ending: &str| folder.join(format!("{name}{ending}"));
         let (lock, journal, runs) = (with(".lock"), with(".journal"), with(".runs"));
         // What is made of a store's name belongs to the run that writes the store.
-        let owner =
-            [".runs", ".index.gmx"].iter().find_map(|ending| name.strip_suffix(ending)).map(|of| folder.join(of));
+        let owner = [".runs", ".fit", ".index.gmx"]
+            .iter()
+            .find_map(|ending| name.strip_suffix(ending))
+            .map(|of| folder.join(of));
         for at in [Some(&path), owner.as_ref()].into_iter().flatten() {
             if Lock::standing(&*self.vfs, &beside(at, ".lock"))? == Standing::Held {
                 self.keep(&path, "a process is writing it");
@@ -213,6 +216,14 @@ impl Search {
             self.leave(&runs, "runs", bytes, |vfs| {
                 let _lock = Lock::take(vfs, &beside(&runs, ".lock"))?;
                 RunLedger::remove(&**vfs, &runs)
+            });
+        }
+        let sums = with(".fit");
+        if needless && joint::are_sums(&*self.vfs, &sums)? {
+            let bytes = self.bytes(&sums)?;
+            self.leave(&sums, "sums", bytes, |vfs| {
+                let _lock = Lock::take(vfs, &lock)?;
+                vfs.remove_dir_all(&sums)
             });
         }
         for inside in [Some(&path).filter(|_| is_ours), Some(&journal).filter(|_| is_journal)] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
+use super::joint;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
@@ -50,8 +51,8 @@ impl Inputs {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
-        let query_rows = query.representation(&parameters.use_rep)?;
-        let reference_rows = reference.representation(&parameters.use_rep)?;
+        let query_rows = joint::rows(resolved, &resolved.query, &query)?;
+        let reference_rows = joint::rows(resolved, &resolved.reference, &reference)?;
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),

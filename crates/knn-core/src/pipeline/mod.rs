@@ -19,6 +19,7 @@ mod index;
 mod index_report;
 mod inputs;
 mod join_stage;
+mod joint;
 mod kept_graph;
 mod later;
 mod list_order;
@@ -57,15 +58,16 @@ pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
+pub use joint::{JointReport, joint, joint_with};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, LabelParameters, LayoutRequest, LearntDistance,
-    MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedIndex,
-    ResolvedPresence, ResolvedRechunk, Search,
+    DEFAULT_LAYOUT, IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelParameters, LayoutRequest,
+    LearntDistance, MapRequest, NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Representation,
+    Resolved, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search,
 };
 pub use run::{Seams, run, run_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -10,6 +10,7 @@ use super::found::FoundRows;
 use super::graphs_stage;
 use super::index::describe_index;
 use super::inputs::Inputs;
+use super::joint;
 use super::list_order;
 use super::memory::{self, Sizes};
 use super::order::Order;
@@ -82,6 +83,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 fn check(mut resolved: Resolved) -> Result<Prepared> {
+    joint::settle(&mut resolved)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
     let inputs = Inputs::open(&resolved)?;
@@ -161,6 +163,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         run,
     };
     graphs_stage::add_costs(&asked, &mut plan)?;
+    joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
 }
 

@@ -11,11 +11,12 @@ use super::agreement::LabelAgreement;
 use super::bandwidth;
 use super::gather;
 use super::join_stage::{self, Joined, Lists, Way};
+use super::joint;
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
 use super::outputs;
-use super::places::{Existing, open_store};
+use super::places::{Existing, is_begun, open_store};
 use super::plan::{Prepared, prepare};
 use super::repair_stage;
 use super::report::{RecallReport, RunReport, StageReport};
@@ -82,6 +83,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
+    let resolved = joint::compute(resolved, progress, seams)?;
     let (mut prepared, pool) = prepare(resolved)?;
     seams.replace(&mut prepared.sizes);
     let budget = MemoryBudget::new(prepared.resolved.memory);
@@ -236,6 +238,7 @@ fn finish(
     let output = store.path().display().to_string();
     let label_agreement = label_agreement(&prepared, &transferred);
     store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;
+    joint::discard(&prepared.resolved, &seams.vfs)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
@@ -289,7 +292,9 @@ fn resumed(store: &MappingStore, stage: Stage) -> Resumed {
 fn output(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     let resolved = &prepared.resolved;
     let path = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
-    let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
+    // A run that was interrupted while its representation was computed has nothing there yet.
+    let resume = resolved.resume && (!joint::is_computed(resolved) || is_begun(&*vfs, path)?);
+    let existing = Existing { resume, overwrite: resolved.overwrite };
     open_store(vfs, path, prepared.spec.clone(), existing)
 }
 

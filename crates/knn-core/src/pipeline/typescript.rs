@@ -9,10 +9,10 @@ use ts_rs::{Config, TS};
 
 use super::{
     BackendState, CategoryAgreement, CleanReport, CleanRequest, Cpu, Doctor, IndexDescription, IndexParameters,
-    IndexPlan, IndexReport, IndexRequest, IvfParameters, Kept, LabelAgreement, LabelParameters, LayoutRequest,
-    Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan,
-    PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RunReport, SearchPlan, Side,
-    StageReport, VerifyReport, VerifyRequest,
+    IndexPlan, IndexReport, IndexRequest, IvfParameters, JointReport, JointRequest, Kept, LabelAgreement,
+    LabelParameters, LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborsRequest, OutputArray,
+    OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest,
+    RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -57,6 +57,8 @@ fn rendered() -> String {
         declaration::<IndexDescription>(),
         declaration::<RechunkRequest>(),
         declaration::<RechunkReport>(),
+        declaration::<JointRequest>(),
+        declaration::<JointReport>(),
         declaration::<PresenceRequest>(),
         declaration::<PresenceReport>(),
         declaration::<VerifyRequest>(),

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::joint::METHODS;
 use super::labels::LabelParameters;
-use super::resolved::{DEFAULT_LAYOUT, Parameters, Resolved};
+use super::resolved::{DEFAULT_LAYOUT, Parameters, Representation, Resolved};
 use super::search::Search;
 use super::values::{
-    MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
-    distinct, one_of, postfix, same_store,
+    MOST_NEIGHBORS, check_codes, checked_components, checked_layout, checked_memory, checked_metric, checked_seed,
+    checked_threads, distinct, one_of, postfix, same_store,
 };
 use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, Symmetrize};
@@ -29,6 +30,15 @@ pub struct MapRequest {
     /// d in both. Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
+    /// Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+    /// there are cells or genes where that is fewer.
+    #[serde(alias = "n_comps")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_comps: Option<i64>,
+    /// What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`. It
+    /// is gone when the mapping is finished; the command `pca` keeps one.
+    #[serde(alias = "fallback_representation")]
+    pub fallback_representation: Option<String>,
     /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
@@ -238,9 +248,11 @@ impl MapRequest {
             query,
             reference,
             self_mapping,
+            representation: self.representation(self_mapping, seed)?,
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+                n_comps: checked_components(self.n_comps)?,
                 obs_keys,
                 obsm_keys,
                 layer_key,
@@ -267,6 +279,19 @@ impl MapRequest {
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
+    }
+}
+
+impl MapRequest {
+    /// Which representation: one that is stored, or the usual one, which may have to be computed.
+    fn representation(&self, self_mapping: bool, seed: u64) -> Result<Representation> {
+        let fallback = self.fallback_representation.as_deref();
+        let is_canonical = one_of("fallbackRepresentation", fallback, &METHODS, &[])? == METHODS[1];
+        if is_canonical && self_mapping {
+            let reason = "correlates two stores: in self-mapping it is joint_pca";
+            return Err(Error::param("fallbackRepresentation", METHODS[1], reason));
+        }
+        Ok(if self.use_rep.is_some() { Representation::Stored } else { Representation::Usual { is_canonical, seed } })
     }
 }
 

@@ -4,6 +4,7 @@
 //! of lists) stays open in [`Resolved`] until a plan knows it.
 
 mod index;
+mod joint;
 mod labels;
 mod map;
 mod neighbors;
@@ -14,10 +15,12 @@ mod search;
 mod values;
 
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
+pub(super) use joint::key as joint_key;
+pub use joint::{JointRequest, ResolvedJoint};
 pub use labels::{LabelParameters, LearntDistance};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
 pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
-pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Resolved};
+pub use resolved::{DEFAULT_LAYOUT, IvfParameters, Parameters, Representation, Resolved};
 pub use search::Search;
