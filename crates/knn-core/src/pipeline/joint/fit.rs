@@ -25,9 +25,9 @@ pub(super) fn fit(
     pass(prepared, kept, 0, &mut sums, progress)?;
     progress.check()?;
     if resolved.is_canonical {
-        canonical(sums, count, resolved.seed)
+        canonical(sums, (count, resolved.seed), &|| progress.check())
     } else {
-        principal(sums, prepared.cells, count, resolved.seed)
+        principal(sums, prepared.cells, (count, resolved.seed), &|| progress.check())
     }
 }
 

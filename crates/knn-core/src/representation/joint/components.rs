@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::batch::Batch;
 use super::block::square_product;
 use super::gram::{GramSums, mean};
-use super::leading::{Operator, Wanted, block_columns, bytes, leading};
+use super::leading::{Leading, Operator, Wanted, block_columns, bytes, leading};
 use super::products::ProductSums;
 use crate::error::{Error, Result};
 
@@ -21,10 +21,14 @@ use crate::error::{Error, Result};
 const IN_MEMORY: f64 = 1e-10;
 /// Residual where each application is a pass over all cells.
 const STREAMED: f64 = 1e-6;
+/// The share by which an application must let some eigenvalue grow, in memory and by a pass.
+const GROWTH: [f64; 2] = [1e-10, 1e-6];
 /// Applications in memory at most.
 const MOST_APPLICATIONS: usize = 400;
-/// Passes over all cells at most.
-const MOST_PASSES: usize = 24;
+/// Blocks of a basis in memory.
+const BLOCKS: usize = 8;
+/// Passes over all cells at most, and blocks of a basis: nothing that a pass has found is given up.
+const MOST_PASSES: usize = 12;
 
 /// What turns the genes of a cell into its scores.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +43,7 @@ pub struct Components {
     pub total: f64,
     /// The largest residual of an eigenvector, as a share of its eigenvalue.
     pub residual: f64,
-    /// Whether that is as small as it should be.
+    /// Whether more applications would hardly have changed them.
     pub converged: bool,
     /// Applications of the operator: passes, where it was streamed.
     pub applied: usize,
@@ -56,17 +60,21 @@ enum Scoring {
 }
 
 /// Principal components of sums over `cells` cells.
-pub fn principal(sums: GramSums, cells: u64, count: usize, seed: u64) -> Result<Components> {
+///
+/// `check` is asked again and again whether to go on.
+pub fn principal(
+    sums: GramSums,
+    cells: u64,
+    (count, seed): (usize, u64),
+    check: &dyn Fn() -> Result<()>,
+) -> Result<Components> {
     let of_genes = sums.sums();
     let size = of_genes.len();
     let values = sums.centred_by_genes(cells);
     let total = (0..size).fold(0.0, |sum, gene| sum + values[gene * size + gene]);
-    let mut operator = Covariance { size, values };
-    let found = leading(&mut operator, Wanted { count, seed, tolerance: IN_MEMORY, most: MOST_APPLICATIONS })?;
-    let (residual, applied) = (found.residual, found.applied);
-    let mut made = principal_of(found.values, found.vectors, &of_genes, total, cells);
-    (made.residual, made.converged, made.applied) = (residual, residual <= IN_MEMORY, applied);
-    Ok(made)
+    let mut operator = Covariance { size, values, check };
+    let found = leading(&mut operator, in_memory(count, seed))?;
+    Ok(principal_of(found, &of_genes, total, cells))
 }
 
 /// The same where every application is a pass: `pass` adds the rows of all cells to the sums, and is told the number of the pass.
@@ -77,15 +85,18 @@ pub fn principal_streamed(
     pass: &mut dyn FnMut(usize, &mut ProductSums) -> Result<()>,
 ) -> Result<Components> {
     let mut operator = Streamed { size: genes, cells, pass, passes: 0, sums: Vec::new(), total: 0.0 };
-    let found = leading(&mut operator, Wanted { count, seed, tolerance: STREAMED, most: MOST_PASSES })?;
+    let wanted = Wanted { count, seed, tolerance: STREAMED, growth: GROWTH[1], most: MOST_PASSES, blocks: MOST_PASSES };
+    let found = leading(&mut operator, wanted)?;
     let Streamed { sums, total, .. } = operator;
-    let (residual, applied) = (found.residual, found.applied);
-    let mut made = principal_of(found.values, found.vectors, &sums, total, cells);
-    (made.residual, made.converged, made.applied) = (residual, residual <= STREAMED, applied);
-    Ok(made)
+    Ok(principal_of(found, &sums, total, cells))
 }
 
-fn principal_of(values: Vec<f64>, mut vectors: Vec<f64>, sums: &[f64], total: f64, cells: u64) -> Components {
+fn in_memory(count: usize, seed: u64) -> Wanted {
+    Wanted { count, seed, tolerance: IN_MEMORY, growth: GROWTH[0], most: MOST_APPLICATIONS, blocks: BLOCKS }
+}
+
+fn principal_of(found: Leading, sums: &[f64], total: f64, cells: u64) -> Components {
+    let Leading { values, mut vectors, residual, converged, applied, .. } = found;
     let count = values.len();
     flip(&mut [&mut vectors], count);
     let freedom = cells.saturating_sub(1).max(1) as f64;
@@ -98,20 +109,20 @@ fn principal_of(values: Vec<f64>, mut vectors: Vec<f64>, sums: &[f64], total: f6
         loadings: vec![vectors],
         values: values.into_iter().map(|value| value / freedom).collect(),
         total: total.max(0.0) / freedom,
-        residual: 0.0,
-        converged: true,
-        applied: 0,
+        residual,
+        converged,
+        applied,
         scores: Scoring::ByGenes { mean },
     }
 }
 
 /// Canonical correlations between the first store and the second. `GM_PARAM` where the data have fewer.
-pub fn canonical(sums: GramSums, count: usize, seed: u64) -> Result<Components> {
+pub fn canonical(sums: GramSums, (count, seed): (usize, u64), check: &dyn Fn() -> Result<()>) -> Result<Components> {
     let size = sums.sums().len();
     let grams: [Vec<f64>; 2] =
         sums.centred_by_cells().try_into().map_err(|_| Error::internal("correlations of other than two stores"))?;
-    let mut operator = Correlation { size, grams };
-    let found = leading(&mut operator, Wanted { count, seed, tolerance: IN_MEMORY, most: MOST_APPLICATIONS })?;
+    let mut operator = Correlation { size, grams, check };
+    let found = leading(&mut operator, in_memory(count, seed))?;
     let largest = found.values.first().copied().unwrap_or(0.0);
     let rank = found.values.iter().take_while(|&&value| value > 1e-12 * largest && value > 0.0).count();
     if rank < count {
@@ -137,7 +148,7 @@ pub fn canonical(sums: GramSums, count: usize, seed: u64) -> Result<Components> 
         values: found.values.iter().map(|value| value.sqrt() / size.saturating_sub(1).max(1) as f64).collect(),
         total: 0.0,
         residual: found.residual,
-        converged: found.residual <= IN_MEMORY,
+        converged: found.converged,
         applied: found.applied,
         scores: Scoring::ByCells { sums: sums.into() },
     })
@@ -147,7 +158,8 @@ pub fn canonical(sums: GramSums, count: usize, seed: u64) -> Result<Components> 
 pub fn solving_bytes(count: u64, genes: u64, is_streamed: bool, has_inner: bool) -> u64 {
     let columns = block_columns(count as usize, genes as usize) as u64;
     let applying = if is_streamed { ProductSums::bytes(genes, columns) } else { 0 };
-    bytes(count, genes, has_inner).saturating_add(applying).saturating_add(genes * count * 16)
+    let blocks = if is_streamed { MOST_PASSES } else { BLOCKS };
+    bytes(count, genes, blocks, has_inner).saturating_add(applying).saturating_add(genes * count * 16)
 }
 
 /// Gives each column the sign that makes its largest element in size positive, and the same sign in the matrices beside it.
@@ -226,17 +238,19 @@ impl<'a> Scores<'a> {
 }
 
 /// The covariance of genes, times the number of cells less one.
-struct Covariance {
+struct Covariance<'a> {
     size: usize,
     values: Vec<f64>,
+    check: &'a dyn Fn() -> Result<()>,
 }
 
-impl Operator for Covariance {
+impl Operator for Covariance<'_> {
     fn size(&self) -> usize {
         self.size
     }
 
     fn apply(&mut self, tall: &[f64], _: &[f64], columns: usize) -> Result<Vec<f64>> {
+        (self.check)()?;
         Ok(square_product(&self.values, self.size, tall, columns))
     }
 }
@@ -267,18 +281,20 @@ impl Operator for Streamed<'_> {
 }
 
 /// The products of both stores one after the other, symmetric in those of the second.
-struct Correlation {
+struct Correlation<'a> {
     size: usize,
     /// Of the first store and of the second.
     grams: [Vec<f64>; 2],
+    check: &'a dyn Fn() -> Result<()>,
 }
 
-impl Operator for Correlation {
+impl Operator for Correlation<'_> {
     fn size(&self) -> usize {
         self.size
     }
 
     fn apply(&mut self, _: &[f64], inner: &[f64], columns: usize) -> Result<Vec<f64>> {
+        (self.check)()?;
         Ok(square_product(&self.grams[0], self.size, inner, columns))
     }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Columns of a block beyond those that are wanted.
 const OVERSAMPLING: usize = 10;
 /// Columns of a basis, about: with so many it begins anew from the best.
-const BASIS_COLUMNS: usize = 600;
+const BASIS_COLUMNS: usize = 720;
 /// What lies below that share of the largest eigenvalue is rounding.
 const ROUNDING: f64 = 1e-13;
 /// Directions of a block whose squared length is a smaller share of the largest are not told apart from rounding.
@@ -38,8 +38,13 @@ pub(super) struct Wanted {
     pub(super) seed: u64,
     /// Largest residual, as a share of the eigenvalue.
     pub(super) tolerance: f64,
+    /// It also ends when no eigenvalue grows by more than this share of it any more: what is then not told apart lies so close together that one
+    /// direction is as good as another. Asked at every application to a first basis, and where a later one ends.
+    pub(super) growth: f64,
     /// No more applications than these.
     pub(super) most: usize,
+    /// Blocks of a basis, if they are not too wide.
+    pub(super) blocks: usize,
 }
 
 /// What was found.
@@ -52,6 +57,8 @@ pub(super) struct Leading {
     pub(super) inner: Option<Vec<f64>>,
     /// The largest residual, as a share of its eigenvalue.
     pub(super) residual: f64,
+    /// Whether it ended before it might apply no more.
+    pub(super) converged: bool,
     /// Applications of the operator.
     pub(super) applied: usize,
 }
@@ -61,15 +68,15 @@ pub(super) fn block_columns(count: usize, size: usize) -> usize {
     (count + OVERSAMPLING).min(size)
 }
 
-/// Blocks of a basis at most.
-pub(super) fn most_blocks(columns: usize) -> usize {
-    (BASIS_COLUMNS / columns.max(1)).clamp(3, 8)
+/// Blocks of a basis, where so many are asked for.
+fn most_blocks(columns: usize, blocks: usize) -> usize {
+    (BASIS_COLUMNS / columns.max(1)).clamp(3, blocks)
 }
 
 /// Bytes that finding takes, besides what applying does.
-pub(super) fn bytes(count: u64, size: u64, has_inner: bool) -> u64 {
+pub(super) fn bytes(count: u64, size: u64, blocks: usize, has_inner: bool) -> u64 {
     let columns = block_columns(count as usize, size as usize) as u64;
-    let blocks = most_blocks(columns as usize) as u64;
+    let blocks = most_blocks(columns as usize, blocks) as u64;
     let block = size.saturating_mul(columns).saturating_mul(8);
     let basis = blocks * columns;
     let kept = if has_inner { 2 } else { 1 };
@@ -128,7 +135,8 @@ pub(super) fn leading(operator: &mut dyn Operator, wanted: Wanted) -> Result<Lea
     let columns = block_columns(wanted.count, size);
     let mut start = random(size * columns, wanted.seed);
     let mut width = columns;
-    let mut applied = 0;
+    let (mut applied, mut before) = (0, Vec::new());
+    let mut is_first_basis = true;
     loop {
         let mut basis: Vec<Block> = Vec::new();
         let mut projected = Projected::default();
@@ -149,12 +157,24 @@ pub(super) fn leading(operator: &mut dyn Operator, wanted: Wanted) -> Result<Lea
             let share = |(residual, value): (&f64, &f64)| residual / value.max(ROUNDING / wanted.tolerance * largest);
             let residual = residuals.iter().zip(&ritz.values).map(share).fold(0.0, f64::max);
             let residual = if largest > 0.0 { residual } else { 0.0 };
-            if residual <= wanted.tolerance || next.columns == 0 || applied >= wanted.most {
+            let is_full = basis.len() >= most_blocks(columns, wanted.blocks);
+            let mut is_still = false;
+            if is_first_basis || is_full {
+                let grown = ritz.values[..count]
+                    .iter()
+                    .zip(&before)
+                    .map(|(now, before): (&f64, &f64)| (now - before) / now.max(ROUNDING / wanted.tolerance * largest));
+                is_still = before.len() == count && grown.fold(0.0, f64::max) <= wanted.growth;
+                before = ritz.values[..count].to_vec();
+            }
+            let converged = residual <= wanted.tolerance || next.columns == 0 || is_still;
+            if converged || applied >= wanted.most {
                 let (vectors, inner) = combine(&basis, &ritz, count, size);
                 let values = ritz.values[..count].iter().map(|value| value.max(0.0)).collect();
-                return Ok(Leading { values, vectors, inner, residual, applied });
+                return Ok(Leading { values, vectors, inner, residual, converged, applied });
             }
-            if basis.len() >= most_blocks(columns) {
+            if is_full {
+                is_first_basis = false;
                 width = columns.min(ritz.values.len());
                 start = combine(&basis, &ritz, width, size).0;
                 break;
@@ -275,7 +295,7 @@ mod tests {
     }
 
     fn wanted(count: usize) -> Wanted {
-        Wanted { count, seed: 3, tolerance: 1e-10, most: 200 }
+        Wanted { count, seed: 3, tolerance: 1e-10, growth: 0.0, most: 200, blocks: 8 }
     }
 
     #[test]
@@ -314,7 +334,10 @@ mod tests {
     fn it_ends_when_it_may_apply_no_more() {
         let flat: Vec<f64> = (0..200).map(|i| 1.0 - 1e-4 * f64::from(i)).collect();
         let found = leading(&mut with_values(&flat), Wanted { most: 2, ..wanted(5) }).unwrap();
-        assert_eq!(found.applied, 2);
+        assert_eq!((found.applied, found.converged), (2, false));
         assert!(found.residual > 1e-10);
+        let found = leading(&mut with_values(&flat), Wanted { growth: 1e-4, most: 30, ..wanted(5) }).unwrap();
+        assert!(found.converged && found.residual > 1e-10, "{} {}", found.applied, found.residual);
+        assert!(found.values.iter().zip(&flat).all(|(found, value)| (found - value).abs() < 1e-3));
     }
 }

@@ -98,7 +98,7 @@ fn principal_components_are_those_of_the_definition() {
         let count = 4;
         let mut sums = GramSums::by_genes(genes);
         add(&mut sums, &stores, &shared(genes, 2), 7);
-        let found = principal(sums, 140, count, 0).unwrap();
+        let found = principal(sums, 140, (count, 0), &|| Ok(())).unwrap();
         assert!(found.converged);
         check_principal(&found, &stores, &centred, 1e-9);
         let mut pass = |_: usize, sums: &mut ProductSums| {
@@ -120,7 +120,7 @@ fn batches_and_threads_change_no_bit() {
         pool.install(|| {
             let mut sums = GramSums::by_genes(genes);
             add(&mut sums, &stores, &shared(genes, 2), step);
-            let exact = principal(sums, 140, 5, 1).unwrap();
+            let exact = principal(sums, 140, (5, 1), &|| Ok(())).unwrap();
             let mut pass = |_: usize, sums: &mut ProductSums| {
                 add(sums, &stores, &shared(genes, 2), step);
                 Ok(())
@@ -128,7 +128,7 @@ fn batches_and_threads_change_no_bit() {
             let streamed = principal_streamed((genes, 140), 5, 1, &mut pass).unwrap();
             let mut sums = GramSums::by_cells(genes);
             add(&mut sums, &stores, &shared(genes, 2), step);
-            (exact, streamed, canonical(sums, 5, 1).unwrap())
+            (exact, streamed, canonical(sums, (5, 1), &|| Ok(())).unwrap())
         })
     };
     let first = run(1, 1);
@@ -163,7 +163,7 @@ fn canonical_correlations_are_the_singular_vectors_of_the_cells() {
     let mut sums = GramSums::by_cells(genes);
     add(&mut sums, &stores, &genes_of, 9);
     let count = 3;
-    let found = canonical(sums, count, 0).unwrap();
+    let found = canonical(sums, (count, 0), &|| Ok(())).unwrap();
     for (value, square) in found.values.iter().zip(&of_second.values) {
         assert!((value * 49.0 - square.sqrt()).abs() < 1e-9 * square.sqrt());
     }
@@ -203,7 +203,7 @@ fn canonical_correlations_are_the_singular_vectors_of_the_cells() {
     let mut sums = GramSums::by_cells(2);
     let stores = [cells(3, 9, 2), cells(4, 9, 2)].map(|rows| MemoryRows::new(rows, 2).unwrap());
     add(&mut sums, &stores, &shared(2, 2), 9);
-    assert_eq!(canonical(sums, 2, 0).unwrap_err().code(), "GM_PARAM");
+    assert_eq!(canonical(sums, (2, 0), &|| Ok(())).unwrap_err().code(), "GM_PARAM");
 }
 
 #[test]
