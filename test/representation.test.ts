@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CellMapper, computeJointPca, inspect, map } from "gigamapper";
+import { CellMapper, computeJointPca, inspect, map, verify } from "gigamapper";
 import { describe, expect, it } from "vitest";
 import { gigamapper } from "./command.js";
 import { digests, query, reference, temporary } from "./folder.js";
@@ -24,6 +24,7 @@ describe("a computed representation", () => {
       expect(stored.nVars).toBe(report.nGenes);
       expect(stored.obsm["X_pca"]).toMatchObject({ shape: [cells, 10], dtype: "float32" });
       expect(Object.keys(stored.obs)).toEqual(Object.keys(from.obs));
+      expect(await verify(path)).toMatchObject({ damaged: [], units: [], unknown: [] });
     }
     const mapped = await map({
       query: output,

@@ -12,7 +12,7 @@ import type { JointOptions, Stores } from "./request.js";
  * query's at `output`, the reference's at `referenceOutput`. A mapping of those two by `useRep: "X_pca"` compares their cells.
  *
  * The matrix (`layer`, default `X`) is taken as it is, sparse or dense, and streamed: in one pass and one for the scores up to 4096 genes,
- * in some passes of more.
+ * in some passes of more. Cells in memory have no names of genes and are refused (`GM_SHAPE`).
  *
  * Rejects, before anything is written, when the matrix is missing (`GM_NOT_FOUND`), no gene is in both stores (`GM_SHAPE`), a gene is there
  * twice (`GM_SCHEMA`), `nComps` is more than there are cells or genes (`GM_PARAM`), the memory is too small (`GM_BUDGET`) or an output exists
