@@ -25,6 +25,16 @@ output?: string,
  */
 useRep?: string, 
 /**
+ * Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+ * there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`. It
+ * is gone when the mapping is finished; the command `pca` keeps one.
+ */
+fallbackRepresentation?: string, 
+/**
  * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
@@ -251,6 +261,15 @@ output?: string,
  * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
  */
 useRep?: string, 
+/**
+ * Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+ * there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`.
+ */
+fallbackRepresentation?: string, 
 /**
  * Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
  */
@@ -643,6 +662,10 @@ export type Parameters = {
  * Key in `obsm` of both stores; empty where neighbours are imported.
  */
 useRep: string, 
+/**
+ * Its first columns, if not all are taken.
+ */
+nComps?: number, 
 /**
  * Columns of `obs` to transfer.
  */
@@ -1177,7 +1200,8 @@ export type StageReport = {
 /**
  * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
  * `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
- * `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
+ * `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
+ * `bandwidth`, `presence`, `write`, `finalise`.
  */
 stage: string, 
 /**
@@ -1571,6 +1595,184 @@ resumedUnits: number,
 warnings: Array<string>, 
 /**
  * Hash of input, parameters and format: the same for the same copy.
+ */
+run: string, };
+
+/**
+ * A request to compute a representation of one store or of two, of the genes that both have. Unknown fields are refused.
+ */
+export type JointRequest = { 
+/**
+ * The query store. It is never written to.
+ */
+query: string, 
+/**
+ * The reference store; none, or the query itself, is the components of one store.
+ */
+reference?: string, 
+/**
+ * `joint_pca` (default): principal components of the cells of both stores together; or `fast_cca`: canonical correlations between two stores,
+ * of at most 8192 genes.
+ */
+method?: string, 
+/**
+ * Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * Where the reference's part goes.
+ */
+referenceOutput?: string, 
+/**
+ * The matrix of cells × genes, in both stores: `X` (default), or the name of a layer. It is taken as it is: normalised and logarithmised
+ * before, as CellMapper wants it.
+ */
+layer?: string, 
+/**
+ * A column of booleans in `var` of both stores: genes are taken that both say yes to, such as `highly_variable`. Default all.
+ */
+maskVar?: string, 
+/**
+ * Components, default 50, or one less than there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * Key of the representation in `obsm`; default `X_pca` or `X_cca`.
+ */
+keyAdded?: string, 
+/**
+ * Columns of `obs` to copy into the new stores, where they are. Default: all that can be read.
+ */
+obsKeys?: Array<string>, 
+/**
+ * How principal components are found. `gram`: all products of genes, which must fit into memory, in one pass over the cells; `passes`: block
+ * Lanczos in some passes, for any number of genes. `auto` (default): `gram` up to 4096 genes.
+ */
+solver?: string, 
+/**
+ * Seed of the block that the search for components begins with, 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace what an earlier run wrote there; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
+ * A finished representation.
+ */
+export type JointReport = { 
+/**
+ * `joint_pca` or `fast_cca`.
+ */
+method: string, 
+/**
+ * The query's part.
+ */
+output: string, 
+/**
+ * The reference's part; null within one store.
+ */
+referenceOutput: string | null, 
+/**
+ * The query: its cells × genes.
+ */
+query: Side, 
+/**
+ * The reference; null within one store.
+ */
+reference: Side | null, 
+/**
+ * Genes that were taken: those of both stores.
+ */
+nGenes: number, 
+/**
+ * Components.
+ */
+nComps: number, 
+/**
+ * Key of the representation in `obsm`.
+ */
+useRep: string, 
+/**
+ * `gram` or `passes`.
+ */
+solver: string, 
+/**
+ * Passes over the cells before that for the scores.
+ */
+passes: number, 
+/**
+ * The largest residual of a component, as a share of its eigenvalue: how far it may be from the exact one.
+ */
+residual: number, 
+/**
+ * Variance of each principal component; none of canonical ones.
+ */
+variance: Array<number>, 
+/**
+ * Its share of the variance of all genes.
+ */
+varianceRatio: Array<number>, 
+/**
+ * Singular value of each canonical correlation; none of principal components.
+ */
+singularValues: Array<number>, 
+/**
+ * What was stored where, in each of the outputs.
+ */
+stored: Array<OutputArray>, 
+/**
+ * Bytes of memory: the limit and what takes them.
+ */
+memory: MemoryPlan, 
+/**
+ * Bytes that the outputs take on disk at most.
+ */
+diskBytes: number, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Seconds and bytes by stage.
+ */
+stages: Array<StageReport>, 
+/**
+ * Seconds in all.
+ */
+seconds: number, 
+/**
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
+ */
+peakMemory: number, 
+/**
+ * Units that an earlier, interrupted run had stored.
+ */
+resumedUnits: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of inputs, parameters and format: the same for the same representation.
  */
 run: string, };
 
@@ -2362,7 +2564,7 @@ export type Leftover = {
  */
 path: string, 
 /**
- * `lock`, `temporary`, `runs`, `journal`, `store` or `index`.
+ * `lock`, `temporary`, `runs`, `sums`, `journal`, `store` or `index`.
  */
 kind: string, 
 /**
@@ -2418,8 +2620,8 @@ blockRows: number, };
 export type ProgressEvent = { 
 /**
  * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
- * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of an evaluation `cells`, `labels`, `neighbors`, `expression`,
- * `divergence`, `ranks`.
+ * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of a representation that is computed `components`, `scores`; of an
+ * evaluation `cells`, `labels`, `neighbors`, `expression`, `divergence`, `ranks`.
  */
 stage: string, 
 /**

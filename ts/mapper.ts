@@ -8,6 +8,7 @@ import type {
   EvaluateRequest,
   EvaluationReport,
   ExpressionEvaluation,
+  JointReport,
   LabelEvaluation,
   Plan,
   RunReport,
@@ -23,6 +24,7 @@ import {
   type EvaluateOptions,
   type ExpressionTransferOptions,
   encode,
+  type JointOptions,
   type LabelTransferOptions,
   type Limits,
   type MapOptions,
@@ -60,7 +62,7 @@ export class CellMapper {
 
   /**
    * Finds the `nNeighbors` (default 30) nearest reference cells of each query cell by `metric` (default `euclidean`) in
-   * `obsm/<useRep>` (default `X_pca`), exactly or with the `recall` that was asked for (`method`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
+   * `obsm/<useRep>` (default `X_pca`; where neither store has that, one computed of `X` for this mapping, with a warning), exactly or with the `recall` that was asked for (`method`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
    * all valid distances), and stores predictions in a new AnnData at `output`: `obs/<key>_pred` and `obs/<key>_conf`
    * (0 to 1) for categories, `obs/<key>_pred` for numbers, `obsm/<key>_pred` (n × columns, f32) for embeddings, beside
    * `obs/mapping_status`, `obsm/knn_indices` and `obsm/knn_distances` (n × k).
@@ -144,6 +146,24 @@ export class CellMapper {
       const text = encode({ ...this.#limits, ...options, ...paths });
       return read<Plan>("plan", options.signal, (addon) => addon.plan(text));
     });
+  }
+
+  /** {@link computeJointPca} of these stores. */
+  async computeJointPca(options: JointOptions): Promise<JointReport> {
+    return await this.#compute("joint_pca", options);
+  }
+
+  /** {@link computeFastCca} of these stores. */
+  async computeFastCca(options: JointOptions): Promise<JointReport> {
+    return await this.#compute("fast_cca", options);
+  }
+
+  async #compute(method: string, options: JointOptions): Promise<JointReport> {
+    const signals = this.#life.signals(options.signal);
+    const all = { ...this.#limits, method, ...options };
+    return await this.#life.during(
+      withPaths(this.#stores, (paths) => runTask<JointReport>("joint", { ...all, ...paths }, signals)),
+    );
   }
 
   /** The neighbours that the last `map` stored; `GM_PARAM` where none has finished. */

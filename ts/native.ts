@@ -33,6 +33,7 @@ export interface NativeTask {
   buildIndex: Verb;
   rechunk: Verb;
   diffuse: Verb;
+  joint: Verb;
   presence: Verb;
   evaluate: Verb;
   verify: Verb;

@@ -12,6 +12,7 @@ import type {
   DiffuseRequest,
   EvaluateRequest,
   IndexRequest,
+  JointRequest,
   MapRequest,
   NeighborsRequest,
   PresenceRequest,
@@ -85,6 +86,14 @@ export interface RechunkOptions
 /** Options of {@link diffuse}: every field of the request. `output` must be given. */
 export interface DiffuseOptions
   extends Omit<DiffuseRequest, "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link computeJointPca} and {@link computeFastCca}: every field of the request but stores and method. `output` must be given, and
+ * with a reference `referenceOutput`. */
+export interface JointOptions
+  extends Omit<JointRequest, "query" | "reference" | "method" | "memory" | "threads">,
     Limits,
     CallOptions,
     ProgressOptions {}

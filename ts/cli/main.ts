@@ -15,6 +15,7 @@ import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
 import { registerNeighbors } from "./neighbors.js";
+import { registerPca } from "./pca.js";
 import { registerPlan } from "./plan.js";
 import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
@@ -69,6 +70,7 @@ function build(json: boolean): Command {
   registerNeighbors(program);
   registerTransfer(program);
   registerIndex(program);
+  registerPca(program);
   registerPresence(program);
   registerEval(program);
   registerDiffuse(program);

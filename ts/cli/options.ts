@@ -13,6 +13,12 @@ export function addSides(command: Command): Command {
     .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
     .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
+    .option(
+      "--n-comps <n>",
+      "its first components (default: all), or how many are computed where there is none",
+      number,
+    )
+    .option("--fallback-representation <name>", "what is then computed: joint_pca or fast_cca (default: joint_pca)")
     .option("--n-neighbors <n>", "neighbors per cell; in self-mapping with the cell itself (default: 30)", number);
 }
 

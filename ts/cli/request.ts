@@ -22,9 +22,13 @@ export function addGraph(command: Command): Command {
   return addLayout(addRun(addLists(addSearch(addSides(command))), "where the AnnData with the graph goes"));
 }
 
-/** The fields that the options and the configuration file give together. The core says what is missing or unknown. */
-export async function readRequest<Request extends object>(options: Given<Request>): Promise<Partial<Request>> {
-  refuseLater(options);
+/** The fields that the options and the configuration file give together. The core says what is missing or unknown. `own` are options that other
+ * commands will have later. */
+export async function readRequest<Request extends object>(
+  options: Given<Request>,
+  own: readonly string[] = [],
+): Promise<Partial<Request>> {
+  refuseLater(options, own);
   const { config, json: _json, quiet: _quiet, verbose: _verbose, progress: _progress, ...given } = options;
   const file = config === undefined ? {} : await readConfig(config);
   return { ...file, ...given } as Partial<Request>;

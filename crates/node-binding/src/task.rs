@@ -106,6 +106,17 @@ impl Task {
         self.start(env, request, on_progress, pipeline::diffuse)
     }
 
+    /// `JointRequest` to `JointReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn joint<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::joint)
+    }
+
     /// `PresenceRequest` to `PresenceReport`.
     #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
     pub fn presence<'env>(

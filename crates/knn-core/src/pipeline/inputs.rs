@@ -1,11 +1,13 @@
 //! The arrays of both stores that a request names, opened and checked against each other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
 use super::import_stage;
+use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
@@ -60,13 +62,14 @@ impl Inputs {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
-        let rows = |store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
+        let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
             match &resolved.imported {
                 Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),
-                None => store.representation(&parameters.use_rep),
+                None => joint::rows(resolved, place, store),
             }
         };
-        let (query_rows, reference_rows) = (rows(&query)?, rows(&reference)?);
+        let query_rows = rows(&resolved.query, &query)?;
+        let reference_rows = rows(&resolved.reference, &reference)?;
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),

@@ -12,6 +12,7 @@ use super::graphs_stage;
 use super::import_stage;
 use super::index::describe_index;
 use super::inputs::Inputs;
+use super::joint;
 use super::list_order;
 use super::memory::{self, Sizes};
 use super::order::Order;
@@ -85,6 +86,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
+    joint::settle(&mut resolved)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
     let mut inputs = Inputs::open(&resolved)?;
@@ -166,6 +168,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         run,
     };
     graphs_stage::add_costs(&asked, &mut plan)?;
+    joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
 }
 

@@ -129,7 +129,7 @@ pub struct OutputLayout {
 }
 
 /// The memory model of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryPlan {
@@ -255,7 +255,8 @@ impl RecallReport {
 pub struct StageReport {
     /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
     /// `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
-    /// `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
+    /// `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
+    /// `bandwidth`, `presence`, `write`, `finalise`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

@@ -109,6 +109,15 @@ pub(super) fn strings(path: &str, texts: &[String]) -> Node {
     node
 }
 
+/// A one-dimensional array of numbers that is there from the start; at least one.
+pub(super) fn floats(path: &str, values: &[f64]) -> Node {
+    let shape = [values.len() as u64];
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut node = compressed(path, &shape, &shape, DType::Float64, &encoding("array", "0.2.0"));
+    node.chunk = Some(("c/0", compress(&bytes)));
+    node
+}
+
 /// A single value: its `encoding-type`, type and encoded bytes.
 pub(super) fn scalar(path: &str, kind: &str, dtype: DType, bytes: &[u8]) -> Node {
     let mut node = compressed(path, &[], &[], dtype, &encoding(kind, "0.2.0"));

@@ -6,6 +6,7 @@
 mod diffuse;
 mod evaluate;
 mod index;
+mod joint;
 mod labels;
 mod map;
 mod neighbors;
@@ -15,15 +16,18 @@ mod resolved;
 mod search;
 mod transfer;
 mod values;
+mod weighing;
 
 pub use diffuse::DiffuseRequest;
 pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluation};
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
+pub(super) use joint::key as joint_key;
+pub use joint::{JointRequest, ResolvedJoint};
 pub use labels::{LabelParameters, LearntDistance};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;
 pub use presence::{PresenceRequest, ResolvedPresence};
 pub use rechunk::{RechunkRequest, ResolvedRechunk};
-pub use resolved::{DEFAULT_LAYOUT, DiffusionParameters, IvfParameters, Parameters, Resolved};
+pub use resolved::{DEFAULT_LAYOUT, DiffusionParameters, IvfParameters, Parameters, Representation, Resolved};
 pub use search::Search;
 pub use transfer::TransferRequest;

@@ -9,6 +9,7 @@ use super::map::LayoutRequest;
 use super::search::Search;
 use crate::distance::Metric;
 use crate::kernel::KernelMethod;
+use crate::pipeline::joint::Computed;
 
 /// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,10 @@ use crate::kernel::KernelMethod;
 pub struct Parameters {
     /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
+    /// Its first columns, if not all are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_comps: Option<u64>,
     /// Columns of `obs` to transfer.
     pub obs_keys: Vec<String>,
     /// Keys of `obsm` to transfer.
@@ -134,6 +139,8 @@ pub struct Resolved {
     pub reference: PathBuf,
     /// Whether query and reference are one store.
     pub self_mapping: bool,
+    /// Where its representation comes from.
+    pub representation: Representation,
     /// The output store, where one was named.
     pub output: Option<PathBuf>,
     /// What changes results. `method` is as asked for, and `ivf` open, until a plan knows the reference's size.
@@ -158,12 +165,29 @@ pub struct Resolved {
     pub layout: LayoutRequest,
 }
 
+/// Where the representation of a run comes from.
+#[derive(Debug, Clone)]
+pub enum Representation {
+    /// Both stores have it.
+    Stored,
+    /// It was not named: the usual one, and where neither store has that, one that is computed.
+    Usual {
+        /// Whether that is by canonical correlations.
+        is_canonical: bool,
+        /// Seed of its computation.
+        seed: u64,
+    },
+    /// It is computed for the run.
+    Computed(Box<Computed>),
+}
+
 impl Resolved {
     /// Takes neighbours from a place instead of seeking them.
     pub(super) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
         let kernel = KernelMethod::from_name(&self.parameters.kernel_method);
         "imported".clone_into(&mut self.parameters.method);
         self.parameters.use_rep.clear();
+        self.representation = Representation::Stored;
         let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
         self.imported = Some(ImportedNeighbors { path, key, most, signed });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::column::ObsColumn;
+use super::column::{ColumnKind, ObsColumn};
 use super::frame::{Frame, group};
 use super::matrix;
 use super::names::ObsNames;
@@ -162,6 +162,28 @@ impl AnnDataStore {
             return Err(self.not_found("var column", key, var.columns));
         }
         var.column(self.container(), key, self.n_vars)
+    }
+
+    /// Which genes a column of booleans in `var` says yes to, in their order.
+    pub fn gene_mask(&self, key: &str) -> Result<Vec<bool>> {
+        let frame = match self.store.node("var")? {
+            Some(_) => Frame::open(self.container(), "var")?,
+            None => return Err(self.not_found("var column", key, Vec::new())),
+        };
+        if !frame.columns.iter().any(|known| known == key) {
+            return Err(self.not_found("var column", key, frame.columns));
+        }
+        let column = ObsColumn::open(self.container(), "var", key, self.n_vars)?;
+        let path = join("var", key);
+        if !matches!(column.kind(), ColumnKind::Boolean) {
+            return Err(Error::schema(self.name(), path, "data_type", "a mask of genes holds booleans"));
+        }
+        if column.rows() != self.n_vars || self.n_vars > MOST_GENES {
+            return Err(Error::schema(self.name(), path, "shape", "is not one value for every gene"));
+        }
+        let mut codes = Vec::new();
+        column.read_codes(RowRange::new(0, self.n_vars), &mut codes)?;
+        Ok(codes.into_iter().map(|code| code == 1).collect())
     }
 
     /// The names of the cells.
