@@ -1,6 +1,6 @@
 //! Representations computed of genes: one result however they are stored and made, interrupted or not; and
 //! refusals before anything is written. That the numbers are those of their definition is tested where they are computed, and against
-//! scikit-learn and SciPy in `test/interop/test_joint.py`.
+//! scikit-learn and scipy in `test/interop/test_joint.py`.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -219,7 +219,7 @@ impl RowSource for ComputedStore {
 
     /// Its chunks are read in place.
     fn natural_tile_rows(&self) -> u64 {
-        self.rows.as_ref().map_or(1, |rows| rows.natural_tile_rows())
+        self.rows.as_ref().map_or(1, RowSource::natural_tile_rows)
     }
 
     fn band_end(&self, row: u64) -> u64 {
@@ -241,7 +241,7 @@ impl RowSource for ComputedStore {
     }
 
     fn preflight(&self) -> Result<()> {
-        self.rows.as_ref().map_or(Ok(()), |rows| rows.preflight())
+        self.rows.as_ref().map_or(Ok(()), RowSource::preflight)
     }
 
     fn fingerprint(&self, _: u64) -> Result<u128> {
