@@ -3,7 +3,7 @@
  *
  *   node bench/library.mjs overhead QUERY.zarr REFERENCE.zarr [--index I.gmx] [--threads 1] [--rounds 3]
  *   node bench/library.mjs iterate MAPPED.zarr [--rounds 5]
- *   node bench/library.mjs cancel QUERY.zarr REFERENCE.zarr [--index I.gmx] [--threads 2] [--moments 50] [--seed 1]
+ *   node bench/library.mjs cancel QUERY.zarr REFERENCE.zarr [--index I.gmx] [--nprobe 4] [--threads 2] [--moments 50]
  *
  * `overhead` maps in a process of its own and prints the share of the time that is not the core's, and the longest that the event loop
  * was blocked meanwhile. `iterate` reads all stored neighbours in blocks, and beside it copies as many bytes from the files into fresh
@@ -25,6 +25,7 @@ const { positionals, values } = parseArgs({
   options: {
     index: { type: "string" },
     keys: { type: "string", default: "cell_type" },
+    nprobe: { type: "string" },
     memory: { type: "string", default: "2GiB" },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
@@ -48,6 +49,7 @@ const request = (output) => ({
   memory: values.memory,
   threads: Number(values.threads),
   ...(values.index && { index: values.index }),
+  ...(values.nprobe && { nprobe: Number(values.nprobe) }),
 });
 
 /** Runs a program that has the library as `gigamapper`, and returns what it prints and how long the process took. */
