@@ -57,6 +57,7 @@ describe("examples", () => {
   it("of doc comments compile and run", async () => {
     const folder = project();
     cpSync(reference, join(folder, "atlas.zarr"), { recursive: true });
+    cpSync(query, join(folder, "cells.zarr"), { recursive: true });
     cpSync(query, join(folder, "results/query.zarr"), { recursive: true });
     await map({ query, reference, obsKeys: ["bulk_labels"], output: join(folder, "mapped.zarr") });
     // The types of the main entry check wherever they are used; those of the subpaths' packages are theirs.

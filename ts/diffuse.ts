@@ -15,7 +15,9 @@ import type { DiffuseOptions } from "./request.js";
  * Rejects, before anything is written, when the graph is not finished (`GM_SCHEMA`), is of other cells or between two stores (`GM_SHAPE`,
  * `GM_SCHEMA`), a key is missing (`GM_NOT_FOUND`), `t` is below 1 (`GM_PARAM`), it does not fit (`GM_BUDGET`) or the output exists (`GM_EXISTS`).
  *
- * @example await diffuse({ neighbors: "mapped.zarr", query: "cells.zarr", obsKeys: ["score"], t: 3, output: "smoothed.zarr" });
+ * @example
+ * await map({ query: "cells.zarr", output: "self.zarr" });
+ * await diffuse({ neighbors: "self.zarr", query: "cells.zarr", obsKeys: ["n_genes"], t: 3, output: "smoothed.zarr" });
  */
 export async function diffuse(options: DiffuseOptions): Promise<RunReport> {
   return await runTask<RunReport>("diffuse", options, options.signal ? [options.signal] : []);

@@ -20,7 +20,9 @@ import type { EvaluateOptions } from "./request.js";
  * Rejects when a column is missing (`GM_NOT_FOUND`, with those that exist), labels are numbers (`GM_UNSUPPORTED`), stores have other cells
  * (`GM_SHAPE`, `GM_SCHEMA`), a mapped store is not finished (`GM_SCHEMA`) or the memory is too small (`GM_BUDGET`).
  *
- * @example const { labels } = await evaluate({ mapped: "mapped.zarr", truth: "query.zarr", label: "cell_type" });
+ * @example
+ * const { labels } = await evaluate({ mapped: "mapped.zarr", truth: "query.zarr", label: "bulk_labels" });
+ * console.log(labels);
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationReport> {
   return await runTask<EvaluationReport>("evaluate", options, options.signal ? [options.signal] : []);
