@@ -140,13 +140,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            Some(pool.install(|| {
-                let way = match prepared.resolved.imported {
-                    Some(_) => Way::Imported(Box::new(Import::open(&prepared, progress)?)),
-                    None => Way::Joined(&seams.lane, lists),
-                };
-                join_stage::run(&prepared, &store, way, &measured, progress)
-            })?)
+            let way = || found_by(&prepared, seams, lists, progress);
+            Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -192,6 +187,19 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // What the join took is free again.
     drop(lease);
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
+}
+
+/// How neighbours come about that are stored in the order of rows.
+fn found_by<'a>(
+    prepared: &'a Prepared,
+    seams: &'a Seams,
+    lists: Option<Lists<'a>>,
+    progress: &'a Progress,
+) -> Result<Way<'a>> {
+    Ok(match prepared.resolved.imported {
+        Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
+        None => Way::Joined(&seams.lane, lists),
+    })
 }
 
 /// Refuses to start where something that is not ours lies in the place of intermediate files.
