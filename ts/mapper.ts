@@ -32,7 +32,7 @@ import {
   type Stores,
   type TransferOptions,
 } from "./request.js";
-import { transfer } from "./transfer.js";
+import { transferUnder } from "./transfer.js";
 
 /**
  * Maps labels, numbers and embeddings from reference cells to query cells by weighted k-nearest neighbours.
@@ -132,7 +132,7 @@ export class CellMapper {
    */
   async transfer(options: TransferOptions): Promise<RunReport> {
     const signals = this.#life.signals(options.signal);
-    const report = await this.#life.during(transfer({ ...this.#limits, ...options, ...this.#stores }, signals));
+    const report = await this.#life.during(transferUnder(signals, { ...this.#limits, ...options, ...this.#stores }));
     this.#last.found(report.output);
     this.#predictions.mapped(report.output);
     return report;

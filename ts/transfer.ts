@@ -15,13 +15,14 @@ import type { Stores, TransferOptions } from "./request.js";
  * reference or stands twice in a row, or a distance is negative or not finite (`GM_SCHEMA`), and for `jaccard`, `hnoca` and `hnoca_knn`, which need
  * graphs within both stores (`GM_UNSUPPORTED`).
  *
- * @param signals for a caller that has signals of its own: the first of them to fire cancels the transfer
  * @example await transfer({ query: "query.zarr", reference: "atlas.zarr", neighbors: "graph.zarr", obsKeys: ["cell_type"], output: "mapped.zarr" });
  */
-export async function transfer(
-  options: Stores & TransferOptions,
-  signals: AbortSignal[] = options.signal ? [options.signal] : [],
-): Promise<RunReport> {
+export async function transfer(options: Stores & TransferOptions): Promise<RunReport> {
+  return await transferUnder(options.signal ? [options.signal] : [], options);
+}
+
+/** {@link transfer} for a caller with signals of its own: the first of them to fire cancels it. */
+export async function transferUnder(signals: AbortSignal[], options: Stores & TransferOptions): Promise<RunReport> {
   const { query, reference, ...rest } = options;
   const stores = reference === undefined ? { query } : { query, reference };
   return await withPaths(stores, (paths) => runTask<RunReport>("transfer", { ...rest, ...paths }, signals));

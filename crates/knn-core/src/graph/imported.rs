@@ -206,7 +206,7 @@ impl ImportedGraph {
         block.distances.clear();
         block.distances.resize(rows.len() * k, f32::NAN);
         self.load_statuses(rows, statuses)?;
-        for row in 0..rows.len() {
+        for (row, status) in statuses.iter_mut().enumerate() {
             let (from, to) = (self.edges.starts[row], self.edges.starts[row + 1]);
             self.order(rows.start + row as u64, from..to)?;
             let slots = row * k..(row + 1) * k;
@@ -214,7 +214,6 @@ impl ImportedGraph {
             for ((id, distance), pair) in places.zip(&self.pairs) {
                 (*distance, *id) = *pair;
             }
-            let status = &mut statuses[row];
             if !self.pairs.is_empty() {
                 *status = MappingStatus::Ok as u8;
             } else if *status == MappingStatus::Ok as u8 {
@@ -296,8 +295,8 @@ impl ImportedGraph {
         self.ids.clear();
         self.ids.extend(self.pairs.iter().map(|(_, id)| *id));
         self.ids.sort_unstable();
-        if let Some(twice) = self.ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(self.wrong(row, &format!("names cell {} twice", twice[0])));
+        if let Some([twice, ..]) = self.ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(self.wrong(row, &format!("names cell {twice} twice")));
         }
         Ok(())
     }

@@ -158,10 +158,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            Some(pool.install(|| {
-                let way = way(&prepared, &seams.lane, lists, progress)?;
-                join_stage::run(&prepared, &store, way, &measured, progress)
-            })?)
+            let way = || found_by(&prepared, seams, lists, progress);
+            Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -209,16 +207,16 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
 }
 
-/// How neighbours come about that are not found through runs.
-fn way<'a>(
+/// How neighbours come about that are stored in the order of rows.
+fn found_by<'a>(
     prepared: &'a Prepared,
-    lane: &'a Lane,
+    seams: &'a Seams,
     lists: Option<Lists<'a>>,
     progress: &'a Progress,
 ) -> Result<Way<'a>> {
     Ok(match prepared.resolved.imported {
         Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
-        None => Way::Joined(lane, lists),
+        None => Way::Joined(&seams.lane, lists),
     })
 }
 

@@ -258,6 +258,39 @@ fn graphs_of_other_tools_are_those_that_they_are_copies_of() {
 }
 
 #[test]
+fn along_the_neighbors_that_cellmapper_found_its_predictions_are_made() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures");
+    let place = Place::new();
+    for (case, query, reference, kernel, k) in [
+        ("pbmc_cross", "pbmc/query.zarr", Some("pbmc/reference.zarr"), "gauss", 30),
+        ("pbmc_self", "pbmc/reference.zarr", None, "umap", 14),
+    ] {
+        let expected = fixtures.join("golden").join(case).join("expected");
+        let of = |what: &str| text(&expected.join(format!("neighbors.yx.{what}.npy")));
+        let request = TransferRequest {
+            query: text(&fixtures.join(query)),
+            reference: reference.map(|reference| text(&fixtures.join(reference))),
+            neighbors: format!("{},{}", of("indices"), of("distances")),
+            output: Some(text(&place.output())),
+            obs_keys: Some(vec!["bulk_labels".into()]),
+            overwrite: Some(true),
+            ..TransferRequest::default()
+        };
+        let report = transfer(&request).unwrap();
+        assert_eq!((report.plan.k, report.plan.parameters.kernel_method.as_str()), (k, kernel));
+        let folder = expected.join(kernel);
+        let labels: Vec<String> =
+            serde_json::from_slice(&std::fs::read(folder.join("obs.bulk_labels.pred.json")).unwrap()).unwrap();
+        let found = Mapped::open(&place.output());
+        assert_eq!(found.labels("bulk_labels_pred"), labels, "{case}");
+        let confidences = super::npy::read(&folder.join("obs.bulk_labels.conf.npy")).values;
+        for (found, expected) in found.numbers("bulk_labels_conf").iter().zip(confidences) {
+            assert!((found - expected).abs() <= 1e-5, "{case}: {found} for {expected}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_graph_of_these_cells_is_refused_before_anything_is_written() {
     let place = Place::new();
     let mapping = mapped(&place, true, "gauss", None);
