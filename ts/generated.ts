@@ -236,6 +236,11 @@ resume?: boolean,
  */
 overwrite?: boolean, 
 /**
+ * How matrices of the output are stored: `fast` (default), as plain bytes; or `compact`, in small chunks compressed by blosc (zstd, shuffled), for stores
+ * that are kept or sent.
+ */
+profile?: string, 
+/**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
 layout?: LayoutRequest, };
@@ -361,6 +366,10 @@ resume?: boolean,
  * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
 /**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
@@ -632,6 +641,10 @@ resume?: boolean,
  * Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
 /**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */

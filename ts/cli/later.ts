@@ -12,7 +12,6 @@ const LATER = [
   "--reference-output <path>",
   "--where <condition>",
   "--keep-xx",
-  "--profile <name>",
 ].map((flags) => new Option(flags).hideHelp());
 
 /** Lets the command parse them. */

@@ -112,6 +112,14 @@ export function addOutput(command: Command, output: string): Command {
     .option("--config <file>", "read options from a JSON file; those given here win");
 }
 
+/** How matrices are stored. */
+export function addProfile(command: Command): Command {
+  return command.option(
+    "--profile <name>",
+    "how matrices are stored: fast, or compact, which compresses (default: fast)",
+  );
+}
+
 /** The grid of the output, for tests. */
 export function addLayout(command: Command): Command {
   const rows = new Option("--layout <rows>", "rows per inner chunk, chunks per unit, rows per part");

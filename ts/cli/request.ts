@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { GigamapperError, wrongParameter } from "../errors.js";
 import type { MapRequest } from "../generated.js";
 import { addLater, refuseLater } from "./later.js";
-import { addLayout, addLists, addRun, addSearch, addSides, addTransfer } from "./options.js";
+import { addLayout, addLists, addProfile, addRun, addSearch, addSides, addTransfer } from "./options.js";
 import type { Manner } from "./terminal.js";
 
 /** Parsed options: fields of a request, and how to talk. */
@@ -14,12 +14,13 @@ export type Given<Request> = Partial<Request> & Manner & { config?: string };
 /** Adds every field of a mapping. */
 export function addMapping(command: Command): Command {
   addRun(addLists(addSearch(addTransfer(addSides(command)))), "where the mapped AnnData goes");
-  return addLater(addLayout(command));
+  return addLater(addLayout(addProfile(command)));
 }
 
 /** Adds every field of a graph. */
 export function addGraph(command: Command): Command {
-  return addLayout(addRun(addLists(addSearch(addSides(command))), "where the AnnData with the graph goes"));
+  const run = addRun(addLists(addSearch(addSides(command))), "where the AnnData with the graph goes");
+  return addLayout(addProfile(run));
 }
 
 /** The fields that the options and the configuration file give together. The core says what is missing or unknown. `own` are options that other

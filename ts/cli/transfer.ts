@@ -6,7 +6,7 @@ import { transfer } from "../transfer.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { tellReport } from "./map.js";
-import { addLayout, addRun, addTransfer, number } from "./options.js";
+import { addLayout, addProfile, addRun, addTransfer, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
 
 /** Adds the command. */
@@ -31,7 +31,7 @@ export function registerTransfer(program: Command): void {
     .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
     .option("--n-neighbors <n>", "keep the n nearest; in self-mapping with the cell itself (default: all)", number);
   addTransfer(command).option("--seed <n>", "seed of the weights of random (default: 0)", number);
-  addManner(addLayout(addRun(command, "where the mapped AnnData goes")));
+  addManner(addLayout(addProfile(addRun(command, "where the mapped AnnData goes"))));
   setAction<Given<TransferRequest>>(command, async ({ terminal, signal }, options) => {
     const { query = "", neighbors = "", ...rest } = await readRequest<TransferRequest>(options);
     // An option without its value says that both directions are made one, however that is done by default.

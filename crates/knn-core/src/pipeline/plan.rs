@@ -52,6 +52,8 @@ struct Identity<'a> {
     mode: &'a str,
     parameters: &'a Parameters,
     layout: LayoutRequest,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    compact: bool,
     inputs: Vec<String>,
 }
 
@@ -100,10 +102,12 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
     let wanted = resolved.layout;
-    let layout = Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?;
+    let layout =
+        Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?.compact(resolved.compact);
     let mode = if resolved.self_mapping { "self" } else { "cross" };
     let inputs_hash = inputs.fingerprints()?;
-    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, inputs: inputs_hash };
+    let compact = resolved.compact;
+    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, compact, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
     let mut arrays = outputs::arrays(&inputs, parameters, k);

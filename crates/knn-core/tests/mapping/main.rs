@@ -8,6 +8,7 @@ mod append;
 mod cells;
 mod clean;
 mod clusters;
+mod compact;
 mod crash;
 mod diffusion;
 mod disk;

@@ -183,6 +183,9 @@ pub struct MapRequest {
     pub resume: Option<bool>,
     /// Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default), as plain bytes; or `compact`, in small chunks compressed by blosc (zstd, shuffled), for stores
+    /// that are kept or sent.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -311,6 +314,7 @@ impl MapRequest {
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
+            compact: one_of("profile", self.profile.as_deref(), &["fast", "compact"], &[])? == "compact",
         })
     }
 }

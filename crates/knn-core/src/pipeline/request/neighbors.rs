@@ -88,6 +88,8 @@ pub struct NeighborsRequest {
     pub resume: Option<bool>,
     /// Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -126,6 +128,7 @@ impl NeighborsRequest {
             resume: request.resume,
             overwrite: request.overwrite,
             layout: request.layout,
+            profile: request.profile,
             ..MapRequest::default()
         };
         let resolved = mapping.resolve()?;

@@ -163,6 +163,8 @@ pub struct Resolved {
     pub overwrite: bool,
     /// Grid of the output.
     pub layout: LayoutRequest,
+    /// Whether matrices of the output are compressed.
+    pub compact: bool,
 }
 
 /// Where the representation of a run comes from.

@@ -117,6 +117,8 @@ pub struct TransferRequest {
     pub resume: Option<bool>,
     /// Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -169,6 +171,7 @@ impl TransferRequest {
             resume: request.resume,
             overwrite: request.overwrite,
             layout: request.layout,
+            profile: request.profile,
             ..MapRequest::default()
         };
         let mut resolved = mapping.resolve()?;
