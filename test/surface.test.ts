@@ -18,6 +18,8 @@ describe("what is public", () => {
       "Neighbors",
       "ReferenceIndex",
       "clean",
+      "computeFastCca",
+      "computeJointPca",
       "diffuse",
       "doctor",
       "evaluate",
@@ -29,6 +31,7 @@ describe("what is public", () => {
       "presence",
       "rechunk",
       "sentences",
+      "transfer",
       "verify",
     ]);
   });
@@ -37,6 +40,8 @@ describe("what is public", () => {
     const verbs = (handle: { prototype: object }): string[] => Object.getOwnPropertyNames(handle.prototype).sort();
     expect(verbs(gigamapper.CellMapper)).toEqual([
       "close",
+      "computeFastCca",
+      "computeJointPca",
       "constructor",
       "evaluateExpressionTransfer",
       "evaluateLabelTransfer",
@@ -45,6 +50,7 @@ describe("what is public", () => {
       "neighbors",
       "plan",
       "registerExternalPredictions",
+      "transfer",
     ]);
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
@@ -98,6 +104,8 @@ describe("what is public", () => {
       "IndexRequest",
       "Inspection",
       "IvfParameters",
+      "JointReport",
+      "JointRequest",
       "Kept",
       "LabelAgreement",
       "LabelEvaluation",
@@ -130,6 +138,7 @@ describe("what is public", () => {
       "SkippedNode",
       "StageReport",
       "StoreReport",
+      "TransferRequest",
       "UnitRows",
       "VerifyReport",
       "VerifyRequest",
@@ -139,8 +148,10 @@ describe("what is public", () => {
   it.each([
     ["map", "MapRequest", "nNeighbors"],
     ["neighbors", "NeighborsRequest", "recall"],
+    ["transfer", "TransferRequest", "neighbors"],
     ["index", "IndexRequest", "nlist"],
     ["rechunk", "RechunkRequest", "useRep"],
+    ["pca", "JointRequest", "maskVar"],
     ["presence", "PresenceRequest", "groupby"],
     ["eval", "EvaluateRequest", "groupby"],
     ["diffuse", "DiffuseRequest", "neighbors"],

@@ -25,6 +25,16 @@ output?: string,
  */
 useRep?: string, 
 /**
+ * Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+ * there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`. It
+ * is gone when the mapping is finished; the command `pca` keeps one.
+ */
+fallbackRepresentation?: string, 
+/**
  * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
@@ -226,6 +236,11 @@ resume?: boolean,
  */
 overwrite?: boolean, 
 /**
+ * How matrices of the output are stored: `fast` (default), as plain bytes; or `compact`, in small chunks compressed by blosc (zstd, shuffled), for stores
+ * that are kept or sent.
+ */
+profile?: string, 
+/**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
 layout?: LayoutRequest, };
@@ -251,6 +266,15 @@ output?: string,
  * Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
  */
 useRep?: string, 
+/**
+ * Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+ * there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`.
+ */
+fallbackRepresentation?: string, 
 /**
  * Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
  */
@@ -342,6 +366,10 @@ resume?: boolean,
  * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
 /**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
@@ -462,6 +490,167 @@ overwrite?: boolean,
 layout?: LayoutRequest, };
 
 /**
+ * A request to transfer along stored neighbours, under the names of a mapping. Unknown fields are refused.
+ */
+export type TransferRequest = { 
+/**
+ * The query store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
+ */
+query: string, 
+/**
+ * The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
+ */
+reference?: string, 
+/**
+ * The neighbours: a finished store of `map` or `neighbors`; an AnnData with distances in `obsp`, such as scanpy's, in self-mapping; or
+ * `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
+ * itself is dropped.
+ */
+neighbors: string, 
+/**
+ * Key in `obsp` of the distances, a CSR matrix. Default `distances`, if the store is not one of ours.
+ */
+neighborsKey?: string, 
+/**
+ * Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
+ */
+nNeighbors?: number, 
+/**
+ * Where the mapped store goes; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+ */
+obsKeys?: Array<string>, 
+/**
+ * Keys of the reference's `obsm` to transfer, as weighted means. Default none.
+ */
+obsmKeys?: Array<string>, 
+/**
+ * Expression of the reference to transfer, as weighted means: `X`, or the name of a layer. Default none.
+ */
+layerKey?: string, 
+/**
+ * Names of the genes whose expression is transferred, in the order of the result. Default all.
+ */
+genes?: Array<string>, 
+/**
+ * What the query has as library sizes, to which rows of expression are scaled, as in `map`. Default none.
+ */
+targetLibsize?: string, 
+/**
+ * How distances become weights, as in `map`, but between two stores for `jaccard`, `hnoca` and `hnoca_knn`, which need graphs within both stores. Default `gauss`,
+ * in self-mapping `umap`.
+ */
+kernelMethod?: string, 
+/**
+ * σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all distances.
+ */
+bandwidth?: number, 
+/**
+ * How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean` or `none`.
+ */
+symmetrize?: string, 
+/**
+ * Whether a cell votes for itself in self-mapping; default true there.
+ */
+selfEdges?: boolean, 
+/**
+ * Steps of diffusion, in self-mapping, as in `map`. At least 1, the default.
+ */
+t?: number, 
+/**
+ * How they are made: `iterative` (default) or `spectral`.
+ */
+diffusionMethod?: string, 
+/**
+ * `none` (default), `all` or `top-<m>`: which weights of categories are stored.
+ */
+probabilities?: string, 
+/**
+ * Categories that may be predicted, of every label column. Default all.
+ */
+subsetCategories?: Array<string>, 
+/**
+ * Reference cells without a label: `drop` (default), `category` or `error`.
+ */
+missing?: string, 
+/**
+ * Whether second label, margin and entropy are stored; default false.
+ */
+labelDetails?: boolean, 
+/**
+ * Least confidence of a label that is not rejected, above 0 and at most 1.
+ */
+minConfidence?: number, 
+/**
+ * Largest distance to the last neighbour of a cell whose labels are not rejected.
+ */
+maxDistance?: number, 
+/**
+ * A store of the neighbours within the reference, from which the largest distance is learnt.
+ */
+rejectGraph?: string, 
+/**
+ * The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
+ */
+rejectQuantile?: number, 
+/**
+ * Label columns from coarse to fine, of which the deepest sure label is told, as in `map`. Default none.
+ */
+labelLevels?: Array<string>, 
+/**
+ * The label above each label of the one column of `label_levels`.
+ */
+labelParents?: { [key in string]: string }, 
+/**
+ * Least weight of such a label, above 0 and at most 1; default 0.5.
+ */
+levelThreshold?: number, 
+/**
+ * Suffix of predicted columns, default `pred`.
+ */
+predictionPostfix?: string, 
+/**
+ * Suffix of confidence columns, default `conf`.
+ */
+confidencePostfix?: string, 
+/**
+ * Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Existing folder for intermediate files. Default: beside the output. Changes no result.
+ */
+workDir?: string, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
  * Sizes of the output store's grid. They are recorded in the store.
  */
 export type LayoutRequest = { 
@@ -483,13 +672,13 @@ partRows: number, };
  */
 export type Parameters = { 
 /**
- * Key in `obsm` of both stores; `knn_distances` where neighbours are given.
+ * Key in `obsm` of both stores; empty where neighbours are imported.
  */
 useRep: string, 
 /**
- * Hash of the run that found the neighbours, where they are given.
+ * Its first columns, if not all are taken.
  */
-graph?: string, 
+nComps?: number, 
 /**
  * Columns of `obs` to transfer.
  */
@@ -551,7 +740,7 @@ predictionPostfix: string,
  */
 confidencePostfix: string, 
 /**
- * The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+ * The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
  */
 method: string, 
 /**
@@ -924,7 +1113,7 @@ warnings: Array<string>, };
  */
 export type RecallReport = { 
 /**
- * The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for neighbours that are given.
+ * The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for imported neighbours, of which nothing is known.
  */
 measured: number, 
 /**
@@ -954,7 +1143,7 @@ meanNprobe: number | null,
  */
 repair: Hop | null, 
 /**
- * The method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+ * The method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
  */
 method: string, 
 /**
@@ -1024,7 +1213,8 @@ export type StageReport = {
 /**
  * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
  * `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
- * `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
+ * `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
+ * `bandwidth`, `presence`, `write`, `finalise`.
  */
 stage: string, 
 /**
@@ -1418,6 +1608,184 @@ resumedUnits: number,
 warnings: Array<string>, 
 /**
  * Hash of input, parameters and format: the same for the same copy.
+ */
+run: string, };
+
+/**
+ * A request to compute a representation of one store or of two, of the genes that both have. Unknown fields are refused.
+ */
+export type JointRequest = { 
+/**
+ * The query store. It is never written to.
+ */
+query: string, 
+/**
+ * The reference store; none, or the query itself, is the components of one store.
+ */
+reference?: string, 
+/**
+ * `joint_pca` (default): principal components of the cells of both stores together; or `fast_cca`: canonical correlations between two stores,
+ * of at most 8192 genes.
+ */
+method?: string, 
+/**
+ * Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there.
+ */
+output?: string, 
+/**
+ * Where the reference's part goes.
+ */
+referenceOutput?: string, 
+/**
+ * The matrix of cells × genes, in both stores: `X` (default), or the name of a layer. It is taken as it is: normalised and logarithmised
+ * before, as CellMapper wants it.
+ */
+layer?: string, 
+/**
+ * A column of booleans in `var` of both stores: genes are taken that both say yes to, such as `highly_variable`. Default all.
+ */
+maskVar?: string, 
+/**
+ * Components, default 50, or one less than there are cells or genes where that is fewer.
+ */
+nComps?: number, 
+/**
+ * Key of the representation in `obsm`; default `X_pca` or `X_cca`.
+ */
+keyAdded?: string, 
+/**
+ * Columns of `obs` to copy into the new stores, where they are. Default: all that can be read.
+ */
+obsKeys?: Array<string>, 
+/**
+ * How principal components are found. `gram`: all products of genes, which must fit into memory, in one pass over the cells; `passes`: block
+ * Lanczos in some passes, for any number of genes. `auto` (default): `gram` up to 4096 genes.
+ */
+solver?: string, 
+/**
+ * Seed of the block that the search for components begins with, 0 to 2^53 − 1, default 0.
+ */
+seed?: number, 
+/**
+ * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+ * cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+ */
+memory?: string, 
+/**
+ * Worker threads; default all cores.
+ */
+threads?: number, 
+/**
+ * Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+ */
+resume?: boolean, 
+/**
+ * Replace what an earlier run wrote there; anything else that is there stays `GM_EXISTS`.
+ */
+overwrite?: boolean, 
+/**
+ * Rows per inner chunk, shard and part; for tests of the layout.
+ */
+layout?: LayoutRequest, };
+
+/**
+ * A finished representation.
+ */
+export type JointReport = { 
+/**
+ * `joint_pca` or `fast_cca`.
+ */
+method: string, 
+/**
+ * The query's part.
+ */
+output: string, 
+/**
+ * The reference's part; null within one store.
+ */
+referenceOutput: string | null, 
+/**
+ * The query: its cells × genes.
+ */
+query: Side, 
+/**
+ * The reference; null within one store.
+ */
+reference: Side | null, 
+/**
+ * Genes that were taken: those of both stores.
+ */
+nGenes: number, 
+/**
+ * Components.
+ */
+nComps: number, 
+/**
+ * Key of the representation in `obsm`.
+ */
+useRep: string, 
+/**
+ * `gram` or `passes`.
+ */
+solver: string, 
+/**
+ * Passes over the cells before that for the scores.
+ */
+passes: number, 
+/**
+ * The largest residual of a component, as a share of its eigenvalue: how far it may be from the exact one.
+ */
+residual: number, 
+/**
+ * Variance of each principal component; none of canonical ones.
+ */
+variance: Array<number>, 
+/**
+ * Its share of the variance of all genes.
+ */
+varianceRatio: Array<number>, 
+/**
+ * Singular value of each canonical correlation; none of principal components.
+ */
+singularValues: Array<number>, 
+/**
+ * What was stored where, in each of the outputs.
+ */
+stored: Array<OutputArray>, 
+/**
+ * Bytes of memory: the limit and what takes them.
+ */
+memory: MemoryPlan, 
+/**
+ * Bytes that the outputs take on disk at most.
+ */
+diskBytes: number, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * Seconds and bytes by stage.
+ */
+stages: Array<StageReport>, 
+/**
+ * Seconds in all.
+ */
+seconds: number, 
+/**
+ * Most anonymous memory of the process seen, bytes: mapped files are not in it.
+ */
+peakMemory: number, 
+/**
+ * Units that an earlier, interrupted run had stored.
+ */
+resumedUnits: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of inputs, parameters and format: the same for the same representation.
  */
 run: string, };
 
@@ -2209,7 +2577,7 @@ export type Leftover = {
  */
 path: string, 
 /**
- * `lock`, `temporary`, `runs`, `journal`, `store` or `index`.
+ * `lock`, `temporary`, `runs`, `sums`, `journal`, `store` or `index`.
  */
 kind: string, 
 /**
@@ -2265,8 +2633,8 @@ blockRows: number, };
 export type ProgressEvent = { 
 /**
  * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
- * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of an evaluation `cells`, `labels`, `neighbors`, `expression`,
- * `divergence`, `ranks`.
+ * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of a representation that is computed `components`, `scores`; of an
+ * evaluation `cells`, `labels`, `neighbors`, `expression`, `divergence`, `ranks`.
  */
 stage: string, 
 /**

@@ -21,6 +21,7 @@ export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
 export { ReferenceIndex } from "./reference-index.js";
+export { computeFastCca, computeJointPca } from "./representation.js";
 export type {
   AppendOptions,
   CallOptions,
@@ -30,6 +31,7 @@ export type {
   ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
+  JointOptions,
   LabelTransferOptions,
   Limits,
   MapOptions,
@@ -40,7 +42,9 @@ export type {
   ProgressOptions,
   RechunkOptions,
   Stores,
+  TransferOptions,
   VerifyOptions,
 } from "./request.js";
 export { sentences } from "./sentence.js";
+export { transfer } from "./transfer.js";
 export { verify } from "./verify.js";

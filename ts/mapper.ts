@@ -8,6 +8,7 @@ import type {
   EvaluateRequest,
   EvaluationReport,
   ExpressionEvaluation,
+  JointReport,
   LabelEvaluation,
   Plan,
   RunReport,
@@ -23,12 +24,15 @@ import {
   type EvaluateOptions,
   type ExpressionTransferOptions,
   encode,
+  type JointOptions,
   type LabelTransferOptions,
   type Limits,
   type MapOptions,
   type PlanOptions,
   type Stores,
+  type TransferOptions,
 } from "./request.js";
+import { transferUnder } from "./transfer.js";
 
 /**
  * Maps labels, numbers and embeddings from reference cells to query cells by weighted k-nearest neighbours.
@@ -58,7 +62,7 @@ export class CellMapper {
 
   /**
    * Finds the `nNeighbors` (default 30) nearest reference cells of each query cell by `metric` (default `euclidean`) in
-   * `obsm/<useRep>` (default `X_pca`), exactly or with the `recall` that was asked for (`method`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
+   * `obsm/<useRep>` (default `X_pca`; where neither store has that, one computed of `X` for this mapping, with a warning), exactly or with the `recall` that was asked for (`method`), weights them by the kernel (default `gauss`, exp(−d²/2σ²) with σ the mean of
    * all valid distances), and stores predictions in a new AnnData at `output`: `obs/<key>_pred` and `obs/<key>_conf`
    * (0 to 1) for categories, `obs/<key>_pred` for numbers, `obsm/<key>_pred` (n × columns, f32) for embeddings, beside
    * `obs/mapping_status`, `obsm/knn_indices` and `obsm/knn_distances` (n × k).
@@ -122,6 +126,18 @@ export class CellMapper {
     return found(report) as T;
   }
 
+  /**
+   * What `map` does behind its search, along `neighbors` that were found before, by a mapping of ours or by another tool: see {@link transfer}.
+   * CellMapper's `load_precomputed_distances`, and `Kernel.from_distances`, between two stores, too.
+   */
+  async transfer(options: TransferOptions): Promise<RunReport> {
+    const signals = this.#life.signals(options.signal);
+    const report = await this.#life.during(transferUnder(signals, { ...this.#limits, ...options, ...this.#stores }));
+    this.#last.found(report.output);
+    this.#predictions.mapped(report.output);
+    return report;
+  }
+
   /** What {@link CellMapper.map} would do and cost with these options: memory, disk, passes, what is stored where.
    * Writes nothing and needs no `output`. Rejects as `map` does before it starts. */
   async plan(options: PlanOptions = {}): Promise<Plan> {
@@ -130,6 +146,24 @@ export class CellMapper {
       const text = encode({ ...this.#limits, ...options, ...paths });
       return read<Plan>("plan", options.signal, (addon) => addon.plan(text));
     });
+  }
+
+  /** {@link computeJointPca} of these stores. */
+  async computeJointPca(options: JointOptions): Promise<JointReport> {
+    return await this.#compute("joint_pca", options);
+  }
+
+  /** {@link computeFastCca} of these stores. */
+  async computeFastCca(options: JointOptions): Promise<JointReport> {
+    return await this.#compute("fast_cca", options);
+  }
+
+  async #compute(method: string, options: JointOptions): Promise<JointReport> {
+    const signals = this.#life.signals(options.signal);
+    const all = { ...this.#limits, method, ...options };
+    return await this.#life.during(
+      withPaths(this.#stores, (paths) => runTask<JointReport>("joint", { ...all, ...paths }, signals)),
+    );
   }
 
   /** The neighbours that the last `map` stored; `GM_PARAM` where none has finished. */

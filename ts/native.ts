@@ -29,9 +29,11 @@ type Verb = (request: string, onProgress?: ((event: string) => void) | null) => 
 export interface NativeTask {
   map: Verb;
   neighbors: Verb;
+  transfer: Verb;
   buildIndex: Verb;
   rechunk: Verb;
   diffuse: Verb;
+  joint: Verb;
   presence: Verb;
   evaluate: Verb;
   verify: Verb;

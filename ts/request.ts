@@ -12,10 +12,12 @@ import type {
   DiffuseRequest,
   EvaluateRequest,
   IndexRequest,
+  JointRequest,
   MapRequest,
   NeighborsRequest,
   PresenceRequest,
   RechunkRequest,
+  TransferRequest,
   VerifyRequest,
 } from "./generated.js";
 import type { ProgressListener } from "./progress.js";
@@ -49,6 +51,13 @@ export interface PlanOptions
 /** Options of {@link CellMapper.map}. `output` must be given. */
 export interface MapOptions extends PlanOptions, ProgressOptions {}
 
+/** Options of {@link transfer}: every field of the request but the stores. `output` must be given. */
+export interface TransferOptions
+  extends Omit<TransferRequest, "query" | "reference" | "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
 /** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
 export interface NeighborsPlanOptions
   extends Omit<NeighborsRequest, "query" | "reference" | "memory" | "threads">,
@@ -77,6 +86,14 @@ export interface RechunkOptions
 /** Options of {@link diffuse}: every field of the request. `output` must be given. */
 export interface DiffuseOptions
   extends Omit<DiffuseRequest, "memory" | "threads">,
+    Limits,
+    CallOptions,
+    ProgressOptions {}
+
+/** Options of {@link computeJointPca} and {@link computeFastCca}: every field of the request but stores and method. `output` must be given, and
+ * with a reference `referenceOutput`. */
+export interface JointOptions
+  extends Omit<JointRequest, "query" | "reference" | "method" | "memory" | "threads">,
     Limits,
     CallOptions,
     ProgressOptions {}

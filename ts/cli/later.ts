@@ -12,7 +12,6 @@ const LATER = [
   "--reference-output <path>",
   "--where <condition>",
   "--keep-xx",
-  "--profile <name>",
 ].map((flags) => new Option(flags).hideHelp());
 
 /** Lets the command parse them. */
@@ -21,9 +20,10 @@ export function addLater(command: Command): Command {
   return command;
 }
 
-/** Refuses the first one that was given. */
-export function refuseLater(options: object): void {
-  const given = LATER.find((option) => Object.hasOwn(options, option.attributeName()));
+/** Refuses the first one that was given, unless the command has it. */
+export function refuseLater(options: object, own: readonly string[] = []): void {
+  const missing = LATER.filter((option) => !own.includes(option.attributeName()));
+  const given = missing.find((option) => Object.hasOwn(options, option.attributeName()));
   if (!given) return;
   const what = `${given.long} in this version`;
   throw new GigamapperError(

@@ -15,10 +15,12 @@ import { registerIndex } from "./index.js";
 import { registerInspect } from "./inspect.js";
 import { registerMap } from "./map.js";
 import { registerNeighbors } from "./neighbors.js";
+import { registerPca } from "./pca.js";
 import { registerPlan } from "./plan.js";
 import { registerPresence } from "./presence.js";
 import { registerRechunk } from "./rechunk.js";
 import { Terminal } from "./terminal.js";
+import { registerTransfer } from "./transfer.js";
 import { registerVerify } from "./verify.js";
 
 /** Runs the command line `args` (without node and script) and returns the exit code. */
@@ -66,7 +68,9 @@ function build(json: boolean): Command {
     );
   registerMap(program);
   registerNeighbors(program);
+  registerTransfer(program);
   registerIndex(program);
+  registerPca(program);
   registerPresence(program);
   registerEval(program);
   registerDiffuse(program);

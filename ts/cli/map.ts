@@ -48,7 +48,7 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   terminal.result(`${report.output}:`);
   for (const line of sentences(report)) terminal.result(line);
   const { recall } = report;
-  if (recall.method !== "exact" && recall.method !== "given") terminal.result(describeRecall(recall));
+  if (!["exact", "imported"].includes(recall.method)) terminal.result(describeRecall(recall));
   for (const [key, agreement] of Object.entries(report.labelAgreement)) {
     terminal.result(describeAgreement(key, agreement));
   }

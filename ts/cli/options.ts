@@ -13,6 +13,12 @@ export function addSides(command: Command): Command {
     .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
     .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
+    .option(
+      "--n-comps <n>",
+      "its first components (default: all), or how many are computed where there is none",
+      number,
+    )
+    .option("--fallback-representation <name>", "what is then computed: joint_pca or fast_cca (default: joint_pca)")
     .option("--n-neighbors <n>", "neighbors per cell; in self-mapping with the cell itself (default: 30)", number);
 }
 
@@ -104,6 +110,14 @@ export function addOutput(command: Command, output: string): Command {
     .option("--resume", "continue an interrupted run of the same request")
     .option("--overwrite", "replace what an earlier run wrote there")
     .option("--config <file>", "read options from a JSON file; those given here win");
+}
+
+/** How matrices are stored. */
+export function addProfile(command: Command): Command {
+  return command.option(
+    "--profile <name>",
+    "how matrices are stored: fast, or compact, which compresses (default: fast)",
+  );
 }
 
 /** The grid of the output, for tests. */

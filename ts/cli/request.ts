@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { GigamapperError, wrongParameter } from "../errors.js";
 import type { MapRequest } from "../generated.js";
 import { addLater, refuseLater } from "./later.js";
-import { addLayout, addLists, addRun, addSearch, addSides, addTransfer } from "./options.js";
+import { addLayout, addLists, addProfile, addRun, addSearch, addSides, addTransfer } from "./options.js";
 import type { Manner } from "./terminal.js";
 
 /** Parsed options: fields of a request, and how to talk. */
@@ -14,17 +14,22 @@ export type Given<Request> = Partial<Request> & Manner & { config?: string };
 /** Adds every field of a mapping. */
 export function addMapping(command: Command): Command {
   addRun(addLists(addSearch(addTransfer(addSides(command)))), "where the mapped AnnData goes");
-  return addLater(addLayout(command));
+  return addLater(addLayout(addProfile(command)));
 }
 
 /** Adds every field of a graph. */
 export function addGraph(command: Command): Command {
-  return addLayout(addRun(addLists(addSearch(addSides(command))), "where the AnnData with the graph goes"));
+  const run = addRun(addLists(addSearch(addSides(command))), "where the AnnData with the graph goes");
+  return addLayout(addProfile(run));
 }
 
-/** The fields that the options and the configuration file give together. The core says what is missing or unknown. */
-export async function readRequest<Request extends object>(options: Given<Request>): Promise<Partial<Request>> {
-  refuseLater(options);
+/** The fields that the options and the configuration file give together. The core says what is missing or unknown. `own` are options that other
+ * commands will have later. */
+export async function readRequest<Request extends object>(
+  options: Given<Request>,
+  own: readonly string[] = [],
+): Promise<Partial<Request>> {
+  refuseLater(options, own);
   const { config, json: _json, quiet: _quiet, verbose: _verbose, progress: _progress, ...given } = options;
   const file = config === undefined ? {} : await readConfig(config);
   return { ...file, ...given } as Partial<Request>;

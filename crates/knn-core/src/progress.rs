@@ -19,8 +19,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[serde(rename_all = "camelCase")]
 pub struct ProgressEvent {
     /// The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
-    /// `verify` first; of a recall `calibrate`; of a copy `rechunk`; of an evaluation `cells`, `labels`, `neighbors`, `expression`,
-    /// `divergence`, `ranks`.
+    /// `verify` first; of a recall `calibrate`; of a copy `rechunk`; of a representation that is computed `components`, `scores`; of an
+    /// evaluation `cells`, `labels`, `neighbors`, `expression`, `divergence`, `ranks`.
     pub stage: String,
     /// Query rows done.
     #[cfg_attr(test, ts(type = "number"))]

@@ -132,6 +132,46 @@ impl Tile {
     }
 }
 
+/// Consecutive rows of a matrix by their entries, in the order of the source. What has no entry is 0; an entry may be 0, too.
+#[derive(Debug, Clone, Default)]
+pub struct SparseRows {
+    /// Global number of the first row.
+    pub first_row: u64,
+    /// Where each row begins among the entries, and where the last one ends.
+    pub starts: Vec<usize>,
+    /// Column of each entry.
+    pub columns: Vec<u32>,
+    /// Value of each entry.
+    pub values: Vec<f32>,
+}
+
+impl SparseRows {
+    /// Number of rows held.
+    pub fn rows(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Leaves no row, and begins with that one.
+    pub fn begin(&mut self, first_row: u64) {
+        self.first_row = first_row;
+        self.starts.clear();
+        self.starts.push(0);
+        self.columns.clear();
+        self.values.clear();
+    }
+
+    /// Adds an entry to the row that is not ended yet.
+    pub fn push(&mut self, column: u32, value: f32) {
+        self.columns.push(column);
+        self.values.push(value);
+    }
+
+    /// Ends a row.
+    pub fn end_row(&mut self) {
+        self.starts.push(self.values.len());
+    }
+}
+
 /// What became of a query cell: the codes of `obs/mapping_status`. −1 in a store means not yet written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i8)]

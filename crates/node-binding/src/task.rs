@@ -62,6 +62,17 @@ impl Task {
         self.start(env, request, on_progress, pipeline::neighbors)
     }
 
+    /// `TransferRequest` to `RunReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn transfer<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::transfer)
+    }
+
     /// `IndexRequest` to `IndexReport`.
     #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
     pub fn build_index<'env>(
@@ -93,6 +104,17 @@ impl Task {
         on_progress: Option<Listener>,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         self.start(env, request, on_progress, pipeline::diffuse)
+    }
+
+    /// `JointRequest` to `JointReport`.
+    #[napi(catch_unwind, ts_args_type = "request: string, onProgress?: ((event: string) => void) | null")]
+    pub fn joint<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        on_progress: Option<Listener>,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        self.start(env, request, on_progress, pipeline::joint)
     }
 
     /// `PresenceRequest` to `PresenceReport`.

@@ -1,6 +1,7 @@
 //! The k-NN graph: sums over its distances, its rows read back from the store, and its transpose.
 
 mod block;
+mod imported;
 mod reverse;
 mod quantile;
 mod store;
@@ -8,6 +9,7 @@ mod stored;
 mod sums;
 
 pub use block::{GraphBlock, Ids, MOST_BLOCK_BYTES};
+pub use imported::{GraphBetween, ImportedGraph};
 pub use quantile::distance_quantile;
 pub use reverse::{ReverseBlock, ReverseForm, ReverseReader};
 pub use store::{GraphDescription, GraphStore};

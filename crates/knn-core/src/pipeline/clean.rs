@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::joint;
 use crate::error::{Error, Result};
 use crate::index::{self, Manifest};
 use crate::sink::{self, Found, find};
@@ -39,7 +40,7 @@ pub struct CleanRequest {
 pub struct Leftover {
     /// Where it is.
     pub path: String,
-    /// `lock`, `temporary`, `runs`, `journal`, `store` or `index`.
+    /// `lock`, `temporary`, `runs`, `sums`, `journal`, `store` or `index`.
     pub kind: String,
     /// Bytes of it, with all that goes with it.
     #[cfg_attr(test, ts(type = "number"))]
@@ -125,7 +126,7 @@ impl Search {
         let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
             return self.below(&path, 0);
         };
-        let endings = ["", ".journal", ".lock", ".index.gmx"].into_iter().chain(RUNS);
+        let endings = ["", ".journal", ".lock", ".fit", ".index.gmx"].into_iter().chain(RUNS);
         let around: Vec<_> = endings.map(|ending| folder.join(format!("{name}{ending}"))).collect();
         let there = around.iter().map(|path| self.vfs.exists(path)).collect::<Result<Vec<_>>>()?;
         if !there.contains(&true) {
@@ -147,7 +148,7 @@ impl Search {
     fn below(&mut self, folder: &Path, depth: usize) -> Result<()> {
         let mut names = BTreeSet::new();
         for (name, is_folder) in self.vfs.list(folder)? {
-            let of = [".lock", ".journal"].iter().chain(&RUNS).find_map(|ending| name.strip_suffix(ending));
+            let of = [".lock", ".journal", ".fit"].iter().chain(&RUNS).find_map(|ending| name.strip_suffix(ending));
             let path = folder.join(&name);
             if let Some(of) = of.filter(|of| !of.is_empty()) {
                 names.insert(of.to_owned());
@@ -166,8 +167,11 @@ impl Search {
         let with = |ending: &str| folder.join(format!("{name}{ending}"));
         let (lock, journal, runs) = (with(".lock"), with(".journal"), RUNS.map(with));
         // What is made of a store's name belongs to the run that writes the store.
-        let owner =
-            RUNS.iter().chain(&[".index.gmx"]).find_map(|ending| name.strip_suffix(ending)).map(|of| folder.join(of));
+        let owner = RUNS
+            .iter()
+            .chain(&[".fit", ".index.gmx"])
+            .find_map(|ending| name.strip_suffix(ending))
+            .map(|of| folder.join(of));
         for at in [Some(&path), owner.as_ref()].into_iter().flatten() {
             if Lock::standing(&*self.vfs, &beside(at, ".lock"))? == Standing::Held {
                 self.keep(&path, "a process is writing it");
@@ -218,6 +222,14 @@ impl Search {
                     RunLedger::remove(&**vfs, runs)
                 });
             }
+        }
+        let sums = with(".fit");
+        if needless && joint::are_sums(&*self.vfs, &sums)? {
+            let bytes = self.bytes(&sums)?;
+            self.leave(&sums, "sums", bytes, |vfs| {
+                let _lock = Lock::take(vfs, &lock)?;
+                vfs.remove_dir_all(&sums)
+            });
         }
         for inside in [Some(&path).filter(|_| is_ours), Some(&journal).filter(|_| is_journal)] {
             if let Some(inside) = inside.filter(|inside| inside.is_dir()) {

@@ -81,7 +81,7 @@ impl Graph {
             },
             search,
             learnt_distance: None,
-            graph: None,
+            imported: None,
             graph_only: true,
             ..asked.clone()
         })

@@ -1,16 +1,19 @@
 //! The arrays of both stores that a request names, opened and checked against each other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
-use super::given;
+use super::import_stage;
+use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
 use super::request::{LabelParameters, Resolved};
 use crate::error::{Error, Result};
-use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource};
+use crate::graph::ImportedGraph;
+use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, UnreadRows};
 use crate::types::RowRange;
 
 /// Seed of the sample of chunks that a fingerprint looks into.
@@ -30,6 +33,8 @@ pub(super) struct Inputs {
     pub(super) expression: Option<ExpressionInput>,
     /// Of the query's cells, where expression is scaled to them.
     pub(super) library_sizes: Option<LibrarySizes>,
+    /// Neighbours that were found before; then nobody reads the rows.
+    pub(super) imported: Option<ImportedGraph>,
     pub(super) warnings: Vec<String>,
     one_store: bool,
 }
@@ -57,11 +62,14 @@ impl Inputs {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
-        let rows = |store: &AnnDataStore| match &resolved.graph {
-            Some(graph) => given::rows(graph),
-            None => store.representation(&parameters.use_rep),
+        let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
+            match &resolved.imported {
+                Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),
+                None => joint::rows(resolved, place, store),
+            }
         };
-        let (query_rows, reference_rows) = (rows(&query)?, rows(&reference)?);
+        let query_rows = rows(&resolved.query, &query)?;
+        let reference_rows = rows(&resolved.reference, &reference)?;
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),
@@ -78,6 +86,7 @@ impl Inputs {
         if query.n_obs() > i64::MAX as u64 / 2 || reference.n_obs() > i64::from(u32::MAX) as u64 * 1024 {
             return Err(Error::schema(reference.name(), "obs", "shape", "more cells than row ids can count"));
         }
+        let imported = import_stage::open(resolved, &query, &reference)?;
         let mut warnings = query_rows.warnings()?;
         if !resolved.self_mapping {
             warnings.extend(reference_rows.warnings()?);
@@ -108,6 +117,7 @@ impl Inputs {
             embeddings,
             expression,
             library_sizes,
+            imported,
             warnings,
             one_store,
         })
@@ -147,6 +157,7 @@ impl Inputs {
             self.reference_rows.fingerprint(FINGERPRINT_SEED)?,
             self.names.fingerprint(FINGERPRINT_SEED)?,
         ];
+        all.extend(import_stage::fingerprint(self)?);
         for input in &self.columns {
             all.push(input.column.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", input.colors).as_bytes()));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::gather::Gather;
-use super::given::GivenGraph;
+use super::import_stage::Import;
 use super::outputs::NAMES;
 use super::plan::Prepared;
 use super::reference::Reference;
@@ -79,10 +79,10 @@ pub(super) enum Way<'a> {
     Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
     /// They are found already, in another order.
     Gathered(Box<Gather<'a>>),
+    /// They were found before.
+    Imported(Box<Import<'a>>),
     /// They are found, and repaired before they are stored.
     Repaired(Box<RepairStage<'a>>),
-    /// They are those of a stored graph.
-    Given(Box<GivenGraph<'a>>),
 }
 
 /// Stores every unit that is not committed yet.
@@ -107,8 +107,8 @@ pub(super) fn run(
         let mut writer = store.begin(Stage::Joined, unit)?;
         match &mut way {
             Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
+            Way::Imported(import) => import.unit(&mut writer, &mut joined)?,
             Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
-            Way::Given(graph) => graph.unit(range.rows, &mut writer, &mut joined)?,
             Way::Joined(tile, lists) => {
                 let pass = match &mut pass {
                     Some(pass) => pass,

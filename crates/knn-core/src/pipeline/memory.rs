@@ -7,6 +7,7 @@ use super::cost::index_bytes;
 use super::diffusion;
 use super::finished::Finished;
 use super::found::FoundRows;
+use super::import_stage;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
 use super::passing::Passing;
@@ -101,6 +102,9 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         Some(ivf) => {
             let order = begun.or(resolved.search.order);
             share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, order)?
+        }
+        None if resolved.imported.is_some() => {
+            import_stage::share(resolved, inputs, spec.k, &common, transfer.clone())?
         }
         None => share_slabs(resolved, inputs, spec, &common, transfer.clone())?,
     };
@@ -396,7 +400,7 @@ fn block_row_bytes(dim: u64, k: u64) -> u64 {
     2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
 }
 
-fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
+pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
     if needed <= resolved.memory {
         return Ok(());
     }

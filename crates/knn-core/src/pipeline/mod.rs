@@ -8,6 +8,7 @@ mod agreement;
 mod append;
 mod bandwidth;
 mod clean;
+mod clock;
 mod cost;
 mod diffuse;
 mod diffusion;
@@ -17,12 +18,13 @@ mod expression;
 mod finished;
 mod found;
 mod gather;
-mod given;
 mod graphs_stage;
+mod import_stage;
 mod index;
 mod index_report;
 mod inputs;
 mod join_stage;
+mod joint;
 mod kept_graph;
 mod later;
 mod levels;
@@ -51,6 +53,8 @@ mod runs_memory;
 mod search_stage;
 mod square;
 mod stored_rows;
+mod told;
+mod transfer;
 mod transfer_memory;
 mod transfer_stage;
 mod verify;
@@ -70,6 +74,7 @@ pub use evaluate::{
 };
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
+pub use joint::{JointReport, joint, joint_with};
 pub use neighbors::{neighbors, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
@@ -77,9 +82,10 @@ pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
     DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters,
-    IndexRequest, IvfParameters, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
-    NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Resolved, ResolvedEvaluation, ResolvedIndex,
-    ResolvedPresence, ResolvedRechunk, Search,
+    IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
+    NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Representation, Resolved, ResolvedEvaluation,
+    ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
+pub use transfer::{transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::plan::WORKER;
 use crate::error::{Error, Result};
-use crate::sink::{MappingStore, StoreSpec};
+use crate::sink::{MappingStore, StoreSpec, journal_folder};
 use crate::source::stores;
 use crate::store::Vfs;
 
@@ -31,6 +31,11 @@ pub(super) fn check_output(output: &Path, inputs: &[&Path], existing: Existing) 
         });
     }
     Ok(())
+}
+
+/// Whether anything of a store is at a path.
+pub(super) fn is_begun(vfs: &dyn Vfs, output: &Path) -> Result<bool> {
+    Ok(vfs.exists(output)? || vfs.exists(&journal_folder(output)?)?)
 }
 
 /// Begins, continues or replaces the output.

@@ -8,10 +8,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::cost::{self, Extent};
 use super::diffusion;
 use super::found::FoundRows;
-use super::given;
 use super::graphs_stage;
+use super::import_stage;
 use super::index::describe_index;
 use super::inputs::Inputs;
+use super::joint;
 use super::list_order;
 use super::memory::{self, Sizes};
 use super::order::Order;
@@ -24,6 +25,7 @@ use super::square;
 use crate::error::{Error, Result};
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
+use crate::progress::Progress;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource};
 
@@ -50,6 +52,8 @@ struct Identity<'a> {
     mode: &'a str,
     parameters: &'a Parameters,
     layout: LayoutRequest,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    compact: bool,
     inputs: Vec<String>,
 }
 
@@ -60,13 +64,13 @@ pub fn plan(request: &MapRequest) -> Result<Plan> {
 
 /// The plan of a request that is resolved.
 pub(super) fn planned(resolved: Resolved) -> Result<Plan> {
-    prepare(resolved).map(|(prepared, _)| prepared.plan)
+    prepare(resolved, &Progress::silent()).map(|(prepared, _)| prepared.plan)
 }
 
 /// Everything up to the first write. What reading takes depends on the threads that read, so this runs in the run's own pool.
-pub(super) fn prepare(resolved: Resolved) -> Result<(Prepared, ThreadPool)> {
+pub(super) fn prepare(resolved: Resolved, progress: &Progress) -> Result<(Prepared, ThreadPool)> {
     let pool = pool(resolved.threads)?;
-    let prepared = pool.install(|| check(resolved))?;
+    let prepared = pool.install(|| check(resolved, progress))?;
     Ok((prepared, pool))
 }
 
@@ -83,12 +87,13 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
         })
 }
 
-fn check(mut resolved: Resolved) -> Result<Prepared> {
+fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
+    joint::settle(&mut resolved)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
-    given::settle(&mut resolved)?;
-    let inputs = Inputs::open(&resolved)?;
+    let mut inputs = Inputs::open(&resolved)?;
     inputs.preflight(&resolved.parameters.labels)?;
+    import_stage::scan(&mut resolved, &mut inputs, progress)?;
     learn_distance(&mut resolved, &inputs)?;
     diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
@@ -97,10 +102,12 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
     let wanted = resolved.layout;
-    let layout = Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?;
+    let layout =
+        Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?.compact(resolved.compact);
     let mode = if resolved.self_mapping { "self" } else { "cross" };
     let inputs_hash = inputs.fingerprints()?;
-    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, inputs: inputs_hash };
+    let compact = resolved.compact;
+    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, compact, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
     let mut arrays = outputs::arrays(&inputs, parameters, k);
@@ -130,7 +137,7 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
     let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
     // The runs of one stage are gone before the next one's are written.
     search.run_bytes = search.run_bytes.max(sizes.after.edge_bytes);
-    let pairs = if resolved.graph.is_some() { 0 } else { cost::pairs(parameters, extent) };
+    let pairs = if resolved.imported.is_some() { 0 } else { cost::pairs(parameters, extent) };
     let reference_bytes = inputs.reference_rows.stored_bytes().saturating_mul(sizes.reference_passes);
     let read_bytes = inputs.query_rows.stored_bytes().saturating_add(reference_bytes);
     let disk_bytes = planned_bytes(&spec);
@@ -165,13 +172,15 @@ fn check(mut resolved: Resolved) -> Result<Prepared> {
         run,
     };
     graphs_stage::add_costs(&asked, &mut plan)?;
+    joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {
     let inputs = [resolved.query.as_path(), resolved.reference.as_path()];
     let index = resolved.search.index.as_deref();
-    let read: Vec<_> = inputs.into_iter().chain(index).chain(resolved.graph.as_deref()).collect();
+    let imported = resolved.imported.as_ref().map(|imported| imported.path.as_path());
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
@@ -208,15 +217,14 @@ fn learn_distance(resolved: &mut Resolved, inputs: &Inputs) -> Result<()> {
 
 /// Settles the search, now that the reference's size is known. Returns why this method.
 fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
+    if let Some(imported) = &resolved.imported {
+        return Ok(format!("the neighbors are those of {}", imported.path.display()));
+    }
     let index = resolved.search.index.as_deref().map(describe_index).transpose()?;
     let chosen = resolved.search.choose(n_ref, index.as_ref())?;
     resolved.search.kept = index.and_then(|index| index.keep_graph).filter(|_| !resolved.self_mapping);
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
-    if resolved.graph.is_some() {
-        resolved.parameters.method = search_stage::GIVEN.into();
-        return Ok("neighbors are given".into());
-    }
     if let Some(ivf) = &mut resolved.parameters.ivf {
         ivf.repair = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?.into();
     }

@@ -129,7 +129,7 @@ pub struct OutputLayout {
 }
 
 /// The memory model of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryPlan {
@@ -208,7 +208,7 @@ pub struct RunReport {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RecallReport {
-    /// The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for neighbours that are given.
+    /// The measured share, 0 to 1; 1 for an exact search, which needs no measuring, and for imported neighbours, of which nothing is known.
     pub measured: f64,
     /// Lower end of its 95 % interval.
     pub low: f64,
@@ -225,7 +225,7 @@ pub struct RecallReport {
     /// How far neighbours were repaired: each cell was compared with the first `r1` neighbours of its first `r2` neighbours too. Null where
     /// that was not done.
     pub repair: Option<Hop>,
-    /// The method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+    /// The method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
     pub approximate_distances: bool,
@@ -255,7 +255,8 @@ impl RecallReport {
 pub struct StageReport {
     /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
     /// `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
-    /// `preflight`, `rechunk`, `finalise`; of presence scores `preflight`, `bandwidth`, `presence`, `write`, `finalise`.
+    /// `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
+    /// `bandwidth`, `presence`, `write`, `finalise`.
     pub stage: String,
     /// Wall seconds.
     pub seconds: f64,

@@ -1,40 +1,36 @@
 //! Carries out a plan: join, transfer, finalise.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rayon::ThreadPool;
-use serde_json::json;
 
-use super::agreement::LabelAgreement;
 use super::bandwidth;
+use super::clock::Clock;
 use super::diffusion;
 use super::gather;
-use super::given::GivenGraph;
+use super::import_stage::Import;
 use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
+use super::joint;
 use super::list_order::{self, Searched};
 use super::memory::Sizes;
 use super::order::Order;
-use super::outputs;
 use super::passing::Passing;
-use super::places::{Existing, open_store};
+use super::places::{Existing, is_begun, open_store};
 use super::plan::{Prepared, prepare};
 use super::repair_stage;
-use super::report::{RecallReport, RunReport, StageReport};
+use super::report::RunReport;
 use super::request::{MapRequest, Resolved};
 use super::reverse_stage;
 use super::search_stage::{self, Measured};
-use super::square;
+use super::told::{label_agreement, label_counts, named, uns, warnings};
 use super::transfer_stage::{self, Transferred, Weighing};
 use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
-use crate::distance::{Lane, Metric};
+use crate::distance::Lane;
 use crate::error::{Error, Result};
-use crate::operator::LabelStatus;
 use crate::progress::Progress;
-use crate::sink::{MappingStore, Stage, Uns, UnsValue};
+use crate::sink::{MappingStore, Stage};
 use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::MappingStatus;
 
@@ -105,7 +101,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (mut prepared, pool) = prepare(resolved)?;
+    let (mut prepared, pool) = prepare(joint::compute(resolved, progress, seams)?, progress)?;
     seams.replace(&mut prepared.sizes, &prepared.inputs);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
@@ -143,7 +139,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => search_stage::exact(&prepared.resolved),
+        (None, ..) => search_stage::unsearched(&prepared.resolved.parameters.method),
         (_, Some(measured), _) => measured,
         (_, None, Some(search)) => {
             let measured = calibrate(search)?;
@@ -162,8 +158,8 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = way(&prepared, &seams.lane, lists, progress)?;
-            Some(pool.install(|| join_stage::run(&prepared, &store, way, &measured, progress))?)
+            let way = || found_by(&prepared, seams, lists, progress);
+            Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -211,16 +207,16 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
 }
 
-/// How neighbours come about that are not found through runs.
-fn way<'a>(
+/// How neighbours come about that are stored in the order of rows.
+fn found_by<'a>(
     prepared: &'a Prepared,
-    lane: &'a Lane,
+    seams: &'a Seams,
     lists: Option<Lists<'a>>,
     progress: &'a Progress,
 ) -> Result<Way<'a>> {
-    Ok(match &prepared.resolved.graph {
-        Some(graph) => Way::Given(Box::new(GivenGraph::open(prepared, graph, progress)?)),
-        None => Way::Joined(lane, lists),
+    Ok(match prepared.resolved.imported {
+        Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
+        None => Way::Joined(&seams.lane, lists),
     })
 }
 
@@ -279,6 +275,7 @@ fn finish(
     let output = store.path().display().to_string();
     let label_agreement = label_agreement(&prepared, &transferred);
     store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;
+    joint::discard(&prepared.resolved, &seams.vfs)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
@@ -332,112 +329,8 @@ fn resumed(store: &MappingStore, stage: Stage) -> Resumed {
 fn output(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     let resolved = &prepared.resolved;
     let path = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
-    let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
+    // A run that was interrupted while its representation was computed has nothing there yet.
+    let resume = resolved.resume && (!joint::is_computed(resolved) || is_begun(&*vfs, path)?);
+    let existing = Existing { resume, overwrite: resolved.overwrite };
     open_store(vfs, path, prepared.spec.clone(), existing)
-}
-
-/// What the user should know: what the plan said, and what the join found.
-fn warnings(prepared: &Prepared, joined: &Joined, sigma: Option<f64>) -> Vec<String> {
-    let mut warnings = prepared.plan.warnings.clone();
-    warnings.extend(bandwidth::warning(prepared, joined, sigma));
-    // A zero vector is an ordinary row by every metric but this one.
-    let metric = prepared.resolved.parameters.metric;
-    if joined.excluded > 0 && metric == Metric::Cosine {
-        let (excluded, why) = (joined.excluded, metric.flaws());
-        warnings.push(format!("{excluded} reference cells have {why} and are nobody's neighbors"));
-    }
-    warnings
-}
-
-/// `uns`: what was done, and the colours. Nothing in it depends on memory, threads, time or place.
-fn uns(
-    prepared: &Prepared,
-    joined: &Joined,
-    sigma: Option<f64>,
-    recall: &RecallReport,
-    label_agreement: &BTreeMap<String, LabelAgreement>,
-) -> Result<Uns> {
-    let parameters = &prepared.resolved.parameters;
-    let mut done = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "mode": prepared.plan.mode,
-        "run": prepared.spec.run,
-        "parameters": serde_json::to_string(parameters).map_err(|error| Error::internal(error.to_string()))?,
-        "k": prepared.spec.k,
-        "n_ref": prepared.spec.n_ref,
-        "excluded_reference_rows": joined.excluded,
-        "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
-    });
-    // Of neighbours that are given the run that found them tells it.
-    if prepared.resolved.graph.is_none() {
-        done["recall"] = json!(recall.measured);
-    }
-    if let Some(repair) = recall.repair {
-        done["repair"] = json!(repair);
-    }
-    if recall.approximate_distances {
-        done["approximate_distances"] = json!(true);
-    }
-    if let Some(sigma) = sigma {
-        done["sigma"] = json!(sigma);
-    }
-    if !label_agreement.is_empty() {
-        let told = label_agreement.iter().map(|(key, one)| (key.clone(), json!(one.agreement)));
-        done["label_agreement"] = told.collect::<serde_json::Map<_, _>>().into();
-    }
-    let mut all = json!({ "gigamapper": done });
-    if square::is_stored_in(&prepared.spec) {
-        all["neighbors"] = square::uns(prepared);
-    }
-    let mut uns = Uns::from_json(all.as_object().unwrap_or(&serde_json::Map::new()))?;
-    for input in &prepared.inputs.columns {
-        if let Some(colors) = &input.colors {
-            let name = outputs::column_paths(input.column.key(), parameters).colors;
-            uns.insert(name, UnsValue::Strings(colors.clone()));
-        }
-    }
-    Ok(uns)
-}
-
-fn named(names: &[&str], counts: &[u64]) -> BTreeMap<String, u64> {
-    names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), *count)).collect()
-}
-
-fn label_counts(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, BTreeMap<String, u64>> {
-    let keys = prepared.inputs.columns.iter().filter(|input| input.labels().is_some()).map(|input| input.column.key());
-    keys.zip(&transferred.labels).map(|(key, counts)| (key.to_owned(), named(&LabelStatus::NAMES, counts))).collect()
-}
-
-fn label_agreement(prepared: &Prepared, transferred: &Transferred) -> BTreeMap<String, LabelAgreement> {
-    let columns = &prepared.inputs.columns;
-    let labels = columns.iter().filter_map(|input| input.labels().map(|(categories, _)| (input, categories)));
-    let labels = labels.zip(&transferred.kept);
-    labels.map(|((input, categories), kept)| (input.column.key().to_owned(), kept.report(categories))).collect()
-}
-
-/// Time and bytes of each stage.
-struct Clock {
-    began: Instant,
-    lapped: Instant,
-    bytes: u64,
-    stages: Vec<StageReport>,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self { began: now, lapped: now, bytes: 0, stages: Vec::new() }
-    }
-
-    /// Ends a stage, at the end of which so many bytes of the store are written.
-    fn lap(&mut self, stage: &str, bytes: u64) {
-        let now = Instant::now();
-        let seconds = (now - self.lapped).as_secs_f64();
-        self.stages.push(StageReport { stage: stage.into(), seconds, bytes_written: bytes - self.bytes });
-        (self.lapped, self.bytes) = (now, bytes);
-    }
-
-    fn seconds(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
-    }
 }

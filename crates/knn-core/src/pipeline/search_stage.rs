@@ -25,8 +25,6 @@ use crate::source::RowSource;
 use crate::store::{OsVfs, RunLedger, Vfs};
 use crate::types::{NeighborBlock, RowRange, Tile};
 
-/// What the search is called where neighbours are given.
-pub(super) const GIVEN: &str = "given";
 /// Queries that measure the recall; half of them choose the probes, half report.
 pub(super) const MEASURED_QUERIES: u64 = 2000;
 /// Set apart from the seed that trains an index: samples of one seed are nested, and rows that trained the centroids lie nearer to
@@ -222,13 +220,9 @@ pub(super) fn unmeasured(ivf: &IvfParameters) -> Measured {
     Measured { recall, held_out: None }
 }
 
-/// Nothing is missed by an exact search, nor looked for where neighbours are given.
-pub(super) fn exact(resolved: &Resolved) -> Measured {
-    let mut recall = RecallReport::exact();
-    if resolved.graph.is_some() {
-        recall.method = GIVEN.into();
-    }
-    Measured { recall, held_out: None }
+/// Nothing is missed by an exact search, and nothing is sought where neighbours are imported.
+pub(super) fn unsearched(method: &str) -> Measured {
+    Measured { recall: RecallReport { method: method.into(), ..RecallReport::exact() }, held_out: None }
 }
 
 fn method(ivf: &IvfParameters) -> &'static str {
@@ -242,7 +236,9 @@ pub(super) fn calibrate(
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<Measured> {
-    let Some(ivf) = &prepared.resolved.parameters.ivf else { return Ok(exact(&prepared.resolved)) };
+    let Some(ivf) = &prepared.resolved.parameters.ivf else {
+        return Ok(unsearched(&prepared.resolved.parameters.method));
+    };
     let source = &prepared.inputs.query_rows;
     let sampler = Sampler::new(ivf.seed ^ MEASURING, MEASURED_QUERIES, source.rows());
     let (mut sample, mut numbers) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());

@@ -11,10 +11,11 @@ use super::{
     Approximation, BackendState, CalibrationReport, CategoryAgreement, ClassEvaluation, ClassLoss, CleanReport,
     CleanRequest, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters, Doctor, EvaluateRequest, EvaluationReport,
     ExpressionEvaluation, ExpressionMetric, GroupMetric, IndexDescription, IndexParameters, IndexPlan, IndexReport,
-    IndexRequest, IvfParameters, Kept, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
-    Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement, NeighborsRequest, OutputArray, OutputLayout,
-    Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest, RiskCoverageReport,
-    RunReport, SearchPlan, Side, StageReport, VerifyReport, VerifyRequest,
+    IndexRequest, IvfParameters, JointReport, JointRequest, Kept, LabelAgreement, LabelEvaluation, LabelLoss,
+    LabelParameters, LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement,
+    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport,
+    RechunkReport, RechunkRequest, RiskCoverageReport, RunReport, SearchPlan, Side, StageReport, TransferRequest,
+    VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -38,6 +39,7 @@ fn rendered() -> String {
         declaration::<MapRequest>(),
         declaration::<NeighborsRequest>(),
         declaration::<DiffuseRequest>(),
+        declaration::<TransferRequest>(),
         declaration::<LayoutRequest>(),
         declaration::<Parameters>(),
         declaration::<DiffusionParameters>(),
@@ -62,6 +64,8 @@ fn rendered() -> String {
         declaration::<IndexDescription>(),
         declaration::<RechunkRequest>(),
         declaration::<RechunkReport>(),
+        declaration::<JointRequest>(),
+        declaration::<JointReport>(),
         declaration::<PresenceRequest>(),
         declaration::<PresenceReport>(),
         declaration::<EvaluateRequest>(),

@@ -1,6 +1,6 @@
 //! What a store will cost, before it is begun.
 
-use super::shard::PADDING;
+use super::shard::{PADDING, Shard};
 use super::spec::{Field, Kind, StoreSpec};
 use super::tree::{document_bytes, part_nodes};
 use crate::store::Status;
@@ -59,7 +59,9 @@ pub fn writer_bytes(spec: &StoreSpec) -> u64 {
                 Kind::Column(Field::Categorical { categories, .. }) => categories.bytes(),
                 _ => 0,
             };
-            4096 + categories + array.path.len() as u64
+            let is_packed = spec.layout.is_compact() && array.width().is_some();
+            let packed = if is_packed { Shard::packed_bytes(array, &spec.layout) } else { 0 };
+            4096 + categories + packed + array.path.len() as u64
         })
         .sum();
     arrays + ENCODER + 4 * PADDING as u64 + spec.layout.inner_per_unit() * 16

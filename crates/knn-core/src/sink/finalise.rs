@@ -14,12 +14,14 @@ use super::node::Node;
 use super::ragged;
 use super::tree::{consolidate, document_bytes, part_group, part_nodes, root};
 use super::uns::Uns;
+use super::var::VarTable;
 use crate::error::Result;
 use crate::store::{ObjectRecord, Record, Stage, Status, hash_bytes};
 
-pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
+pub(super) fn finalise(store: &Shared, uns: &Uns, var: &VarTable) -> Result<()> {
     let (mut extra, mut objects) = (Vec::new(), Vec::new());
     uns.nodes("uns", &mut extra)?;
+    var.nodes(&mut extra)?;
     extra.extend(ragged::stitch(store, &mut objects)?);
     let layout = &store.spec.layout;
     let mut all = BTreeMap::new();
@@ -28,6 +30,7 @@ pub(super) fn finalise(store: &Shared, uns: &Uns) -> Result<()> {
         // An earlier attempt may have been killed here, and its `uns` may have had other names.
         store.vfs.remove_dir_all(&store.path.join(format!("{prefix}uns")))?;
         let mut nodes = part_nodes(&store.spec, part, Status::Complete);
+        nodes.retain(|node| extra.iter().all(|other| other.path != node.path));
         nodes.extend_from_slice(&extra);
         objects.extend(store.write_nodes(&prefix, &nodes, true)?);
         if !prefix.is_empty() {

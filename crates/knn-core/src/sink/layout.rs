@@ -10,6 +10,7 @@ pub struct Layout {
     inner_rows: u64,
     unit_rows: u64,
     part_rows: u64,
+    compact: bool,
 }
 
 /// The rows of one unit.
@@ -36,7 +37,18 @@ impl Layout {
         }
         let inner_rows = n_obs.clamp(1, inner_rows);
         let unit_rows = inner_rows * n_obs.div_ceil(inner_rows).clamp(1, inner_per_unit);
-        Ok(Self { n_obs, inner_rows, unit_rows, part_rows })
+        Ok(Self { n_obs, inner_rows, unit_rows, part_rows, compact: false })
+    }
+
+    /// The same grid with matrices compressed, in chunks that are small enough to be decoded for a few rows.
+    #[must_use]
+    pub fn compact(self, compact: bool) -> Self {
+        Self { compact, ..self }
+    }
+
+    /// Whether matrices are compressed.
+    pub fn is_compact(&self) -> bool {
+        self.compact
     }
 
     /// Rows in all.

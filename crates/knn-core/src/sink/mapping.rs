@@ -14,6 +14,7 @@ use super::spec::StoreSpec;
 use super::tree::{document_bytes, part_group, part_nodes, root};
 use super::unit::UnitWriter;
 use super::uns::Uns;
+use super::var::VarTable;
 use crate::error::{Error, Result};
 use crate::store::{
     AtomicFile, Header, Journal, Lock, ObjectRecord, Record, Stage, Status, Vfs, Written, hash_file, make_dirs,
@@ -279,13 +280,18 @@ impl MappingStore {
 
     /// Finishes the store once all units are committed. On one that was finished before it does nothing.
     pub fn finalise(&self, uns: &Uns) -> Result<()> {
+        self.finalise_with(uns, &VarTable::default())
+    }
+
+    /// The same with genes and what is told of them.
+    pub fn finalise_with(&self, uns: &Uns, var: &VarTable) -> Result<()> {
         if self.complete {
             return Ok(());
         }
         if let Some((stage, unit)) = self.missing() {
             return Err(Error::internal(format!("unit {unit} is not {stage:?}")));
         }
-        super::finalise::finalise(&self.shared, uns)
+        super::finalise::finalise(&self.shared, uns, var)
     }
 
     /// Bytes written by this process: objects under their own names, not what was spooled.

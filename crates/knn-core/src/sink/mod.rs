@@ -24,6 +24,7 @@ mod spec;
 mod tree;
 mod uns;
 mod unit;
+mod var;
 mod verify;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use name::check_name;
 pub use spec::{ArraySpec, Categories, Field, Kind, StoreSpec, codes_dtype};
 pub use unit::UnitWriter;
 pub use uns::{Uns, UnsValue};
+pub use var::VarTable;
 pub use verify::{Checked, DamagedObject, UnitRows, reopen, verify};
 
 pub use crate::store::{Record, Stage};

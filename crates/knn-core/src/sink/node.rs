@@ -47,22 +47,26 @@ pub(super) fn compressed(
     array(path, shape, chunk, dtype, &json!([first, zstd]), attributes)
 }
 
-/// An array in shards of plain chunks.
+/// An array in shards of chunks that are plain, or compressed. Shapes are those of the array, a shard and a chunk.
 pub(super) fn sharded(
     path: &str,
-    shape: &[u64],
-    shard: &[u64],
-    inner: &[u64],
+    [shape, shard, inner]: [[u64; 2]; 3],
     dtype: DType,
+    compact: bool,
     attributes: &Map<String, Value>,
 ) -> Node {
+    let typesize = dtype.size().unwrap_or(1);
+    let blosc = json!({ "name": "blosc", "configuration": {
+        "typesize": typesize, "cname": "zstd", "clevel": BLOSC_LEVEL, "shuffle": "shuffle", "blocksize": 0,
+    }});
+    let inside: Vec<_> = std::iter::once(little_endian()).chain(compact.then_some(blosc)).collect();
     let codecs = json!([{ "name": "sharding_indexed", "configuration": {
         "chunk_shape": inner,
-        "codecs": [little_endian()],
+        "codecs": inside,
         "index_codecs": [little_endian(), { "name": "crc32c" }],
         "index_location": "end",
     }}]);
-    array(path, shape, shard, dtype, &codecs, attributes)
+    array(path, &shape, &shard, dtype, &codecs, attributes)
 }
 
 fn array(
@@ -109,6 +113,15 @@ pub(super) fn strings(path: &str, texts: &[String]) -> Node {
     node
 }
 
+/// A one-dimensional array of numbers that is there from the start; at least one.
+pub(super) fn floats(path: &str, values: &[f64]) -> Node {
+    let shape = [values.len() as u64];
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut node = compressed(path, &shape, &shape, DType::Float64, &encoding("array", "0.2.0"));
+    node.chunk = Some(("c/0", compress(&bytes)));
+    node
+}
+
 /// A single value: its `encoding-type`, type and encoded bytes.
 pub(super) fn scalar(path: &str, kind: &str, dtype: DType, bytes: &[u8]) -> Node {
     let mut node = compressed(path, &[], &[], dtype, &encoding(kind, "0.2.0"));
@@ -134,6 +147,9 @@ pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
 
 /// Fast, and for codes and repeated names as good as any.
 pub(super) const ZSTD_LEVEL: i32 = 1;
+
+/// The same for the chunks of matrices, whose bytes are put in the order of their places in a value first.
+pub(super) const BLOSC_LEVEL: u8 = 1;
 
 fn little_endian() -> Value {
     json!({ "name": "bytes", "configuration": { "endian": "little" } })

@@ -12,6 +12,8 @@ use crate::types::DType;
 
 /// Bytes of an inner chunk of expression at most.
 const EXPRESSION_CHUNK: u64 = 8 << 20;
+/// Bytes of a compressed inner chunk at most: 4096 rows of 30 neighbours.
+const COMPACT_CHUNK: u64 = 1 << 19;
 
 /// A store to be written.
 #[derive(Debug, Clone)]
@@ -173,8 +175,12 @@ impl ArraySpec {
     /// Rows of an inner chunk and of a shard. Readers decode whole inner chunks, so those of long rows have fewer rows.
     pub(super) fn grid(&self, layout: &Layout) -> (u64, u64) {
         let (inner, unit) = (layout.inner_rows(), layout.unit_rows());
-        let Kind::Expression { genes } = &self.kind else { return (inner, unit) };
-        let most = (EXPRESSION_CHUNK / (genes.len().max(1) as u64 * 4)).clamp(1, inner);
+        let most = match &self.kind {
+            _ if layout.is_compact() && self.width().is_some() => COMPACT_CHUNK,
+            Kind::Expression { .. } => EXPRESSION_CHUNK,
+            _ => return (inner, unit),
+        };
+        let most = (most / self.row_bytes().unwrap_or(1).max(1)).clamp(1, inner);
         if layout.units() > 1 {
             // Shards meet the units, so what is inside divides them.
             return ((1..=most).rev().find(|rows| unit.is_multiple_of(*rows)).unwrap_or(1), unit);
@@ -291,7 +297,7 @@ impl StoreSpec {
             self.arrays.iter().map(|a| json!([a.values(), a.stage, a.dtype(), a.row_bytes()])).collect();
         json!({
             "n_obs": self.layout.n_obs(), "inner_rows": self.layout.inner_rows(), "unit_rows": self.layout.unit_rows(),
-            "part_rows": self.layout.part_rows(), "arrays": arrays,
+            "part_rows": self.layout.part_rows(), "compact": self.layout.is_compact(), "arrays": arrays,
         })
     }
 }

@@ -65,7 +65,8 @@ fn values(spec: &StoreSpec, part: u64, array: &ArraySpec, attributes: &Map<Strin
     let (inner, shard) = array.grid(&spec.layout);
     match array.width() {
         Some(width) => {
-            sharded(&array.path, &[rows, width], &[shard, width], &[inner, width], array.dtype(), attributes)
+            let shapes = [[rows, width], [shard, width], [inner, width]];
+            sharded(&array.path, shapes, array.dtype(), spec.layout.is_compact(), attributes)
         }
         None => compressed(&array.values(), &[rows], &[shard], array.dtype(), attributes),
     }

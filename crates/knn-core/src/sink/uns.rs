@@ -1,4 +1,4 @@
-//! `uns`: nested names with single values and lists of texts.
+//! `uns`: nested names with single values and lists of texts or of numbers.
 //!
 //! Empty lists are left out, because readers disagree on the type of an empty array; so is null.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::name::check_group;
-use super::node::{Node, dict, scalar, strings, vlen_utf8};
+use super::node::{Node, dict, floats, scalar, strings, vlen_utf8};
 use crate::error::{Error, Result};
 use crate::types::DType;
 
@@ -25,6 +25,7 @@ pub enum UnsValue {
     Float(f64),
     Bool(bool),
     Strings(Vec<String>),
+    Floats(Vec<f64>),
 }
 
 impl Uns {
@@ -57,6 +58,8 @@ impl Uns {
                 }
                 UnsValue::Strings(texts) if texts.is_empty() => {}
                 UnsValue::Strings(texts) => nodes.push(strings(&path, texts)),
+                UnsValue::Floats(values) if values.is_empty() => {}
+                UnsValue::Floats(values) => nodes.push(floats(&path, values)),
                 UnsValue::Text(text) => {
                     nodes.push(scalar(&path, "string", DType::String, &vlen_utf8(std::slice::from_ref(text))));
                 }

@@ -9,6 +9,8 @@
 mod anndata;
 mod columnar;
 mod container;
+mod edges;
+mod first_columns;
 mod flat;
 mod given;
 mod h5;
@@ -24,11 +26,14 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod unread;
 mod window;
 mod zarr;
 
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
 pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
+pub use edges::{EdgeBlock, EdgeRows, paired};
+pub use first_columns::FirstColumns;
 pub use given::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers, hold, release};
 pub use h5::H5File;
 pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect};
@@ -37,12 +42,13 @@ pub use memory::MemoryRows;
 pub use open::open;
 pub use rows::ArrayRows;
 pub use strings::StringBlock;
+pub use unread::UnreadRows;
 pub use zarr::{ZarrArray, ZarrStore};
 
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::types::{DType, RowRange, Tile};
+use crate::types::{DType, RowRange, SparseRows, Tile};
 
 /// Rows of a representation, in order, read in ranges. Shared between threads.
 pub trait RowSource: Send + Sync {
@@ -80,6 +86,13 @@ pub trait RowSource: Send + Sync {
 
     /// Clears the tile and fills it with exactly these rows, which must lie inside `rows()`.
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()>;
+
+    /// Where a matrix is sparse, fills `out` with the entries of the first of these rows, which are at least one: of as many as have at most
+    /// `most` entries in all, and of one at least. A column may come more than once in a row and in any order; such entries add up. False
+    /// where rows are not stored by their entries.
+    fn read_entries(&self, _rows: RowRange, _most: usize, _out: &mut SparseRows) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Checks sizes and shard indexes of everything stored, before work starts.
     fn preflight(&self) -> Result<()>;
@@ -133,6 +146,10 @@ impl RowSource for Arc<dyn RowSource> {
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {
         self.as_ref().read(rows, tile)
+    }
+
+    fn read_entries(&self, rows: RowRange, most: usize, out: &mut SparseRows) -> Result<bool> {
+        self.as_ref().read_entries(rows, most, out)
     }
 
     fn preflight(&self) -> Result<()> {

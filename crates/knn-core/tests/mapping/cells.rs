@@ -59,6 +59,51 @@ impl Cells {
         self
     }
 
+    /// Names of the genes.
+    pub(crate) fn genes<S: AsRef<str>>(self, names: &[S]) -> Self {
+        strings(&self.root, "var/_index", names);
+        self
+    }
+
+    /// A column of booleans in `var`.
+    pub(crate) fn gene_mask(self, key: &str, mask: &[bool]) -> Self {
+        self.frame("var", &[key.to_owned()]);
+        array(&self.root, &format!("var/{key}"), &[mask.len()], mask, Grid::chunks(50, 1));
+        self
+    }
+
+    /// Expression at `X` or `layers/<name>`, as it is: cells × genes.
+    pub(crate) fn dense(self, path: &str, values: &[f32]) -> Self {
+        let genes = values.len() / self.n;
+        array(&self.root, path, &[self.n, genes], values, Grid::chunks(20, genes));
+        self
+    }
+
+    /// The same by its entries that are not 0, by rows or by columns; every row has its entries in descending order.
+    pub(crate) fn sparse(self, path: &str, values: &[f32], by_rows: bool) -> Self {
+        let genes = values.len() / self.n;
+        let (major, minor) = if by_rows { (self.n, genes) } else { (genes, self.n) };
+        let (mut indptr, mut indices, mut data) = (vec![0_i64], Vec::new(), Vec::new());
+        for i in 0..major {
+            for j in (0..minor).rev() {
+                let value = if by_rows { values[i * genes + j] } else { values[j * genes + i] };
+                if value != 0.0 {
+                    indices.push(j as i32);
+                    data.push(value);
+                }
+            }
+            indptr.push(indices.len() as i64);
+        }
+        let encoding = if by_rows { "csr_matrix" } else { "csc_matrix" };
+        let attributes = json!({ "encoding-type": encoding, "encoding-version": "0.1.0", "shape": [self.n, genes] });
+        group(&self.root, path, &attributes);
+        let count = indices.len();
+        array(&self.root, &format!("{path}/indptr"), &[major + 1], &indptr, Grid::chunks(64, 1));
+        array(&self.root, &format!("{path}/indices"), &[count], &indices, Grid::chunks(100, 1));
+        array(&self.root, &format!("{path}/data"), &[count], &data, Grid::chunks(100, 1));
+        self
+    }
+
     /// Numbers, or booleans.
     pub(crate) fn column<T: Element>(mut self, key: &str, values: &[T]) -> Self {
         self.add(key);

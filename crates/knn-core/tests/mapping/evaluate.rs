@@ -17,12 +17,8 @@ pub(crate) fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-pub(crate) fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-pub(crate) fn list(texts: &[&str]) -> Option<Vec<String>> {
-    Some(texts.iter().map(|&text| text.to_owned()).collect())
+pub(crate) fn list(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 /// Truth and predictions of eight cells; the predictions are texts that another tool made.
@@ -44,9 +40,9 @@ fn external(place: &Place) -> EvaluateRequest {
     EvaluateRequest {
         predictions: Some(made.path()),
         truth: Some(truth.path()),
-        label: some("type"),
-        prediction: some("guess"),
-        confidence: some("sure"),
+        label: Some("type".into()),
+        prediction: Some("guess".into()),
+        confidence: Some("sure".into()),
         ..EvaluateRequest::default()
     }
 }
@@ -75,7 +71,7 @@ fn predictions_of_another_tool_are_united_by_name_and_cells_without_truth_do_not
     assert_eq!(found.risk_coverage.unwrap().points.len(), 6);
 
     // Confidences that are none are told, and metrics of labels stay.
-    let report = evaluate(&EvaluateRequest { confidence: some("odd"), ..request.clone() }).unwrap();
+    let report = evaluate(&EvaluateRequest { confidence: Some("odd".into()), ..request.clone() }).unwrap();
     let found = report.labels.unwrap();
     assert_eq!((found.evaluated, found.calibration, found.risk_coverage), (7, None, None));
     assert!(report.warnings[0].contains("above 1"), "{:?}", report.warnings);
@@ -96,7 +92,7 @@ fn cells_that_were_not_mapped_are_excluded() {
     let request = EvaluateRequest {
         mapped: Some(text(&place.output())),
         truth: Some(query.path()),
-        label: some("cell type"),
+        label: Some("cell type".into()),
         ..EvaluateRequest::default()
     };
     // The store has several parts, and two cells are not finite; one of those has no truth either.
@@ -110,7 +106,7 @@ fn cells_that_were_not_mapped_are_excluded() {
     let right = truth.iter().zip(&predicted).filter(|(a, b)| **a >= 0 && a == b).count();
     assert!((found.scores.unwrap().accuracy - right as f64 / found.evaluated as f64).abs() < 1e-12);
     // Booleans are labels, too.
-    let flags = EvaluateRequest { label: some("flag"), ..request };
+    let flags = EvaluateRequest { label: Some("flag".into()), ..request };
     let found = evaluate(&flags).unwrap().labels.unwrap();
     assert_eq!(found.classes.iter().map(|class| class.category.as_str()).collect::<Vec<_>>(), ["False", "True"]);
 }
@@ -123,7 +119,7 @@ fn neither_threads_nor_memory_change_a_digit_of_expression() {
         query: query.clone(),
         reference: Some(reference),
         output: Some(text(&place.output())),
-        layer_key: some("X"),
+        layer_key: Some("X".into()),
         n_neighbors: Some(7),
         ..MapRequest::default()
     };
@@ -131,11 +127,11 @@ fn neither_threads_nor_memory_change_a_digit_of_expression() {
     let request = EvaluateRequest {
         mapped: Some(text(&place.output())),
         truth: Some(query.clone()),
-        layer_key: some("dense"),
-        imputed_key: some("X"),
-        comparison_method: list(&["pearson", "spearman", "js", "rmse"]),
-        groupby: some("cell type"),
-        memory: some("256MiB"),
+        layer_key: Some("dense".into()),
+        imputed_key: Some("X".into()),
+        comparison_method: Some(list(&["pearson", "spearman", "js", "rmse"])),
+        groupby: Some("cell type".into()),
+        memory: Some("256MiB".into()),
         threads: Some(1),
         ..EvaluateRequest::default()
     };
@@ -146,7 +142,7 @@ fn neither_threads_nor_memory_change_a_digit_of_expression() {
     assert_eq!(groups, [("T", 40), ("B", 20), ("NK", 40), ("größer", 20)]);
     assert!(found.metrics.iter().all(|metric| metric.groups.iter().all(|group| group.average.is_some())));
     for (threads, memory) in [(2, "1GiB"), (7, "256MiB")] {
-        let again = EvaluateRequest { threads: Some(threads), memory: some(memory), ..request.clone() };
+        let again = EvaluateRequest { threads: Some(threads), memory: Some(memory.into()), ..request.clone() };
         assert_eq!(evaluate(&again).unwrap().expression.unwrap(), found);
     }
     // Of one group alone, the metrics of the group are those of all.
@@ -170,13 +166,13 @@ fn neither_threads_nor_memory_change_a_digit_of_expression() {
         }
     }
     // Some genes, in the order of the predictions.
-    let some_genes = EvaluateRequest { genes: list(&["LYZ", "CD3E"]), groupby: None, ..request.clone() };
+    let some_genes = EvaluateRequest { genes: Some(list(&["LYZ", "CD3E"])), groupby: None, ..request.clone() };
     let few = evaluate(&some_genes).unwrap().expression.unwrap();
     assert_eq!(few.genes, ["CD3E", "LYZ"]);
     assert_eq!(few.metrics[1].values, [found.metrics[1].values[0], found.metrics[1].values[4]]);
-    let error = evaluate(&EvaluateRequest { genes: list(&["nothing"]), ..request.clone() }).unwrap_err();
+    let error = evaluate(&EvaluateRequest { genes: Some(list(&["nothing"])), ..request.clone() }).unwrap_err();
     assert_eq!(error.code(), "GM_NOT_FOUND");
-    let error = evaluate(&EvaluateRequest { test_var_key: some("nothing"), ..request }).unwrap_err();
+    let error = evaluate(&EvaluateRequest { test_var_key: Some("nothing".into()), ..request }).unwrap_err();
     assert_eq!((error.code(), error.details()["kind"].as_str()), ("GM_NOT_FOUND", Some("var column")));
 }
 
@@ -196,17 +192,17 @@ fn an_approximate_mapping_is_told_by_its_exact_one() {
     let [exact, approximate] = ["exact", "approximate"].map(|name| text(&place.outputs().join(format!("{name}.zarr"))));
     let mapping = |output: &String| MapRequest {
         output: Some(output.clone()),
-        obs_keys: list(&["type"]),
+        obs_keys: Some(list(&["type"])),
         layout: None,
         ..place.request(&query, Some(&reference))
     };
-    map(&MapRequest { method: some("exact"), ..mapping(&exact) }).unwrap();
-    let by_lists = MapRequest { method: some("ivf"), nlist: Some(32), nprobe: Some(1), ..mapping(&approximate) };
+    map(&MapRequest { method: Some("exact".into()), ..mapping(&exact) }).unwrap();
+    let by_lists = MapRequest { method: Some("ivf".into()), nlist: Some(32), nprobe: Some(1), ..mapping(&approximate) };
     map(&by_lists).unwrap();
     let request = EvaluateRequest {
         mapped: Some(approximate.clone()),
         exact: Some(exact.clone()),
-        label: some("type"),
+        label: Some("type".into()),
         ..EvaluateRequest::default()
     };
     let report = evaluate(&request).unwrap();
@@ -258,12 +254,15 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     let wrong = [
         ("GM_SHAPE", EvaluateRequest { truth: Some(shorter.path()), ..request.clone() }),
         ("GM_SCHEMA", EvaluateRequest { truth: Some(others.path()), ..request.clone() }),
-        ("GM_UNSUPPORTED", EvaluateRequest { truth: Some(others.path()), label: some("age"), ..request.clone() }),
-        ("GM_UNSUPPORTED", EvaluateRequest { prediction: some("sure"), ..request.clone() }),
-        ("GM_SCHEMA", EvaluateRequest { confidence: some("guess"), ..request.clone() }),
-        ("GM_NOT_FOUND", EvaluateRequest { label: some("nothing"), ..request.clone() }),
-        ("GM_NOT_FOUND", EvaluateRequest { prediction: some("nothing"), ..request.clone() }),
-        ("GM_NOT_FOUND", EvaluateRequest { confidence: some("nothing"), ..request.clone() }),
+        (
+            "GM_UNSUPPORTED",
+            EvaluateRequest { truth: Some(others.path()), label: Some("age".into()), ..request.clone() },
+        ),
+        ("GM_UNSUPPORTED", EvaluateRequest { prediction: Some("sure".into()), ..request.clone() }),
+        ("GM_SCHEMA", EvaluateRequest { confidence: Some("guess".into()), ..request.clone() }),
+        ("GM_NOT_FOUND", EvaluateRequest { label: Some("nothing".into()), ..request.clone() }),
+        ("GM_NOT_FOUND", EvaluateRequest { prediction: Some("nothing".into()), ..request.clone() }),
+        ("GM_NOT_FOUND", EvaluateRequest { confidence: Some("nothing".into()), ..request.clone() }),
         ("GM_NOT_FOUND", EvaluateRequest { confidence: None, confidence_cutoff: Some(0.5), ..request.clone() }),
         (
             "GM_NOT_FOUND",
@@ -271,11 +270,11 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
                 label: None,
                 prediction: None,
                 confidence: None,
-                layer_key: some("no"),
+                layer_key: Some("no".into()),
                 ..request.clone()
             },
         ),
-        ("GM_BUDGET", EvaluateRequest { memory: some("70MiB"), ..request.clone() }),
+        ("GM_BUDGET", EvaluateRequest { memory: Some("70MiB".into()), ..request.clone() }),
         // What another tool made is no mapped store.
         ("GM_SCHEMA", EvaluateRequest { predictions: None, mapped: request.predictions.clone(), ..request.clone() }),
     ];
@@ -283,7 +282,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
         let error = evaluate(&wrong).unwrap_err();
         assert_eq!(error.code(), code, "{error}: {wrong:?}");
     }
-    let absent = evaluate(&EvaluateRequest { prediction: some("nothing"), ..request.clone() }).unwrap_err();
+    let absent = evaluate(&EvaluateRequest { prediction: Some("nothing".into()), ..request.clone() }).unwrap_err();
     assert_eq!(absent.details()["available"], serde_json::json!(["guess", "sure", "odd"]));
     let named = evaluate(&EvaluateRequest { truth: Some(others.path()), ..request.clone() }).unwrap_err();
     assert!(named.to_string().contains("\"others0\""), "{named}");
@@ -303,7 +302,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     let unfinished = EvaluateRequest {
         mapped: mapping.output.clone(),
         truth: Some(query.path()),
-        label: some("cell type"),
+        label: Some("cell type".into()),
         ..EvaluateRequest::default()
     };
     let error = evaluate(&unfinished).unwrap_err();

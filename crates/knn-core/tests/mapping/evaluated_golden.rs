@@ -7,7 +7,7 @@ use gigamapper_core::source::{AnnDataStore, RowSource};
 use gigamapper_core::types::{RowRange, Tile};
 use serde_json::Value;
 
-use super::evaluate::{evaluate, list, some, text};
+use super::evaluate::{evaluate, list, text};
 use super::mapped::Mapped;
 use super::npy;
 use super::sample::{Place, map};
@@ -88,8 +88,8 @@ fn check_golden(name: &str, query: &str, reference: &str) {
             metric: parameters["knn_dist_metric"].as_str().map(str::to_owned),
             kernel_method: Some(kernel.clone()),
             obs_keys: Some(texts("categorical")),
-            layer_key: some("X"),
-            probabilities: some("all"),
+            layer_key: Some("X".into()),
+            probabilities: Some("all".into()),
             overwrite: Some(true),
             ..MapRequest::default()
         };
@@ -126,8 +126,12 @@ fn check_golden(name: &str, query: &str, reference: &str) {
 /// The metrics of expression, gene by gene, as CellMapper stored them.
 fn check_expression(request: &EvaluateRequest, folder: &Path, tolerance: impl Fn(&str) -> f64) {
     let methods = ["pearson", "spearman", "js", "rmse"];
-    let request =
-        EvaluateRequest { label: None, layer_key: some("X"), comparison_method: list(&methods), ..request.clone() };
+    let request = EvaluateRequest {
+        label: None,
+        layer_key: Some("X".into()),
+        comparison_method: Some(list(&methods)),
+        ..request.clone()
+    };
     let found = evaluate(&request).unwrap().expression.unwrap();
     assert_eq!((found.left_out, found.genes.len()), (0, found.metrics[0].values.len()));
     for (metric, method) in found.metrics.iter().zip(methods) {

@@ -49,10 +49,14 @@ mod tests {
 
     fn distance(pairs: &[(f32, f32)]) -> f64 {
         let mut totals = TotalExpression::default();
-        pairs.iter().for_each(|&(left, right)| totals.add(left, right));
+        for &(left, right) in pairs {
+            totals.add(left, right);
+        }
         assert!(totals.is_expressed());
         let mut divergence = Divergence::default();
-        pairs.iter().for_each(|&(left, right)| divergence.add(left, right, &totals));
+        for &(left, right) in pairs {
+            divergence.add(left, right, &totals);
+        }
         divergence.distance()
     }
 
@@ -61,7 +65,7 @@ mod tests {
         // scipy.spatial.distance.jensenshannon([1, 0, 3], [2, 2, 0], base=10): 0.371…, checked by hand below.
         let (p, q) = ([0.25f64, 0.0, 0.75], [0.5f64, 0.5, 0.0]);
         let part = |p: f64, m: f64| if p > 0.0 { p * (p / m).log10() } else { 0.0 };
-        let sum: f64 = p.iter().zip(q).map(|(&p, q)| part(p, (p + q) / 2.0) + part(q, (p + q) / 2.0)).sum();
+        let sum: f64 = p.iter().zip(q).map(|(&p, q)| part(p, f64::midpoint(p, q)) + part(q, f64::midpoint(p, q))).sum();
         assert!((distance(&[(1.0, 2.0), (-1.0, 2.0), (3.0, -0.5)]) - (sum / 2.0).sqrt()).abs() < 1e-12);
         assert!(distance(&[(1.0, 2.0), (3.0, 6.0)]) < 1e-9);
         assert!((distance(&[(1.0, 0.0), (0.0, 1.0)]) - 2f64.log10().sqrt()).abs() < 1e-12);

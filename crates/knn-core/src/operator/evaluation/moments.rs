@@ -64,7 +64,9 @@ mod tests {
 
     fn of(pairs: &[(f32, f32)]) -> PairMoments {
         let mut moments = PairMoments::default();
-        pairs.iter().for_each(|&(left, right)| moments.add(left, right));
+        for &(left, right) in pairs {
+            moments.add(left, right);
+        }
         moments
     }
 

@@ -47,7 +47,9 @@ fn fill(values: impl Iterator<Item = f32>, keys: &mut Vec<u64>, ranks: &mut Vec<
     let mut first = 0;
     for equal in keys.chunk_by(|left, right| left >> 32 == right >> 32) {
         let rank = first as f64 + f64::midpoint(equal.len() as f64, 1.0);
-        equal.iter().for_each(|key| ranks[(key & u64::from(u32::MAX)) as usize] = rank);
+        for key in equal {
+            ranks[(key & u64::from(u32::MAX)) as usize] = rank;
+        }
         first += equal.len();
     }
 }

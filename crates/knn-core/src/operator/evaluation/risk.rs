@@ -11,6 +11,8 @@ const STEPS: usize = 1 << 16;
 const POINTS: u64 = 100;
 /// Below this harmonic numbers are summed.
 const SMALL: u64 = 64;
+/// Euler's constant.
+const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// A point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -87,7 +89,6 @@ fn harmonic(n: u64) -> f64 {
     if n <= SMALL {
         return (1..=n).map(|i| 1.0 / i as f64).sum();
     }
-    const EULER: f64 = 0.577_215_664_901_532_9;
     let n = n as f64;
     let square = 1.0 / (n * n);
     libm::log(n) + EULER + 0.5 / n - square / 12.0 + square * square / 120.0
@@ -113,7 +114,9 @@ mod tests {
     fn the_area_is_that_of_the_definition() {
         let cells: Vec<_> = (0..500u32).map(|i| (f64::from(i) / 500.0, (i * 7919) % 11 > 3)).collect();
         let mut curve = RiskCoverage::default();
-        cells.iter().for_each(|&(confidence, correct)| curve.add(confidence, correct));
+        for &(confidence, correct) in &cells {
+            curve.add(confidence, correct);
+        }
         assert!((curve.area().unwrap() - naive(&cells)).abs() < 1e-12);
         let points = curve.points();
         assert_eq!(points.len(), 101);

@@ -10,21 +10,21 @@ const NAME_BYTES: u64 = 32;
 
 /// Names of a store, a band at a time.
 struct Names {
-    names: ObsNames,
+    index: ObsNames,
     rows: RowRange,
     block: StringBlock,
 }
 
 impl Names {
     fn open(store: &AnnDataStore) -> Result<Self> {
-        Ok(Self { names: store.names()?, rows: RowRange::new(0, 0), block: StringBlock::default() })
+        Ok(Self { index: store.names()?, rows: RowRange::new(0, 0), block: StringBlock::default() })
     }
 
     /// Makes sure that the row is in the block.
     fn reach(&mut self, row: u64) -> Result<()> {
         if !(self.rows.start..self.rows.end).contains(&row) {
-            self.rows = RowRange::new(row, self.names.band_end(row).max(row + 1));
-            self.names.read(self.rows, &mut self.block)?;
+            self.rows = RowRange::new(row, self.index.band_end(row).max(row + 1));
+            self.index.read(self.rows, &mut self.block)?;
         }
         Ok(())
     }
@@ -35,11 +35,11 @@ impl Names {
 
     /// Bytes of reading them; 0 where numbers stand for names, which are not read.
     fn bytes(&self) -> u64 {
-        if self.names.dtype() != DType::String {
+        if self.index.dtype() != DType::String {
             return 0;
         }
-        let band = self.names.natural_tile_rows().min(self.names.rows());
-        self.names.scratch_bytes(band).saturating_add(band.saturating_mul(NAME_BYTES))
+        let band = self.index.natural_tile_rows().min(self.index.rows());
+        self.index.scratch_bytes(band).saturating_add(band.saturating_mul(NAME_BYTES))
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn same_names(
 ) -> Result<()> {
     let (mut ours, mut theirs) = (Names::open(left)?, Names::open(right)?);
     if let Some((nameless, _)) =
-        [(left, &ours), (right, &theirs)].into_iter().find(|(_, names)| names.names.dtype() != DType::String)
+        [(left, &ours), (right, &theirs)].into_iter().find(|(_, names)| names.index.dtype() != DType::String)
     {
         warnings.push(format!("{} has no names of cells: its rows are taken in their order", nameless.name()));
         return Ok(());

@@ -129,7 +129,9 @@ impl LabelColumn {
             |rows, values| {
                 if column.categories().is_some() {
                     column.read_codes(rows, values)?;
-                    values.iter_mut().for_each(|code| *code = usize::try_from(*code).map_or(-1, |code| numbers[code]));
+                    for code in values.iter_mut() {
+                        *code = usize::try_from(*code).map_or(-1, |code| numbers[code]);
+                    }
                     return Ok(());
                 }
                 column.read_strings(rows, texts, missing)?;

@@ -136,7 +136,7 @@ impl Expressions {
         progress: &Progress,
     ) -> Result<ExpressionEvaluation> {
         let slots = self.groups.as_ref().map_or(0, Groups::len) as usize + 1;
-        let mut sums = GeneSums::new(self.columns.clone(), slots);
+        let mut sums = GeneSums::new(&self.columns, slots);
         let mut cells_of = vec![0u64; slots];
         progress.begin("expression", self.original.rows(), 0);
         self.each(progress, |cells| {
@@ -222,12 +222,11 @@ impl Expressions {
         for block in all.pieces(step) {
             original.next(block.len() as u64, &mut cells.original)?;
             imputed.next(block.len() as u64, &mut cells.imputed)?;
-            match &mut self.groups {
-                Some(Groups { column, classes }) => column.read(block, classes, &mut cells.groups)?,
-                None => {
-                    cells.groups.clear();
-                    cells.groups.resize(block.len(), -1);
-                }
+            if let Some(Groups { column, classes }) = &mut self.groups {
+                column.read(block, classes, &mut cells.groups)?;
+            } else {
+                cells.groups.clear();
+                cells.groups.resize(block.len(), -1);
             }
             see(&cells)?;
             progress.advance(block.len() as u64)?;

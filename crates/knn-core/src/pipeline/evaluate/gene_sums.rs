@@ -51,7 +51,7 @@ impl Chunk {
 
 impl GeneSums {
     /// Of genes in these columns, and so many slots: one more than groups.
-    pub(super) fn new(columns: Vec<[u32; 2]>, slots: usize) -> Self {
+    pub(super) fn new(columns: &[[u32; 2]], slots: usize) -> Self {
         let chunk = |columns: &[[u32; 2]]| Chunk {
             columns: columns.to_vec(),
             sums: vec![Sums::default(); columns.len() * slots],

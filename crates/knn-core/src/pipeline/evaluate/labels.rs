@@ -255,7 +255,7 @@ impl Seen {
             self.beyond += 1;
         }
         // Not a number is not as large as the cutoff.
-        if confidence.is_some_and(|confidence| !(confidence >= cutoff)) {
+        if confidence.is_some_and(|confidence| confidence.is_nan() || confidence < cutoff) {
             self.below_cutoff += 1;
             return false;
         }

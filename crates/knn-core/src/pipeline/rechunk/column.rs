@@ -44,7 +44,7 @@ pub(in crate::pipeline) struct ColumnCopy {
 }
 
 /// The names, and the columns that were asked for, or all that can be copied: the others are named in `warnings`.
-pub(super) fn columns(
+pub(in crate::pipeline) fn columns(
     store: &AnnDataStore,
     asked: Option<&[String]>,
     warnings: &mut Vec<String>,

@@ -61,7 +61,7 @@ impl<'a> RowsCopy<'a> {
 }
 
 /// The same values as they are stored; `bytes` is used where the machine stores them otherwise.
-fn little_endian<'v>(values: &'v [f32], bytes: &'v mut Vec<u8>) -> &'v [u8] {
+pub(in crate::pipeline) fn little_endian<'v>(values: &'v [f32], bytes: &'v mut Vec<u8>) -> &'v [u8] {
     if cfg!(target_endian = "little") {
         return bytemuck::cast_slice(values);
     }

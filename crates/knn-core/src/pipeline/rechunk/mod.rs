@@ -16,8 +16,8 @@ use std::sync::Arc;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
-pub(super) use self::column::ColumnCopy;
-use self::column::columns;
+pub(super) use self::column::{ColumnCopy, columns};
+pub(super) use self::copy::little_endian;
 use self::copy::{RowsCopy, piece_rows};
 use super::inputs::FINGERPRINT_SEED;
 use super::memory::PROCESS;
@@ -165,7 +165,11 @@ fn grid(asked: LayoutRequest, dim: u64) -> LayoutRequest {
 }
 
 /// Colours of the categories that are copied. A problem with them warns and never stops a copy.
-fn colors(store: &AnnDataStore, columns: &[ColumnCopy], warnings: &mut Vec<String>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn colors(
+    store: &AnnDataStore,
+    columns: &[ColumnCopy],
+    warnings: &mut Vec<String>,
+) -> BTreeMap<String, Vec<String>> {
     let mut all = BTreeMap::new();
     for key in columns.iter().filter_map(ColumnCopy::label_key) {
         match store.colors(key) {

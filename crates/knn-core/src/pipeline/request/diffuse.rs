@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::map::{LayoutRequest, MapRequest};
 use super::resolved::Resolved;
+use super::values::MOST_NEIGHBORS;
 use crate::error::{Error, Result};
 
 /// A request to diffuse columns of cells along the neighbours of a finished self-mapping. Unknown fields are refused.
@@ -94,7 +95,8 @@ impl DiffuseRequest {
         let mapping = MapRequest {
             query: request.query,
             output: request.output,
-            use_rep: Some("knn_distances".into()),
+            // How many there are is known when they are opened.
+            n_neighbors: Some(MOST_NEIGHBORS),
             obs_keys: request.obs_keys,
             obsm_keys: request.obsm_keys,
             layer_key: request.layer_key,
@@ -122,11 +124,12 @@ impl DiffuseRequest {
             layout: request.layout,
             ..MapRequest::default()
         };
-        let resolved = mapping.resolve()?;
+        let mut resolved = mapping.resolve()?;
         if !resolved.parameters.transfers() {
             return Err(Error::param("obsKeys", "", "name what is diffused: obsKeys, obsmKeys or layerKey"));
         }
-        Ok(Resolved { graph: Some(PathBuf::from(request.neighbors)), ..resolved })
+        resolved.take_over(PathBuf::from(request.neighbors), None, None);
+        Ok(resolved)
     }
 }
 
@@ -142,7 +145,10 @@ mod tests {
     #[test]
     fn it_is_a_self_mapping_of_three_steps_along_a_graph() {
         let resolved = request().resolve().unwrap();
-        assert!(resolved.self_mapping && resolved.graph == Some("n".into()));
+        assert!(
+            resolved.self_mapping
+                && resolved.imported.as_ref().is_some_and(|imported| imported.path == PathBuf::from("n"))
+        );
         assert_eq!(resolved.parameters.diffusion.unwrap().t, 3);
         assert_eq!(resolved.parameters.kernel_method, "umap");
         assert_eq!(DiffuseRequest { t: Some(1), ..request() }.resolve().unwrap().parameters.diffusion, None);

@@ -267,16 +267,15 @@ mod tests {
         }
     }
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn defaults_are_cellmappers() {
-        let resolved = EvaluateRequest { layer_key: some("counts"), ..request() }.resolve().unwrap();
+        let resolved = EvaluateRequest { layer_key: Some("counts".into()), ..request() }.resolve().unwrap();
         let labels = resolved.labels.unwrap();
         assert_eq!((labels.prediction.as_str(), labels.cutoff), ("type_pred", 0.0));
-        assert_eq!((labels.confidence, labels.probabilities), (("type_conf".into(), false), some("type_prob")));
+        assert_eq!(
+            (labels.confidence, labels.probabilities),
+            (("type_conf".into(), false), Some("type_prob".to_owned()))
+        );
         let expression = resolved.expression.unwrap();
         assert_eq!((expression.original.as_str(), expression.imputed.as_str()), ("layers/counts", "layers/counts"));
         assert_eq!(expression.methods, ["pearson"]);
@@ -288,23 +287,26 @@ mod tests {
     #[test]
     fn values_are_checked_by_name() {
         let none = EvaluateRequest { label: None, ..request() };
-        let expression = EvaluateRequest { layer_key: some("X"), ..none.clone() };
+        let expression = EvaluateRequest { layer_key: Some("X".into()), ..none.clone() };
         let methods = |methods: &[&str]| Some(methods.iter().map(|&method| method.to_owned()).collect::<Vec<_>>());
         let wrong = [
             ("mapped", EvaluateRequest { mapped: None, ..request() }),
-            ("predictions", EvaluateRequest { predictions: some("p"), ..request() }),
-            ("truth", EvaluateRequest { truth: some(""), ..request() }),
+            ("predictions", EvaluateRequest { predictions: Some("p".into()), ..request() }),
+            ("truth", EvaluateRequest { truth: Some(String::new()), ..request() }),
             ("label", none.clone()),
-            ("label", EvaluateRequest { label: some(""), ..request() }),
-            ("prediction", EvaluateRequest { prediction: some("p"), ..none.clone() }),
+            ("label", EvaluateRequest { label: Some(String::new()), ..request() }),
+            ("prediction", EvaluateRequest { prediction: Some("p".into()), ..none.clone() }),
             ("confidenceCutoff", EvaluateRequest { confidence_cutoff: Some(0.5), ..none.clone() }),
             ("confidenceCutoff", EvaluateRequest { confidence_cutoff: Some(f64::NAN), ..request() }),
-            ("truth", EvaluateRequest { truth: None, prediction: some("type"), ..request() }),
+            ("truth", EvaluateRequest { truth: None, prediction: Some("type".into()), ..request() }),
             ("truth", EvaluateRequest { truth: None, ..expression.clone() }),
             ("comparisonMethod", EvaluateRequest { comparison_method: methods(&["kendall"]), ..expression.clone() }),
             ("comparisonMethod", EvaluateRequest { comparison_method: methods(&["js", "js"]), ..expression.clone() }),
-            ("groupby", EvaluateRequest { groupby: some("g"), ..request() }),
-            ("exact", EvaluateRequest { mapped: None, predictions: some("p"), exact: some("e"), ..request() }),
+            ("groupby", EvaluateRequest { groupby: Some("g".into()), ..request() }),
+            (
+                "exact",
+                EvaluateRequest { mapped: None, predictions: Some("p".into()), exact: Some("e".into()), ..request() },
+            ),
             ("threads", EvaluateRequest { threads: Some(0), ..request() }),
         ];
         for (name, request) in wrong {
@@ -312,7 +314,7 @@ mod tests {
             assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
         }
         // Imputed expression may stand beside the original.
-        let beside = EvaluateRequest { truth: None, imputed_key: some("imputed"), ..expression };
+        let beside = EvaluateRequest { truth: None, imputed_key: Some("imputed".into()), ..expression };
         assert_eq!(beside.resolve().unwrap().expression.unwrap().imputed, "layers/imputed");
     }
 }

@@ -5,18 +5,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::joint::METHODS;
 use super::labels::LabelParameters;
-use super::resolved::{DEFAULT_LAYOUT, DiffusionParameters, Parameters, Resolved};
+use super::resolved::{DEFAULT_LAYOUT, Parameters, Representation, Resolved};
 use super::search::Search;
 use super::values::{
-    MOST_NEIGHBORS, check_codes, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
+    check_codes, checked_components, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
     distinct, one_of, postfix, same_store,
 };
+use super::weighing::{check_bandwidth, checked_diffusion, checked_neighbors, checked_symmetrize, layer_path};
 use crate::error::{Error, Result};
-use crate::kernel::{KernelMethod, Symmetrize};
-
-/// More steps than leave anything to tell cells apart by.
-const MOST_STEPS: i64 = 10_000;
+use crate::kernel::KernelMethod;
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,6 +32,15 @@ pub struct MapRequest {
     /// d in both. Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
+    /// Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+    /// there are cells or genes where that is fewer.
+    #[serde(alias = "n_comps")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_comps: Option<i64>,
+    /// What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`. It
+    /// is gone when the mapping is finished; the command `pca` keeps one.
+    #[serde(alias = "fallback_representation")]
+    pub fallback_representation: Option<String>,
     /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
@@ -175,6 +183,9 @@ pub struct MapRequest {
     pub resume: Option<bool>,
     /// Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default), as plain bytes; or `compact`, in small chunks compressed by blosc (zstd, shuffled), for stores
+    /// that are kept or sent.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -270,10 +281,11 @@ impl MapRequest {
             query,
             reference,
             self_mapping,
+            representation: self.representation(self_mapping, seed)?,
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
-                graph: None,
+                n_comps: checked_components(self.n_comps)?,
                 obs_keys,
                 obsm_keys,
                 layer_key,
@@ -295,105 +307,34 @@ impl MapRequest {
             },
             search,
             learnt_distance,
-            graph: None,
+            imported: None,
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
+            compact: one_of("profile", self.profile.as_deref(), &["fast", "compact"], &[])? == "compact",
         })
     }
 }
 
-/// The number of neighbours, 30 unless given; in self-mapping with the cell itself.
-fn checked_neighbors(given: Option<i64>, self_mapping: bool) -> Result<u64> {
-    let given = given.unwrap_or(30);
-    if given < if self_mapping { 2 } else { 1 } {
-        let why =
-            if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
-        return Err(Error::param("nNeighbors", given, why));
+impl MapRequest {
+    /// Which representation: one that is stored, or the usual one, which may have to be computed.
+    fn representation(&self, self_mapping: bool, seed: u64) -> Result<Representation> {
+        let fallback = self.fallback_representation.as_deref();
+        let is_canonical = one_of("fallbackRepresentation", fallback, &METHODS, &[])? == METHODS[1];
+        if is_canonical && self_mapping {
+            let reason = "correlates two stores: in self-mapping it is joint_pca";
+            return Err(Error::param("fallbackRepresentation", METHODS[1], reason));
+        }
+        Ok(if self.use_rep.is_some() { Representation::Stored } else { Representation::Usual { is_canonical, seed } })
     }
-    if given > MOST_NEIGHBORS {
-        return Err(Error::param("nNeighbors", given, format!("at most {MOST_NEIGHBORS}")));
-    }
-    Ok(given as u64)
-}
-
-/// A pinned bandwidth must be one, of a kernel that has one.
-fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
-    if let Some(bandwidth) = given.filter(|b| !(b.is_finite() && *b > 0.0)) {
-        return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
-    }
-    if let Some(bandwidth) = given.filter(|_| !kernel.has_bandwidth()) {
-        let having = KernelMethod::ALL.into_iter().filter(|kernel| kernel.has_bandwidth()).map(KernelMethod::name);
-        let having = having.collect::<Vec<_>>().join(" and ");
-        let reason = format!("{} has none: only {having} have", kernel.name());
-        return Err(Error::param("bandwidth", bandwidth, reason));
-    }
-    Ok(())
-}
-
-/// Steps of diffusion; none for one step.
-fn checked_diffusion(
-    request: &MapRequest,
-    kernel: KernelMethod,
-    symmetrize: &str,
-    self_mapping: bool,
-) -> Result<Option<DiffusionParameters>> {
-    let method = one_of("diffusionMethod", request.diffusion_method.as_deref(), &["iterative", "spectral"], &[])?;
-    let t = request.t.unwrap_or(1);
-    if !(1..=MOST_STEPS).contains(&t) {
-        return Err(Error::param("t", t, format!("between 1 and {MOST_STEPS}: the mapping is applied so many times")));
-    }
-    if t > 1 && !self_mapping {
-        let reason = "only in self-mapping: between two stores the mapping matrix is not square and cannot be applied to its own result";
-        return Err(Error::param("t", t, reason));
-    }
-    let is_symmetric =
-        symmetrize != Symmetrize::None.name() || (kernel.is_shared() && kernel != KernelMethod::HnocaKnn);
-    if method == "spectral" && !is_symmetric {
-        let reason = "needs weights that are the same both ways: take symmetrize \"max\", or iterative";
-        return Err(Error::param("diffusionMethod", method, reason));
-    }
-    Ok((t > 1).then_some(DiffusionParameters { t: t as u64, method }))
-}
-
-/// Where an expression lies that CellMapper calls so: `X`, or a layer.
-fn layer_path(parameter: &'static str, key: Option<&str>) -> Result<Option<String>> {
-    Ok(match key {
-        None => None,
-        Some("") => return Err(Error::param(parameter, "", "X, or the name of a layer")),
-        Some("X") => Some("X".into()),
-        Some(key) => Some(format!("layers/{}", key.strip_prefix("layers/").unwrap_or(key))),
-    })
-}
-
-/// How two directions become one: that of the kernel, or what was asked for.
-fn checked_symmetrize(given: Option<&str>, kernel: KernelMethod, self_mapping: bool) -> Result<String> {
-    let default = if self_mapping && kernel != KernelMethod::HnocaKnn { Symmetrize::Max } else { Symmetrize::None };
-    let names = [Symmetrize::Max, Symmetrize::Mean, Symmetrize::None].map(Symmetrize::name);
-    let symmetrize = one_of("symmetrize", Some(given.unwrap_or(default.name())), &names, &[])?;
-    if !self_mapping && symmetrize != Symmetrize::None.name() {
-        let reason = "only in self-mapping do edges have two directions";
-        return Err(Error::param("symmetrize", symmetrize, reason));
-    }
-    if kernel == KernelMethod::HnocaKnn && symmetrize != Symmetrize::None.name() {
-        return Err(Error::param(
-            "symmetrize",
-            symmetrize,
-            "hnoca_knn leaves out what is no neighbor of a cell: take hnoca",
-        ));
-    }
-    Ok(match kernel {
-        KernelMethod::Umap => Symmetrize::Union.name().into(),
-        _ if kernel.is_shared() => Symmetrize::None.name().into(),
-        _ => symmetrize,
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::resolved::DiffusionParameters;
     use super::*;
 
     fn request() -> MapRequest {

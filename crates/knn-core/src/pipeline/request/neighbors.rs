@@ -21,6 +21,14 @@ pub struct NeighborsRequest {
     /// Key in `obsm` of both stores: cells × d numbers, the same d in both. Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
+    /// Components. Of a representation that is stored the first ones, default all; of one that is computed how many, default 50, or one less than
+    /// there are cells or genes where that is fewer.
+    #[serde(alias = "n_comps")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_comps: Option<i64>,
+    /// What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`.
+    #[serde(alias = "fallback_representation")]
+    pub fallback_representation: Option<String>,
     /// Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
     pub graphs: Option<Vec<String>>,
     /// Neighbours per cell, default 30; within one store it counts the cell itself.
@@ -80,6 +88,8 @@ pub struct NeighborsRequest {
     pub resume: Option<bool>,
     /// Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -93,6 +103,8 @@ impl NeighborsRequest {
             reference: request.reference,
             output: request.output,
             use_rep: request.use_rep,
+            n_comps: request.n_comps,
+            fallback_representation: request.fallback_representation,
             n_neighbors: request.n_neighbors,
             method: request.method,
             recall: request.recall,
@@ -116,6 +128,7 @@ impl NeighborsRequest {
             resume: request.resume,
             overwrite: request.overwrite,
             layout: request.layout,
+            profile: request.profile,
             ..MapRequest::default()
         };
         let resolved = mapping.resolve()?;

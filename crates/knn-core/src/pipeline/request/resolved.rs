@@ -8,18 +8,20 @@ use super::labels::{LabelParameters, LearntDistance};
 use super::map::LayoutRequest;
 use super::search::Search;
 use crate::distance::Metric;
+use crate::kernel::KernelMethod;
+use crate::pipeline::joint::Computed;
 
 /// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
-    /// Key in `obsm` of both stores; `knn_distances` where neighbours are given.
+    /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
-    /// Hash of the run that found the neighbours, where they are given.
+    /// Its first columns, if not all are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub graph: Option<String>,
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_comps: Option<u64>,
     /// Columns of `obs` to transfer.
     pub obs_keys: Vec<String>,
     /// Keys of `obsm` to transfer.
@@ -56,7 +58,7 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
-    /// The search method taken: `exact`, `ivf` or `ivfpq`; `given` where neighbours are.
+    /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// The metric.
     #[cfg_attr(test, ts(type = "string"))]
@@ -111,6 +113,19 @@ pub struct IvfParameters {
     pub index: Option<String>,
 }
 
+/// Neighbours that were found before, in the place of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedNeighbors {
+    /// The store, or ids and distances with a comma between.
+    pub path: PathBuf,
+    /// Key in `obsp`, where one was named.
+    pub key: Option<String>,
+    /// Neighbours that are kept of each cell at most.
+    pub most: Option<u64>,
+    /// Whether distances of a store of ours may be negative: where weights do not depend on them.
+    pub signed: bool,
+}
+
 /// A request with paths and limits resolved: what `plan` works on.
 #[derive(Debug, Clone)]
 #[expect(
@@ -124,6 +139,8 @@ pub struct Resolved {
     pub reference: PathBuf,
     /// Whether query and reference are one store.
     pub self_mapping: bool,
+    /// Where its representation comes from.
+    pub representation: Representation,
     /// The output store, where one was named.
     pub output: Option<PathBuf>,
     /// What changes results. `method` is as asked for, and `ivf` open, until a plan knows the reference's size.
@@ -132,8 +149,8 @@ pub struct Resolved {
     pub search: Search,
     /// Where the largest distance of a label is learnt, where that was asked for.
     pub learnt_distance: Option<LearntDistance>,
-    /// The stored neighbours, where they are given.
-    pub graph: Option<PathBuf>,
+    /// Where the neighbours come from, where none are sought.
+    pub imported: Option<ImportedNeighbors>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.
@@ -146,9 +163,37 @@ pub struct Resolved {
     pub overwrite: bool,
     /// Grid of the output.
     pub layout: LayoutRequest,
+    /// Whether matrices of the output are compressed.
+    pub compact: bool,
+}
+
+/// Where the representation of a run comes from.
+#[derive(Debug, Clone)]
+pub enum Representation {
+    /// Both stores have it.
+    Stored,
+    /// It was not named: the usual one, and where neither store has that, one that is computed.
+    Usual {
+        /// Whether that is by canonical correlations.
+        is_canonical: bool,
+        /// Seed of its computation.
+        seed: u64,
+    },
+    /// It is computed for the run.
+    Computed(Box<Computed>),
 }
 
 impl Resolved {
+    /// Takes neighbours from a place instead of seeking them.
+    pub(super) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
+        let kernel = KernelMethod::from_name(&self.parameters.kernel_method);
+        "imported".clone_into(&mut self.parameters.method);
+        self.parameters.use_rep.clear();
+        self.representation = Representation::Stored;
+        let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
+        self.imported = Some(ImportedNeighbors { path, key, most, signed });
+    }
+
     /// Whether queries are rounded to f16: where they are the rows of lists that are.
     pub(in crate::pipeline) fn rounds_queries(&self) -> bool {
         self.self_mapping && self.rounds_references()

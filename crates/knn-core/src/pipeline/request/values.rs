@@ -12,6 +12,8 @@ use crate::source::stores;
 pub(super) const MOST_NEIGHBORS: i64 = 10_000;
 /// More lists than a reference of four billion cells wants.
 const MOST_LISTS: i64 = 1 << 24;
+/// More components than anyone computes.
+const MOST_COMPONENTS: i64 = 1000;
 /// The largest whole number that JSON carries unchanged.
 const MOST_SEED: i64 = (1 << 53) - 1;
 
@@ -127,6 +129,15 @@ pub(super) fn checked_seed(given: Option<i64>) -> Result<u64> {
         None => Ok(0),
         Some(seed @ 0..=MOST_SEED) => Ok(seed as u64),
         Some(seed) => Err(Error::param("seed", seed, format!("between 0 and {MOST_SEED}"))),
+    }
+}
+
+/// A number of components.
+pub(super) fn checked_components(given: Option<i64>) -> Result<Option<u64>> {
+    match given {
+        None => Ok(None),
+        Some(n @ 1..=MOST_COMPONENTS) => Ok(Some(n as u64)),
+        Some(n) => Err(Error::param("nComps", n, format!("between 1 and {MOST_COMPONENTS}"))),
     }
 }
 

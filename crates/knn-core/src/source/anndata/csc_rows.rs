@@ -7,7 +7,7 @@ use super::sparse::{Entries, PIECE, Sparse};
 use crate::error::{Error, Result};
 use crate::source::RowSource;
 use crate::source::memory::check_range;
-use crate::types::{DType, RowRange, Tile};
+use crate::types::{DType, RowRange, SparseRows, Tile};
 
 /// Bytes of a tile of natural size.
 const TILE_BYTES: u64 = 4 << 20;
@@ -135,6 +135,23 @@ impl RowSource for CscRows {
             }
         }
         Ok(())
+    }
+
+    fn read_entries(&self, rows: RowRange, most: usize, out: &mut SparseRows) -> Result<bool> {
+        check_range(rows, self.rows())?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let turned = self.turned()?;
+        let starts = &turned.starts[rows.start as usize..=rows.end as usize];
+        let fitting = starts[1..].partition_point(|end| end - starts[0] <= most).max(1);
+        out.begin(rows.start);
+        for of_row in starts[..=fitting].windows(2) {
+            out.columns.extend_from_slice(&turned.columns[of_row[0]..of_row[1]]);
+            out.values.extend_from_slice(&turned.values[of_row[0]..of_row[1]]);
+            out.end_row();
+        }
+        Ok(true)
     }
 
     fn preflight(&self) -> Result<()> {

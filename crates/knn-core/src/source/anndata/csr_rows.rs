@@ -4,7 +4,7 @@ use super::sparse::{Entries, PIECE, Sparse};
 use crate::error::Result;
 use crate::source::RowSource;
 use crate::source::memory::check_range;
-use crate::types::{DType, RowRange, Tile};
+use crate::types::{DType, RowRange, SparseRows, Tile};
 
 /// Bytes of a tile of natural size: entries follow no chunk, so its rows may be few.
 const TILE_BYTES: u64 = 4 << 20;
@@ -75,6 +75,31 @@ impl RowSource for CsrRows {
             }
         }
         Ok(())
+    }
+
+    fn read_entries(&self, rows: RowRange, most: usize, out: &mut SparseRows) -> Result<bool> {
+        check_range(rows, self.rows())?;
+        if rows.is_empty() || u32::try_from(self.matrix.columns).is_err() {
+            return Ok(false);
+        }
+        let starts = self.matrix.starts(rows)?;
+        let fitting = starts[1..].partition_point(|end| end - starts[0] <= most as u64).max(1);
+        out.begin(rows.start);
+        let (mut entries, mut row) = (Entries::default(), 1);
+        for piece in RowRange::new(starts[0], starts[fitting]).pieces(PIECE) {
+            self.matrix.read(piece, &mut entries)?;
+            for (number, (&column, &value)) in (piece.start..).zip(entries.indices.iter().zip(&entries.values)) {
+                while starts[row] <= number {
+                    out.end_row();
+                    row += 1;
+                }
+                out.push(column as u32, value);
+            }
+        }
+        while out.rows() < fitting {
+            out.end_row();
+        }
+        Ok(true)
     }
 
     fn preflight(&self) -> Result<()> {

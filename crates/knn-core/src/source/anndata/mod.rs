@@ -12,6 +12,7 @@ mod legacy;
 mod matrix;
 mod names;
 mod nullable;
+mod pairwise;
 mod sparse;
 mod store;
 

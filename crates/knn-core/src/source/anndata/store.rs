@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::column::ObsColumn;
+use super::column::{ColumnKind, ObsColumn};
 use super::frame::{Frame, group};
 use super::matrix;
 use super::names::ObsNames;
 use super::nullable::Nullable;
+use super::pairwise::PairwiseRows;
+use super::sparse::{Compressed, Sparse};
 use crate::error::{Error, Result};
 use crate::source::container::{Container, Node};
 use crate::source::key::{is_valid_path, join};
-use crate::source::{RowSource, StringBlock, open};
+use crate::source::{EdgeRows, RowSource, StringBlock, open};
 use crate::types::RowRange;
 
 /// More colours than any key has.
@@ -109,6 +111,22 @@ impl AnnDataStore {
         matrix::open(self, key, &join("obsm", key))
     }
 
+    /// A member of `obsp` as edges: a CSR matrix of cells × cells.
+    pub fn pairwise(&self, key: &str) -> Result<Arc<dyn EdgeRows>> {
+        let path = join("obsp", key);
+        let node = if is_valid_path(&path) { self.store.node(&path)? } else { None };
+        let Some(node) = node else {
+            return Err(self.not_found("obsp key", key, self.store.children("obsp").unwrap_or_default()));
+        };
+        if matrix::compression(&node) != Some(Compressed::Rows) {
+            return Err(Error::Unsupported {
+                what: format!("{}/{path}, which is no csr_matrix,", self.name()),
+                remedy: "store it by rows: scipy.sparse.csr_matrix(matrix)".into(),
+            });
+        }
+        Ok(Arc::new(PairwiseRows::new(Sparse::open(self.container(), &path, &node, Compressed::Rows)?)))
+    }
+
     /// A column of `obs`.
     pub fn column(&self, key: &str) -> Result<ObsColumn> {
         if !self.obs.columns.iter().any(|known| known == key) {
@@ -144,6 +162,28 @@ impl AnnDataStore {
             return Err(self.not_found("var column", key, var.columns));
         }
         var.column(self.container(), key, self.n_vars)
+    }
+
+    /// Which genes a column of booleans in `var` says yes to, in their order.
+    pub fn gene_mask(&self, key: &str) -> Result<Vec<bool>> {
+        let frame = match self.store.node("var")? {
+            Some(_) => Frame::open(self.container(), "var")?,
+            None => return Err(self.not_found("var column", key, Vec::new())),
+        };
+        if !frame.columns.iter().any(|known| known == key) {
+            return Err(self.not_found("var column", key, frame.columns));
+        }
+        let column = ObsColumn::open(self.container(), "var", key, self.n_vars)?;
+        let path = join("var", key);
+        if !matches!(column.kind(), ColumnKind::Boolean) {
+            return Err(Error::schema(self.name(), path, "data_type", "a mask of genes holds booleans"));
+        }
+        if column.rows() != self.n_vars || self.n_vars > MOST_GENES {
+            return Err(Error::schema(self.name(), path, "shape", "is not one value for every gene"));
+        }
+        let mut codes = Vec::new();
+        column.read_codes(RowRange::new(0, self.n_vars), &mut codes)?;
+        Ok(codes.into_iter().map(|code| code == 1).collect())
     }
 
     /// The names of the cells.

@@ -1,0 +1,319 @@
+//! Neighbours that were found before: by a mapping of ours, or by another tool, as a matrix of cells × cells or as ids and distances.
+//!
+//! Whatever they come from, they leave here as rows of one width, ascending by (f32 distance, id) and padded. Every row is checked: ids lie in the
+//! reference, none twice; distances are finite and not negative. Within one store the cell itself is dropped, by its id. Rows need not be
+//! sorted, nor equally long: the width is that of the longest, which a scan finds, and rows of other tools have at most 10 000 edges.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::block::{GraphBlock, Ids};
+use super::store::GraphStore;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::source::{AnnDataStore, EdgeBlock, EdgeRows, ObsColumn, ZarrStore, paired, stores};
+use crate::store::MARK;
+use crate::types::{MappingStatus, NeighborBlock, RowRange};
+
+/// More edges of a row than anyone maps with.
+const MOST_WIDTH: u64 = 10_000;
+/// Edges and rows that are read together.
+const PIECE_EDGES: u64 = 1 << 18;
+const PIECE_ROWS: u64 = 16_384;
+/// What scanpy calls its distances.
+const DISTANCES: &str = "distances";
+/// The column of statuses in a store of ours.
+const STATUS: &str = "mapping_status";
+
+/// What a graph must be one of.
+#[derive(Debug, Clone, Copy)]
+pub struct GraphBetween {
+    /// Query cells.
+    pub n_query: u64,
+    /// Reference cells.
+    pub n_ref: u64,
+    /// Whether they are the same.
+    pub within: bool,
+    /// Whether distances of a store of ours may be negative, as inner products are.
+    pub signed: bool,
+}
+
+/// A graph to be taken over.
+pub struct ImportedGraph {
+    source: Source,
+    between: GraphBetween,
+    /// Neighbours that are kept of each row at most.
+    most: u64,
+    width: u64,
+    edges: EdgeBlock,
+    pairs: Vec<(f32, i64)>,
+    ids: Vec<i64>,
+}
+
+enum Source {
+    /// A store of ours, and what became of its cells.
+    Stored(Box<GraphStore>, Option<ObsColumn>),
+    /// What another tool made.
+    Edges(Arc<dyn EdgeRows>),
+}
+
+impl ImportedGraph {
+    /// Opens what `place` names: a finished store of ours; an AnnData with a sparse matrix `key` (default `distances`) in `obsp`; or
+    /// `ids.npy,distances.npy`. Of each row `most` neighbours are kept, all if there is none.
+    pub fn open(place: &Path, key: Option<&str>, most: Option<u64>, between: GraphBetween) -> Result<Self> {
+        let source = match stores(place)?.as_slice() {
+            [ids, distances] => {
+                if let Some(key) = key {
+                    let reason = "is of a matrix in obsp, and ids with distances have none";
+                    return Err(Error::param("neighborsKey", key, reason));
+                }
+                Source::Edges(paired(ids, distances)?)
+            }
+            [one] if key.is_none() && is_ours(one)? => {
+                let graph = Box::new(GraphStore::open(one)?);
+                let cells = AnnDataStore::open(one)?;
+                let has_status = cells.obs_keys().iter().any(|key| key == STATUS);
+                Source::Stored(graph, has_status.then(|| cells.column(STATUS)).transpose()?)
+            }
+            [one] => Source::Edges(AnnDataStore::open(one)?.pairwise(key.unwrap_or(DISTANCES))?),
+            _ => {
+                let reason = "a store with neighbors, or ids and distances with a comma between";
+                return Err(Error::param("neighbors", place.display(), reason));
+            }
+        };
+        let mut graph = Self {
+            source,
+            between,
+            most: most.unwrap_or(u64::MAX),
+            width: 0,
+            edges: EdgeBlock::default(),
+            pairs: Vec::new(),
+            ids: Vec::new(),
+        };
+        graph.check_shape()?;
+        if let Source::Stored(stored, _) = &graph.source {
+            graph.width = stored.description().k.min(graph.most);
+        }
+        Ok(graph)
+    }
+
+    /// Whether it is a store of ours, which tells its cells' names.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.source, Source::Stored(..))
+    }
+
+    /// Refuses a graph of other cells.
+    fn check_shape(&self) -> Result<()> {
+        let GraphBetween { n_query, n_ref, within, .. } = self.between;
+        let (name, shape) = match &self.source {
+            Source::Stored(graph, _) => {
+                let found = graph.description();
+                (found.path.clone(), vec![found.rows, found.n_ref])
+            }
+            Source::Edges(edges) => {
+                edges.preflight()?;
+                (edges.name(), std::iter::once(edges.rows()).chain(edges.columns()).collect())
+            }
+        };
+        let is_square = matches!(&self.source, Source::Edges(edges) if edges.columns().is_some());
+        if is_square && !within {
+            return Err(Error::param("neighbors", name, "lies within one store: leave the reference out"));
+        }
+        let wanted = if shape.len() == 2 { vec![n_query, n_ref] } else { vec![n_query] };
+        if shape == wanted {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            left: name,
+            left_shape: shape,
+            right: "query and reference".into(),
+            right_shape: vec![n_query, n_ref],
+            reason: "the neighbors must be of the query's cells, and among the reference's".into(),
+        })
+    }
+
+    /// Looks at every row of another tool's graph and finds the width, which it returns. That of a store of ours is known.
+    pub fn scan(&mut self, progress: &Progress) -> Result<u64> {
+        if let Source::Edges(_) = &self.source {
+            let mut longest = 1;
+            let mut next = 0;
+            while next < self.between.n_query {
+                let rows = self.piece(next, self.between.n_query)?;
+                self.load(rows)?;
+                for row in 0..rows.len() {
+                    let (from, to) = (self.edges.starts[row], self.edges.starts[row + 1]);
+                    self.order(rows.start + row as u64, from..to)?;
+                    longest = longest.max(self.pairs.len() as u64);
+                }
+                progress.check()?;
+                next = rows.end;
+            }
+            self.width = longest.min(self.most);
+        }
+        Ok(self.width)
+    }
+
+    /// Takes over the width that a scan has found.
+    #[must_use]
+    pub fn with_width(mut self, width: u64) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// The rows from `first` on that may be read together.
+    pub fn piece(&self, first: u64, end: u64) -> Result<RowRange> {
+        let stored = match &self.source {
+            Source::Stored(graph, _) => graph.description().k,
+            Source::Edges(_) => 1,
+        };
+        let rows = (PIECE_EDGES / self.width.max(stored)).clamp(1, PIECE_ROWS);
+        let wanted = RowRange::new(first, (first + rows).min(end));
+        let Source::Edges(edges) = &self.source else { return Ok(wanted) };
+        let widths = edges.widths(wanted)?;
+        if let Some(row) = widths.iter().position(|&width| width > MOST_WIDTH) {
+            return Err(Error::Unsupported {
+                what: format!("{} neighbors of row {} in {}", widths[row], first + row as u64, edges.name()),
+                remedy: format!("at most {MOST_WIDTH} of each cell can be taken over"),
+            });
+        }
+        let mut sum = 0;
+        let fitting = widths.iter().take_while(|&&width| {
+            sum += width;
+            sum <= PIECE_EDGES
+        });
+        Ok(RowRange::new(first, first + (fitting.count() as u64).max(1)))
+    }
+
+    /// Bytes of reading a piece and of the rows that come of it.
+    pub fn bytes(&self) -> u64 {
+        let edges = PIECE_EDGES.max(MOST_WIDTH);
+        let read = match &self.source {
+            Source::Stored(..) => edges * 8,
+            Source::Edges(source) => source.scratch_bytes(PIECE_ROWS.min(self.between.n_query), edges),
+        };
+        read.saturating_add(edges * (12 + 12)).saturating_add(MOST_WIDTH * 24)
+    }
+
+    /// Fills `block` with the neighbours of a piece of rows, and `statuses` with what became of each.
+    pub fn read(&mut self, rows: RowRange, block: &mut NeighborBlock, statuses: &mut Vec<u8>) -> Result<()> {
+        self.load(rows)?;
+        let k = self.width as usize;
+        (block.first_row, block.k) = (rows.start, k);
+        block.ids.clear();
+        block.ids.resize(rows.len() * k, -1);
+        block.distances.clear();
+        block.distances.resize(rows.len() * k, f32::NAN);
+        self.load_statuses(rows, statuses)?;
+        for (row, status) in statuses.iter_mut().enumerate() {
+            let (from, to) = (self.edges.starts[row], self.edges.starts[row + 1]);
+            self.order(rows.start + row as u64, from..to)?;
+            let slots = row * k..(row + 1) * k;
+            let places = block.ids[slots.clone()].iter_mut().zip(&mut block.distances[slots]);
+            for ((id, distance), pair) in places.zip(&self.pairs) {
+                (*distance, *id) = *pair;
+            }
+            if !self.pairs.is_empty() {
+                *status = MappingStatus::Ok as u8;
+            } else if *status == MappingStatus::Ok as u8 {
+                *status = MappingStatus::NoNeighbors as u8;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hash of what is taken over.
+    pub fn fingerprint(&self, seed: u64) -> Result<u128> {
+        let content = match &self.source {
+            Source::Stored(graph, _) => xxh3_128(graph.run().as_bytes()),
+            Source::Edges(edges) => edges.fingerprint(seed)?,
+        };
+        Ok(content.rotate_left(1) ^ u128::from(self.most))
+    }
+
+    /// Reads the edges of a piece as they are.
+    fn load(&mut self, rows: RowRange) -> Result<()> {
+        match &mut self.source {
+            Source::Edges(edges) => edges.read(rows, &mut self.edges),
+            Source::Stored(graph, _) => {
+                let GraphBlock { ids, distances, k, .. } = graph.read(rows.start, Some(rows.len() as i64))?;
+                self.edges.starts.clear();
+                self.edges.starts.extend((0..=rows.len()).map(|row| row * k));
+                self.edges.ids = match ids {
+                    Ids::Int32(ids) => ids.into_iter().map(i64::from).collect(),
+                    Ids::Int64(ids) => ids,
+                };
+                self.edges.distances = distances;
+                Ok(())
+            }
+        }
+    }
+
+    /// What a store of ours says of these cells; ok where nothing does.
+    fn load_statuses(&self, rows: RowRange, statuses: &mut Vec<u8>) -> Result<()> {
+        statuses.clear();
+        statuses.resize(rows.len(), MappingStatus::Ok as u8);
+        let Source::Stored(_, Some(column)) = &self.source else { return Ok(()) };
+        let Some(categories) = column.categories() else { return Ok(()) };
+        let named = |code: usize| {
+            let name = categories.label(code);
+            MappingStatus::NAMES.iter().position(|known| *known == name).unwrap_or(0) as u8
+        };
+        let known: Vec<u8> = (0..categories.len()).map(named).collect();
+        let mut codes = Vec::new();
+        column.read_codes(rows, &mut codes)?;
+        for (status, code) in statuses.iter_mut().zip(codes) {
+            *status = usize::try_from(code).map_or(*status, |code| known[code]);
+        }
+        Ok(())
+    }
+
+    /// Fills `pairs` with the neighbours of one row, whose edges these are, in order and without the cell itself.
+    fn order(&mut self, row: u64, edges: std::ops::Range<usize>) -> Result<()> {
+        let GraphBetween { n_ref, within, signed, .. } = self.between;
+        let signed = signed && matches!(self.source, Source::Stored(..));
+        self.pairs.clear();
+        for edge in edges {
+            let (id, distance) = (self.edges.ids[edge], self.edges.distances[edge]);
+            if id == -1 {
+                continue;
+            }
+            if !u64::try_from(id).is_ok_and(|id| id < n_ref) {
+                return Err(self.wrong(row, &format!("names cell {id} of a reference of {n_ref}")));
+            }
+            if within && id as u64 == row {
+                continue;
+            }
+            if !distance.is_finite() || (distance < 0.0 && !signed) {
+                return Err(self.wrong(row, &format!("lies {distance} from cell {id}, which is no distance")));
+            }
+            // −0 is 0, so that its id decides.
+            self.pairs.push((distance + 0.0, id));
+        }
+        self.pairs.sort_unstable_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        self.ids.clear();
+        self.ids.extend(self.pairs.iter().map(|(_, id)| *id));
+        self.ids.sort_unstable();
+        if let Some([twice, ..]) = self.ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(self.wrong(row, &format!("names cell {twice} twice")));
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, row: u64, what: &str) -> Error {
+        let name = match &self.source {
+            Source::Stored(graph, _) => graph.description().path.clone(),
+            Source::Edges(edges) => edges.name(),
+        };
+        Error::schema(name, "", "neighbors", format!("row {row} {what}"))
+    }
+}
+
+/// Whether a store at a path is one that gigamapper wrote.
+fn is_ours(path: &Path) -> Result<bool> {
+    if !path.is_dir() {
+        return Ok(false);
+    }
+    Ok(ZarrStore::open(path)?.root_attributes()?.contains_key(MARK))
+}

@@ -1,0 +1,146 @@
+//! Neighbours that were found before, taken over in the place of the join: unit by unit, so that all behind it is the same.
+
+use std::collections::BTreeMap;
+
+use super::finished::Finished;
+use super::inputs::{FINGERPRINT_SEED, Inputs};
+use super::join_stage::{Joined, copy_names};
+use super::memory::{AfterJoin, Sizes, fits};
+use super::plan::Prepared;
+use super::report::MemoryPlan;
+use super::request::Resolved;
+use crate::error::{Error, Result};
+use crate::graph::{GraphBetween, ImportedGraph};
+use crate::progress::Progress;
+use crate::sink::UnitWriter;
+use crate::source::{AnnDataStore, ObsNames, RowSource, StringBlock};
+use crate::types::{MappingStatus, RowRange};
+
+/// Opens the neighbours that a request names; none for one that searches.
+pub(super) fn open(
+    resolved: &Resolved,
+    query: &AnnDataStore,
+    reference: &AnnDataStore,
+) -> Result<Option<ImportedGraph>> {
+    let Some(imported) = &resolved.imported else { return Ok(None) };
+    let between = GraphBetween {
+        n_query: query.n_obs(),
+        n_ref: reference.n_obs(),
+        within: resolved.self_mapping,
+        signed: imported.signed,
+    };
+    let graph = ImportedGraph::open(&imported.path, imported.key.as_deref(), imported.most, between)?;
+    if graph.is_ours() {
+        check_names(&AnnDataStore::open(&imported.path)?, query)?;
+    }
+    Ok(Some(graph))
+}
+
+/// Looks at all neighbours, and settles how many of them there are.
+pub(super) fn scan(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Progress) -> Result<()> {
+    if let Some(graph) = &mut inputs.imported {
+        resolved.parameters.n_neighbors = graph.scan(progress)? + u64::from(resolved.self_mapping);
+    }
+    Ok(())
+}
+
+/// The hash of the neighbours.
+pub(super) fn fingerprint(inputs: &Inputs) -> Result<Option<u128>> {
+    inputs.imported.as_ref().map(|graph| graph.fingerprint(FINGERPRINT_SEED)).transpose()
+}
+
+/// Shares out the memory of taking neighbours over.
+pub(super) fn share(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    k: u64,
+    common: &BTreeMap<&'static str, u64>,
+    transfer: BTreeMap<&'static str, u64>,
+) -> Result<Sizes> {
+    let mut parts = common.clone();
+    parts.insert(
+        "imported neighbors",
+        inputs.imported.as_ref().map_or(0, ImportedGraph::bytes) + Finished::row_bytes(k),
+    );
+    let names = inputs.names.natural_tile_rows().min(inputs.query.n_obs());
+    parts.insert("names", inputs.names.scratch_bytes(names) + names * 32);
+    let sum = |parts: &BTreeMap<_, u64>| parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    let (what, highest) =
+        if sum(&transfer) > sum(&parts) { ("transfer", transfer) } else { ("imported neighbors", parts) };
+    let planned = sum(&highest);
+    fits(resolved, what, planned, &highest)?;
+    let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
+    Ok(Sizes {
+        block_rows: 1,
+        slab_rows: inputs.reference_rows.rows().max(1),
+        reference_passes: 1,
+        leased: planned,
+        order: None,
+        after: AfterJoin::default(),
+        repair: None,
+        run_bytes: 0,
+        found_bytes: 0,
+        run_rows: None,
+        memory: MemoryPlan { limit: resolved.memory, planned, parts },
+    })
+}
+
+/// Refuses other cells, or the same in another order.
+fn check_names(graph: &AnnDataStore, cells: &AnnDataStore) -> Result<()> {
+    let (ours, theirs) = (graph.names()?, cells.names()?);
+    let (mut one, mut other) = (StringBlock::default(), StringBlock::default());
+    let mut next = 0;
+    while next < ours.rows() {
+        let read = |names: &ObsNames, block: &mut StringBlock, end| names.read(RowRange::new(next, end), block);
+        let end = ours.band_end(next).min(theirs.band_end(next)).min(ours.rows());
+        read(&ours, &mut one, end)?;
+        read(&theirs, &mut other, end)?;
+        if let Some(at) = one.iter().zip(other.iter()).position(|(one, other)| one != other) {
+            let reason = format!("cell {} is another than in {}", next + at as u64, graph.name());
+            return Err(Error::schema(cells.name(), "obs", "_index", reason));
+        }
+        next = end;
+    }
+    Ok(())
+}
+
+/// The neighbours, and buffers that serve unit after unit.
+pub(super) struct Import<'a> {
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    graph: ImportedGraph,
+    found: Finished,
+    names: StringBlock,
+}
+
+impl<'a> Import<'a> {
+    /// Opens them once more, to be read.
+    pub(super) fn open(prepared: &'a Prepared, progress: &'a Progress) -> Result<Self> {
+        let graph = open(&prepared.resolved, &prepared.inputs.query, &prepared.inputs.reference)?;
+        let graph = graph.ok_or_else(|| Error::internal("no neighbors to take over"))?.with_width(prepared.spec.k);
+        Ok(Self { prepared, progress, graph, found: Finished::default(), names: StringBlock::default() })
+    }
+
+    /// Writes the rows of a unit.
+    pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        let Self { prepared, progress, graph, found, names } = self;
+        let rows = writer.range().rows;
+        let mut next = rows.start;
+        while next < rows.end {
+            let piece = graph.piece(next, rows.end)?;
+            graph.read(piece, &mut found.nearest, &mut found.statuses)?;
+            for &status in &found.statuses {
+                joined.statuses[usize::from(status)] += 1;
+                // Within one store, cells that cannot be mapped are nobody's neighbours.
+                let is_excluded = prepared.resolved.self_mapping && status >= MappingStatus::InvalidInput as u8;
+                joined.excluded += u64::from(is_excluded);
+            }
+            let statuses = &found.statuses;
+            joined.sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
+            found.store(writer, prepared.spec.n_ref)?;
+            progress.advance(piece.len() as u64)?;
+            next = piece.end;
+        }
+        copy_names(prepared, RowRange::new(rows.start, rows.end), names, writer, progress)
+    }
+}

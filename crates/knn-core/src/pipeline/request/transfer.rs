@@ -1,0 +1,225 @@
+//! A transfer along neighbours that were found before, as it is asked for: a mapping that does not search.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::map::{LayoutRequest, MapRequest};
+use super::resolved::Resolved;
+use super::values::MOST_NEIGHBORS;
+use crate::error::{Error, Result};
+use crate::kernel::KernelMethod;
+
+/// A request to transfer along stored neighbours, under the names of a mapping. Unknown fields are refused.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TransferRequest {
+    /// The query store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
+    pub query: String,
+    /// The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
+    pub reference: Option<String>,
+    /// The neighbours: a finished store of `map` or `neighbors`; an AnnData with distances in `obsp`, such as scanpy's, in self-mapping; or
+    /// `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
+    /// itself is dropped.
+    pub neighbors: String,
+    /// Key in `obsp` of the distances, a CSR matrix. Default `distances`, if the store is not one of ours.
+    #[serde(alias = "neighbors_key", alias = "distances_key", alias = "distancesKey")]
+    pub neighbors_key: Option<String>,
+    /// Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
+    #[serde(alias = "n_neighbors")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_neighbors: Option<i64>,
+    /// Where the mapped store goes; `GM_EXISTS` if something is there.
+    pub output: Option<String>,
+    /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+    #[serde(alias = "obs_keys")]
+    pub obs_keys: Option<Vec<String>>,
+    /// Keys of the reference's `obsm` to transfer, as weighted means. Default none.
+    #[serde(alias = "obsm_keys")]
+    pub obsm_keys: Option<Vec<String>>,
+    /// Expression of the reference to transfer, as weighted means: `X`, or the name of a layer. Default none.
+    #[serde(alias = "layer_key")]
+    pub layer_key: Option<String>,
+    /// Names of the genes whose expression is transferred, in the order of the result. Default all.
+    pub genes: Option<Vec<String>>,
+    /// What the query has as library sizes, to which rows of expression are scaled, as in `map`. Default none.
+    #[serde(alias = "target_libsize")]
+    pub target_libsize: Option<String>,
+    /// How distances become weights, as in `map`, but between two stores for `jaccard`, `hnoca` and `hnoca_knn`, which need graphs within both stores. Default `gauss`,
+    /// in self-mapping `umap`.
+    #[serde(alias = "kernel_method")]
+    pub kernel_method: Option<String>,
+    /// σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all distances.
+    pub bandwidth: Option<f64>,
+    /// How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean` or `none`.
+    pub symmetrize: Option<String>,
+    /// Whether a cell votes for itself in self-mapping; default true there.
+    #[serde(alias = "self_edges")]
+    pub self_edges: Option<bool>,
+    /// Steps of diffusion, in self-mapping, as in `map`. At least 1, the default.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub t: Option<i64>,
+    /// How they are made: `iterative` (default) or `spectral`.
+    #[serde(alias = "diffusion_method")]
+    pub diffusion_method: Option<String>,
+    /// `none` (default), `all` or `top-<m>`: which weights of categories are stored.
+    pub probabilities: Option<String>,
+    /// Categories that may be predicted, of every label column. Default all.
+    #[serde(alias = "subset_categories")]
+    pub subset_categories: Option<Vec<String>>,
+    /// Reference cells without a label: `drop` (default), `category` or `error`.
+    pub missing: Option<String>,
+    /// Whether second label, margin and entropy are stored; default false.
+    #[serde(alias = "label_details")]
+    pub label_details: Option<bool>,
+    /// Least confidence of a label that is not rejected, above 0 and at most 1.
+    #[serde(alias = "min_confidence")]
+    pub min_confidence: Option<f64>,
+    /// Largest distance to the last neighbour of a cell whose labels are not rejected.
+    #[serde(alias = "max_distance")]
+    pub max_distance: Option<f64>,
+    /// A store of the neighbours within the reference, from which the largest distance is learnt.
+    #[serde(alias = "reject_graph")]
+    pub reject_graph: Option<String>,
+    /// The quantile of its distances that is the largest, above 0 and at most 1; default 0.99.
+    #[serde(alias = "reject_quantile")]
+    pub reject_quantile: Option<f64>,
+    /// Label columns from coarse to fine, of which the deepest sure label is told, as in `map`. Default none.
+    #[serde(alias = "label_levels")]
+    pub label_levels: Option<Vec<String>>,
+    /// The label above each label of the one column of `label_levels`.
+    #[serde(alias = "label_parents")]
+    pub label_parents: Option<BTreeMap<String, String>>,
+    /// Least weight of such a label, above 0 and at most 1; default 0.5.
+    #[serde(alias = "level_threshold")]
+    pub level_threshold: Option<f64>,
+    /// Suffix of predicted columns, default `pred`.
+    #[serde(alias = "prediction_postfix")]
+    pub prediction_postfix: Option<String>,
+    /// Suffix of confidence columns, default `conf`.
+    #[serde(alias = "confidence_postfix")]
+    pub confidence_postfix: Option<String>,
+    /// Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub seed: Option<i64>,
+    /// Existing folder for intermediate files. Default: beside the output. Changes no result.
+    #[serde(alias = "work_dir")]
+    pub work_dir: Option<String>,
+    /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
+    /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
+    pub memory: Option<String>,
+    /// Worker threads; default all cores.
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub threads: Option<i64>,
+    /// Continue an interrupted run of the same request; `GM_STALE` if inputs or parameters differ.
+    pub resume: Option<bool>,
+    /// Replace an earlier mapped store; anything else that is there stays `GM_EXISTS`.
+    pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
+    /// Rows per inner chunk, shard and part; for tests of the layout.
+    pub layout: Option<LayoutRequest>,
+}
+
+impl TransferRequest {
+    /// The mapping that takes its neighbours from there.
+    pub fn resolve(&self) -> Result<Resolved> {
+        let request = self.clone();
+        if request.neighbors.is_empty() {
+            return Err(Error::param("neighbors", "", "name the store of the neighbors"));
+        }
+        if request.neighbors_key.as_deref() == Some("") {
+            return Err(Error::param("neighborsKey", "", "name a key of obsp"));
+        }
+        let mapping = MapRequest {
+            query: request.query,
+            reference: request.reference,
+            output: request.output,
+            obs_keys: request.obs_keys,
+            obsm_keys: request.obsm_keys,
+            layer_key: request.layer_key,
+            genes: request.genes,
+            target_libsize: request.target_libsize,
+            t: request.t,
+            diffusion_method: request.diffusion_method,
+            label_levels: request.label_levels,
+            label_parents: request.label_parents,
+            level_threshold: request.level_threshold,
+            // How many there are is known when they are opened; what is asked for is checked all the same.
+            n_neighbors: Some(request.n_neighbors.unwrap_or(MOST_NEIGHBORS)),
+            kernel_method: request.kernel_method,
+            bandwidth: request.bandwidth,
+            symmetrize: request.symmetrize,
+            self_edges: request.self_edges,
+            probabilities: request.probabilities,
+            subset_categories: request.subset_categories,
+            missing: request.missing,
+            label_details: request.label_details,
+            min_confidence: request.min_confidence,
+            max_distance: request.max_distance,
+            reject_graph: request.reject_graph,
+            reject_quantile: request.reject_quantile,
+            prediction_postfix: request.prediction_postfix,
+            confidence_postfix: request.confidence_postfix,
+            method: Some("exact".into()),
+            seed: request.seed,
+            work_dir: request.work_dir,
+            memory: request.memory,
+            threads: request.threads,
+            resume: request.resume,
+            overwrite: request.overwrite,
+            layout: request.layout,
+            profile: request.profile,
+            ..MapRequest::default()
+        };
+        let mut resolved = mapping.resolve()?;
+        let parameters = &resolved.parameters;
+        let is_shared = KernelMethod::from_name(&parameters.kernel_method).is_some_and(KernelMethod::is_shared);
+        if is_shared && !resolved.self_mapping {
+            return Err(Error::Unsupported {
+                what: format!("kernel {} along neighbors that were found before", parameters.kernel_method),
+                remedy: "it counts shared neighbors, which needs graphs within both stores: map finds them".into(),
+            });
+        }
+        let most = self.n_neighbors.map(|n| n as u64 - u64::from(resolved.self_mapping));
+        resolved.take_over(PathBuf::from(request.neighbors), request.neighbors_key, most);
+        Ok(resolved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_mapping_that_does_not_search() {
+        let request = || TransferRequest {
+            query: "q".into(),
+            reference: Some("r".into()),
+            neighbors: "n".into(),
+            obs_keys: Some(vec!["a".into()]),
+            ..TransferRequest::default()
+        };
+        let resolved = request().resolve().unwrap();
+        assert_eq!(
+            (resolved.parameters.method.as_str(), resolved.parameters.kernel_method.as_str()),
+            ("imported", "gauss")
+        );
+        assert_eq!(resolved.imported.unwrap().most, None);
+        let own = TransferRequest { reference: None, n_neighbors: Some(15), ..request() }.resolve().unwrap();
+        assert_eq!((own.parameters.kernel_method.as_str(), own.imported.unwrap().most), ("umap", Some(14)));
+        let wrong = [
+            ("GM_PARAM", TransferRequest { neighbors: String::new(), ..request() }),
+            ("GM_PARAM", TransferRequest { neighbors_key: Some(String::new()), ..request() }),
+            ("GM_PARAM", TransferRequest { n_neighbors: Some(0), ..request() }),
+            ("GM_PARAM", TransferRequest { query: String::new(), ..request() }),
+            ("GM_UNSUPPORTED", TransferRequest { kernel_method: Some("jaccard".into()), ..request() }),
+            ("GM_UNSUPPORTED", TransferRequest { kernel_method: Some("hnoca".into()), ..request() }),
+        ];
+        for (code, request) in wrong {
+            assert_eq!(request.resolve().unwrap_err().code(), code, "{request:?}");
+        }
+    }
+}

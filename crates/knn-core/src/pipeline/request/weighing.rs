@@ -1,0 +1,96 @@
+//! What a mapping asks of neighbours and weights, checked against its kernel and stores.
+
+use super::map::MapRequest;
+use super::resolved::DiffusionParameters;
+use super::values::{MOST_NEIGHBORS, one_of};
+use crate::error::{Error, Result};
+use crate::kernel::{KernelMethod, Symmetrize};
+
+/// More steps than leave anything to tell cells apart by.
+const MOST_STEPS: i64 = 10_000;
+
+/// The number of neighbours, 30 unless given; in self-mapping with the cell itself.
+pub(super) fn checked_neighbors(given: Option<i64>, self_mapping: bool) -> Result<u64> {
+    let given = given.unwrap_or(30);
+    if given < if self_mapping { 2 } else { 1 } {
+        let why =
+            if self_mapping { "at least 2 in self-mapping, where it counts the cell itself" } else { "at least 1" };
+        return Err(Error::param("nNeighbors", given, why));
+    }
+    if given > MOST_NEIGHBORS {
+        return Err(Error::param("nNeighbors", given, format!("at most {MOST_NEIGHBORS}")));
+    }
+    Ok(given as u64)
+}
+
+/// A pinned bandwidth must be one, of a kernel that has one.
+pub(super) fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
+    if let Some(bandwidth) = given.filter(|b| !(b.is_finite() && *b > 0.0)) {
+        return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
+    }
+    if let Some(bandwidth) = given.filter(|_| !kernel.has_bandwidth()) {
+        let having = KernelMethod::ALL.into_iter().filter(|kernel| kernel.has_bandwidth()).map(KernelMethod::name);
+        let having = having.collect::<Vec<_>>().join(" and ");
+        let reason = format!("{} has none: only {having} have", kernel.name());
+        return Err(Error::param("bandwidth", bandwidth, reason));
+    }
+    Ok(())
+}
+
+/// Steps of diffusion; none for one step.
+pub(super) fn checked_diffusion(
+    request: &MapRequest,
+    kernel: KernelMethod,
+    symmetrize: &str,
+    self_mapping: bool,
+) -> Result<Option<DiffusionParameters>> {
+    let method = one_of("diffusionMethod", request.diffusion_method.as_deref(), &["iterative", "spectral"], &[])?;
+    let t = request.t.unwrap_or(1);
+    if !(1..=MOST_STEPS).contains(&t) {
+        return Err(Error::param("t", t, format!("between 1 and {MOST_STEPS}: the mapping is applied so many times")));
+    }
+    if t > 1 && !self_mapping {
+        let reason = "only in self-mapping: between two stores the mapping matrix is not square and cannot be applied to its own result";
+        return Err(Error::param("t", t, reason));
+    }
+    let is_symmetric =
+        symmetrize != Symmetrize::None.name() || (kernel.is_shared() && kernel != KernelMethod::HnocaKnn);
+    if method == "spectral" && !is_symmetric {
+        let reason = "needs weights that are the same both ways: take symmetrize \"max\", or iterative";
+        return Err(Error::param("diffusionMethod", method, reason));
+    }
+    Ok((t > 1).then_some(DiffusionParameters { t: t as u64, method }))
+}
+
+/// Where an expression lies that CellMapper calls so: `X`, or a layer.
+pub(super) fn layer_path(parameter: &'static str, key: Option<&str>) -> Result<Option<String>> {
+    Ok(match key {
+        None => None,
+        Some("") => return Err(Error::param(parameter, "", "X, or the name of a layer")),
+        Some("X") => Some("X".into()),
+        Some(key) => Some(format!("layers/{}", key.strip_prefix("layers/").unwrap_or(key))),
+    })
+}
+
+/// How two directions become one: that of the kernel, or what was asked for.
+pub(super) fn checked_symmetrize(given: Option<&str>, kernel: KernelMethod, self_mapping: bool) -> Result<String> {
+    let default = if self_mapping && kernel != KernelMethod::HnocaKnn { Symmetrize::Max } else { Symmetrize::None };
+    let names = [Symmetrize::Max, Symmetrize::Mean, Symmetrize::None].map(Symmetrize::name);
+    let symmetrize = one_of("symmetrize", Some(given.unwrap_or(default.name())), &names, &[])?;
+    if !self_mapping && symmetrize != Symmetrize::None.name() {
+        let reason = "only in self-mapping do edges have two directions";
+        return Err(Error::param("symmetrize", symmetrize, reason));
+    }
+    if kernel == KernelMethod::HnocaKnn && symmetrize != Symmetrize::None.name() {
+        return Err(Error::param(
+            "symmetrize",
+            symmetrize,
+            "hnoca_knn leaves out what is no neighbor of a cell: take hnoca",
+        ));
+    }
+    Ok(match kernel {
+        KernelMethod::Umap => Symmetrize::Union.name().into(),
+        _ if kernel.is_shared() => Symmetrize::None.name().into(),
+        _ => symmetrize,
+    })
+}

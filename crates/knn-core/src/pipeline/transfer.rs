@@ -1,0 +1,17 @@
+//! A transfer along neighbours that were found before: the run of a mapping whose join takes them over.
+
+use super::report::RunReport;
+use super::request::TransferRequest;
+use super::run::{Seams, run_resolved};
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// Transfers to every query cell along the neighbours that a request names. What is committed stays, whatever happens.
+pub fn transfer(request: &TransferRequest, progress: &Progress) -> Result<RunReport> {
+    transfer_with(request, progress, &Seams::default())
+}
+
+/// [`transfer`] through other seams.
+pub fn transfer_with(request: &TransferRequest, progress: &Progress, seams: &Seams) -> Result<RunReport> {
+    run_resolved(request.resolve()?, progress, seams)
+}

@@ -1,0 +1,29 @@
+/** Transfers along neighbours that were found before, from disk to disk. */
+
+import type { RunReport } from "./generated.js";
+import { withPaths } from "./held.js";
+import { runTask } from "./job.js";
+import type { Stores, TransferOptions } from "./request.js";
+
+/**
+ * What {@link map} does behind its search, along `neighbors` that were found before: those of a finished store of `map` or `neighbors`; distances
+ * in `obsp/<neighborsKey>` (CSR, cells × cells) of an AnnData, such as scanpy's, in self-mapping; or `"ids.npy,distances.npy"`, query cells × k.
+ * They may be unsorted and of any number for each cell, up to 10 000; within one store the cell itself is dropped. Along the neighbours of a
+ * mapping of ours its predictions are made again to the bit.
+ *
+ * All neighbours are looked at before anything is written. Rejects when they are of other cells (`GM_SHAPE`), when an id is no cell of the
+ * reference or stands twice in a row, or a distance is negative or not finite (`GM_SCHEMA`), and for `jaccard`, `hnoca` and `hnoca_knn`, which need
+ * graphs within both stores (`GM_UNSUPPORTED`).
+ *
+ * @example await transfer({ query: "query.zarr", reference: "atlas.zarr", neighbors: "graph.zarr", obsKeys: ["cell_type"], output: "mapped.zarr" });
+ */
+export async function transfer(options: Stores & TransferOptions): Promise<RunReport> {
+  return await transferUnder(options.signal ? [options.signal] : [], options);
+}
+
+/** {@link transfer} for a caller with signals of its own: the first of them to fire cancels it. */
+export async function transferUnder(signals: AbortSignal[], options: Stores & TransferOptions): Promise<RunReport> {
+  const { query, reference, ...rest } = options;
+  const stores = reference === undefined ? { query } : { query, reference };
+  return await withPaths(stores, (paths) => runTask<RunReport>("transfer", { ...rest, ...paths }, signals));
+}
