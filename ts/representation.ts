@@ -19,7 +19,9 @@ import type { JointOptions, Stores } from "./request.js";
  * (`GM_EXISTS`); with `GM_SCHEMA` when a value is met that is not finite; and when cancelled (`GM_CANCELLED`), after which `resume: true`
  * makes no pass again that was made.
  *
- * @example await computeJointPca({ query: "q.zarr", reference: "atlas.zarr", output: "q-pca.zarr", referenceOutput: "atlas-pca.zarr" });
+ * @example
+ * const stores = { query: "query.zarr", reference: "atlas.zarr" };
+ * await computeJointPca({ ...stores, output: "query-pca.zarr", referenceOutput: "atlas-pca.zarr" });
  */
 export async function computeJointPca(options: JointOptions & Stores): Promise<JointReport> {
   return await compute("joint_pca", options);

@@ -15,7 +15,10 @@ import type { Stores, TransferOptions } from "./request.js";
  * reference or stands twice in a row, or a distance is negative or not finite (`GM_SCHEMA`), and for `jaccard`, `hnoca` and `hnoca_knn`, which need
  * graphs within both stores (`GM_UNSUPPORTED`).
  *
- * @example await transfer({ query: "query.zarr", reference: "atlas.zarr", neighbors: "graph.zarr", obsKeys: ["cell_type"], output: "mapped.zarr" });
+ * @example
+ * const stores = { query: "query.zarr", reference: "atlas.zarr" };
+ * await new Kernel("atlas.zarr", "query.zarr").computeNeighbors({ output: "neighbors.zarr" });
+ * await transfer({ ...stores, neighbors: "neighbors.zarr", obsKeys: ["bulk_labels"], output: "transferred.zarr" });
  */
 export async function transfer(options: Stores & TransferOptions): Promise<RunReport> {
   return await transferUnder(options.signal ? [options.signal] : [], options);

@@ -29,9 +29,9 @@ pub struct GraphBlock {
 }
 
 impl Ids {
-    /// None yet, in the width of `dtype`.
-    pub(super) fn empty(dtype: DType) -> Self {
-        if dtype == DType::Int32 { Self::Int32(Vec::new()) } else { Self::Int64(Vec::new()) }
+    /// None yet, in the width of `dtype`, and room for as many as are expected.
+    pub(super) fn with_capacity(dtype: DType, ids: usize) -> Self {
+        if dtype == DType::Int32 { Self::Int32(Vec::with_capacity(ids)) } else { Self::Int64(Vec::with_capacity(ids)) }
     }
 
     /// Appends ids from their bytes in memory; `false` if one is neither −1 nor a row of the reference.
@@ -82,9 +82,9 @@ mod tests {
     #[test]
     fn ids_outside_the_reference_are_seen() {
         let bytes = |ids: &[i64]| ids.iter().flat_map(|id| id.to_ne_bytes()).collect::<Vec<_>>();
-        assert!(Ids::empty(DType::Int64).extend(&bytes(&[-1, 0, 4]), 5));
-        assert!(!Ids::empty(DType::Int64).extend(&bytes(&[5]), 5));
-        assert!(!Ids::empty(DType::Int64).extend(&bytes(&[-2]), 5));
-        assert!(!Ids::empty(DType::Int32).extend(&6i32.to_ne_bytes(), 5));
+        assert!(Ids::with_capacity(DType::Int64, 0).extend(&bytes(&[-1, 0, 4]), 5));
+        assert!(!Ids::with_capacity(DType::Int64, 0).extend(&bytes(&[5]), 5));
+        assert!(!Ids::with_capacity(DType::Int64, 0).extend(&bytes(&[-2]), 5));
+        assert!(!Ids::with_capacity(DType::Int32, 0).extend(&6i32.to_ne_bytes(), 5));
     }
 }

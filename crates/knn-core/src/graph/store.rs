@@ -111,8 +111,10 @@ impl GraphStore {
         }
         let (k, n_ref) = (self.description.k as usize, self.description.n_ref);
         let last = first_row.saturating_add(rows).min(all);
-        let mut block =
-            GraphBlock { first_row, k, ids: Ids::empty(self.current(0)?.ids_dtype()), distances: Vec::new() };
+        // Never more than a block may have, whatever the store claims.
+        let slots = (last - first_row) as usize * k;
+        let ids = Ids::with_capacity(self.current(0)?.ids_dtype(), slots);
+        let mut block = GraphBlock { first_row, k, ids, distances: Vec::with_capacity(slots) };
         let mut next = first_row;
         while next < last {
             let (part, part_rows) = (next / self.part_rows, self.part_rows);
