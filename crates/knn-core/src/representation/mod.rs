@@ -3,5 +3,7 @@
 
 pub mod joint;
 mod reader;
+mod symmetric;
 
 pub use reader::TileReader;
+pub use symmetric::{Eigen, eigen};

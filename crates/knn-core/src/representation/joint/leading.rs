@@ -4,8 +4,8 @@
 //! From the same applications of the operator it gets more than subspace iteration (Halko, Martinsson and Tropp 2011) does, because it keeps
 //! the blocks before. The operator may be symmetric in another inner product than the plain one, aᵀ B b, as that of canonical correlations is.
 
+use super::super::symmetric::{Eigen, eigen};
 use super::block::{add_product, inner, product, random, squared_lengths};
-use super::symmetric::{Eigen, eigen};
 use crate::error::Result;
 
 /// Columns of a block beyond those that are wanted.
@@ -149,7 +149,7 @@ pub(super) fn leading(operator: &mut dyn Operator, wanted: Wanted) -> Result<Lea
             let parts: Vec<_> = basis.iter().map(|one| inner(one.inner(), one.columns, &rest, width)).collect();
             projected.grow(&parts, width);
             (0..2).for_each(|_| project_out(&basis, &mut rest, width));
-            let ritz = eigen(&projected.values, projected.size);
+            let ritz = eigen(projected.values.clone(), projected.size);
             let largest = ritz.values.first().copied().unwrap_or(0.0).max(0.0);
             let count = wanted.count.min(ritz.values.len());
             let residuals = residuals(operator, &rest, width, &ritz, count);
@@ -237,7 +237,7 @@ fn orthonormal(operator: &dyn Operator, basis: &[Block], tall: Vec<f64>, columns
             project_out(basis, &mut tall, columns);
         }
         let with_inner = operator.inner(&tall, columns);
-        let lengths = eigen(&inner(with_inner.as_deref().unwrap_or(&tall), columns, &tall, columns), columns);
+        let lengths = eigen(inner(with_inner.as_deref().unwrap_or(&tall), columns, &tall, columns), columns);
         let longest = lengths.values.first().copied().unwrap_or(0.0);
         let least = if round == 0 { (DEPENDENT * longest).max(negligible * negligible) } else { 0.0 };
         let kept = lengths.values.iter().take_while(|&&square| square > least && square.is_finite()).count();
@@ -281,7 +281,7 @@ mod tests {
         let size = values.len();
         let noise = random(size * size, 5);
         let symmetric: Vec<f64> = (0..size * size).map(|at| noise[at] + noise[at % size * size + at / size]).collect();
-        let basis = eigen(&symmetric, size);
+        let basis = eigen(symmetric.clone(), size);
         let mut all = vec![0.0; size * size];
         for (number, value) in values.iter().enumerate() {
             let vector = basis.vector(number);

@@ -15,7 +15,6 @@ mod gram;
 mod leading;
 mod products;
 mod sums;
-mod symmetric;
 #[cfg(test)]
 mod tests;
 

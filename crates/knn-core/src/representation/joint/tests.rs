@@ -1,6 +1,6 @@
 //! Components against their definitions, on cells small enough for dense algebra.
 
-use super::symmetric::eigen;
+use super::super::symmetric::eigen;
 use super::*;
 use crate::source::{MemoryRows, RowSource};
 
@@ -72,7 +72,7 @@ fn joined(genes: usize) -> (Vec<MemoryRows>, Vec<f64>) {
 fn check_principal(found: &Components, stores: &[MemoryRows], centred: &[f64], tolerance: f64) {
     let genes = centred.len() / 140;
     let covariance = block::inner(centred, genes, centred, genes);
-    let expected = eigen(&covariance, genes);
+    let expected = eigen(covariance.clone(), genes);
     let total: f64 = expected.values.iter().sum();
     assert!((found.total - total / 139.0).abs() < 1e-9 * total);
     let shared = shared(genes, 2);
@@ -157,7 +157,7 @@ fn canonical_correlations_are_the_singular_vectors_of_the_cells() {
         }
     }
     let transposed: Vec<f64> = (0..40 * 60).map(|at| cross[at % 60 * 40 + at / 60]).collect();
-    let of_second = eigen(&block::inner(&transposed, 60, &transposed, 60), 60);
+    let of_second = eigen(block::inner(&transposed, 60, &transposed, 60), 60);
     let stores = [MemoryRows::new(left, genes).unwrap(), MemoryRows::new(right, genes).unwrap()];
     let genes_of = shared(genes, 2);
     let mut sums = GramSums::by_cells(genes);

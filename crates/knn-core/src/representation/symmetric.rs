@@ -5,27 +5,29 @@
 //! hundred rows, so it is never what takes the time.
 
 /// Values in descending order, and the vector of each.
-pub(super) struct Eigen {
-    pub(super) values: Vec<f64>,
+#[derive(Debug)]
+pub struct Eigen {
+    /// The values.
+    pub values: Vec<f64>,
     /// One vector behind another.
-    pub(super) vectors: Vec<f64>,
+    pub vectors: Vec<f64>,
 }
 
 impl Eigen {
     /// The vector of a value.
-    pub(super) fn vector(&self, number: usize) -> &[f64] {
+    pub fn vector(&self, number: usize) -> &[f64] {
         let n = self.values.len();
         &self.vectors[number * n..(number + 1) * n]
     }
 }
 
-/// Decomposes a symmetric matrix of `n` rows; either triangle may be used.
-pub(super) fn eigen(matrix: &[f64], n: usize) -> Eigen {
+/// Decomposes a symmetric matrix of `n` rows, which is taken as scratch; either triangle may be used. It needs twice its bytes.
+pub fn eigen(matrix: Vec<f64>, n: usize) -> Eigen {
     debug_assert_eq!(matrix.len(), n * n);
     if n == 0 {
         return Eigen { values: Vec::new(), vectors: Vec::new() };
     }
-    let mut work = Work { n, v: matrix.to_vec(), d: vec![0.0; n], e: vec![0.0; n] };
+    let mut work = Work { n, v: matrix, d: vec![0.0; n], e: vec![0.0; n] };
     work.reduce();
     work.accumulate();
     work.iterate();
@@ -218,7 +220,7 @@ mod tests {
     use super::*;
 
     fn check(matrix: &[f64], n: usize) {
-        let found = eigen(matrix, n);
+        let found = eigen(matrix.to_vec(), n);
         let largest = found.values.iter().fold(1.0_f64, |most, value| most.max(value.abs()));
         for j in 0..n {
             let vector = found.vector(j);
@@ -258,6 +260,6 @@ mod tests {
         check(&[0.0; 9], 3);
         check(&[2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0], 3);
         check(&[1.0; 16], 4);
-        assert!(eigen(&[], 0).values.is_empty());
+        assert!(eigen(Vec::new(), 0).values.is_empty());
     }
 }
