@@ -27,10 +27,8 @@ describe("evaluation", () => {
     expect(expression.genes).toHaveLength(765);
     expect(expression.metrics[0]?.groups.reduce((cells, group) => cells + group.cells, 0)).toBe(200);
     expect(digests(output)).toEqual(before);
-    await expect(mapper.evaluateLabelTransfer("n_genes")).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
-    await expect(mapper.evaluateLabelTransfer("n_genes", { prediction: "louvain_pred" })).rejects.toMatchObject({
-      code: "GM_UNSUPPORTED",
-    });
+    await expect(mapper.evaluateLabelTransfer("bulk_labels")).rejects.toMatchObject({ code: "GM_NOT_FOUND" });
+    await expect(mapper.evaluateLabelTransfer("n_genes")).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 
   it("is of registered predictions, in memory too, until something is mapped", async () => {

@@ -37,6 +37,7 @@ pub struct Computed {
     memory: MemoryPlan,
     disk_bytes: u64,
     read_bytes: u64,
+    seconds: f64,
     warnings: Vec<String>,
 }
 
@@ -83,9 +84,10 @@ pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
         layout: resolved.layout,
     };
     let prepared = pool(request.threads)?.install(|| Prepared::open(&request))?;
+    let seconds = prepared.seconds(request.threads);
     let mut warnings = vec![warning(&request)];
     warnings.extend(prepared.warnings);
-    let passes = if prepared.is_streamed { 8 } else { 2 };
+    let passes = if prepared.is_streamed { 13 } else { 2 };
     resolved.parameters.use_rep.clone_from(&request.key_added);
     resolved.representation = Representation::Computed(Box::new(Computed {
         request,
@@ -96,6 +98,7 @@ pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
         memory: prepared.memory,
         disk_bytes: prepared.stores.iter().map(|input| planned_bytes(&input.spec)).sum(),
         read_bytes: prepared.stores.iter().map(|input| input.rows.stored_bytes()).sum::<u64>().saturating_mul(passes),
+        seconds,
         warnings,
     }));
     Ok(())
@@ -113,6 +116,7 @@ pub(in crate::pipeline) fn add_costs(resolved: &Resolved, plan: &mut Plan) {
     let Representation::Computed(computed) = &resolved.representation else { return };
     plan.read_bytes = plan.read_bytes.saturating_add(computed.read_bytes);
     plan.search.run_bytes = plan.search.run_bytes.saturating_add(computed.disk_bytes);
+    plan.estimated_seconds += computed.seconds;
     if computed.memory.planned > plan.memory.planned {
         plan.memory = computed.memory.clone();
     }

@@ -162,6 +162,17 @@ pub fn solving_bytes(count: u64, genes: u64, is_streamed: bool, has_inner: bool)
     bytes(count, genes, blocks, has_inner).saturating_add(applying).saturating_add(genes * count * 16)
 }
 
+/// Additions of finding components, for an estimate, where cells have so many entries in all.
+pub fn additions(count: u64, genes: u64, (cells, entries): (u64, u64), is_streamed: bool) -> f64 {
+    let columns = block_columns(count as usize, genes as usize) as f64;
+    if is_streamed {
+        return entries as f64 * 2.0 * columns * MOST_PASSES as f64;
+    }
+    let of_cell = entries as f64 / cells.max(1) as f64;
+    // Where noise is among the components, as many applications in memory as a block has columns are usual.
+    entries as f64 * of_cell / 2.0 + (genes * genes) as f64 * columns * columns
+}
+
 /// Gives each column the sign that makes its largest element in size positive, and the same sign in the matrices beside it.
 fn flip(matrices: &mut [&mut Vec<f64>], count: usize) {
     let mut best = vec![0.0_f64; count];

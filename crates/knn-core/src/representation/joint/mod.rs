@@ -20,7 +20,7 @@ mod symmetric;
 mod tests;
 
 pub use batch::{Batch, BatchReader, MOST_ENTRIES, MOST_ROWS};
-pub use components::{Components, Scores, canonical, principal, principal_streamed, solving_bytes};
+pub use components::{Components, Scores, additions, canonical, principal, principal_streamed, solving_bytes};
 pub use genes::{GeneNames, SharedGenes};
 pub use gram::GramSums;
 pub use products::ProductSums;
