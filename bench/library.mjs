@@ -167,6 +167,7 @@ function cancel() {
     }
     if (told.code !== "GM_CANCELLED") throw new Error(told.message);
     waits.push(told.wait);
+    if (told.wait > 1000) process.stderr.write(`${Math.round(told.wait)} ms during ${told.stage}\n`);
     stages[told.stage] = (stages[told.stage] ?? 0) + 1;
     resumed = readdirSync(scratch).some((name) => name.startsWith("cancelled"));
   }
