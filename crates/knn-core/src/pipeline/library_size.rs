@@ -93,7 +93,9 @@ impl<'a> LibrarySizeReader<'a> {
             let target = self.of(cell)?;
             let sum: f64 = row.iter().map(|&value| f64::from(value)).sum();
             let factor = if sum > 0.0 { target / sum } else { 0.0 };
-            row.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+            for value in row {
+                *value = (f64::from(*value) * factor) as f32;
+            }
         }
         Ok(())
     }

@@ -141,8 +141,5 @@ fn neighbors_of_other_cells_are_refused_before_anything_is_written() {
     let error = diffuse_with(&products, &Progress::silent(), &quick()).unwrap_err();
     assert!(error.to_string().contains("which is no distance"), "{error}");
     let told = plan_diffuse(&DiffuseRequest { output: None, ..fine }).unwrap();
-    assert_eq!(
-        (told.k, told.method_reason.as_str()),
-        (6, format!("the neighbors are those of {}", graph_path).as_str())
-    );
+    assert_eq!((told.k, told.method_reason.as_str()), (6, format!("the neighbors are those of {graph_path}").as_str()));
 }

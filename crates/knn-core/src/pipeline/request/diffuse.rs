@@ -147,7 +147,7 @@ mod tests {
         let resolved = request().resolve().unwrap();
         assert!(
             resolved.self_mapping
-                && resolved.imported.as_ref().is_some_and(|imported| imported.path == PathBuf::from("n"))
+                && resolved.imported.as_ref().is_some_and(|imported| imported.path == std::path::Path::new("n"))
         );
         assert_eq!(resolved.parameters.diffusion.unwrap().t, 3);
         assert_eq!(resolved.parameters.kernel_method, "umap");

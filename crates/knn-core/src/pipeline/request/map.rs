@@ -13,7 +13,10 @@ use super::values::{
     check_codes, checked_components, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
     distinct, one_of, postfix, same_store,
 };
-use super::weighing::{check_bandwidth, checked_diffusion, checked_neighbors, checked_symmetrize, layer_path};
+use super::weighing::{
+    check_bandwidth, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors, checked_self_edges,
+    checked_symmetrize, layer_path,
+};
 use crate::error::{Error, Result};
 use crate::kernel::KernelMethod;
 
@@ -216,41 +219,17 @@ impl MapRequest {
         let reference = self.reference.as_ref().map_or_else(|| query.clone(), PathBuf::from);
         let self_mapping = same_store(&query, &reference);
         let n_neighbors = checked_neighbors(self.n_neighbors, self_mapping)?;
-        let names = KernelMethod::ALL.map(KernelMethod::name);
-        let default = if self_mapping { KernelMethod::Umap } else { KernelMethod::Gauss };
-        let given = self.kernel_method.as_deref().unwrap_or(default.name());
-        let kernel_method = one_of("kernelMethod", Some(given), &names, &[])?;
-        let kernel = KernelMethod::from_name(&kernel_method).unwrap_or(default);
-        if kernel.is_within() && !self_mapping {
-            return Err(Error::param(
-                "kernelMethod",
-                kernel_method,
-                "only in self-mapping: between two stores take gauss",
-            ));
-        }
+        let kernel = checked_kernel(self.kernel_method.as_deref(), self_mapping)?;
         let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
         let diffusion = checked_diffusion(self, kernel, &symmetrize, self_mapping)?;
         let (labels, learnt_distance) = LabelParameters::resolve(self)?;
-        if diffusion.is_some() && !labels.levels.is_empty() {
-            let reason = "are voted on in one step: leave t out, or diffuse each column as one of obsKeys";
-            return Err(Error::param("labelLevels", labels.levels.join(","), reason));
-        }
         one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
         check_codes(search.is_coded(), metric)?;
         check_bandwidth(self.bandwidth, kernel)?;
         let seed = checked_seed(self.seed)?;
-        let self_edges = match self.self_edges {
-            Some(true) if !self_mapping => {
-                return Err(Error::param(
-                    "selfEdges",
-                    true,
-                    "only in self-mapping does a cell have itself as a neighbor",
-                ));
-            }
-            given => given.unwrap_or(self_mapping),
-        };
+        let self_edges = checked_self_edges(self.self_edges, self_mapping)?;
         let prediction_postfix = postfix("predictionPostfix", self.prediction_postfix.as_deref(), "pred")?;
         let confidence_postfix = postfix("confidencePostfix", self.confidence_postfix.as_deref(), "conf")?;
         if prediction_postfix == confidence_postfix {
@@ -259,13 +238,7 @@ impl MapRequest {
         let obs_keys = distinct("obsKeys", self.obs_keys.as_deref())?;
         let obsm_keys = distinct("obsmKeys", self.obsm_keys.as_deref())?;
         let layer_key = layer_path("layerKey", self.layer_key.as_deref())?;
-        let target_libsize = match self.target_libsize.as_deref() {
-            Some(column) if column.starts_with("obs/") => Some(column.to_owned()),
-            given => layer_path("targetLibsize", given)?,
-        };
-        if let Some(given) = target_libsize.as_ref().filter(|_| layer_key.is_none()) {
-            return Err(Error::param("targetLibsize", given, "scales an expression: name it as layerKey"));
-        }
+        let target_libsize = checked_library_size(self.target_libsize.as_deref(), layer_key.is_some())?;
         let genes = distinct("genes", self.genes.as_deref())?;
         if layer_key.is_none() && !genes.is_empty() {
             return Err(Error::param("genes", genes.join(","), "are of an expression: name it as layerKey"));
@@ -274,7 +247,7 @@ impl MapRequest {
             !(obs_keys.is_empty() && obsm_keys.is_empty() && layer_key.is_none() && labels.levels.is_empty());
         if metric.is_product() && kernel.weighs_distances() && transfers {
             let reason =
-                format!("is no distance, and {kernel_method} weighs distances: take cosine, or find neighbors only");
+                format!("is no distance, and {} weighs distances: take cosine, or find neighbors only", kernel.name());
             return Err(Error::param("metric", metric.name(), reason));
         }
         Ok(Resolved {
@@ -292,7 +265,7 @@ impl MapRequest {
                 genes,
                 target_libsize,
                 n_neighbors,
-                kernel_method,
+                kernel_method: kernel.name().into(),
                 bandwidth: self.bandwidth,
                 kernel_seed: (kernel == KernelMethod::Random).then_some(seed),
                 symmetrize,

@@ -23,6 +23,39 @@ pub(super) fn checked_neighbors(given: Option<i64>, self_mapping: bool) -> Resul
     Ok(given as u64)
 }
 
+/// The kernel, and whether it is one for these stores.
+pub(super) fn checked_kernel(given: Option<&str>, self_mapping: bool) -> Result<KernelMethod> {
+    let default = if self_mapping { KernelMethod::Umap } else { KernelMethod::Gauss };
+    let names = KernelMethod::ALL.map(KernelMethod::name);
+    let name = one_of("kernelMethod", Some(given.unwrap_or(default.name())), &names, &[])?;
+    let kernel = KernelMethod::from_name(&name).unwrap_or(default);
+    if kernel.is_within() && !self_mapping {
+        return Err(Error::param("kernelMethod", name, "only in self-mapping: between two stores take gauss"));
+    }
+    Ok(kernel)
+}
+
+/// Whether cells vote for themselves.
+pub(super) fn checked_self_edges(given: Option<bool>, self_mapping: bool) -> Result<bool> {
+    if given == Some(true) && !self_mapping {
+        let reason = "only in self-mapping does a cell have itself as a neighbor";
+        return Err(Error::param("selfEdges", true, reason));
+    }
+    Ok(given.unwrap_or(self_mapping))
+}
+
+/// What expression is scaled to, where there is any.
+pub(super) fn checked_library_size(given: Option<&str>, has_expression: bool) -> Result<Option<String>> {
+    let path = match given {
+        Some(column) if column.starts_with("obs/") => Some(column.to_owned()),
+        given => layer_path("targetLibsize", given)?,
+    };
+    if let Some(path) = path.as_ref().filter(|_| !has_expression) {
+        return Err(Error::param("targetLibsize", path, "scales an expression: name it as layerKey"));
+    }
+    Ok(path)
+}
+
 /// A pinned bandwidth must be one, of a kernel that has one.
 pub(super) fn check_bandwidth(given: Option<f64>, kernel: KernelMethod) -> Result<()> {
     if let Some(bandwidth) = given.filter(|b| !(b.is_finite() && *b > 0.0)) {
@@ -52,6 +85,10 @@ pub(super) fn checked_diffusion(
     if t > 1 && !self_mapping {
         let reason = "only in self-mapping: between two stores the mapping matrix is not square and cannot be applied to its own result";
         return Err(Error::param("t", t, reason));
+    }
+    if let Some(levels) = request.label_levels.as_ref().filter(|levels| t > 1 && !levels.is_empty()) {
+        let reason = "are voted on in one step: leave t out, or diffuse each column as one of obsKeys";
+        return Err(Error::param("labelLevels", levels.join(","), reason));
     }
     let is_symmetric =
         symmetrize != Symmetrize::None.name() || (kernel.is_shared() && kernel != KernelMethod::HnocaKnn);
