@@ -1,0 +1,93 @@
+"""gigamapper beside CellMapper 0.2.5: whole mappings, and label transfer along neighbours that are known.
+
+    python bench/cellmapper.py QUERY.zarr REFERENCE.zarr [--label cell_type] [--recall 0.99] [--rounds 2] [--backends faiss-cpu,pynndescent]
+
+Both work on two threads, in turns. CellMapper finds the graph between the stores alone (only_yx), has both stores in memory before the clock starts, and its result stays there; gigamapper is its
+command from start to exit, from disk to disk. Recall is against an exact search. CellMapper's faiss-cpu is exact (IndexFlatL2).
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import anndata
+import numpy as np
+import zarr
+from cellmapper import CellMapper
+
+ROOT = Path(__file__).resolve().parents[1]
+K, REPRESENTATION = 30, "X_pca"
+
+
+def gigamapper(*arguments: object) -> tuple[float, dict]:
+    """Seconds from start to exit, and the report."""
+    command = ["node", ROOT / "bin" / "gigamapper.mjs", *arguments, "--threads", 2, "--json", "--quiet"]
+    began = time.perf_counter()
+    done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+    return time.perf_counter() - began, json.loads(done.stdout)
+
+
+def recall(found: np.ndarray, truth: np.ndarray) -> float:
+    sample = np.random.default_rng(0).choice(len(truth), min(20_000, len(truth)), replace=False)
+    return float(np.mean([len(np.intersect1d(found[row], truth[row])) / truth.shape[1] for row in sample]))
+
+
+def cellmapper(query, reference, label: str, backend: str) -> tuple[float, float, np.ndarray]:
+    """Seconds of a whole map, of weights and votes alone, and the neighbours."""
+    mapper = CellMapper(query.copy(), reference)
+    began = time.perf_counter()
+    mapper.compute_neighbors(n_neighbors=K, use_rep=REPRESENTATION, knn_method=backend, only_yx=True)
+    found = time.perf_counter()
+    mapper.compute_mapping_matrix(kernel_method="gauss")
+    mapper.map_obs(key=label)
+    ended = time.perf_counter()
+    return ended - began, ended - found, np.asarray(mapper.knn.yx.indices)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("query", type=Path)
+    parser.add_argument("reference", type=Path)
+    parser.add_argument("--label", default="cell_type")
+    parser.add_argument("--recall", type=float, default=0.99)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--backends", default="faiss-cpu,pynndescent")
+    arguments = parser.parse_args()
+    query, reference = anndata.read_zarr(arguments.query), anndata.read_zarr(arguments.reference)
+    with tempfile.TemporaryDirectory(dir=arguments.query.parent) as folder:
+        stores = ["--query", arguments.query, "--reference", arguments.reference, "--n-neighbors", K]
+        exact = Path(folder) / "exact.zarr"
+        gigamapper("neighbors", *stores, "--use-rep", REPRESENTATION, "--method", "exact", "--output", exact)
+        truth = zarr.open_group(exact, mode="r")["obsm/knn_indices"][:]
+        whole, given = {}, {}
+        for number in range(arguments.rounds):
+            for backend in arguments.backends.split(","):
+                seconds, weights, indices = cellmapper(query, reference, arguments.label, backend)
+                whole.setdefault(backend, []).append(seconds)
+                given.setdefault("CellMapper", []).append(weights)
+                print(f"CellMapper {backend}: map {seconds:.2f} s, of which weights and votes {weights:.2f} s, recall {recall(indices, truth):.4f}")
+            for method in (["--recall", arguments.recall], ["--method", "ivf", "--recall", arguments.recall], ["--method", "exact"]):
+                output = Path(folder) / f"mapped-{number}.zarr"
+                keys = ["--obs-keys", arguments.label, "--kernel-method", "gauss", "--overwrite", "--output", output]
+                seconds, report = gigamapper("map", *stores, "--use-rep", REPRESENTATION, *method, *keys)
+                name = " ".join(map(str, method))
+                whole.setdefault(name, []).append(seconds)
+                found = zarr.open_group(output, mode="r")["obsm/knn_indices"][:]
+                print(f"gigamapper {name}: map {seconds:.2f} s, recall {recall(found, truth):.4f}, by {report['recall']['method']}")
+            along = ["--query", arguments.query, "--reference", arguments.reference, "--neighbors", exact]
+            output = Path(folder) / f"along-{number}.zarr"
+            seconds, report = gigamapper("transfer", *along, "--obs-keys", arguments.label, "--overwrite", "--output", output)
+            inside = sum(stage["seconds"] for stage in report["stages"])
+            given.setdefault("gigamapper", []).append(seconds)
+            given.setdefault("gigamapper, its stages", []).append(inside)
+            print(f"gigamapper transfer: {seconds:.2f} s from start to exit, {inside:.2f} s of stages")
+        for title, times in (("whole map", whole), ("given neighbours", given)):
+            print(title, {name: round(median(values), 2) for name, values in times.items()})
+
+
+if __name__ == "__main__":
+    main()
