@@ -376,11 +376,12 @@ profile?: string,
 layout?: LayoutRequest, };
 
 /**
- * A request to diffuse columns of cells along the neighbours of a finished self-mapping. Unknown fields are refused.
+ * A request to diffuse columns of cells along neighbours within one store. Unknown fields are refused.
  */
 export type DiffuseRequest = { 
 /**
- * A finished store of `map` or `neighbors` of one store onto itself, with the neighbours of every cell. It is never written to.
+ * The neighbours of every cell within the store: a finished store of `map` or `neighbors`; an AnnData with `distances` in `obsp`; or
+ * `ids.npy,distances.npy`. They are never written to.
  */
 neighbors: string, 
 /**
@@ -616,6 +617,10 @@ predictionPostfix?: string,
  * Suffix of confidence columns, default `conf`.
  */
 confidencePostfix?: string, 
+/**
+ * The metric of the distances, for those who read the result; default `euclidean`.
+ */
+metric?: string, 
 /**
  * Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
  */
@@ -1212,7 +1217,7 @@ kept: number, };
 export type StageReport = { 
 /**
  * `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
- * `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+ * `reverse`, `graphs`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
  * `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
  * `bandwidth`, `presence`, `write`, `finalise`.
  */
@@ -2632,13 +2637,13 @@ blockRows: number, };
  */
 export type ProgressEvent = { 
 /**
- * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+ * The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `weigh`, `diffuse`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
  * `verify` first; of a recall `calibrate`; of a copy `rechunk`; of a representation that is computed `components`, `scores`; of an
  * evaluation `cells`, `labels`, `neighbors`, `expression`, `divergence`, `ranks`.
  */
 stage: string, 
 /**
- * Query rows done.
+ * Query rows done; of `diffuse` one for each step of a row.
  */
 done: number, 
 /**

@@ -30,7 +30,9 @@ export function registerTransfer(program: Command): void {
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
     .option("--n-neighbors <n>", "keep the n nearest; in self-mapping with the cell itself (default: all)", number);
-  addTransfer(command).option("--seed <n>", "seed of the weights of random (default: 0)", number);
+  addTransfer(command)
+    .option("--metric <name>", "metric of the distances (default: euclidean)")
+    .option("--seed <n>", "seed of the weights of random (default: 0)", number);
   addManner(addLayout(addProfile(addRun(command, "where the mapped AnnData goes"))));
   setAction<Given<TransferRequest>>(command, async ({ terminal, signal }, options) => {
     const { query = "", neighbors = "", ...rest } = await readRequest<TransferRequest>(options);

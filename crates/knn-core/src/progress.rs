@@ -18,11 +18,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressEvent {
-    /// The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
+    /// The stage: `preflight`, `join`, `repair`, `reverse`, `graphs`, `weigh`, `diffuse`, `transfer`, `finalise`; of an index `read`, `train`, `add`, `seal`, of an append
     /// `verify` first; of a recall `calibrate`; of a copy `rechunk`; of a representation that is computed `components`, `scores`; of an
     /// evaluation `cells`, `labels`, `neighbors`, `expression`, `divergence`, `ranks`.
     pub stage: String,
-    /// Query rows done.
+    /// Query rows done; of `diffuse` one for each step of a row.
     #[cfg_attr(test, ts(type = "number"))]
     pub done: u64,
     /// Query rows of the whole stage.

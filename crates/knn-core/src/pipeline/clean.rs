@@ -1,7 +1,7 @@
 //! What interrupted work has left and nobody needs: locks of processes that have ended, temporary files, runs and journals without a store.
 //!
-//! Only what can be told to be ours is looked at, by what is in it. A finished store or index is never touched, nothing is that a process
-//! has the lock of, and what is unfinished only where that is asked for, because `resume` goes on with it.
+//! Only what can be told to be ours is looked at, by what is in it. A finished store or index is never touched, but for those that a run
+//! made for itself and that bear its output's name, nothing is that a process has the lock of, and what is unfinished only where that is asked for, because `resume` goes on with it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ use crate::store::{Journal, Lock, OsVfs, RunLedger, Standing, Vfs, is_temporary,
 
 /// What the names of folders with runs end in: of searches, of edges that are sorted, and of steps of diffusion.
 const RUNS: [&str; 3] = [".runs", ".edges", ".steps"];
+/// What the names of stores end in that a run makes for itself: graphs, and representations that it computes.
+const PARTS: [&str; 6] = [".xx.zarr", ".yy.zarr", ".xy.zarr", ".graph.zarr", ".query-rep.zarr", ".reference-rep.zarr"];
 /// Folders below a path, no more than these levels deep.
 const DEEPEST: usize = 64;
 
@@ -126,7 +128,7 @@ impl Search {
         let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
             return self.below(&path, 0);
         };
-        let endings = ["", ".journal", ".lock", ".fit", ".index.gmx"].into_iter().chain(RUNS);
+        let endings = ["", ".journal", ".lock", ".fit", ".index.gmx"].into_iter().chain(RUNS).chain(PARTS);
         let around: Vec<_> = endings.map(|ending| folder.join(format!("{name}{ending}"))).collect();
         let there = around.iter().map(|path| self.vfs.exists(path)).collect::<Result<Vec<_>>>()?;
         if !there.contains(&true) {
@@ -230,6 +232,18 @@ impl Search {
                 let _lock = Lock::take(vfs, &lock)?;
                 vfs.remove_dir_all(&sums)
             });
+        }
+        // A name alone says whose they are, so the run itself must be there, or all that is unfinished be unwanted.
+        let parts = if thing == Thing::Finished || (needless && self.unfinished) {
+            PARTS.map(with).to_vec()
+        } else {
+            Vec::new()
+        };
+        for part in &parts {
+            if matches!(self.thing(part), Thing::Finished | Thing::Running) {
+                let bytes = self.bytes(part)? + self.bytes(&beside(part, ".journal"))?;
+                self.leave(part, "store", bytes, |vfs| sink::discard(vfs, part));
+            }
         }
         for inside in [Some(&path).filter(|_| is_ours), Some(&journal).filter(|_| is_journal)] {
             if let Some(inside) = inside.filter(|inside| inside.is_dir()) {

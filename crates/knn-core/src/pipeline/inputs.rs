@@ -96,7 +96,7 @@ impl Inputs {
             .iter()
             .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
             .collect::<Result<_>>()?;
-        let levels = LevelsInput::open(&reference, parameters)?;
+        let levels = LevelsInput::open(&reference, parameters, &mut warnings)?;
         let embeddings: Vec<_> = parameters
             .obsm_keys
             .iter()

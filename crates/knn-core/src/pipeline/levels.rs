@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::request::Parameters;
+use super::request::{DEFAULT_THRESHOLD, Parameters};
 use crate::error::{Error, Result};
 use crate::operator::{LabelTree, MISSING, ROOT};
 use crate::source::{AnnDataStore, Categories, ObsColumn};
@@ -29,7 +29,11 @@ pub(super) struct LevelsInput {
 
 impl LevelsInput {
     /// Opens the columns that a request names; reads them where what is above a label follows from the cells.
-    pub(super) fn open(reference: &AnnDataStore, parameters: &Parameters) -> Result<Option<Self>> {
+    pub(super) fn open(
+        reference: &AnnDataStore,
+        parameters: &Parameters,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Self>> {
         let asked = &parameters.labels;
         if asked.levels.is_empty() {
             return Ok(None);
@@ -51,14 +55,20 @@ impl LevelsInput {
             levels: asked.levels.clone(),
             parents: Vec::new(),
             depths: Vec::new(),
-            threshold: asked.level_threshold.unwrap_or(0.5),
+            threshold: asked.level_threshold.unwrap_or(DEFAULT_THRESHOLD),
             missing_votes: asked.missing == "category",
         };
         if asked.parents.is_empty() {
             input.depths = input.level_of_labels();
             input.parents = input.nested(reference)?;
         } else {
-            input.grow(&asked.parents)?;
+            warnings.extend(input.grow(&asked.parents)?);
+        }
+        if asked.missing == "error" {
+            input.refuse_missing(reference)?;
+        }
+        if !asked.subset.is_empty() {
+            warnings.push("subsetCategories does not concern labelLevels: any of their labels may be told".into());
         }
         Ok(Some(input))
     }
@@ -150,8 +160,25 @@ impl LevelsInput {
         Ok(parents)
     }
 
-    /// Adds the labels above those of the one column.
-    fn grow(&mut self, table: &BTreeMap<String, String>) -> Result<()> {
+    /// Refuses a column in which a cell has no label.
+    fn refuse_missing(&self, reference: &AnnDataStore) -> Result<()> {
+        let mut missing = vec![0u64; self.columns.len()];
+        self.each_cell(|labels| {
+            missing.iter_mut().zip(labels).for_each(|(missing, &label)| *missing += u64::from(label == MISSING));
+            Ok(())
+        })?;
+        match self.columns.iter().zip(missing).find(|(_, missing)| *missing > 0) {
+            None => Ok(()),
+            Some((column, missing)) => {
+                let reason = format!("{missing} cells have no label, and missing is error");
+                Err(Error::schema(reference.name(), format!("obs/{}", column.key()), "values", reason))
+            }
+        }
+    }
+
+    /// Adds the labels above those of the one column; warns of what stands above no cell's label.
+    fn grow(&mut self, table: &BTreeMap<String, String>) -> Result<Option<String>> {
+        let own = self.names.len();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for (place, name) in self.names.iter().enumerate() {
             places.entry(name.clone()).or_insert(place);
@@ -179,7 +206,18 @@ impl LevelsInput {
         }
         let deepest = self.depths.iter().copied().max().unwrap_or(0);
         self.levels = (0..=deepest).map(|depth| depth.to_string()).collect();
-        Ok(())
+        let mut is_above = vec![false; self.names.len()];
+        for label in 0..own {
+            let mut at = label as i32;
+            while let Ok(place) = usize::try_from(at) {
+                is_above[place] = true;
+                at = self.parents[place];
+            }
+        }
+        let idle: Vec<_> =
+            self.names.iter().zip(is_above).filter(|(_, is_above)| !is_above).map(|(name, _)| name).collect();
+        Ok((!idle.is_empty())
+            .then(|| format!("labelParents names {idle:?}, which no label of {:?} lies below", self.key())))
     }
 
     /// Cells whose labels of all columns are read at a time: no chunk is read twice where columns are cut alike.

@@ -19,7 +19,7 @@ use super::order::Order;
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
 use super::report::{OutputLayout, Plan, Side};
-use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Resolved};
+use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Representation, Resolved};
 use super::search_stage;
 use super::square;
 use crate::error::{Error, Result};
@@ -180,7 +180,8 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     let inputs = [resolved.query.as_path(), resolved.reference.as_path()];
     let index = resolved.search.index.as_deref();
     let imported = resolved.imported.as_ref().map(|imported| imported.path.as_path());
-    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).collect();
+    let learnt = resolved.learnt_distance.as_ref().map(|learnt| learnt.graph.as_path());
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).chain(learnt).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
@@ -198,6 +199,10 @@ fn learn_distance(resolved: &mut Resolved, inputs: &Inputs) -> Result<()> {
         labels.distance_of = labels.max_distance.map(|_| k);
         return Ok(());
     };
+    if matches!(resolved.representation, Representation::Computed(_)) {
+        let reason = "has distances of another representation than the one that is computed for this run: compute it with pca, and name it as useRep of both";
+        return Err(Error::param("rejectGraph", graph.display(), reason));
+    }
     let mut graph = GraphStore::open(graph)?;
     let (n_ref, described) = (inputs.reference.n_obs(), graph.description());
     if [described.rows, described.n_ref] != [n_ref, n_ref] {

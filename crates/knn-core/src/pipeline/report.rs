@@ -254,7 +254,7 @@ impl RecallReport {
 #[serde(rename_all = "camelCase")]
 pub struct StageReport {
     /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
-    /// `reverse`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
+    /// `reverse`, `graphs`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
     /// `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
     /// `bandwidth`, `presence`, `write`, `finalise`.
     pub stage: String,

@@ -101,7 +101,11 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (mut prepared, pool) = prepare(joint::compute(resolved, progress, seams)?, progress)?;
+    let resolved = joint::compute(resolved, progress, seams)?;
+    if joint::is_computed(&resolved) {
+        clock.lap("components", 0);
+    }
+    let (mut prepared, pool) = prepare(resolved, progress)?;
     seams.replace(&mut prepared.sizes, &prepared.inputs);
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);

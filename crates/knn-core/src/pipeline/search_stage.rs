@@ -87,7 +87,9 @@ pub(super) fn end(prepared: &Prepared, vfs: &Arc<dyn Vfs>) -> Result<()> {
 /// looks for it any more.
 pub(super) fn settle(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     let Prepared { resolved, sizes, .. } = prepared;
-    if resolved.parameters.ivf.is_none() && sizes.after.reverse.is_none() && !graphs_stage::is_used(resolved) {
+    let parameters = &resolved.parameters;
+    let has_runs = parameters.ivf.is_some() || sizes.after.reverse.is_some() || parameters.diffusion.is_some();
+    if !has_runs && !graphs_stage::is_used(resolved) {
         return Ok(());
     }
     vfs.sync_dir(runs_folder(resolved)?.parent().unwrap_or(Path::new("")))

@@ -172,3 +172,21 @@ fn a_path_must_be_there() {
     assert_eq!(request(vec![place.outputs().join("nothing").to_str().unwrap().into()]), "GM_NOT_FOUND");
     assert_eq!(request(Vec::new()), "GM_PARAM");
 }
+
+#[test]
+fn stores_that_a_run_made_for_itself_go_with_it_and_no_others() {
+    let place = Place::new();
+    let finished = MapRequest { order: None, ..to(&place, &stopped(&place, "running.zarr"), "finished.zarr") };
+    map(&finished).unwrap();
+    // A process that was killed behind the end of its run, and a store that somebody has called so.
+    for name in ["finished.zarr.query-rep.zarr", "other.zarr.query-rep.zarr"] {
+        map(&to(&place, &finished, name)).unwrap();
+    }
+    let out = place.outputs();
+    let before = files(&out);
+    let name = "finished.zarr.query-rep.zarr";
+    assert_eq!(found(&cleaned(&out, true, false), &place), [(name.to_owned(), "store".to_owned())]);
+    let mut expected = before;
+    expected.retain(|path, _| !path.starts_with(name));
+    assert_same(&files(&out), &expected, "the other store stays");
+}

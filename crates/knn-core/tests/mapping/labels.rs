@@ -345,6 +345,9 @@ fn levels_that_are_none_are_refused_by_name() {
             MapRequest { query: request.reference.clone().unwrap(), reference: Some(request.query.clone()), ..request };
         let error = map(&swapped).unwrap_err();
         assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
+        // What is missing is an error in these columns too.
+        let strict = MapRequest { missing: Some("error".into()), ..swapped };
+        assert_eq!(map(&strict).unwrap_err().code(), error.code());
         (error.code(), error.to_string())
     };
     let (code, message) = refused(&[KEY, "lineage"], &[]);
@@ -353,4 +356,32 @@ fn levels_that_are_none_are_refused_by_name() {
     assert_eq!(refused(&["lineage", "type"], &[]).0, "GM_NOT_FOUND");
     let (code, message) = refused(&[KEY], &[["T", "B"], ["B", "T"]]);
     assert!(code == "GM_PARAM" && message.contains("circle"), "{message}");
+}
+
+#[test]
+fn what_is_asked_of_levels_and_means_nothing_is_told() {
+    let place = Place::new();
+    let reference = with_lineages(&place);
+    let request = MapRequest {
+        query: sample(&place, "query", 80).path(),
+        reference: Some(reference),
+        label_levels: Some(vec!["lineage".into(), KEY.into()]),
+        ..MapRequest::default()
+    };
+    let planned = |request: &MapRequest| gigamapper_core::pipeline::plan(request).unwrap();
+    // The default is the default, whether it is said or not.
+    let said = MapRequest { level_threshold: Some(0.5), ..request.clone() };
+    assert_eq!(planned(&request).run, planned(&said).run);
+    let strict = MapRequest { missing: Some("error".into()), ..request.clone() };
+    let error = gigamapper_core::pipeline::plan(&strict).unwrap_err();
+    assert!(error.code() == "GM_SCHEMA" && error.to_string().contains("obs/lineage"), "{error}");
+    let pairs = [("T".to_owned(), "lymphoid".to_owned()), ("CD5 ".to_owned(), "T".to_owned())];
+    let typed = MapRequest {
+        label_levels: Some(vec![KEY.into()]),
+        label_parents: Some(pairs.into()),
+        subset_categories: Some(vec!["T".into()]),
+        ..request
+    };
+    let told = planned(&typed).warnings.join("\n");
+    assert!(told.contains("CD5 ") && told.contains("subsetCategories"), "{told}");
 }

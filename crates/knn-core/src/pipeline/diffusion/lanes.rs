@@ -12,13 +12,11 @@ use super::finals::Key;
 use crate::error::Result;
 use crate::operator::{MISSING, OTHER, StateNumber};
 use crate::pipeline::inputs::{ColumnInput, Inputs};
+use crate::pipeline::passing::band_rows;
 use crate::pipeline::plan::Prepared;
 use crate::progress::Progress;
 use crate::source::{Categories, ObsColumn, RowSource};
 use crate::types::{RowRange, Tile};
-
-/// Bytes of a tile while a matrix is read, of one band of its chunks at least.
-const TILE_BYTES: u64 = 16 << 20;
 
 /// Where the numbers of some lanes come from.
 enum Source<'a> {
@@ -136,7 +134,7 @@ impl<T: StateNumber> Places<'_, T> {
                 }
                 Source::Rows { rows: source, columns } => {
                     // Up to where a band ends, if there is such a place.
-                    let (most, band) = (next + tile_rows(*source), source.natural_tile_rows().max(1));
+                    let (most, band) = (next + band_rows(*source), source.natural_tile_rows().max(1));
                     let end = if most / band * band > next { most / band * band } else { most };
                     let piece = piece(end);
                     source.read(piece, &mut tile)?;
@@ -154,12 +152,6 @@ impl<T: StateNumber> Places<'_, T> {
         }
         Ok(())
     }
-}
-
-/// Rows of a tile: whole bands of chunks, as many as there is room for.
-fn tile_rows(rows: &dyn RowSource) -> u64 {
-    let band = rows.natural_tile_rows().max(1);
-    (TILE_BYTES / (rows.dim().max(1) as u64 * 4) / band * band).max(band).min(rows.rows().max(1))
 }
 
 /// Codes of some rows, in which those that may not be predicted are others.
@@ -256,7 +248,7 @@ pub(super) fn most_lanes(inputs: &Inputs) -> [u64; 2] {
 /// Bytes that reading any of them takes.
 pub(super) fn reading_bytes(inputs: &Inputs) -> u64 {
     let rows_bytes = |rows: &Arc<dyn RowSource>| {
-        let tile = tile_rows(rows);
+        let tile = band_rows(rows);
         rows.scratch_bytes(tile).saturating_add(tile.saturating_mul(rows.dim() as u64 * 4))
     };
     let columns = inputs.columns.iter().map(|input| {

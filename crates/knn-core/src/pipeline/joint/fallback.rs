@@ -159,7 +159,11 @@ pub(in crate::pipeline) fn discard(resolved: &Resolved, vfs: &Arc<dyn Vfs>) -> R
         return Ok(());
     }
     let outputs = [&computed.request.output, &computed.request.reference_output];
-    outputs.into_iter().flatten().filter(|path| path.exists()).try_for_each(|path| sink::discard(vfs, path))
+    let there: Vec<_> = outputs.into_iter().flatten().filter(|path| path.exists()).collect();
+    there.iter().try_for_each(|path| sink::discard(vfs, path))?;
+    // Nobody looks for them again once the run is told to be done.
+    let folder = there.first().and_then(|path| path.parent());
+    folder.map_or(Ok(()), |folder| vfs.sync_dir(folder))
 }
 
 /// The representation of a store of a run.

@@ -186,6 +186,7 @@ fn report(
     resumed_units: u64,
     progress: &Progress,
 ) -> JointReport {
+    let solver = solver(&prepared);
     let mut warnings = prepared.warnings;
     if !told.converged {
         warnings.push(format!(
@@ -195,7 +196,6 @@ fn report(
     }
     let written = stores.iter().map(MappingStore::bytes_written).sum();
     let stages = laps(progress, &[("scores", written)]);
-    let solver = if prepared.is_streamed { "passes" } else { "gram" };
     let [path, reference_path] = [stores.last(), stores.first().filter(|_| stores.len() > 1)]
         .map(|store| store.map(|store| store.path().display().to_string()));
     let sides: Vec<_> = prepared.stores.iter().map(|input| side(&input.store, &input.rows)).collect();

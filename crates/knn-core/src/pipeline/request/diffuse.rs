@@ -9,12 +9,13 @@ use super::resolved::Resolved;
 use super::values::MOST_NEIGHBORS;
 use crate::error::{Error, Result};
 
-/// A request to diffuse columns of cells along the neighbours of a finished self-mapping. Unknown fields are refused.
+/// A request to diffuse columns of cells along neighbours within one store. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiffuseRequest {
-    /// A finished store of `map` or `neighbors` of one store onto itself, with the neighbours of every cell. It is never written to.
+    /// The neighbours of every cell within the store: a finished store of `map` or `neighbors`; an AnnData with `distances` in `obsp`; or
+    /// `ids.npy,distances.npy`. They are never written to.
     pub neighbors: String,
     /// The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
     pub query: String,

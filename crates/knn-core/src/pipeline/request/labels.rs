@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// More shares than anyone keeps of a vote that is not kept whole.
 const MOST_TOP: u64 = 64;
 
+/// Least share of a label of several levels, where nothing else is said.
+pub(in crate::pipeline) const DEFAULT_THRESHOLD: f64 = 0.5;
+
 /// How labels are voted on, told of and rejected, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -77,7 +80,7 @@ impl LabelParameters {
             Some(given) if given.starts_with("top-") => given.to_owned(),
             given => one_of("probabilities", given, &["none", "all"], &[])?,
         };
-        let parameters = Self {
+        let mut parameters = Self {
             subset: distinct("subsetCategories", request.subset_categories.as_deref())?,
             missing: one_of("missing", request.missing.as_deref(), &["drop", "category", "error"], &[])?,
             probabilities,
@@ -90,6 +93,9 @@ impl LabelParameters {
             level_threshold: share("levelThreshold", request.level_threshold)?,
         };
         parameters.check_levels()?;
+        if !parameters.levels.is_empty() {
+            parameters.level_threshold.get_or_insert(DEFAULT_THRESHOLD);
+        }
         if parameters.probabilities.starts_with("top-") && !(1..=MOST_TOP).contains(&parameters.top()) {
             let reason = format!("none, all, or top-1 to top-{MOST_TOP}");
             return Err(Error::param("probabilities", &parameters.probabilities, reason));

@@ -23,6 +23,7 @@ pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluatio
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
 pub(super) use joint::key as joint_key;
 pub use joint::{JointRequest, ResolvedJoint};
+pub(super) use labels::DEFAULT_THRESHOLD;
 pub use labels::{LabelParameters, LearntDistance};
 pub use map::{LayoutRequest, MapRequest};
 pub use neighbors::NeighborsRequest;

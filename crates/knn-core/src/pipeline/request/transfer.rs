@@ -101,6 +101,8 @@ pub struct TransferRequest {
     /// Suffix of confidence columns, default `conf`.
     #[serde(alias = "confidence_postfix")]
     pub confidence_postfix: Option<String>,
+    /// The metric of the distances, for those who read the result; default `euclidean`.
+    pub metric: Option<String>,
     /// Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
@@ -164,6 +166,7 @@ impl TransferRequest {
             prediction_postfix: request.prediction_postfix,
             confidence_postfix: request.confidence_postfix,
             method: Some("exact".into()),
+            metric: request.metric,
             seed: request.seed,
             work_dir: request.work_dir,
             memory: request.memory,
