@@ -45,6 +45,18 @@ describe("a command line that is wrong", () => {
   });
 });
 
+describe("pairs of labels", () => {
+  it("may have spaces around what separates them", async () => {
+    const parents = "CD34+ = stem , CD14+ Monocyte=mono";
+    const args = ["plan", ...stores, "--json", "--label-levels", "bulk_labels", "--label-parents"];
+    const { code, stdout } = await gigamapper([...args, parents]);
+    expect(code).toBe(0);
+    const { parameters } = JSON.parse(stdout) as Plan;
+    expect(parameters.labels.parents).toEqual({ "CD34+": "stem", "CD14+ Monocyte": "mono" });
+    expect((await gigamapper([...args, "CD34+ = "])).code).toBe(2);
+  });
+});
+
 describe("options of later versions", () => {
   it.each([["--where", "a == 1"], ["--presence"], ["--keep-xx"]])("%s exits 3 and says so", async (...option) => {
     const { code, stderr } = await gigamapper(["map", ...stores, ...option]);

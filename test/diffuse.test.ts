@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { diffuse, inspect, map } from "gigamapper";
 import { describe, expect, it } from "vitest";
@@ -50,6 +51,27 @@ describe("diffusion", () => {
     expect((await gigamapper(args)).code).toBe(6);
     expect((await gigamapper([...args, "--overwrite", "--t", "0"])).code).toBe(2);
     expect((await gigamapper([...args, "--overwrite", "--obs-keys", "nothing"])).code).toBe(3);
+  });
+
+  it("goes along distances in obsp too, and --symmetrize alone means max", async () => {
+    const folder = temporary();
+    const neighbors = join(folder, "cells.zarr");
+    // In self-mapping a mapped store has its distances in obsp, as scanpy has; without our mark it is an AnnData like any other.
+    await map({ query, obsKeys: ["louvain"], output: neighbors });
+    const file = join(neighbors, "zarr.json");
+    const document = JSON.parse(readFileSync(file, "utf8")) as { attributes: Record<string, unknown> };
+    delete document.attributes["gigamapper"];
+    writeFileSync(file, JSON.stringify(document));
+    const run = async (name: string, ...more: string[]): Promise<string> => {
+      const output = join(folder, name);
+      const args = ["diffuse", "--neighbors", neighbors, "--query", query, "--obs-keys", "n_genes", "--kernel-method"];
+      const { code, stderr } = await gigamapper([...args, "gauss", "--output", output, ...more]);
+      expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+      return JSON.stringify(digests(join(output, "obs/n_genes_pred")));
+    };
+    const bare = await run("bare.zarr", "--symmetrize");
+    expect(await run("max.zarr", "--symmetrize", "max")).toBe(bare);
+    expect(await run("mean.zarr", "--symmetrize", "mean")).not.toBe(bare);
   });
 
   it("of a mapping between two stores is refused, because its matrix is not square", async () => {

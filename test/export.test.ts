@@ -1,6 +1,6 @@
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exportResults, inspect, MappedStore, map } from "gigamapper";
+import { clean, exportResults, inspect, MappedStore, map } from "gigamapper";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { beforeEach, describe, expect, it } from "vitest";
 import { gigamapper } from "./command.js";
@@ -9,6 +9,12 @@ import { digests, query, reference, temporary } from "./folder.js";
 let folder: string;
 let mapped: string;
 const at = (name: string): string => join(folder, name);
+/** What there is of an export, finished or not. */
+const beside = (name: string): string[] => readdirSync(folder).filter((found) => found.startsWith(name));
+
+interface Root {
+  consolidated_metadata: { metadata: Record<string, object> };
+}
 
 beforeEach(async () => {
   folder = temporary();
@@ -143,8 +149,52 @@ describe("a copy of the query", () => {
     const names = join(other, "obs/index/zarr.json");
     writeFileSync(names, readFileSync(names, "utf8").replace('"shape": [\n    200', '"shape": [\n    199'));
     await refused({ query: other }, { code: "GM_SHAPE" });
-    expect(existsSync(output)).toBe(false);
-    expect(existsSync(`${output}.part`)).toBe(false);
+    await refused({ columns: ["nothing"] }, { code: "GM_NOT_FOUND", details: { key: "nothing" } });
+    expect(beside("joined.zarr")).toEqual([]);
+  });
+
+  it("that has results of an earlier mapping takes those that are named, with the record of their own mapping", async () => {
+    const [earlier, output] = [at("earlier.zarr"), at("joined.zarr")];
+    await exportResults(mapped, { output: earlier, query });
+    // What only the first mapping would say of itself.
+    const old = join(earlier, "uns/gigamapper/only_the_first");
+    cpSync(join(earlier, "uns/gigamapper/zarr.json"), join(old, "zarr.json"));
+    const root = join(earlier, "zarr.json");
+    const document = JSON.parse(readFileSync(root, "utf8")) as Root;
+    document.consolidated_metadata.metadata["uns/gigamapper/only_the_first"] = {};
+    writeFileSync(root, JSON.stringify(document));
+
+    const second = at("second.zarr");
+    const asked = { query: earlier, reference, obsKeys: ["louvain"], obsmKeys: ["X_umap"], nNeighbors: 5 };
+    await map({ ...asked, predictionPostfix: "5", confidencePostfix: "conf5", output: second });
+    const all = exportResults(second, { output, query: earlier });
+    await expect(all).rejects.toMatchObject({
+      code: "GM_EXISTS",
+      message: expect.stringContaining("mapping_status, obsm/knn_distances, obsm/knn_indices already"),
+      hint: expect.stringContaining("obsm/<key>"),
+    });
+    const columns = ["louvain_5", "louvain_conf5"];
+    expect(await exportResults(second, { output, query: earlier, columns })).toMatchObject({ columns });
+
+    const [before, joined, own] = [digests(earlier), digests(output), digests(second)];
+    const below = (all: Record<string, string>, path: string): Record<string, string> =>
+      Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith(path)));
+    expect(below(joined, "obsm/")).toEqual(below(before, "obsm/"));
+    expect(below(joined, "uns/gigamapper/")).toEqual(below(own, "uns/gigamapper/"));
+    expect(below(joined, "uns/gigamapper/")).not.toEqual(below(before, "uns/gigamapper/"));
+    const { metadata } = (JSON.parse(readFileSync(join(output, "zarr.json"), "utf8")) as Root).consolidated_metadata;
+    const nodes = (of: object): string[] => Object.keys(of).filter((path) => path.startsWith("uns/gigamapper"));
+    const written = (JSON.parse(readFileSync(join(second, "zarr.json"), "utf8")) as Root).consolidated_metadata;
+    expect(nodes(metadata).sort()).toEqual(nodes(written.metadata).sort());
+    expect(Object.keys((await inspect(output)).obs)).toEqual(expect.arrayContaining(["bulk_labels_pred", ...columns]));
+
+    // Of the embeddings, those that are named.
+    const both = { columns: ["louvain_5", "obsm/X_umap_5", "louvain_5"] };
+    const { columns: written2 } = await exportResults(second, { output: at("both.zarr"), query: earlier, ...both });
+    expect(written2).toEqual(["louvain_5", "obsm/X_umap_5"]);
+    const { obsm, obs } = await inspect(at("both.zarr"));
+    expect(Object.keys(obsm).sort()).toEqual([...Object.keys((await inspect(earlier)).obsm), "X_umap_5"].sort());
+    expect(obs).not.toHaveProperty("louvain_conf5");
   });
 });
 
@@ -169,6 +219,49 @@ describe("export", () => {
     await expect(exportResults(mapped, { output, columns: ["nothing"] })).rejects.toMatchObject({
       code: "GM_NOT_FOUND",
     });
-    expect([output, `${output}.part`].filter((path) => existsSync(path))).toEqual([]);
+    expect(beside("stopped.csv")).toEqual([]);
+  });
+
+  it("makes the folder that it goes to, as map does", async () => {
+    await exportResults(mapped, { output: at("no/such/mapped.csv") });
+    expect(readdirSync(at("no/such"))).toEqual(["mapped.csv"]);
+  });
+
+  it.each(["csv", "zarr"])("as %s leaves alone what it has not made, whatever that is called", async (format) => {
+    const output = at(`out.${format}`);
+    const asked = format === "zarr" ? { output, query } : { output };
+    // A user's own things, and what exports that were killed have left: one of this version, one of those before.
+    const mine = at(`out.${format}.part`);
+    const killed = at(`out.${format}.part-1-abcdef/part`);
+    for (const path of [mine, killed]) {
+      mkdirSync(join(path, "obs/stale"), { recursive: true });
+      writeFileSync(join(path, "obs/stale/zarr.json"), "{}");
+      writeFileSync(join(path, "notes.txt"), "mine");
+    }
+    const before = [digests(mine), digests(killed)];
+    await expect(exportResults(mapped, { ...asked, columns: ["nothing"] })).rejects.toMatchObject({
+      code: "GM_NOT_FOUND",
+    });
+    expect([digests(mine), digests(killed)]).toEqual(before);
+    const left = beside("out.");
+    await exportResults(mapped, asked);
+    expect([digests(mine), digests(killed)]).toEqual(before);
+    expect(beside("out.").sort()).toEqual([...left, `out.${format}`].sort());
+    if (format === "zarr") {
+      expect(existsSync(join(output, "obs/stale"))).toBe(false);
+      expect(existsSync(join(output, "notes.txt"))).toBe(false);
+    }
+    // Nothing of a killed export is taken for a store, a lock or a run.
+    expect((await clean([folder])).leftovers).toEqual([]);
+  });
+
+  it("leaves alone a file of the name that others would take for a temporary", async () => {
+    const output = at("out.csv");
+    writeFileSync(`${output}.part`, "mine");
+    await exportResults(mapped, { output });
+    await expect(exportResults(mapped, { output: `${output}2`, columns: ["no"] })).rejects.toThrow();
+    await exportResults(mapped, { output, overwrite: true });
+    expect(readFileSync(`${output}.part`, "utf8")).toBe("mine");
+    expect(beside("out.csv").sort()).toEqual(["out.csv", "out.csv.part"]);
   });
 });

@@ -1,10 +1,13 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CellMapper, type MappedColumn, MappedStore, map } from "gigamapper";
+import { Field, FixedSizeList, Float32, Int64, Table, tableToIPC, vectorFromArray } from "apache-arrow";
+import { CellMapper, exportResults, type MappedColumn, MappedStore, map, rechunk } from "gigamapper";
 import { toTable, toVector } from "gigamapper/arrow";
 import { openGroup } from "gigamapper/zarr";
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
 import * as zarr from "zarrita";
-import { query, reference, temporary } from "./folder.js";
+import { query, reference, root, temporary } from "./folder.js";
 
 const asked = { query, reference, obsKeys: ["bulk_labels", "n_genes"], obsmKeys: ["X_umap"], labelDetails: true };
 const labelsOf = (column: MappedColumn): (string | null)[] =>
@@ -64,6 +67,64 @@ describe("a mapped store", () => {
     const again = join(temporary(), "again.zarr");
     await map({ query: { x, shape: [200, 2] }, reference: memory, obsKeys: ["label"], nNeighbors: 1, output: again });
     expect(await new MappedStore(again).columns()).toContain("label_pred");
+  });
+
+  it("has what is missing in columns with a mask, by any rows, in a table too", async () => {
+    const folder = temporary();
+    const output = join(folder, "copy.zarr");
+    const layout = { innerRows: 4, innerPerUnit: 2, partRows: 16 };
+    await rechunk(join(root, "test/fixtures/dialects/cells-v3.zarr.zip"), { output, layout });
+    const copy = new MappedStore(output);
+    const rows = Array.from({ length: 37 }, (_, row) => row);
+    const age = rows.map((row) => (row % 5 === 0 ? Number.NaN : row));
+    const seen = rows.map((row) => (row % 4 === 0 ? null : row % 3 === 0));
+    expect(await copy.obs("age")).toEqual({ kind: "numeric", values: Float64Array.from(age) });
+    expect(await copy.obs("seen")).toEqual({ kind: "boolean", values: seen });
+    expect(await copy.obs("age", { rows: [14, 21] })).toEqual({
+      kind: "numeric",
+      values: Float64Array.from(age.slice(14, 21)),
+    });
+    expect(await copy.obs("seen", { rows: [14, 21] })).toEqual({ kind: "boolean", values: seen.slice(14, 21) });
+    expect(await copy.obs("age", { rows: [3, 3] })).toEqual({ kind: "numeric", values: new Float64Array(0) });
+    const [first, second] = await copy.head(2);
+    expect(first).toMatchObject({ age: Number.NaN, seen: null, note: "note 0" });
+    expect(second).toMatchObject({ age: 1, seen: false, note: "note 1" });
+
+    const columns = ["age", "seen"];
+    await exportResults(output, { output: join(folder, "copy.csv"), columns });
+    const [, ...lines] = readFileSync(join(folder, "copy.csv"), "utf8").trimEnd().split("\n");
+    expect(lines.slice(0, 3)).toEqual(["cell0,,", "cell1,1,false", "cell2,2,false"]);
+    await exportResults(output, { output: join(folder, "copy.parquet"), columns });
+    const table = await parquetReadObjects({ file: await asyncBufferFromFile(join(folder, "copy.parquet")) });
+    expect(table).toEqual(rows.map((row) => ({ cell: `cell${row}`, age: age[row], seen: seen[row] })));
+    expect([...toVector(await copy.obs("seen"))]).toEqual(seen);
+  });
+
+  it("has texts that are missing", async () => {
+    const output = join(temporary(), "copy.zarr");
+    await rechunk(join(root, "test/fixtures/columnar/none.parquet"), { output, obsKeys: ["text", "small", "flag"] });
+    const copy = new MappedStore(output);
+    const text = Array.from({ length: 53 }, (_, row) => (row % 5 === 0 ? null : `t${row}`));
+    expect(await copy.obs("text")).toEqual({ kind: "string", values: text });
+    expect((await copy.head(2)).map(({ text, small, flag }) => [text, small, flag])).toEqual([
+      [null, Number.NaN, null],
+      ["t1", 7, false],
+    ]);
+    expect([...toVector(await copy.obs("text"))]).toEqual(text);
+  });
+
+  it("refuses integers with a mask that no f64 is, rather than rounding them", async () => {
+    const folder = temporary();
+    const [input, output] = [join(folder, "cells.arrow"), join(folder, "copy.zarr")];
+    const large = vectorFromArray([2n ** 53n - 1n, null, 2n ** 53n + 1n], new Int64());
+    const point = new FixedSizeList(2, new Field("item", new Float32(), false));
+    const X_pca = vectorFromArray(Array(3).fill([0, 1]), point);
+    writeFileSync(input, tableToIPC(new Table({ X_pca, large }), "file"));
+    await rechunk(input, { output });
+    const copy = new MappedStore(output);
+    const small = { kind: "numeric", values: Float64Array.of(2 ** 53 - 1, Number.NaN) };
+    expect(await copy.obs("large", { rows: [0, 2] })).toEqual(small);
+    await expect(copy.obs("large")).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 
   it("says what is wrong", async () => {

@@ -22,7 +22,7 @@ import type { MappedColumn, MappedStore } from "./mapped.js";
 import type { CallOptions } from "./request.js";
 
 /**
- * A column as an Arrow vector: labels as a dictionary of strings, null where a cell has none; numbers over the same memory.
+ * A column as an Arrow vector: labels as a dictionary of strings, null where a cell has none, as with truths and texts; numbers over the same memory.
  *
  * @example
  * import { MappedStore } from "gigamapper";

@@ -6,8 +6,9 @@ import type { DiffuseOptions } from "./request.js";
 
 /**
  * Applies the mapping matrix M of a finished self-mapping `t` times (default 3) to columns of its cells: Mᵗ x, as CellMapper's
- * `MappingOperator.apply(x, t)` after MAGIC (van Dijk et al. 2018). The neighbours are those stored at `neighbors` and are not sought again;
- * weights are made of their distances by the kernel (default `umap`). Writes a mapped AnnData with these neighbours, as `map` with `t` would:
+ * `MappingOperator.apply(x, t)` after MAGIC (van Dijk et al. 2018). The neighbours are not sought again: `neighbors` is, as of {@link transfer}, a
+ * finished store of `map` or `neighbors`, an AnnData with `obsp/distances` (CSR, cells × cells), such as scanpy's, or `"ids.npy,distances.npy"`
+ * (cells × k). Weights are made of their distances by the kernel (default `umap`). Writes a mapped AnnData with these neighbours, as `map` with `t` would:
  * `obs/<key>_pred` with `obs/<key>_conf` for labels and `obs/<key>_sd` for numbers, `obsm/<key>_pred` (n × columns, f32), expression (n × genes, f32).
  *
  * The memory bounds how many columns are diffused at a time, not how many cells there are; M goes through once for each step of each block of columns.

@@ -1,13 +1,13 @@
 /**
  * Results as files that others read: a table as CSV or Parquet, or a copy of the query with the predictions in it.
  *
- * A file appears whole: it is written under another name and renamed when it is done. Blocks of rows are read, written and forgotten,
- * so no length of a store matters. Not here: what a table of one format is (`csv.ts`, `parquet.ts`) and the copy (`join.ts`).
+ * A file appears whole: it is written in a folder of this call alone, beside where it goes, and renamed when it is done. Blocks of rows are
+ * read, written and forgotten, so no length of a store matters. Not here: what a table of one format is (`csv.ts`, `parquet.ts`) and the copy (`join.ts`).
  */
 
 import { existsSync } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
-import { extname } from "node:path";
+import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { dirname, extname, join, resolve } from "node:path";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
 import { type MappedColumn, MappedStore } from "./mapped.js";
 import type { CallOptions } from "./request.js";
@@ -21,7 +21,7 @@ export interface ExportOptions extends CallOptions {
   output: string;
   /** Default: what the ending of `output` says. */
   format?: ExportFormat | undefined;
-  /** Columns of `obs` to write. Default all. */
+  /** Columns of `obs` to write; of `zarr` also embeddings, as `obsm/<key>`. What is not named is left out. Default all. */
   columns?: readonly string[] | undefined;
   /** Of `zarr`: the query that was mapped, which is copied. It is never written to. */
   query?: string | undefined;
@@ -63,46 +63,55 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * `csv`: a header, then a line for each cell, its name first; missing labels and NaN are empty, numbers as short as they can be and
  * still the same. `parquet`: the same columns with their types, labels as strings; a block of rows takes
  * JavaScript some tenths of a second, so an application exports in a worker. `zarr`: a copy of the query (a zarr v3 of one part)
- * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store.
+ * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store, and whose `uns/gigamapper`
+ * is the record of this mapping. A query with the results of an earlier mapping takes columns and embeddings under names of their own.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
- * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left.
+ * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
+ * is killed leaves a folder `<output>.part-…`, which no other export reads or removes.
  *
  * @example
  * await exportResults("mapped.zarr", { output: "mapped.csv", columns: ["bulk_labels_pred", "bulk_labels_conf"] });
  * await exportResults("mapped.zarr", { output: "annotated.zarr", query: "query.zarr" });
+ * await exportResults("mapped.zarr", { output: "label.zarr", query: "query.zarr", columns: ["bulk_labels_pred", "obsm/X_umap_pred"] });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
-  const { output, overwrite = false, signal } = options;
+  const { output, query, columns, overwrite = false, signal } = options;
   const format = formatOf(options);
   const file = format !== "zarr";
-  if (existsSync(output) && !(overwrite && file && (await stat(output)).isFile())) {
-    const reason = file
-      ? "is already there; overwrite replaces a file"
-      : "is already there, and a store is not replaced";
-    throw new GigamapperError("GM_EXISTS", `${output} ${reason}`, { path: output, reason });
-  }
+  await refuseThere(output, file, overwrite);
   await using mapped = new MappedStore(path);
-  const columns = [...(options.columns ?? (await mapped.columns()))];
-  const part = `${output}.part`;
+  await mapped.length();
   const alive = (): void => {
     if (signal?.aborted) throw cancelled("export", signal.reason);
   };
   alive();
+  await mkdir(dirname(resolve(output)), { recursive: true });
+  // Made by this call and by no other, so that all of it may be removed, and nothing that a user or a killed export has left gets into it.
+  const folder = await mkdtemp(`${resolve(output)}.part-${process.pid}-`);
+  const part = join(folder, "part");
   try {
     const written =
       format === "zarr"
-        ? await (await import("./join.js")).joinCopy({ mapped, query: options.query, columns, part, alive })
-        : await table(mapped, format, columns, part, alive);
+        ? await (await import("./join.js")).joinCopy({ mapped, query, columns, part, alive })
+        : await table(mapped, format, [...(columns ?? (await mapped.columns()))], part, alive);
     alive();
+    await refuseThere(output, file, overwrite);
     await rename(part, output);
     const rows = await mapped.length();
     const bytes = file ? (await stat(output)).size : null;
     return { output, format, rows, columns: written, bytes, seconds: (performance.now() - began) / 1000 };
   } finally {
-    await rm(part, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Something may come to be there while the export is written, so this is asked again before it is renamed. */
+async function refuseThere(output: string, file: boolean, overwrite: boolean): Promise<void> {
+  if (!existsSync(output) || (overwrite && file && (await stat(output)).isFile())) return;
+  const reason = file ? "is already there; overwrite replaces a file" : "is already there, and a store is not replaced";
+  throw new GigamapperError("GM_EXISTS", `${output} ${reason}`, { path: output, reason });
 }
 
 function formatOf({ output, format, query }: ExportOptions): ExportFormat {

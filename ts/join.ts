@@ -1,10 +1,11 @@
 /**
  * A copy of a query with the predictions in it. Arrays go over as they are, files and all: both are zarr v3, so nothing is decoded,
- * and what the copy holds is to the byte what its two sources hold. Not here: renaming it to where it belongs (`export.ts`).
+ * and what the copy holds is to the byte what its two sources hold. What an earlier mapping has left in the query stays, but for its record in
+ * `uns`: the copy has that of the mapping whose results it is given. Not here: renaming it to where it belongs (`export.ts`).
  */
 
 import { existsSync } from "node:fs";
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GigamapperError } from "./errors.js";
 import { attributesOf, columnOf, type MappedStore, obsOf } from "./mapped.js";
@@ -13,7 +14,9 @@ import { attributesOf, columnOf, type MappedStore, obsOf } from "./mapped.js";
 export interface Joining {
   mapped: MappedStore;
   query: string | undefined;
-  columns: string[];
+  /** Columns, and embeddings as `obsm/<key>`; none for all that there are. */
+  columns: readonly string[] | undefined;
+  /** Where the copy goes; nothing is there. */
   part: string;
   /** Throws when the work is not wanted any more. */
   alive(): void;
@@ -21,9 +24,11 @@ export interface Joining {
 
 /** Rows of names that are compared at once. */
 const BLOCK_ROWS = 65_536;
+/** What a mapping says of itself. */
+const RECORD = "uns/gigamapper";
 
 /** Copies `query` to `part` and adds columns and embeddings; returns what was added. */
-export async function joinCopy({ mapped, query = "", columns, part, alive }: Joining): Promise<string[]> {
+export async function joinCopy({ mapped, query = "", columns: named, part, alive }: Joining): Promise<string[]> {
   if (!existsSync(join(mapped.path, "obs"))) {
     throw unsupported("joining a store of many parts", "its parts dataset_0, dataset_1, … are AnnData of their own");
   }
@@ -38,32 +43,46 @@ export async function joinCopy({ mapped, query = "", columns, part, alive }: Joi
   await compareNames(mapped, query, alive);
 
   const { columns: own } = await obsOf(query);
-  const kept = new Set(await readdir(join(query, "obsm")).catch(() => []));
-  const embeddings = (await names(join(mapped.path, "obsm"))).filter((name) => name !== "zarr.json");
-  const twice = [...columns.filter((name) => own.includes(name)), ...embeddings.filter((name) => kept.has(name))];
+  const wanted = await chosen(mapped, named);
+  const columns = wanted.filter((name) => !isEmbedding(name));
+  const kept = new Set([...own, ...(await embeddings(query))]);
+  const twice = wanted.filter((name) => kept.has(name));
   if (twice.length > 0) {
     const reason = `the query has ${twice.join(", ")} already`;
-    throw new GigamapperError(
-      "GM_EXISTS",
-      `${query}: ${reason}`,
-      { path: query, reason },
-      {
-        hint: "name the columns to write",
-      },
-    );
+    const hint = "name the columns to write, and embeddings as obsm/<key>: nothing else is copied then";
+    throw new GigamapperError("GM_EXISTS", `${query}: ${reason}`, { path: query, reason }, { hint });
   }
 
   await cp(query, part, { recursive: true });
-  const added = [...columns.map((name) => `obs/${name}`), ...embeddings.map((name) => `obsm/${name}`)];
-  for (const path of [...added, "uns/gigamapper"]) {
+  const added = wanted.map((name) => (isEmbedding(name) ? name : `obs/${name}`));
+  const recorded = existsSync(join(mapped.path, RECORD));
+  if (recorded) {
+    await rm(join(part, RECORD), { recursive: true, force: true });
+    added.push(RECORD);
+  }
+  for (const path of added) {
     alive();
-    if (existsSync(join(mapped.path, path))) await cp(join(mapped.path, path), join(part, path), { recursive: true });
+    await cp(join(mapped.path, path), join(part, path), { recursive: true });
   }
   const order = [...own, ...columns];
   await change(join(part, "obs", "zarr.json"), (document) => withOrder(document, order));
-  const nodes = await Promise.all([...added, "uns/gigamapper"].map((path) => documents(part, path)));
-  await change(join(part, "zarr.json"), (document) => consolidated(document, Object.assign({}, ...nodes), order));
-  return [...columns, ...embeddings.map((name) => `obsm/${name}`)];
+  const nodes = await Promise.all(added.map((path) => documents(part, path)));
+  const gone = recorded ? RECORD : null;
+  await change(join(part, "zarr.json"), (document) => consolidated(document, Object.assign({}, ...nodes), gone, order));
+  return wanted;
+}
+
+/** What of the results is copied: what is named, each once, or all. */
+async function chosen(mapped: MappedStore, named: readonly string[] | undefined): Promise<string[]> {
+  const available = [...(await mapped.columns()), ...(await embeddings(mapped.path))];
+  const unknown = named?.find((name) => !available.includes(name));
+  if (unknown !== undefined) {
+    const details = { store: mapped.path, kind: "column or embedding", key: unknown, available };
+    throw new GigamapperError("GM_NOT_FOUND", `${mapped.path}: no column or embedding ${unknown}`, details, {
+      hint: `there are ${available.join(", ")}`,
+    });
+  }
+  return [...new Set(named ?? available)];
 }
 
 /** Both must have the same cells in the same order. */
@@ -96,11 +115,14 @@ function withOrder(document: object, order: string[]): object {
   return { ...document, attributes: { ...attributes, "column-order": order } };
 }
 
-/** The root with the nodes that were added, where it knows its nodes; siblings stand together, as zarr-python wants them. */
-function consolidated(document: object, nodes: Record<string, object>, order: string[]): object {
+/** The root with the nodes that were added, and without those at and below `gone`, where it knows its nodes; siblings stand together, as zarr-python
+ * wants them. */
+function consolidated(document: object, nodes: Record<string, object>, gone: string | null, order: string[]): object {
   const { consolidated_metadata: all } = document as { consolidated_metadata?: { metadata: Record<string, object> } };
   if (!all) return document;
-  const { obs = {}, ...others } = all.metadata;
+  const { obs = {}, ...before } = all.metadata;
+  const isGone = (path: string): boolean => gone !== null && (path === gone || path.startsWith(`${gone}/`));
+  const others = Object.fromEntries(Object.entries(before).filter(([path]) => !isGone(path)));
   const depth = (path: string): number => path.split("/").length;
   const entries = Object.entries({ ...others, ...nodes, obs: withOrder(obs, order) }).sort(
     ([left], [right]) => depth(left) - depth(right) || (left < right ? -1 : 1),
@@ -125,9 +147,16 @@ async function documents(store: string, path: string): Promise<Record<string, ob
   return found;
 }
 
-async function names(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch(() => [])).sort();
+/** The embeddings of a store, as `obsm/<key>`. */
+async function embeddings(store: string): Promise<string[]> {
+  const names = await readdir(join(store, "obsm")).catch(() => []);
+  return names
+    .filter((name) => name !== "zarr.json" && !name.startsWith("."))
+    .map((name) => `obsm/${name}`)
+    .sort();
 }
+
+const isEmbedding = (name: string): boolean => name.startsWith("obsm/");
 
 function unsupported(what: string, hint: string | null): GigamapperError<"GM_UNSUPPORTED"> {
   return new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what }, { hint });

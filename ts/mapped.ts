@@ -24,11 +24,23 @@ export type MappedColumn =
       categories: string[];
       ordered: boolean;
     }
-  | { kind: "numeric"; values: Numbers }
-  | { kind: "boolean"; values: boolean[] }
-  | { kind: "string"; values: string[] };
+  | {
+      kind: "numeric";
+      /** NaN where a number is missing. Integers of which some may be missing are f64. */
+      values: Numbers;
+    }
+  | {
+      kind: "boolean";
+      /** Null where a cell has none. */
+      values: (boolean | null)[];
+    }
+  | {
+      kind: "string";
+      /** Null where a cell has none. */
+      values: (string | null)[];
+    };
 
-/** One value of a column; null is a missing label. */
+/** One value of a column; null is a missing label, truth or text, NaN a missing number. */
 export type MappedValue = string | number | bigint | boolean | null;
 
 /** Options of {@link MappedStore.obs}. */
@@ -80,8 +92,8 @@ export class MappedStore {
   /**
    * A column, or some rows of it. The names of the cells are the column `""`.
    *
-   * Rejects with `GM_NOT_FOUND` if there is none of that name, `GM_PARAM` if the rows are not in the store, and as
-   * {@link MappedStore.length}.
+   * Rejects with `GM_NOT_FOUND` if there is none of that name, `GM_PARAM` if the rows are not in the store, `GM_UNSUPPORTED` if integers of which
+   * some may be missing are beyond 2^53, and as {@link MappedStore.length}.
    */
   async obs(key: string, options: ColumnOptions = {}): Promise<MappedColumn> {
     const signals = this.#life.signals(options.signal);
@@ -222,11 +234,35 @@ export async function columnOf(store: string, key: string, rows?: readonly [numb
       if (ArrayBuffer.isView(values)) return { kind: "numeric", values: values as Float32Array<ArrayBuffer> };
       return { kind: "boolean", values: Array.from(values as Iterable<boolean>) };
     }
+    case "nullable-integer":
+    case "nullable-boolean":
+    case "nullable-string-array": {
+      const [values, mask] = await Promise.all([read(`${path}/values`, some), read(`${path}/mask`, some)]);
+      return masked(path, encoding, values, Array.from(mask as Iterable<boolean>));
+    }
     default: {
       const what = `a column of kind ${String(encoding)} (${path})`;
       throw new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what });
     }
   }
+}
+
+/** Values of which a mask says which are missing. */
+function masked(path: string, encoding: string, values: unknown, missing: boolean[]): MappedColumn {
+  const present = <T>(value: T, row: number): T | null => (missing[row] ? null : value);
+  if (encoding === "nullable-string-array")
+    return { kind: "string", values: Array.from(values as Iterable<string>, present) };
+  if (encoding === "nullable-boolean")
+    return { kind: "boolean", values: Array.from(values as Iterable<boolean>, present) };
+  // One type whether any is missing or not: rows that are read on their own belong to one column.
+  const number = (value: number | bigint, row: number): number => {
+    if (missing[row]) return Number.NaN;
+    const read = Number(value);
+    if (typeof value === "number" || Number.isSafeInteger(read)) return read;
+    const what = `an integer beyond 2^53 in a column of which some may be missing (${path})`;
+    throw new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what });
+  };
+  return { kind: "numeric", values: Float64Array.from(Array.from(values as Iterable<number | bigint>, number)) };
 }
 
 /** Pieces of a column, one after the other. */

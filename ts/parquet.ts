@@ -37,7 +37,7 @@ async function flush(file: FileHandle, bytes: ByteWriter): Promise<void> {
 function sources(columns: Map<string, MappedColumn>) {
   return [...columns].map(([name, column]) => {
     const { type, data } = source(column);
-    return { name, type, data, nullable: column.kind === "categorical" };
+    return { name, type, data, nullable: column.kind !== "numeric" };
   });
 }
 

@@ -7,7 +7,7 @@ import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { tellReport } from "./map.js";
 import { addLayout, addRun, list, number } from "./options.js";
-import { type Given, readRequest } from "./request.js";
+import { type Given, readRequest, withSymmetrize } from "./request.js";
 
 /** Adds the command. */
 export function registerDiffuse(program: Command): void {
@@ -17,13 +17,15 @@ export function registerDiffuse(program: Command): void {
     .addHelpText(
       "after",
       "\nEach step replaces the value of a cell by the weighted mean of its neighbors' values: after t steps, values have\n" +
-        "spread along t edges of the graph. Neighbors are those of a mapping of cells onto themselves.\n" +
+        "spread along t edges of the graph. Neighbors are those of a finished store of map or neighbors, of cells onto themselves;\n" +
+        "distances in obsp of an AnnData, such as scanpy's; or two files, ids.npy,distances.npy (cells x k, -1 where there is none).\n" +
         "\nExamples:\n" +
         "  gigamapper diffuse --neighbors mapped.zarr --query cells.zarr --obs-keys score --t 3 --output smoothed.zarr\n" +
-        "  gigamapper diffuse --neighbors mapped.zarr --query cells.zarr --layer-key X --genes CD3E,NKG7 --output smoothed.zarr",
+        "  gigamapper diffuse --neighbors mapped.zarr --query cells.zarr --layer-key X --genes CD3E,NKG7 --output smoothed.zarr\n" +
+        "  gigamapper diffuse --neighbors cells.h5ad --query cells.h5ad --obs-keys louvain --symmetrize mean --output smoothed.zarr",
     )
     .optionsGroup("Cells:")
-    .option("--neighbors <path>", "the store of map or neighbors, of one store onto itself")
+    .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--query <path>", "the cells that were mapped")
     .option("--obs-keys <keys>", "obs columns to diffuse, comma-separated", list)
     .option("--obsm-keys <keys>", "obsm keys to diffuse, comma-separated", list)
@@ -38,7 +40,7 @@ export function registerDiffuse(program: Command): void {
       "pin the bandwidth of gauss or scarches (default: from all stored distances)",
       number,
     )
-    .option("--symmetrize <how>", "both directions of an edge make one weight: max, mean or none (default: max)")
+    .option("--symmetrize [how]", "both directions of an edge make one weight: max, mean or none (default: max)")
     .option("--self-edges", "let a cell keep a share of its own value (default)")
     .option("--no-self-edges", "do not")
     .option("--seed <n>", "seed of the weights of kernel random (default: 0)", number)
@@ -52,7 +54,7 @@ export function registerDiffuse(program: Command): void {
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
   addManner(addLayout(addRun(command, "where the AnnData with the result goes")));
   setAction<Given<DiffuseRequest>>(command, async ({ terminal, signal }, options) => {
-    const { neighbors = "", query = "", ...rest } = await readRequest<DiffuseRequest>(options);
+    const { neighbors = "", query = "", ...rest } = withSymmetrize(await readRequest<DiffuseRequest>(options));
     const shown = display(terminal);
     const onProgress = shown.update.bind(shown);
     try {

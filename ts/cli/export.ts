@@ -16,7 +16,8 @@ export function registerExport(program: Command): void {
     .addHelpText(
       "after",
       "\nThe table has the names of the cells and the columns of obs; the copy has the predictions beside the query's own columns\n" +
-        "and embeddings, and opens in scanpy as the query does. The query itself is never written to.\n" +
+        "and embeddings, and opens in scanpy as the query does. The query itself is never written to. Where it has results of an earlier\n" +
+        "mapping, name what the copy gets: columns, and embeddings as obsm/<key>; nothing else is copied then.\n" +
         "\nExamples:\n" +
         "  gigamapper export --mapped mapped.zarr --output mapped.csv\n" +
         "  gigamapper export --mapped mapped.zarr --columns cell_type_pred,cell_type_conf --output mapped.parquet\n" +
@@ -25,7 +26,11 @@ export function registerExport(program: Command): void {
     .option("--mapped <path>", "the store of map")
     .option("--output <path>", "where the file, or the copy, goes")
     .option("--format <name>", "csv, parquet or zarr (default: the ending of --output)")
-    .option("--columns <names>", "columns of obs to write, comma-separated (default: all)", list)
+    .option(
+      "--columns <names>",
+      "columns of obs, and for zarr obsm/<key>, to write, comma-separated (default: all)",
+      list,
+    )
     .option("--query <path>", "of zarr: the query, which is copied")
     .option("--overwrite", "replace a file that is there; never a store");
   addManner(command);

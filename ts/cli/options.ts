@@ -133,7 +133,7 @@ export function list(text: string): string[] {
 
 /** Pairs, of which each label has one above it. */
 function table(text: string): Record<string, string> {
-  const pairs = list(text).map((pair) => pair.split("="));
+  const pairs = list(text).map((pair) => pair.split("=").map((part) => part.trim()));
   const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
   if (wrong) throw new InvalidArgumentError(`${wrong.join("=")} is not label=above.`);
   return Object.fromEntries(pairs);

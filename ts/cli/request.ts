@@ -37,9 +37,13 @@ export async function readRequest<Request extends object>(
 
 /** The same of a mapping. */
 export async function readMapping(options: Given<MapRequest>): Promise<MapRequest> {
-  const request = await readRequest<MapRequest>(options);
-  const symmetrize = (request.symmetrize as string | true | undefined) === true ? { symmetrize: "max" } : {};
-  return { ...request, query: request.query ?? "", ...symmetrize };
+  const request = withSymmetrize(await readRequest<MapRequest>(options));
+  return { ...request, query: request.query ?? "" };
+}
+
+/** An option without its value says that both directions of an edge are made one, however that is done by default. */
+export function withSymmetrize<Request extends { symmetrize?: string | undefined }>(request: Request): Request {
+  return (request.symmetrize as string | true | undefined) === true ? { ...request, symmetrize: "max" } : request;
 }
 
 async function readConfig(path: string): Promise<object> {

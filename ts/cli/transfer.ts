@@ -7,7 +7,7 @@ import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { tellReport } from "./map.js";
 import { addLayout, addProfile, addRun, addTransfer, number } from "./options.js";
-import { type Given, readRequest } from "./request.js";
+import { type Given, readRequest, withSymmetrize } from "./request.js";
 
 /** Adds the command. */
 export function registerTransfer(program: Command): void {
@@ -35,13 +35,11 @@ export function registerTransfer(program: Command): void {
     .option("--seed <n>", "seed of the weights of random (default: 0)", number);
   addManner(addLayout(addProfile(addRun(command, "where the mapped AnnData goes"))));
   setAction<Given<TransferRequest>>(command, async ({ terminal, signal }, options) => {
-    const { query = "", neighbors = "", ...rest } = await readRequest<TransferRequest>(options);
-    // An option without its value says that both directions are made one, however that is done by default.
-    const symmetrize = (rest.symmetrize as string | true | undefined) === true ? { symmetrize: "max" } : {};
+    const { query = "", neighbors = "", ...rest } = withSymmetrize(await readRequest<TransferRequest>(options));
     const shown = display(terminal);
     const onProgress = shown.update.bind(shown);
     try {
-      const report = await transfer({ ...rest, ...symmetrize, query, neighbors, signal, onProgress });
+      const report = await transfer({ ...rest, query, neighbors, signal, onProgress });
       shown.finish();
       tellReport(terminal, report);
       if (terminal.json) terminal.data(report, String);
