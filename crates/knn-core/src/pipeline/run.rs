@@ -101,12 +101,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut clock = Clock::start();
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let resolved = joint::compute(resolved, progress, seams)?;
-    if joint::is_computed(&resolved) {
-        clock.lap("components", 0);
-    }
-    let (mut prepared, pool) = prepare(resolved, progress)?;
-    seams.replace(&mut prepared.sizes, &prepared.inputs);
+    let (prepared, pool) = begin(resolved, (progress, seams), &mut clock)?;
     let budget = MemoryBudget::new(prepared.resolved.memory);
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
@@ -209,6 +204,21 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // What the join took is free again.
     drop(lease);
     finish(prepared, &store, graph, (seams, &budget), &pool, clock, progress)
+}
+
+/// Computes a representation where that is needed, and prepares the run.
+fn begin(
+    resolved: Resolved,
+    (progress, seams): (&Progress, &Seams),
+    clock: &mut Clock,
+) -> Result<(Prepared, ThreadPool)> {
+    let resolved = joint::compute(resolved, progress, seams)?;
+    if joint::is_computed(&resolved) {
+        clock.lap("components", 0);
+    }
+    let (mut prepared, pool) = prepare(resolved, progress)?;
+    seams.replace(&mut prepared.sizes, &prepared.inputs);
+    Ok((prepared, pool))
 }
 
 /// How neighbours come about that are stored in the order of rows.
