@@ -107,7 +107,7 @@ describe.runIf(process.platform === "linux")("threads", () => {
     const before = threads();
     const mapper = new CellMapper(query, reference);
     await mapper.map({ output: join(temporary(), "mapped.zarr"), threads: 4 });
-    await vi.waitFor(() => expect(threads()).toBe(before), { timeout: 5_000 });
+    await vi.waitFor(() => expect(threads()).toBeLessThanOrEqual(before), { timeout: 5_000 });
 
     const { output, layout: small, ...stores } = large();
     const closed = new CellMapper(stores.query, stores.reference, { threads: 4 });
@@ -126,6 +126,6 @@ describe.runIf(process.platform === "linux")("threads", () => {
     await beginning;
     await Promise.all([closed.close(), job]);
     expect(most).toBeGreaterThan(before + 3);
-    await vi.waitFor(() => expect(threads()).toBe(before), { timeout: 5_000 });
+    await vi.waitFor(() => expect(threads()).toBeLessThanOrEqual(before), { timeout: 5_000 });
   });
 });

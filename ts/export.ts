@@ -73,7 +73,7 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * @example
  * await exportResults("mapped.zarr", { output: "mapped.csv", columns: ["bulk_labels_pred", "bulk_labels_conf"] });
  * await exportResults("mapped.zarr", { output: "annotated.zarr", query: "query.zarr" });
- * await exportResults("mapped.zarr", { output: "label.zarr", query: "query.zarr", columns: ["bulk_labels_pred", "obsm/X_umap_pred"] });
+ * await exportResults("mapped.zarr", { output: "label.zarr", query: "query.zarr", columns: ["bulk_labels_pred", "obsm/knn_indices"] });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
