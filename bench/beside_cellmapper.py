@@ -1,6 +1,6 @@
 """gigamapper beside CellMapper 0.2.5: whole mappings, and label transfer along neighbours that are known.
 
-    python bench/cellmapper.py QUERY.zarr REFERENCE.zarr [--label cell_type] [--recall 0.99] [--rounds 2] [--backends faiss-cpu,pynndescent]
+    python bench/beside_cellmapper.py QUERY.zarr REFERENCE.zarr [--label cell_type] [--recall 0.99] [--rounds 2] [--backends faiss-cpu,pynndescent]
 
 Both work on two threads, in turns. CellMapper finds the graph between the stores alone (only_yx), has both stores in memory before the clock starts, and its result stays there; gigamapper is its
 command from start to exit, from disk to disk. Recall is against an exact search. CellMapper's faiss-cpu is exact (IndexFlatL2).
@@ -70,7 +70,7 @@ def main() -> None:
                 whole.setdefault(backend, []).append(seconds)
                 given.setdefault("CellMapper", []).append(weights)
                 print(f"CellMapper {backend}: map {seconds:.2f} s, of which weights and votes {weights:.2f} s, recall {recall(indices, truth):.4f}")
-            for method in (["--recall", arguments.recall], ["--method", "ivf", "--recall", arguments.recall], ["--method", "exact"]):
+            for method in (["--recall", arguments.recall], ["--method", "exact"]):
                 output = Path(folder) / f"mapped-{number}.zarr"
                 keys = ["--obs-keys", arguments.label, "--kernel-method", "gauss", "--overwrite", "--output", output]
                 seconds, report = gigamapper("map", *stores, "--use-rep", REPRESENTATION, *method, *keys)
