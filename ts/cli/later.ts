@@ -20,10 +20,9 @@ export function addLater(command: Command): Command {
   return command;
 }
 
-/** Refuses the first one that was given, unless the command has it. */
-export function refuseLater(options: object, own: readonly string[] = []): void {
-  const missing = LATER.filter((option) => !own.includes(option.attributeName()));
-  const given = missing.find((option) => Object.hasOwn(options, option.attributeName()));
+/** Refuses the first one that was given. */
+export function refuseLater(options: object): void {
+  const given = LATER.find((option) => Object.hasOwn(options, option.attributeName()));
   if (!given) return;
   const what = `${given.long} in this version`;
   throw new GigamapperError(

@@ -43,7 +43,7 @@ export function registerPca(program: Command): void {
     .option("--seed <n>", "seed of the search for them (default: 0)", number);
   addManner(addLayout(addOutput(command, "where the query's part goes")));
   setAction<Given<JointRequest>>(command, async ({ terminal, signal }, options) => {
-    const request = await readRequest<JointRequest>(options, ["referenceOutput"]);
+    const request = await readRequest<JointRequest>(options);
     const { query = "", reference, method = "joint_pca", ...rest } = request;
     const shown = display(terminal);
     try {

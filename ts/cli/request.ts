@@ -23,13 +23,8 @@ export function addGraph(command: Command): Command {
   return addLayout(addProfile(run));
 }
 
-/** The fields that the options and the configuration file give together. The core says what is missing or unknown. `own` are options that other
- * commands will have later. */
-export async function readRequest<Request extends object>(
-  options: Given<Request>,
-  own: readonly string[] = [],
-): Promise<Partial<Request>> {
-  refuseLater(options, own);
+/** The fields that the options and the configuration file give together. The core says what is missing or unknown. */
+export async function readRequest<Request extends object>(options: Given<Request>): Promise<Partial<Request>> {
   const { config, json: _json, quiet: _quiet, verbose: _verbose, progress: _progress, ...given } = options;
   const file = config === undefined ? {} : await readConfig(config);
   return { ...file, ...given } as Partial<Request>;
@@ -37,6 +32,7 @@ export async function readRequest<Request extends object>(
 
 /** The same of a mapping. */
 export async function readMapping(options: Given<MapRequest>): Promise<MapRequest> {
+  refuseLater(options);
   const request = withSymmetrize(await readRequest<MapRequest>(options));
   return { ...request, query: request.query ?? "" };
 }

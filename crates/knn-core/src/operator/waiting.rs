@@ -82,7 +82,6 @@ impl WaitingRows {
 
     /// Lets the reference begin: all sums are 0, of so many columns.
     pub fn begin(&mut self, columns: usize) {
-        self.width = columns.max(self.width);
         self.pieces.par_iter_mut().for_each(|piece| {
             let rows = piece.rows();
             piece.next.copy_from_slice(&piece.starts[..rows]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::evaluate::same_names;
 use super::finished::Finished;
 use super::inputs::{FINGERPRINT_SEED, Inputs};
 use super::join_stage::{Joined, copy_names};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::graph::{GraphBetween, ImportedGraph};
 use crate::progress::Progress;
 use crate::sink::UnitWriter;
-use crate::source::{AnnDataStore, ObsNames, RowSource, StringBlock};
+use crate::source::{AnnDataStore, RowSource, StringBlock};
 use crate::types::{MappingStatus, RowRange};
 
 /// Opens the neighbours that a request names; none for one that searches.
@@ -29,16 +30,15 @@ pub(super) fn open(
         within: resolved.self_mapping,
         signed: imported.signed,
     };
-    let graph = ImportedGraph::open(&imported.path, imported.key.as_deref(), imported.most, between)?;
-    if graph.is_ours() {
-        check_names(&AnnDataStore::open(&imported.path)?, query)?;
-    }
-    Ok(Some(graph))
+    ImportedGraph::open(&imported.path, imported.key.as_deref(), imported.most, between).map(Some)
 }
 
-/// Looks at all neighbours, and settles how many of them there are.
+/// Looks at all neighbours, and at the names of the cells where they are told, and settles how many neighbours there are.
 pub(super) fn scan(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Progress) -> Result<()> {
-    if let Some(graph) = &mut inputs.imported {
+    if let Some((graph, imported)) = inputs.imported.as_mut().zip(resolved.imported.as_ref()) {
+        if graph.is_ours() {
+            same_names(&AnnDataStore::open(&imported.path)?, &inputs.query, &mut inputs.warnings, progress)?;
+        }
         resolved.parameters.n_neighbors = graph.scan(progress)? + u64::from(resolved.self_mapping);
     }
     Ok(())
@@ -83,25 +83,6 @@ pub(super) fn share(
         run_rows: None,
         memory: MemoryPlan { limit: resolved.memory, planned, parts },
     })
-}
-
-/// Refuses other cells, or the same in another order.
-fn check_names(graph: &AnnDataStore, cells: &AnnDataStore) -> Result<()> {
-    let (ours, theirs) = (graph.names()?, cells.names()?);
-    let (mut one, mut other) = (StringBlock::default(), StringBlock::default());
-    let mut next = 0;
-    while next < ours.rows() {
-        let read = |names: &ObsNames, block: &mut StringBlock, end| names.read(RowRange::new(next, end), block);
-        let end = ours.band_end(next).min(theirs.band_end(next)).min(ours.rows());
-        read(&ours, &mut one, end)?;
-        read(&theirs, &mut other, end)?;
-        if let Some(at) = one.iter().zip(other.iter()).position(|(one, other)| one != other) {
-            let reason = format!("cell {} is another than in {}", next + at as u64, graph.name());
-            return Err(Error::schema(cells.name(), "obs", "_index", reason));
-        }
-        next = end;
-    }
-    Ok(())
 }
 
 /// The neighbours, and buffers that serve unit after unit.

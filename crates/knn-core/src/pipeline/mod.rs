@@ -65,7 +65,7 @@ mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
-pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
+pub use diffuse::{diffuse, diffuse_with};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use gigamapper_core::error::Error;
 use gigamapper_core::kernel::KernelMethod;
-use gigamapper_core::pipeline::{
-    DiffuseRequest, MapRequest, NeighborsRequest, Seams, diffuse_with, neighbors, plan_diffuse,
-};
+use gigamapper_core::pipeline::{DiffuseRequest, MapRequest, NeighborsRequest, Seams, diffuse_with, neighbors};
 use gigamapper_core::progress::{Cancel, Progress};
 
 use super::diffusion::{all, keys, plain, remove, to};
@@ -140,6 +138,7 @@ fn neighbors_of_other_cells_are_refused_before_anything_is_written() {
     let products = DiffuseRequest { neighbors: products, ..fine.clone() };
     let error = diffuse_with(&products, &Progress::silent(), &quick()).unwrap_err();
     assert!(error.to_string().contains("which is no distance"), "{error}");
-    let told = plan_diffuse(&DiffuseRequest { output: None, ..fine }).unwrap();
+    let fine = DiffuseRequest { overwrite: Some(true), ..fine };
+    let told = diffuse_with(&fine, &Progress::silent(), &quick()).unwrap().plan;
     assert_eq!((told.k, told.method_reason.as_str()), (6, format!("the neighbors are those of {graph_path}").as_str()));
 }

@@ -11,6 +11,7 @@ mod gene_sums;
 mod labels;
 mod report;
 
+pub(super) use self::cells::same_names;
 pub use report::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,
     ExpressionEvaluation, ExpressionMetric, GroupMetric, LabelEvaluation, LabelLoss, NeighborAgreement,
@@ -177,7 +178,7 @@ impl Evaluation {
         let n_obs = predictions.n_obs();
         for other in is_apart.then_some(&*truth).into_iter().chain(exact.as_ref()) {
             progress.begin("cells", n_obs, 0);
-            cells::same_names(predictions, other, warnings, progress)?;
+            same_names(predictions, other, warnings, progress)?;
             progress.end();
         }
         let mut told = |labels: &mut Option<Labels>| -> Result<Option<LabelEvaluation>> {

@@ -9,6 +9,7 @@ use super::resolved::DEFAULT_LAYOUT;
 use super::values::{
     checked_components, checked_layout, checked_memory, checked_seed, checked_threads, distinct, one_of, same_store,
 };
+use super::weighing::layer_path;
 use crate::error::{Error, Result};
 
 /// What a representation is made by, under CellMapper's names.
@@ -146,7 +147,7 @@ impl JointRequest {
             is_canonical,
             output: Some(output),
             reference_output,
-            layer: layer_path(self.layer.as_deref())?,
+            layer: layer_path("layer", self.layer.as_deref())?.unwrap_or_else(|| "X".into()),
             mask_var: self.mask_var.clone(),
             n_comps: checked_components(self.n_comps)?,
             key_added,
@@ -165,15 +166,6 @@ impl JointRequest {
 /// The default key.
 pub(in crate::pipeline) fn key(is_canonical: bool) -> &'static str {
     if is_canonical { "X_cca" } else { "X_pca" }
-}
-
-/// Where a matrix lies that CellMapper calls so.
-fn layer_path(layer: Option<&str>) -> Result<String> {
-    match layer {
-        None | Some("X") => Ok("X".into()),
-        Some("") => Err(Error::param("layer", "", "X, or the name of a layer")),
-        Some(layer) => Ok(format!("layers/{}", layer.strip_prefix("layers/").unwrap_or(layer))),
-    }
 }
 
 impl ResolvedJoint {
