@@ -1258,6 +1258,11 @@ nlist?: number,
  */
 seed?: number, 
 /**
+ * How lists are trained: `thorough` on 256 cells each and then all together, or `brief` on 64 each, as a run trains an index of its own: some
+ * four times faster, and as many lists hold about 1 in 100 neighbours less. Default `thorough` up to 2^18 lists; more are trained briefly.
+ */
+training?: string, 
+/**
  * Numbers in the lists: `f32` (default), or `f16` for half the bytes, with coordinates rounded to 5e-4 of their size.
  */
 listDtype?: string, 
@@ -1323,6 +1328,10 @@ nlist: number,
  * Seed of the training sample.
  */
 seed: number, 
+/**
+ * How lists are trained: `thorough` or `brief`.
+ */
+training: string, 
 /**
  * Numbers in the lists: `f32`, `f16`, or `none` where codes are all there is.
  */
@@ -1499,6 +1508,10 @@ metric: string,
  * Seed of the training sample.
  */
 seed: number, 
+/**
+ * How lists were trained: `thorough` or `brief`.
+ */
+training: string, 
 /**
  * Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
  */

@@ -32,6 +32,7 @@ export function registerIndex(program: Command): void {
     .option("--reference <path>", "reference cells: an AnnData, or many as one")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
+    .option("--training <how>", "thorough, or brief: sooner done, and slower to search (default: thorough)")
     .option(
       "--keep-graph <n>",
       "keep the n nearest neighbors of each cell, 1 to 64, for --repair of later runs",
@@ -81,7 +82,7 @@ function renderDescription(index: IndexDescription): string {
       ["cells", `${count(index.rows)} × ${count(index.dim)}, ${count(index.excludedRows)} left out`],
       [
         "lists",
-        `${count(index.nlist)} of ${index.listDtype} in ${index.levels} levels, ${index.metric}, seed ${index.seed}`,
+        `${count(index.nlist)} of ${index.listDtype} in ${index.levels} levels, ${index.metric}, ${index.training} training, seed ${index.seed}`,
       ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),

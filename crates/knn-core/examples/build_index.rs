@@ -1,9 +1,9 @@
 //! The build of an index as a peer of a benchmark: reads raw f32 rows once, then builds their index whenever a line arrives on
 //! stdin.
 //!
-//! `build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three]`: each line of stdin builds the index again (NLIST 0 is the default) and
+//! `build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three|thorough]`: each line of stdin builds the index again (NLIST 0 is the default) and
 //! answers with the seconds of each stage and their sum, read and durable write included. With `three` it has three levels of centroids, however
-//! few lists there are.
+//! few lists there are; with `thorough` its lists are trained as `gigamapper index` does.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -20,11 +20,12 @@ use gigamapper_core::store::OsVfs;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [rows, dim, nlist, threads, memory, index, three @ ..] = arguments.as_slice() else {
-        return Err("build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three]".into());
+    let [rows, dim, nlist, threads, memory, index, how @ ..] = arguments.as_slice() else {
+        return Err("build_index ROWS.f32 DIM NLIST THREADS MEMORY INDEX [three|thorough]".into());
     };
-    let spec = IndexSpec::default();
-    let most_in_two_levels = if three.is_empty() { spec.most_in_two_levels } else { 0 };
+    let said = |word: &str| how.iter().any(|said| said == word);
+    let spec = IndexSpec { thorough: said("thorough"), ..IndexSpec::default() };
+    let most_in_two_levels = if said("three") { 0 } else { spec.most_in_two_levels };
     let (dim, nlist): (usize, u32) = (dim.parse()?, nlist.parse()?);
     let values = std::fs::read(rows)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let source = MemoryRows::new(values, dim)?.with_natural_tile_rows(4096);

@@ -14,6 +14,7 @@ use super::ivf::IvfIndex;
 use super::levels::Levels;
 use super::manifest::Manifest;
 use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
+use super::rounds;
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::seal::Sealer;
@@ -98,9 +99,10 @@ pub(super) fn batch_rows(budget: &MemoryBudget, dim: u64) -> u64 {
 impl IndexBuilder<'_> {
     /// Bytes that building the levels takes whatever the rows are. With three levels there are too many super-cells to leave out what knows where
     /// each lies in every run.
-    pub fn least_bytes(levels: Levels, dim: u64, threads: u64) -> u64 {
+    pub fn least_bytes(levels: Levels, dim: u64, threads: u64, thorough: bool) -> u64 {
         let tables = if levels.regions == 0 { 0 } else { run_tables(levels.super_cells) };
-        levels_bytes(levels, dim, threads) + tables
+        let sums = if thorough { rounds::bytes(u64::from(levels.lists), dim) } else { 0 };
+        levels_bytes(levels, dim, threads) + tables + sums
     }
 
     /// Bytes that training codes takes beside that.
@@ -160,7 +162,9 @@ impl<'a> Build<'a> {
         let held_bytes = rows.saturating_mul(dim * 4 + 16);
         let reading = PreparedRows::bytes(self.source, self.batch);
         let old = self.old.map_or(0, Grown::least_bytes);
-        let room = held_bytes.saturating_add(held_bytes / 4).saturating_add(reading).saturating_add(old);
+        let sums = if self.spec.rounds() > 0 { rounds::bytes(u64::from(levels.lists), dim) } else { 0 };
+        let room =
+            held_bytes.saturating_add(held_bytes / 4).saturating_add(reading).saturating_add(old).saturating_add(sums);
         let fits = rows < u64::from(u32::MAX) && room <= budget.available();
         if fits && self.work.added() == self.first() {
             let _lease = budget.take("all rows", held_bytes)?;

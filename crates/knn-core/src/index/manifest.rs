@@ -87,8 +87,17 @@ pub struct Training {
     pub sample_per_list: u32,
     /// Rows of the sample per super-cell, and per region.
     pub sample_per_super_cell: u32,
+    /// Rounds over all lists together, after those of each super-cell were trained apart; not there if there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u32,
     /// Lists of more rows than this many times the mean are split.
     pub split_above: u32,
+}
+
+/// Whether there were no rounds, which is not written down.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(rounds: &u32) -> bool {
+    *rounds == 0
 }
 
 /// How rows are coded.
@@ -283,6 +292,7 @@ pub(super) mod tests {
                 lists: 4,
                 sample_per_list: 64,
                 sample_per_super_cell: 256,
+                rounds: 0,
                 split_above: 4,
             },
             source: "00".into(),

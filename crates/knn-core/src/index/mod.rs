@@ -32,6 +32,7 @@ mod probes;
 mod quantiser;
 mod regions;
 mod route;
+mod rounds;
 mod rows;
 mod sample;
 mod seal;

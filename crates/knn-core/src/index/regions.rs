@@ -15,9 +15,6 @@ use super::train::{Cells, Part, assign, gather, shared_out};
 use crate::budget::MemoryBudget;
 use crate::error::Result;
 
-/// What is read of a region lies in memory so often: as bytes and as numbers, and as numbers and by super-cell.
-const COPIES: u64 = 2;
-
 /// What makes the seeds of regions others than those of lists.
 const OF_REGIONS: u64 = u64::MAX / 3;
 
@@ -46,17 +43,9 @@ impl RegionTrainer<'_> {
         // No region has fewer lists than super-cells.
         let more = shared_out(&counts, levels.lists - levels.super_cells + levels.regions);
         let lists: Vec<u32> = cells.iter().zip(more).map(|(cells, more)| cells + more - 1).collect();
-        let largest = counts.iter().copied().max().unwrap_or(0) * dim as u64 * 4 * COPIES;
-        let threads = rayon::current_num_threads() as u64;
-        let (at_a_time, _lease) = match sampled {
-            Cells::Held { .. } => (threads, None),
-            Cells::Spilled(_) => {
-                let at_a_time = (self.budget.available() / 2 / largest.max(1)).clamp(1, threads);
-                (at_a_time, Some(self.budget.take("the samples of the largest regions", largest * at_a_time)?))
-            }
-        };
+        let (at_a_time, _lease) = sampled.at_a_time(&counts, dim, self.budget)?;
         let (mut super_cells, mut all, mut first_cell, mut first_list) = (Vec::new(), Vec::new(), vec![0], vec![0]);
-        for some in (0..counts.len()).collect::<Vec<_>>().chunks(at_a_time as usize) {
+        for some in (0..counts.len()).collect::<Vec<_>>().chunks(at_a_time) {
             let trained = some.par_iter().map(|&region| {
                 let centroid = &centroids[region * dim..(region + 1) * dim];
                 self.region(region, &sampled.part(region)?, centroid, [cells[region], lists[region]])

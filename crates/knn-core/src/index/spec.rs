@@ -20,6 +20,9 @@ const ROWS_PER_LIST: u64 = 256;
 pub const MOST_TRAINED: u32 = 1 << 24;
 /// Rows of the sample per list, and per super-cell or region.
 const SAMPLE_PER_LIST: u32 = 64;
+/// The same, and rounds over all lists after that, where training is thorough.
+const THOROUGH_SAMPLE_PER_LIST: u32 = 256;
+const THOROUGH_ROUNDS: u32 = 2;
 const SAMPLE_PER_SUPER_CELL: u32 = 256;
 /// The sample of the top level also tells the centre and the reach, so it is not smaller than this.
 const LEAST_SAMPLE: u64 = 1024;
@@ -45,6 +48,9 @@ pub struct IndexSpec {
     pub metric: Metric,
     /// Seed of every choice.
     pub seed: u64,
+    /// Whether two levels are trained on four times the rows, and all lists then moved together: slower by so much, and about 1 in 100 neighbours
+    /// more is in as many lists. Three levels are always trained briefly.
+    pub thorough: bool,
     /// Lists up to which two levels of centroids are trained, and three beyond. No request sets it: it is lowered by tests and measurements alone,
     /// and what it was is seen by the levels of the index.
     #[doc(hidden)]
@@ -62,6 +68,7 @@ impl Default for IndexSpec {
             codes: false,
             metric: Metric::Euclidean,
             seed: 0,
+            thorough: false,
             keep: None,
             most_in_two_levels: MOST_IN_TWO_LEVELS,
         }
@@ -100,6 +107,7 @@ impl IndexSpec {
         let lists = self.lists(rows, &mut warnings)?;
         let levels = Levels::within(lists, self.most_in_two_levels);
         let fingerprint = format!("{:032x}", source.fingerprint(self.seed)?);
+        let thorough = self.thorough && levels.regions == 0;
         let mut resolved = Resolved {
             rows,
             layout: ListLayout { dim, dtype: self.dtype, id_width: ListLayout::id_width(rows) },
@@ -113,8 +121,9 @@ impl IndexSpec {
                 seed: self.seed,
                 rows,
                 lists,
-                sample_per_list: SAMPLE_PER_LIST,
+                sample_per_list: if thorough { THOROUGH_SAMPLE_PER_LIST } else { SAMPLE_PER_LIST },
                 sample_per_super_cell: SAMPLE_PER_SUPER_CELL,
+                rounds: if thorough { THOROUGH_ROUNDS } else { 0 },
                 split_above: SPLIT_ABOVE,
             },
             metric: self.metric,
@@ -200,7 +209,7 @@ pub fn stale_warning(trained: u64, rows: u64) -> Option<String> {
 impl Resolved {
     /// Rows of the sample, about.
     pub(super) fn sample(&self) -> u64 {
-        u64::from(self.levels.lists) * u64::from(SAMPLE_PER_LIST)
+        u64::from(self.levels.lists) * u64::from(self.training.sample_per_list)
     }
 
     /// Rows of that part of the sample which trains the top level.
@@ -211,6 +220,11 @@ impl Resolved {
     /// Sampled rows that train so many super-cells of a region.
     pub(super) fn sample_of_cells(&self, super_cells: u32) -> u64 {
         u64::from(super_cells) * u64::from(self.training.sample_per_super_cell)
+    }
+
+    /// Rounds over all lists after each super-cell was trained apart.
+    pub(super) fn rounds(&self) -> u32 {
+        self.training.rounds
     }
 
     /// The spec of the next generation of an index: of the rows of `source`, the first of which it holds, in the same lists.
@@ -322,6 +336,7 @@ mod tests {
             IndexSpec { metric: Metric::Cosine, ..IndexSpec::default() },
             IndexSpec { seed: 1, ..IndexSpec::default() },
             IndexSpec { codes: true, ..IndexSpec::default() },
+            IndexSpec { thorough: true, ..IndexSpec::default() },
             IndexSpec { most_in_two_levels: 0, ..IndexSpec::default() },
         ] {
             assert_ne!(first, run(other, vec![0.0; 8]));

@@ -15,12 +15,13 @@ use super::kmeans::{Groups, KMeans};
 use super::nearest::{Frame, Targets, is_finite, norm};
 use super::quantiser::{Quantiser, TRAINING_BYTES, TRAINING_ROWS};
 use super::regions::RegionTrainer;
+use super::rounds;
 use super::route::Router;
 use super::rows::PreparedRows;
 use super::sample::{Sampler, mix};
 use super::spec::Resolved;
 use super::work::Work;
-use crate::budget::MemoryBudget;
+use crate::budget::{Lease, MemoryBudget};
 use crate::distance::{DistanceTile, Grid};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -28,8 +29,10 @@ use crate::source::RowSource;
 use crate::store::{Run, RunBuffer, RunShape};
 use crate::types::{RowRange, Tile};
 
+/// What is read of a part lies in memory so often: as bytes and as numbers, and as numbers and by super-cell.
+const COPIES: u64 = 2;
 /// Rows gathered at a time where all of them are in memory.
-const GATHERED_ROWS: usize = 16_384;
+pub(super) const GATHERED_ROWS: usize = 16_384;
 
 /// What training needs.
 #[derive(Clone, Copy)]
@@ -99,7 +102,8 @@ impl Trainer<'_> {
             let trainer = RegionTrainer { spec: self.spec, kmeans, budget: self.budget };
             trainer.train(centre, reach, centroids, &cells)?
         } else {
-            self.lists(&kmeans, centre, reach, centroids, &cells)?
+            let coarse = self.lists(&kmeans, centre, reach, centroids, &cells)?;
+            rounds::over_all(coarse, &cells, self.spec.rounds(), &kmeans, self.budget)?
         };
         let quantiser = self.spec.codes.map(|_| self.quantiser(&coarse, &sample)).transpose()?;
         self.progress.end();
@@ -118,19 +122,17 @@ impl Trainer<'_> {
         let (dim, super_cells) = (centre.len(), self.spec.levels.super_cells as usize);
         let counts: Vec<u64> = (0..super_cells).map(|cell| cells.rows(cell)).collect();
         let shares = shared_out(&counts, self.spec.levels.lists);
-        let trained: Vec<Vec<f32>> = (0..super_cells)
-            .into_par_iter()
-            .map(|cell| {
+        let (at_a_time, _lease) = cells.at_a_time(&counts, dim, self.budget)?;
+        let mut trained = Vec::with_capacity(super_cells);
+        for some in (0..super_cells).collect::<Vec<_>>().chunks(at_a_time) {
+            let of_cells = some.par_iter().map(|&cell| {
                 let Part { values, places } = cells.part(cell)?;
                 let otherwise = &centroids[cell * dim..(cell + 1) * dim];
-                kmeans.train(
-                    &gather(&values, &places, dim),
-                    shares[cell] as usize,
-                    mix(self.spec.seed, cell as u64 + 1),
-                    otherwise,
-                )
-            })
-            .collect::<Result<_>>()?;
+                let seed = mix(self.spec.seed, cell as u64 + 1);
+                kmeans.train(&gather(&values, &places, dim), shares[cell] as usize, seed, otherwise)
+            });
+            trained.extend(of_cells.collect::<Result<Vec<_>>>()?);
+        }
         let mut first_list = vec![0];
         for share in shares {
             first_list.push(first_list[first_list.len() - 1] + share);
@@ -238,6 +240,17 @@ impl Cells<'_> {
             Self::Held { groups, .. } => groups.members(cell).len() as u64,
             Self::Spilled(runs) => runs.iter().map(|run| run.records(cell as u32..cell as u32 + 1)).sum(),
         }
+    }
+
+    /// How many of the top level's parts, of so many rows each, are trained at a time, and the memory for that: all if they are in memory; of
+    /// those that are read as many as keep the threads busy and fit the budget.
+    pub(super) fn at_a_time(&self, rows: &[u64], dim: usize, budget: &MemoryBudget) -> Result<(usize, Option<Lease>)> {
+        let Self::Spilled(_) = self else { return Ok((rows.len().max(1), None)) };
+        let largest = rows.iter().copied().max().unwrap_or(0) * dim as u64 * 4 * COPIES;
+        let threads = rayon::current_num_threads() as u64;
+        let at_a_time = (budget.available() / 2 / largest.max(1)).clamp(1, threads);
+        let lease = budget.take("the samples of the largest parts", largest * at_a_time)?;
+        Ok((at_a_time as usize, Some(lease)))
     }
 
     /// Them, in their order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cost;
-use super::index::{INDEX_VERSION, list_dtype, memory, rerank, sealed};
+use super::index::{INDEX_VERSION, list_dtype, memory, rerank, sealed, training};
 use super::index_report::IndexPlan;
 use super::inputs::FINGERPRINT_SEED;
 use super::later;
@@ -80,6 +80,7 @@ fn parameters(request: &IndexRequest, resolved: &ResolvedIndex, index: &Manifest
         use_rep: resolved.use_rep.clone(),
         nlist: u64::from(index.training.lists),
         seed: index.training.seed,
+        training: training(index).into(),
         list_dtype: list_dtype(index).into(),
         rerank: rerank(index),
         metric: index.metric,
@@ -92,6 +93,7 @@ fn parameters(request: &IndexRequest, resolved: &ResolvedIndex, index: &Manifest
     let given = [
         ("nlist", request.nlist.map(|nlist| nlist.to_string()), parameters.nlist.to_string()),
         ("seed", request.seed.map(|seed| seed.to_string()), parameters.seed.to_string()),
+        ("training", request.training.clone(), parameters.training.clone()),
         ("listDtype", request.list_dtype.clone(), parameters.list_dtype.clone()),
         ("method", request.method.clone(), if index.codes.is_some() { "ivfpq" } else { "ivf" }.into()),
         ("rerank", request.rerank.clone(), parameters.rerank.clone().unwrap_or_else(|| "no codes".into())),

@@ -19,7 +19,7 @@ use super::memory::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
 use super::report::{MemoryPlan, StageReport};
-use super::request::{IndexRequest, ResolvedIndex};
+use super::request::{BRIEF, IndexRequest, ResolvedIndex, THOROUGH};
 use super::run::Seams;
 use super::search_stage::spec;
 use crate::budget::{MIB, MemoryBudget};
@@ -55,6 +55,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
         vfs: Arc::clone(&seams.vfs),
         spec: IndexSpec {
             keep: parameters.keep_graph.map(|kept| kept as u32),
+            thorough: parameters.training == THOROUGH,
             ..spec(
                 parameters.nlist,
                 &parameters.list_dtype,
@@ -111,6 +112,7 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         rerank: rerank(&manifest),
         metric: manifest.metric.name().into(),
         seed: manifest.training.seed,
+        training: training(&manifest).into(),
         excluded_rows: manifest.excluded,
         keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
         bytes: bytes(&manifest),
@@ -129,6 +131,11 @@ pub(super) fn sealed(path: &Path) -> Result<Manifest> {
     }
     let manifest = Manifest::read(&OsVfs, path)?;
     manifest.ok_or_else(|| Error::schema(&*store, "", "manifest.json", "is not there any more"))
+}
+
+/// How the lists of an index were trained.
+pub(super) fn training(manifest: &Manifest) -> &'static str {
+    if manifest.training.rounds > 0 { THOROUGH } else { BRIEF }
 }
 
 /// Numbers in the lists of an index.
@@ -204,7 +211,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> 
     let pairs = n.saturating_mul(cost::routing(parameters.nlist)).saturating_mul(2);
     let codes = if parameters.rerank.is_some() { IndexBuilder::codes_bytes(dim) } else { 0 };
     let levels = Levels::of(u32::try_from(parameters.nlist).unwrap_or(u32::MAX));
-    let levels = IndexBuilder::least_bytes(levels, dim, threads) + codes;
+    let levels = IndexBuilder::least_bytes(levels, dim, threads, parameters.training == THOROUGH) + codes;
     let plan = IndexPlan {
         reference: side(&store, &rows),
         memory: kept_graph::memory(resolved, memory(resolved, &rows, levels)?, graph.as_ref())?,

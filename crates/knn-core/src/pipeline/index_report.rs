@@ -117,6 +117,8 @@ pub struct IndexDescription {
     /// Seed of the training sample.
     #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
+    /// How lists were trained: `thorough` or `brief`.
+    pub training: String,
     /// Rows of the reference that were left out because a coordinate is NaN or infinite, or by cosine because all are zero.
     #[cfg_attr(test, ts(type = "number"))]
     pub excluded_rows: u64,

@@ -385,7 +385,7 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
     parts.extend(inputs.held());
     if ivf.index.is_none() && resolved.search.index.is_none() {
         let dim = inputs.reference_rows.dim() as u64;
-        parts.insert("levels of the index", IndexBuilder::least_bytes(levels_of(ivf.nlist), dim, threads));
+        parts.insert("levels of the index", IndexBuilder::least_bytes(levels_of(ivf.nlist), dim, threads, false));
         parts.insert("reference reading", TileReader::bytes(&inputs.reference_rows));
         if ivf.rerank.is_some() {
             parts.insert("training of codes", IndexBuilder::codes_bytes(dim));

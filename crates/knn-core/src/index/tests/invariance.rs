@@ -12,11 +12,12 @@ const MEMORIES: [u64; 3] = [1 << 30, 2_600_000, 1_460_000];
 #[test]
 fn threads_memory_and_lane_change_no_byte() {
     let kinds = MOST_IN_TWO_LEVELS.into_iter().flat_map(|most| [(ListType::F32, most), (ListType::F16, most)]);
-    for (dtype, most_in_two_levels) in kinds {
+    let brief = kinds.map(|(dtype, most)| (dtype, most, false));
+    for (dtype, most_in_two_levels, thorough) in brief.chain([(ListType::F32, MOST_IN_TWO_LEVELS[0], true)]) {
         let mut values = even(ROWS, DIM);
         values[17 * DIM + 3] = f32::NAN;
         values[5000 * DIM] = f32::NEG_INFINITY;
-        let spec = IndexSpec { nlist: Some(128), dtype, most_in_two_levels, ..IndexSpec::default() };
+        let spec = IndexSpec { nlist: Some(128), dtype, most_in_two_levels, thorough, ..IndexSpec::default() };
         let mut first: Option<BTreeMap<String, Vec<u8>>> = None;
         let ways = [1, 2, 8].into_iter().flat_map(|threads| MEMORIES.map(|memory| (threads, memory, Lane::best())));
         let lanes = Lane::available().into_iter().map(|lane| (2, MEMORIES[0], lane));
@@ -26,6 +27,7 @@ fn threads_memory_and_lane_change_no_byte() {
             let how = How { spec: spec.clone(), memory, threads, lane, ..How::default() };
             let report = how.build(&path, &values, DIM).unwrap();
             assert_eq!(report.spilled, memory != MEMORIES[0], "{memory}");
+            assert_eq!(report.manifest.training.rounds > 0, thorough);
             assert_eq!(report.manifest.levels, if most_in_two_levels == 0 { 3 } else { 2 });
             let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
             assert_eq!(names, ["x.gmx"], "what was needed for the build is gone");
@@ -54,6 +56,7 @@ fn seed_and_parameters_change_the_index() {
     assert!(first == lists("b", spec.clone()));
     assert!(first != lists("c", IndexSpec { seed: 1, ..spec.clone() }));
     assert!(first != lists("d", IndexSpec { nlist: Some(32), ..spec.clone() }));
+    assert!(first != lists("g", IndexSpec { thorough: true, ..spec.clone() }));
     assert!(first != lists("e", IndexSpec { most_in_two_levels: 63, ..spec.clone() }));
     assert!(first == lists("f", IndexSpec { most_in_two_levels: 64, ..spec }));
 }

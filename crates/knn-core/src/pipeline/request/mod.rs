@@ -20,6 +20,7 @@ mod weighing;
 
 pub use diffuse::DiffuseRequest;
 pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluation};
+pub(super) use index::{BRIEF, THOROUGH};
 pub use index::{IndexParameters, IndexRequest, ResolvedIndex};
 pub(super) use joint::key as joint_key;
 pub use joint::{JointRequest, ResolvedJoint};
