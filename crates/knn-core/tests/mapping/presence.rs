@@ -97,7 +97,7 @@ fn scores_are_cellmappers() {
 }
 
 /// A mapped sample in parts, and a request for its scores by predicted label.
-fn mapped_sample(place: &Place) -> PresenceRequest {
+pub(crate) fn mapped_sample(place: &Place) -> PresenceRequest {
     let (query, reference) = (sample(place, "query", 150), sample(place, "reference", 110));
     let neighbors = text(&place.inputs().join("neighbors.zarr"));
     let mapping = MapRequest { output: Some(neighbors.clone()), ..place.full_request(&query, Some(&reference)) };

@@ -15,7 +15,7 @@ use super::mapped::Mapped;
 use super::sample::{Place, sample};
 use super::zarr::Grid;
 
-fn request(place: &Place, input: &Cells) -> RechunkRequest {
+pub(crate) fn request(place: &Place, input: &Cells) -> RechunkRequest {
     RechunkRequest {
         input: input.path(),
         output: Some(place.output().to_str().unwrap().to_owned()),

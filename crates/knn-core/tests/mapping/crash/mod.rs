@@ -13,6 +13,7 @@ mod model;
 mod recorder;
 mod state;
 mod stores;
+mod verbs;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +27,7 @@ use recorder::{Op, Recorder};
 use state::State;
 
 /// How many scenarios share the states.
-const SCENARIOS: usize = 27;
+const SCENARIOS: usize = 31;
 
 /// One recorded run, and what must hold of whatever is left of it.
 struct Scenario<'a> {

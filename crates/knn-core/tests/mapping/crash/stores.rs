@@ -15,7 +15,7 @@ use super::look::{Whole, look_at_store, mark};
 use super::state::State;
 use super::{Op, Scenario, killed, power_cut, record};
 
-const STORE: &str = "mapped.zarr";
+pub(super) const STORE: &str = "mapped.zarr";
 
 const SMALL: LayoutRequest = LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 64 };
 
