@@ -1,8 +1,10 @@
 //! Counts what the process allocates, so that a test can say how much a foreign file made us ask for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -37,14 +39,24 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Names a file that gets a line for every call of [`measured`]: seconds, bytes and the name of the test. `bench/hostile.mjs` reads it.
+const TIMES: &str = "GIGAMAPPER_HOSTILE_TIMES";
+
 /// Runs `work` and returns what it returns, and the most bytes that were allocated at a time meanwhile beyond those
 /// before. Other tests of the binary may add theirs, which are small.
 pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
+    let began = Instant::now();
     let result = work();
-    (result, PEAK.load(Ordering::Relaxed).saturating_sub(before))
+    let (seconds, bytes) = (began.elapsed().as_secs_f64(), PEAK.load(Ordering::Relaxed).saturating_sub(before));
+    if let Some(times) = std::env::var_os(TIMES) {
+        let name = std::thread::current().name().unwrap_or("").to_owned();
+        let mut file = std::fs::File::options().create(true).append(true).open(times).unwrap();
+        writeln!(file, "{seconds}\t{bytes}\t{name}").unwrap();
+    }
+    (result, bytes)
 }
 
 #[test]
