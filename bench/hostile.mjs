@@ -15,12 +15,26 @@ const KINDS = ["hostile", "damaged", "corpus"];
 const folder = mkdtempSync(join(tmpdir(), "gigamapper-hostile-"));
 const times = join(folder, "times.tsv");
 try {
-  const cargo = ["test", "--release", "-p", "gigamapper-core", "--test", "reading", "--", "--test-threads", "1", ...KINDS];
+  const cargo = [
+    "test",
+    "--release",
+    "-p",
+    "gigamapper-core",
+    "--test",
+    "reading",
+    "--",
+    "--test-threads",
+    "1",
+    ...KINDS,
+  ];
   execFileSync("cargo", cargo, { stdio: "inherit", env: { ...process.env, GIGAMAPPER_HOSTILE_TIMES: times } });
-  const readings = readFileSync(times, "utf8").trim().split("\n").map((line) => {
-    const [seconds, bytes, test] = line.split("\t");
-    return { seconds: Number(seconds), bytes: Number(bytes), test };
-  });
+  const readings = readFileSync(times, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [seconds, bytes, test] = line.split("\t");
+      return { seconds: Number(seconds), bytes: Number(bytes), test };
+    });
   readings.sort((left, right) => right.seconds - left.seconds);
   const slow = readings.filter(({ seconds }) => seconds > AIM);
   const median = readings[readings.length >> 1];
