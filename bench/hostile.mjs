@@ -38,8 +38,8 @@ try {
   readings.sort((left, right) => right.seconds - left.seconds);
   const slow = readings.filter(({ seconds }) => seconds > AIM);
   const median = readings[readings.length >> 1];
-  console.log(
-    JSON.stringify({
+  process.stdout.write(
+    `${JSON.stringify({
       bench: "hostile",
       readings: readings.length,
       medianMs: Number((1e3 * median.seconds).toFixed(3)),
@@ -47,7 +47,7 @@ try {
       above100Ms: slow.length,
       mostAllocatedMiB: Number((Math.max(...readings.map(({ bytes }) => bytes)) / 2 ** 20).toFixed(1)),
       slowest: readings.slice(0, 5).map(({ seconds, test }) => `${test}: ${(1e3 * seconds).toFixed(1)} ms`),
-    }),
+    })}\n`,
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });
