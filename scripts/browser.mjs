@@ -20,7 +20,7 @@ export function browser() {
   if (program === undefined) return skipped("Chromium was not found (on Debian: apt-get install chromium)");
   if (!existsSync(join(root, "dist/wasm/glue_bg.wasm"))) return skipped("gigamapper/wasm was not built");
   const CHROMIUM = existsSync(program) ? program : output("which", [program]);
-  return tried(installed("vitest"), ["run", "--config", "test/browser/vitest.config.ts"], { CHROMIUM });
+  return tried(installed("vitest"), ["run", "--config", "test/browser/vitest.config.mjs"], { CHROMIUM });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -34,7 +34,11 @@ const TYPES: Record<string, string> = {
 };
 
 /** Serves a folder, or some by their first name; ends with the test unless it is told to stay. */
-export async function serve(folders: string | Record<string, string>, faults: Faults = {}, stay = false): Promise<StaticServer> {
+export async function serve(
+  folders: string | Record<string, string>,
+  faults: Faults = {},
+  stay = false,
+): Promise<StaticServer> {
   const server: Server = createServer();
   const running: StaticServer = {
     url: "",

@@ -36,7 +36,9 @@ async function matrix(store: string, path: string): Promise<MatrixInMemory> {
 
 /** The bits of floats, so that equal means equal. */
 const bits = (values: Float32Array | Float64Array): string =>
-  createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+  createHash("sha256")
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest("hex");
 
 /** The graph of a native run. */
 async function graph(store: string): Promise<{ indices: number[]; distances: Float32Array }> {
@@ -116,7 +118,11 @@ describe("the module", () => {
       const plain = program.replaceAll("using ", "const ");
       return spawnSync(process.execPath, ["--input-type=module", "-e", plain], { encoding: "utf8" }).stdout;
     };
-    for (const source of ["", 'new Response(bytes(), { headers: { "content-type": "application/wasm" } })', "bytes()"]) {
+    for (const source of [
+      "",
+      'new Response(bytes(), { headers: { "content-type": "application/wasm" } })',
+      "bytes()",
+    ]) {
       expect(load(source), source).toBe("1,0,0,5\n");
     }
     expect(load("await WebAssembly.compile(bytes())")).toBe("1,0,0,5\n");
@@ -168,7 +174,9 @@ describe("cells in memory", () => {
   it("are refused with a sentence where they do not fit", async () => {
     const cells = { x: new Float32Array(20), shape: [10, 2] as const };
     await expect(ExactReference.of({ ...cells, shape: [9, 2] })).rejects.toThrow(failing("GM_PARAM", "20 values"));
-    await expect(ExactReference.of({ x: new Float32Array(0), shape: [0, 2] })).rejects.toThrow(failing("GM_PARAM", "no cells"));
+    await expect(ExactReference.of({ x: new Float32Array(0), shape: [0, 2] })).rejects.toThrow(
+      failing("GM_PARAM", "no cells"),
+    );
     await expect(ExactReference.of(cells, { metric: "manhattan" })).rejects.toThrow(failing("GM_PARAM", "euclidean"));
     await expect(ExactReference.of(cells, { memory: 100 })).rejects.toThrow(failing("GM_BUDGET", "the reference"));
     using packed = await ExactReference.of(cells);
@@ -181,7 +189,9 @@ describe("cells in memory", () => {
     using weights = search.weigh();
     const categories = ["a", "b"];
     expect(() => weights.labels({ codes: new Int32Array(9), categories })).toThrow(failing("GM_SHAPE"));
-    expect(() => weights.labels({ codes: new Int32Array(10).fill(2), categories })).toThrow(failing("GM_PARAM", "2 categories"));
+    expect(() => weights.labels({ codes: new Int32Array(10).fill(2), categories })).toThrow(
+      failing("GM_PARAM", "2 categories"),
+    );
     expect(() => weights.numbers(new Float64Array(11))).toThrow(failing("GM_SHAPE"));
     search.close();
     expect(() => search.neighbors).toThrow(failing("GM_PARAM", "closed"));
@@ -244,7 +254,14 @@ describe("a published index", () => {
     const { url, asked } = await serve(folder);
     const output = join(folder, "mapped.zarr");
     const { metric } = options as { metric?: string };
-    const request = { query: cells, reference: store, index, nprobe: 5, obsKeys: ["label", "score"], obsmKeys: ["X_pca"] };
+    const request = {
+      query: cells,
+      reference: store,
+      index,
+      nprobe: 5,
+      obsKeys: ["label", "score"],
+      obsmKeys: ["X_pca"],
+    };
     await map({ ...request, output, ...(metric ? { metric } : {}) });
     const stages = new Set<string>();
     const onProgress = ({ stage }: WasmProgress) => void stages.add(stage);
@@ -257,7 +274,9 @@ describe("a published index", () => {
     expect(mapping.neighbors.statuses[0]).toBe(2);
     await expectSameLabels(mapping.labels["label"] ?? expect.fail(), output, "label");
     await expectSameNumbers(mapping.numbers["score"] ?? expect.fail(), output, "score");
-    expect(bits(mapping.embeddings["X_pca"]?.x ?? expect.fail())).toBe(bits((await matrix(output, "obsm/X_pca_pred")).x));
+    expect(bits(mapping.embeddings["X_pca"]?.x ?? expect.fail())).toBe(
+      bits((await matrix(output, "obsm/X_pca_pred")).x),
+    );
     expect([...stages].sort()).toEqual(["fetch", "join", "route", "transfer"]);
 
     const { probed, fetched, index: all, requests, lists } = mapping.traffic.search;
@@ -305,12 +324,15 @@ describe("a published index", () => {
       using found = await remote.search(query, { nprobe: 4, ...options });
       return found.traffic;
     };
-    await expect(RemoteIndex.open(`${server.url}/nothing.gmx`)).rejects.toThrow(failing("GM_NOT_FOUND", "manifest.json"));
+    await expect(RemoteIndex.open(`${server.url}/nothing.gmx`)).rejects.toThrow(
+      failing("GM_NOT_FOUND", "manifest.json"),
+    );
     await expect(RemoteIndex.open("http://127.0.0.1:9/a.gmx")).rejects.toThrow(failing("GM_IO", "no answer"));
     server.faults.ignoresRanges = true;
     await expect(search()).rejects.toThrow(failing("GM_UNSUPPORTED", "answers with the whole file"));
     server.faults.ignoresRanges = false;
-    server.faults.instead = (path, _, response) => path.endsWith("lists.bin") && response.writeHead(503).end() !== undefined;
+    server.faults.instead = (path, _, response) =>
+      path.endsWith("lists.bin") && response.writeHead(503).end() !== undefined;
     await expect(search()).rejects.toThrow(failing("GM_IO", "answered 503"));
     server.faults.instead = (path, _, response) =>
       path.endsWith("lists.bin") && response.writeHead(206).end("short") !== undefined;
@@ -324,12 +346,20 @@ describe("a published index", () => {
     // A list cut short, a bit of each list, and of the centroids.
     const lists = readFileSync(join(index, "lists.bin"));
     truncateSync(join(index, "lists.bin"), lists.length - 100);
-    await expect(search()).rejects.toThrow(failing("GM_CORRUPT", `${lists.length - 100} bytes instead of ${lists.length}`));
-    writeFileSync(join(index, "lists.bin"), lists.map((byte, at) => (at % 4096 === 5 ? byte ^ 1 : byte)));
+    await expect(search()).rejects.toThrow(
+      failing("GM_CORRUPT", `${lists.length - 100} bytes instead of ${lists.length}`),
+    );
+    writeFileSync(
+      join(index, "lists.bin"),
+      lists.map((byte, at) => (at % 4096 === 5 ? byte ^ 1 : byte)),
+    );
     await expect(search()).rejects.toThrow(failing("GM_CORRUPT", "its checksum is wrong"));
     writeFileSync(join(index, "lists.bin"), lists);
     const coarse = readFileSync(join(index, "coarse.bin"));
-    writeFileSync(join(index, "coarse.bin"), coarse.map((byte, at) => (at === 400 ? byte ^ 1 : byte)));
+    writeFileSync(
+      join(index, "coarse.bin"),
+      coarse.map((byte, at) => (at === 400 ? byte ^ 1 : byte)),
+    );
     await expect(search()).rejects.toThrow(failing("GM_CORRUPT", "coarse.bin"));
   });
 

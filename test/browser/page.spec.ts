@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type axe from "axe-core";
 import { MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -46,15 +47,27 @@ beforeAll(async () => {
   await using _ = await ReferenceIndex.build(at("atlas.zarr"), { output: at("atlas.gmx"), nlist: 64 });
   const index = at("atlas.gmx");
   const keys = { obsKeys: ["label"], obsmKeys: ["X_umap"] };
-  await map({ query: at("query.zarr"), reference: at("atlas.zarr"), index, nprobe: 4, ...keys, output: at("mapped.zarr") });
-  const built = spawnSync(process.execPath, [join(root, "examples/browser/build.mjs"), at("page")], { encoding: "utf8" });
+  await map({
+    query: at("query.zarr"),
+    reference: at("atlas.zarr"),
+    index,
+    nprobe: 4,
+    ...keys,
+    output: at("mapped.zarr"),
+  });
+  const built = spawnSync(process.execPath, [join(root, "examples/browser/build.mjs"), at("page")], {
+    encoding: "utf8",
+  });
   expect(built.stderr).toBe("");
   pages = await serve({ page: at("page"), dist: join(root, "dist") }, {}, true);
   atlas = await serve(folder, {}, true);
   const executablePath = process.env["CHROMIUM"];
   if (!executablePath) throw new Error("run scripts/browser.mjs, which looks for Chromium");
   // A container's root may not make the sandbox of a browser, and has little shared memory.
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-swiftshader"] });
+  browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-swiftshader"],
+  });
 });
 
 afterAll(async () => {
@@ -76,7 +89,7 @@ async function opened(options: Record<string, string> = {}): Promise<{ page: Pag
 async function mapped(page: Page, file: string): Promise<string> {
   await page.setInputFiles("#file", at(file));
   await page.click("#map");
-  await page.waitForFunction(() => !(globalThis as any).document.querySelector("#map").disabled);
+  await page.waitForFunction(() => document.querySelector<HTMLButtonElement>("#map")?.disabled === false);
   return (await page.textContent("#state")) ?? "";
 }
 
@@ -103,25 +116,32 @@ describe("the page", () => {
     expect(await mapped(page, file)).toMatch(/^400 cells are mapped. .* were fetched for lists/);
     const download = page.waitForEvent("download");
     await page.click("#save");
-    const lines = readFileSync(await (await download).path(), "utf8").trimEnd().split("\r\n");
+    const lines = readFileSync(await (await download).path(), "utf8")
+      .trimEnd()
+      .split("\r\n");
     expect(lines[0]).toBe("cell,label,confidence,nearest,distance");
     const native = await expected();
     expect(lines.slice(1).map((line) => line.split(",").slice(1))).toEqual(native);
-    const counts = await page.locator("#labels tbody tr").evaluateAll((rows) =>
-      rows.map((row) => [row.children[0]?.textContent, Number(row.children[1]?.textContent)]),
-    );
+    const counts = await page
+      .locator("#labels tbody tr")
+      .evaluateAll((rows) => rows.map((row) => [row.children[0]?.textContent, Number(row.children[1]?.textContent)]));
     const ofLabel = (label: string) => native.filter(([own]) => own === label).length;
     expect(Object.fromEntries(counts)).toEqual(
       Object.fromEntries(LABELS.map((label) => [label, ofLabel(label)]).filter(([, cells]) => cells !== 0)),
     );
-    const bins = await page.locator("#bins tbody tr td").evaluateAll((cells) => cells.map((cell) => Number(cell.textContent)));
+    const bins = await page
+      .locator("#bins tbody tr td")
+      .evaluateAll((cells) => cells.map((cell) => Number(cell.textContent)));
     expect(bins.reduce((sum, cells) => sum + cells, 0)).toBe(QUERIES);
     expect(errors).toEqual([]);
     await page.close();
   });
 
   it("reads a store in an archive", async () => {
-    const packed = spawnSync("python3", ["-c", `import shutil; shutil.make_archive(${JSON.stringify(at("query.zarr"))}, "zip", ${JSON.stringify(at("query.zarr"))})`]);
+    const packed = spawnSync("python3", [
+      "-c",
+      `import shutil; shutil.make_archive(${JSON.stringify(at("query.zarr"))}, "zip", ${JSON.stringify(at("query.zarr"))})`,
+    ]);
     expect(packed.stderr.toString()).toBe("");
     const { page } = await opened();
     expect(await mapped(page, "query.zarr.zip")).toMatch(/^400 cells are mapped/);
@@ -135,8 +155,9 @@ describe("the page", () => {
     const canvas = page.locator("#scatter");
     const pixels = () =>
       canvas.evaluate((element) => {
-        const context = (element as any).getContext("webgl2");
-        const { width, height } = element as any;
+        const { width, height } = element as HTMLCanvasElement;
+        const context = (element as HTMLCanvasElement).getContext("webgl2");
+        if (!context) throw new Error("there is no WebGL2");
         const values = new Uint8Array(width * height * 4);
         context.readPixels(0, 0, width, height, context.RGBA, context.UNSIGNED_BYTE, values);
         const colours = new Set<number>();
@@ -173,8 +194,8 @@ describe("the page", () => {
     await page.addScriptTag({ path: join(root, "node_modules/axe-core/axe.min.js") });
     const violations = () =>
       page.evaluate(async () => {
-        const { violations } = await (globalThis as any).axe.run();
-        return violations.map(({ id, nodes }: any) => `${id}: ${nodes.map(({ html }: any) => html).join(" ")}`);
+        const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
       });
     expect(await violations()).toEqual([]);
     await mapped(page, "query.csv");
@@ -189,13 +210,16 @@ describe("the page", () => {
   it("says what is wrong, in a sentence", async () => {
     const { page } = await opened();
     atlas.faults.refusesOrigins = true;
-    expect(await mapped(page, "query.csv")).toMatch(/^fetch http.*manifest.json: no answer.*Access-Control-Allow-Origin/);
+    expect(await mapped(page, "query.csv")).toMatch(
+      /^fetch http.*manifest.json: no answer.*Access-Control-Allow-Origin/,
+    );
     atlas.faults.refusesOrigins = false;
     atlas.faults.ignoresRanges = true;
     expect(await mapped(page, "query.csv")).toMatch(/answers with the whole file.*206/);
     atlas.faults.ignoresRanges = false;
     atlas.faults.instead = (path, _, response) =>
-      path.endsWith("lists.bin") && response.writeHead(206, { "access-control-allow-origin": "*" }).end("cut") !== undefined;
+      path.endsWith("lists.bin") &&
+      response.writeHead(206, { "access-control-allow-origin": "*" }).end("cut") !== undefined;
     expect(await mapped(page, "query.csv")).toMatch(/lists.bin: .*bytes came of/);
     delete atlas.faults.instead;
     writeFileSync(at("bad.csv"), "cell,a\nx,1,2\n");
@@ -220,7 +244,7 @@ describe("the page", () => {
     await page.click("#map");
     await waits;
     await page.click("#cancel");
-    await page.waitForFunction(() => /cancelled/.test((globalThis as any).document.querySelector("#state").textContent));
+    await page.waitForFunction(() => /cancelled/.test(document.querySelector("#state")?.textContent ?? ""));
     delete atlas.faults.instead;
     expect(await mapped(page, "query.csv")).toMatch(/^400 cells are mapped/);
     await page.close();
@@ -230,31 +254,33 @@ describe("the page", () => {
 describe("the module in Chromium", () => {
   it("finds the neighbors of the addon, to the bit", async () => {
     await using graph = await Neighbors.open(at("mapped.zarr"));
-    const hash = createHash("sha256");
+    const [ids, found]: number[][] = [[], []];
     for await (const { indices, distances } of graph.blocks()) {
-      hash.update(Float64Array.from(Array.from(indices, Number)));
-      hash.update(new Uint8Array(distances.buffer, distances.byteOffset, distances.byteLength));
+      ids?.push(...Array.from(indices, Number));
+      found?.push(...distances);
     }
+    const hash = createHash("sha256")
+      .update(Float64Array.from(ids ?? []))
+      .update(Float32Array.from(found ?? []));
     const { page } = await opened();
-    const digest = await page.evaluate(
-      async ({ library, index, query }) => {
-        // The library as it is published, but for what only columns need.
-        const [{ RemoteIndex }, { initialise }] = await Promise.all(
-          ["remote-index.js", "module.js"].map((name) => import(`${library}/${name}`)),
-        );
-        await initialise(fetch(`${library}/glue_bg.wasm`));
-        const cells = new Float32Array((await (await fetch(query)).arrayBuffer()).slice(128));
-        const opened = await RemoteIndex.open(index);
-        const search = await opened.search({ x: cells, shape: [cells.length / 12, 12] }, { nprobe: 4 });
-        const { indices, distances } = search.neighbors;
-        const bytes = new Uint8Array(indices.byteLength + distances.byteLength);
-        bytes.set(new Uint8Array(indices.buffer));
-        bytes.set(new Uint8Array(distances.buffer), indices.byteLength);
-        const digest = await crypto.subtle.digest("SHA-256", bytes);
-        return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-      },
-      { library: `${pages.url}/dist/wasm`, index: `${atlas.url}/atlas.gmx`, query: `${atlas.url}/query.npy` },
-    );
+    const places = {
+      library: `${pages.url}/dist/wasm`,
+      index: `${atlas.url}/atlas.gmx`,
+      query: `${atlas.url}/query.npy`,
+    };
+    // The library as it is published, but for what only columns need. As text, because vitest would rewrite its imports.
+    const digest = await page.evaluate(`(async ({ library, index, query }) => {
+      const { RemoteIndex } = await import(library + "/remote-index.js");
+      const { initialise } = await import(library + "/module.js");
+      await initialise(fetch(library + "/glue_bg.wasm"));
+      const cells = new Float32Array((await (await fetch(query)).arrayBuffer()).slice(128));
+      const opened = await RemoteIndex.open(index);
+      const search = await opened.search({ x: cells, shape: [cells.length / ${DIM}, ${DIM}] }, { nprobe: 4 });
+      const { indices, distances } = search.neighbors;
+      const bytes = new Uint8Array(await new Blob([indices, distances]).arrayBuffer());
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    })(${JSON.stringify(places)})`);
     expect(digest).toBe(hash.digest("hex"));
     await page.close();
   });

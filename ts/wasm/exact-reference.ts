@@ -2,7 +2,7 @@
 
 import { GigamapperError } from "../errors.js";
 import { called, type Glue, glue } from "./module.js";
-import { columns, count, inBlocks, MEMORY, type MatrixInMemory, type WasmCallOptions } from "./run.js";
+import { columns, count, inBlocks, type MatrixInMemory, MEMORY, type WasmCallOptions } from "./run.js";
 import { SearchResult } from "./search.js";
 
 /** Pairs of a block: some tenths of a second. */

@@ -44,7 +44,9 @@ export class HttpFolder {
     { start, end, length }: { start: number; end: number; length: number },
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const response = await this.#ask(name, signal, { headers: { range: `bytes=${start}-${end - 1}` } });
+    // Chromium lets one request at a time to its cache of a file, and each is wanted once.
+    const init = { headers: { range: `bytes=${start}-${end - 1}` }, cache: "no-store" } as RequestInit;
+    const response = await this.#ask(name, signal, init);
     const { status } = response;
     if (status === 404 || status === 410) throw this.missing(name);
     if (status === 416) throw this.corrupt(name, `it ends before byte ${end}`);

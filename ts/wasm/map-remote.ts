@@ -1,14 +1,17 @@
 /** The whole mapping of query cells in memory onto a published reference, with nothing but static files on the other side. */
 
-import { RemoteColumns } from "./remote-columns.js";
-import { RemoteIndex, type RemoteSearchOptions, type SearchTraffic } from "./remote-index.js";
 import type { Fetch, Traffic } from "./http.js";
 import { turn } from "./module.js";
+import { RemoteColumns } from "./remote-columns.js";
+import { RemoteIndex, type RemoteSearchOptions, type SearchTraffic } from "./remote-index.js";
 import type { MatrixInMemory, NeighborsInMemory, WasmCallOptions } from "./run.js";
 import type { TransferredLabels, TransferredNumbers, WeighingOptions } from "./weights.js";
 
 /** What is mapped, and onto what. */
-export interface MapRemoteOptions extends WasmCallOptions, WeighingOptions, Omit<RemoteSearchOptions, "signal" | "onProgress"> {
+export interface MapRemoteOptions
+  extends WasmCallOptions,
+    WeighingOptions,
+    Omit<RemoteSearchOptions, "signal" | "onProgress"> {
   /** The query cells. */
   query: MatrixInMemory;
   /** Address of the index, `…/name.gmx`. */

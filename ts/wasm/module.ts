@@ -81,7 +81,12 @@ function checked(response: Response): Response {
 }
 
 function unread(path: string, reason: string, cause: unknown): GigamapperError<"GM_IO"> {
-  return new GigamapperError("GM_IO", `fetch ${path}: ${reason}`, { path, operation: "fetch", os: null, reason }, { cause });
+  return new GigamapperError(
+    "GM_IO",
+    `fetch ${path}: ${reason}`,
+    { path, operation: "fetch", os: null, reason },
+    { cause },
+  );
 }
 
 /** Calls the module; what it refuses with becomes the library's error. */

@@ -3,10 +3,10 @@
  */
 
 import { GigamapperError, isGigamapperError } from "../errors.js";
+import type { SearchOptions } from "./exact-reference.js";
 import { type Fetch, HttpFolder } from "./http.js";
 import { called, check, type Glue, glue, turn } from "./module.js";
-import { columns, count, inBlocks, MEMORY, type MatrixInMemory } from "./run.js";
-import type { SearchOptions } from "./exact-reference.js";
+import { columns, count, inBlocks, type MatrixInMemory, MEMORY } from "./run.js";
 import { SearchResult } from "./search.js";
 
 /** Queries of a block. */

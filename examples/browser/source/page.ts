@@ -152,7 +152,9 @@ function show(mapped: Mapped): void {
   element<HTMLAnchorElement>("save").href = saved;
   const { directory, probed, fetched, index, columns } = mapped.traffic;
   const lists = `${bytes(fetched)} of ${bytes(index)} were fetched for lists that have ${bytes(probed)}`;
-  say(`${mapped.names.length} cells are mapped. ${lists}, ${bytes(directory)} to find them, and ${bytes(columns)} of columns.`);
+  say(
+    `${mapped.names.length} cells are mapped. ${lists}, ${bytes(directory)} to find them, and ${bytes(columns)} of columns.`,
+  );
 }
 
 worker.addEventListener("message", ({ data }: MessageEvent<Told>) => {
@@ -173,7 +175,9 @@ element<HTMLFormElement>("form").addEventListener("submit", (event) => {
   event.preventDefault();
   begin();
 });
-element<HTMLInputElement>("file").addEventListener("change", ({ target }) => choose((target as HTMLInputElement).files?.[0]));
+element<HTMLInputElement>("file").addEventListener("change", ({ target }) =>
+  choose((target as HTMLInputElement).files?.[0]),
+);
 element<HTMLButtonElement>("cancel").addEventListener("click", () => ask({ cancel: true }));
 element<HTMLButtonElement>("before").addEventListener("click", () => showCells(-1));
 element<HTMLButtonElement>("after").addEventListener("click", () => showCells(1));
@@ -193,5 +197,6 @@ drop.addEventListener("drop", (event) => {
 });
 // An address may say what is mapped onto: ?index=…&reference=…&label=…
 for (const [key, value] of new URLSearchParams(location.search)) {
-  if (["index", "reference", "label", "embedding", "rep", "nprobe"].includes(key)) element<HTMLInputElement>(key).value = value;
+  if (["index", "reference", "label", "embedding", "rep", "nprobe"].includes(key))
+    element<HTMLInputElement>(key).value = value;
 }

@@ -6,6 +6,9 @@
 import ZipFileStore from "@zarrita/storage/zip";
 import * as zarr from "zarrita";
 
+/** The first bytes of `.npy`: 0x93, then `NUMPY`. */
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+
 /** Cells and their names. */
 export interface QueryCells {
   x: Float32Array;
@@ -28,8 +31,8 @@ function numbered(rows: number): string[] {
 /** NumPy's own format, versions 1 to 3. */
 function npy(bytes: ArrayBuffer, name: string): QueryCells {
   const view = new DataView(bytes);
-  const magic = new TextDecoder("latin1").decode(bytes.slice(0, 6));
-  if (magic !== "\x93NUMPY") throw new Error(`${name}: it is no .npy file`);
+  if (bytes.byteLength < 12 || !MAGIC.every((byte, at) => view.getUint8(at) === byte))
+    throw new Error(`${name}: it is no .npy file`);
   const long = view.getUint8(6) > 1;
   const start = long ? 12 : 10;
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
@@ -38,7 +41,8 @@ function npy(bytes: ArrayBuffer, name: string): QueryCells {
   const [, rows = "", columns = ""] = /'shape':\s*\((\d+),\s*(\d+)\)/.exec(header) ?? [];
   if (columns === "") throw new Error(`${name}: it holds no matrix of cells and columns`);
   if (!["<f4", "<f8"].includes(type)) throw new Error(`${name}: its numbers are ${type}, not <f4 or <f8`);
-  if (/'fortran_order':\s*True/.test(header)) throw new Error(`${name}: it lies column by column: save np.ascontiguousarray of it`);
+  if (/'fortran_order':\s*True/.test(header))
+    throw new Error(`${name}: it lies column by column: save np.ascontiguousarray of it`);
   const shape: [number, number] = [Number(rows), Number(columns)];
   const data = bytes.slice(start + length);
   const values = type === "<f4" ? new Float32Array(data) : Float32Array.from(new Float64Array(data));
@@ -54,7 +58,8 @@ function csv(text: string, name: string): QueryCells {
   const x = new Float32Array(lines.length * columns);
   const names = lines.map((line, row) => {
     const [cell = "", ...fields] = line.split(",");
-    if (fields.length !== columns) throw new Error(`${name}: line ${row + 2} has ${fields.length} numbers, not ${columns}`);
+    if (fields.length !== columns)
+      throw new Error(`${name}: line ${row + 2} has ${fields.length} numbers, not ${columns}`);
     for (const [column, field] of fields.entries()) {
       x[row * columns + column] = field.trim() === "" ? Number.NaN : Number(field);
     }

@@ -14,7 +14,17 @@ export interface Points {
 }
 
 /** Colours of labels, after Okabe and Ito, who chose them to be told apart with any eyes. */
-export const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#9a8c00", "#5d3a9b", "#6b6b6b"];
+export const PALETTE = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#9a8c00",
+  "#5d3a9b",
+  "#6b6b6b",
+];
 
 /** The colour of a label; grey without one. */
 export function colour(code: number): string {
@@ -122,7 +132,10 @@ export class Scatter {
 }
 
 /** Draws by WebGL2; undefined where there is none. */
-function gl(canvas: HTMLCanvasElement, { places, codes }: Points): ((view: number[], size: number) => void) | undefined {
+function gl(
+  canvas: HTMLCanvasElement,
+  { places, codes }: Points,
+): ((view: number[], size: number) => void) | undefined {
   const context = canvas.getContext("webgl2", { preserveDrawingBuffer: true });
   if (!context) return undefined;
   const program = context.createProgram();

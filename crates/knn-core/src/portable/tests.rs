@@ -160,10 +160,9 @@ fn small_files_are_checked_and_queries_must_fit() {
     let names = FetchedIndex::small_files(&manifest());
     assert_eq!(names, ["coarse.bin", "offsets.bin", "pq.bin"]);
     let files: Vec<_> = names.iter().map(|name| read(&path, name)).collect();
+    let changes: [fn(&mut Vec<u8>); 3] = [|bytes| bytes[40] ^= 1, |bytes| bytes.truncate(20), |bytes| bytes.push(0)];
     for damaged in 0..files.len() {
-        for change in
-            [|bytes: &mut Vec<u8>| bytes[40] ^= 1, |bytes: &mut Vec<u8>| bytes.truncate(20), |bytes| bytes.push(0)]
-        {
+        for change in changes {
             let mut files = files.clone();
             change(&mut files[damaged]);
             let opened = FetchedIndex::new("atlas", manifest(), &files, &budget());
@@ -200,8 +199,12 @@ fn a_reference_in_memory_gives_the_true_neighbors_however_queries_are_cut() {
         let weighed = Weighed::new(&run, &asked, reference.rows(), &budget()).unwrap();
         let result = (run.found().ids.clone(), weighed.sigma());
         assert_eq!(*whole.get_or_insert_with(|| result.clone()), result);
-        let votes = weighed.labels((0..400).map(|row| row % 3 - 1).collect(), 2).unwrap();
-        assert!(votes.codes.iter().all(|code| (0..2).contains(code)));
+        let codes: Vec<i32> = (0..400).map(|row| row % 3 - 1).collect();
+        let votes = weighed.labels(codes.clone(), 2).unwrap();
+        for (&vote, ids) in votes.codes.iter().zip(run.found().ids.chunks_exact(4)) {
+            assert!(ids.iter().any(|&id| codes[id as usize] == vote), "{vote} is no neighbor's");
+            assert!(vote >= 0 || ids.iter().all(|&id| codes[id as usize] < 0));
+        }
     }
     let mut empty = QueryRun::new(Vec::new(), DIM, 4, Metric::Euclidean, &budget()).unwrap();
     reference.join(&mut empty, 10, &Progress::silent()).unwrap();
