@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^gigamapper$/, replacement: fileURLToPath(new URL("./dist/index.js", import.meta.url)) },
       { find: /^gigamapper\/arrow$/, replacement: fileURLToPath(new URL("./dist/arrow.js", import.meta.url)) },
+      { find: /^gigamapper\/wasm$/, replacement: fileURLToPath(new URL("./dist/wasm/index.js", import.meta.url)) },
       { find: /^gigamapper\/zarr$/, replacement: fileURLToPath(new URL("./dist/zarr.js", import.meta.url)) },
     ],
   },

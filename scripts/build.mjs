@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { announce, installed, prepare, run, target } from "./toolchain.mjs";
+import { wasm } from "./wasm.mjs";
 
 /** Sets up and builds. */
 export function build() {
@@ -13,6 +14,7 @@ export function build() {
     // ts/native.ts finds the file; napi's own loader looks in other places and says less.
     ...["--output-dir", "dist/native", "--no-js", "--dts", "native.d.ts"],
   ]);
+  wasm();
   announce("library");
   run(installed("tsc"), ["-b"]);
   run(process.execPath, ["scripts/schema.mjs"]);

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { announce, output, root, target, tried } from "./toolchain.mjs";
+import { announce, cargoFolder, hasTarget, output, root, target, tried } from "./toolchain.mjs";
 
 const WASM = "wasm32-unknown-unknown";
 const ARM = "aarch64-unknown-linux-gnu";
@@ -55,15 +55,6 @@ function neon() {
 function skipped(what, why) {
   process.stdout.write(`SKIPPED: the lane for ${what}, because ${why}.\n`);
   return true;
-}
-
-/** Whether the toolchain has a target, or can be given it. */
-function hasTarget(name) {
-  return output("rustup", ["target", "add", name]) !== undefined;
-}
-
-function cargoFolder() {
-  return JSON.parse(output("cargo", ["metadata", "--no-deps", "--format-version=1"])).target_directory;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

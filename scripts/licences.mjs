@@ -70,19 +70,37 @@ export function compiledIn() {
     .sort((left, right) => `${left.name} ${left.version}`.localeCompare(`${right.name} ${right.version}`, "en"));
 }
 
-/** The text. A licence that many crates have to the letter stands there once. */
-export function licences() {
+/** The same of the WebAssembly module, for which the core leaves out what reads and writes. */
+function compiledInModule() {
+  const some = ["--locked", "--offline"];
+  const tree = ["tree", ...some, "--package", "gigamapper-wasm", "--target", "wasm32-unknown-unknown", "--prefix", "none"];
+  const listed = output("cargo", [...tree, "--edges", "normal,no-proc-macro", "--format", "{p}"]);
+  const metadata = output("cargo", ["metadata", ...some, "--format-version=1"]);
+  if (listed === undefined || metadata === undefined) stop("cargo does not say what is compiled in.");
+  const found = new Set(listed.split("\n").map((line) => line.split(" ").slice(0, 2).join(" ")));
+  return JSON.parse(metadata)
+    .packages.filter(({ name, version, source }) => source !== null && found.has(`${name} v${version}`))
+    .sort((left, right) => left.name.localeCompare(right.name, "en"));
+}
+
+/** The text for the module that the library carries. */
+export function moduleLicences() {
+  return licences(compiledInModule(), "WebAssembly module");
+}
+
+/** The text, of the addon unless other crates are given. A licence that many crates have to the letter stands there once. */
+export function licences(crates = compiledIn(), what = "addon") {
   const shared = new Map();
   const add = (text, name) => {
     const letters = text.replace(/\s+/g, " ");
     const { names } = shared.get(letters) ?? shared.set(letters, { text, names: [] }).get(letters);
     names.push(name);
   };
-  for (const crate of compiledIn()) {
+  for (const crate of crates) {
     for (const text of texts(crate)) add(text, `${crate.name} ${crate.version} (${crate.license})`);
   }
   add(`Copyright (c) The Rust Project Contributors\n\n${MIT}`, "the standard library of Rust (MIT OR Apache-2.0)");
-  const head = "The addon of gigamapper contains the following works, under the licences that follow their names.\n";
+  const head = `The ${what} of gigamapper contains the following works, under the licences that follow their names.\n`;
   const parts = [...shared.values()].map(
     ({ text, names }) => `${"=".repeat(100)}\n${names.join("\n")}\n\n${text.trim()}\n`,
   );

@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseTriple } from "@napi-rs/cli";
 import { build } from "./build.mjs";
-import { licences } from "./licences.mjs";
+import { licences, moduleLicences } from "./licences.mjs";
 import { announce, output, root, run, stop, tried } from "./toolchain.mjs";
 
 /** What may be shipped, in bytes unpacked: the library with the demo's cells, and an addon. */
@@ -45,8 +45,12 @@ export function stageLibrary() {
   run("tar", ["-xzf", packed(root), "-C", folder, "--strip-components=1"]);
   const { private: _private, scripts: _scripts, devDependencies: _tools, napi, ...manifest } = ownManifest();
   const names = napi.targets.map((triple) => `@gigamapper/${parseTriple(triple).platformArchABI}`);
+  if (existsSync(join(folder, "dist/wasm/glue_bg.wasm"))) {
+    writeFileSync(join(folder, "THIRD-PARTY-LICENSES"), moduleLicences());
+  }
   write(folder, {
     ...manifest,
+    files: [...manifest.files, "THIRD-PARTY-LICENSES"],
     optionalDependencies: Object.fromEntries(names.map((name) => [name, manifest.version])),
   });
   return folder;

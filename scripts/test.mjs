@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { browser } from "./browser.mjs";
 import { build } from "./build.mjs";
 import { electron } from "./electron.mjs";
 import { interop } from "./interop.mjs";
@@ -25,6 +26,9 @@ if (!(await lanes())) failed.push("lanes");
 
 announce("vitest");
 if (!vitest()) failed.push("vitest");
+
+announce("browser");
+if (!browser()) failed.push("browser");
 
 // What reads arrays from the addon or gives it some; without arguments the script runs all tests.
 announce("vitest without external ArrayBuffers, as in Electron");

@@ -75,6 +75,16 @@ export function cargoPlace() {
   return ["--release", "--target", target()];
 }
 
+/** Whether the toolchain has a target, or can be given it. */
+export function hasTarget(name) {
+  return output("rustup", ["target", "add", name]) !== undefined;
+}
+
+/** Where cargo puts what it builds. */
+export function cargoFolder() {
+  return JSON.parse(output("cargo", ["metadata", "--no-deps", "--format-version=1"])).target_directory;
+}
+
 /** The target triple of this machine. */
 export function target() {
   const host = /^host: (.+)$/m.exec(output("rustc", ["-vV"]) ?? "")?.[1];

@@ -97,6 +97,21 @@ describe("packages that were installed", () => {
     expect(manifestOf(made.addon)["engines"]).toBeUndefined();
   });
 
+  it("have a module for browsers, which maps without the addon, and the licences of what is in it", () => {
+    const found = evaluate(
+      `import { ExactReference } from "gigamapper/wasm";
+       const reference = await ExactReference.of({ x: new Float32Array([0, 0, 3, 4]), shape: [2, 2] });
+       const search = await reference.search({ x: new Float32Array([3, 4]), shape: [1, 2] }, { nNeighbors: 2 });
+       console.log([...search.neighbors.indices, ...search.neighbors.distances].join());`,
+      project,
+      { GIGAMAPPER_ADDON: "/nowhere.node" },
+    );
+    expect(found).toBe("1,0,0,5\n");
+    const licences = readFileSync(installed("gigamapper", "THIRD-PARTY-LICENSES"), "utf8");
+    for (const name of ["wasm-bindgen", "rayon", "half", "standard library of Rust"]) expect(licences).toContain(name);
+    for (const name of ["zstd", "parquet"]) expect(licences).not.toContain(name);
+  });
+
   it("have a command that tells its version, and maps", () => {
     const npx = (...args: string[]): string => run("npx", ["--no-install", "gigamapper", ...args], project);
     expect(npx("--version")).toBe(`${manifestOf(root).version}\n`);

@@ -66,6 +66,21 @@ describe("what is public", () => {
     }
   });
 
+  it("are these values where there is no addon", async () => {
+    expect(Object.keys(await import("gigamapper/wasm")).sort()).toEqual([
+      "ExactReference",
+      "GigamapperError",
+      "RemoteColumns",
+      "RemoteIndex",
+      "RemoteSearchResult",
+      "SearchResult",
+      "WeightsInMemory",
+      "initialise",
+      "isGigamapperError",
+      "mapRemote",
+    ]);
+  });
+
   it("are these generated types", () => {
     const names = [...text("ts/generated.ts").matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
     expect(names.sort()).toEqual([

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +69,20 @@ struct Stage {
     name: &'static str,
     total: u64,
     resumed: u64,
-    began: Instant,
-    lapped: Instant,
-    told: Option<Instant>,
+    began: Duration,
+    lapped: Duration,
+    told: Option<Duration>,
+}
+
+/// The time since this was first asked; always none where the platform has no clock of its own, as in WebAssembly.
+fn now() -> Duration {
+    #[cfg(target_family = "wasm")]
+    return Duration::ZERO;
+    #[cfg(not(target_family = "wasm"))]
+    {
+        static FIRST: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+        FIRST.elapsed()
+    }
 }
 
 impl Progress {
@@ -82,7 +93,7 @@ impl Progress {
 
     /// Reports to `listener` and obeys `cancel`.
     pub fn new(cancel: Cancel, listener: Option<Listener>) -> Self {
-        let now = Instant::now();
+        let now = now();
         let stage = Stage { name: "preflight", total: 0, resumed: 0, began: now, lapped: now, told: None };
         Self {
             cancel,
@@ -98,7 +109,7 @@ impl Progress {
     pub fn begin(&self, name: &'static str, total: u64, resumed: u64) {
         self.done.store(resumed, Ordering::Relaxed);
         self.lap();
-        let now = Instant::now();
+        let now = now();
         *self.lock() = Stage { name, total, resumed, began: now, lapped: now, told: None };
         self.tell(true);
     }
@@ -130,7 +141,7 @@ impl Progress {
     /// Adds the time since the stage began, or since the last lap.
     fn lap(&self) {
         let mut stage = self.lock();
-        let now = Instant::now();
+        let now = now();
         let passed = now - std::mem::replace(&mut stage.lapped, now);
         let mut laps = self.laps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match laps.iter_mut().find(|(name, _)| *name == stage.name) {
@@ -154,7 +165,7 @@ impl Progress {
     fn tell(&self, always: bool) {
         let event = {
             let mut stage = self.lock();
-            let now = Instant::now();
+            let now = now();
             if !always && stage.told.is_some_and(|told| now - told < INTERVAL) {
                 return;
             }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Stages in the order of the data flow: each imports only from those before it. `pipeline` sees them all.
-const STAGES: [&str; 16] = [
+const STAGES: [&str; 17] = [
     "error",
     "types",
     "budget",
@@ -19,6 +19,7 @@ const STAGES: [&str; 16] = [
     "graph",
     "kernel",
     "operator",
+    "portable",
     "sink",
     "pipeline",
 ];
@@ -224,7 +225,8 @@ fn words_of_key(line: &str) -> Option<&str> {
 fn wrong_dependencies(core: &str, binding: &str) -> Vec<String> {
     let foreign =
         |name: &&str| ["napi", "wasm", "js-sys", "web-sys", "neon"].iter().any(|known| name.starts_with(known));
-    let bound = ["gigamapper-core", "napi", "napi-derive", "serde", "serde_json", "bitflags", "getrandom"];
+    let bound =
+        ["gigamapper-core", "wasm-bindgen", "napi", "napi-derive", "serde", "serde_json", "bitflags", "getrandom"];
     let core = dependencies(core).into_iter().filter(foreign).map(|name| format!("the core depends on {name}"));
     let binding = dependencies(binding).into_iter().filter(|name| !bound.contains(name));
     core.chain(binding.map(|name| format!("a binding depends on {name}"))).collect()
@@ -232,7 +234,7 @@ fn wrong_dependencies(core: &str, binding: &str) -> Vec<String> {
 
 /// Crates that a binding names, beyond those that carry values to and from the core.
 fn wrong_binding(sources: &[Source]) -> Vec<String> {
-    let known = ["crate", "std", "gigamapper_core", "napi", "napi_derive", "serde", "serde_json"];
+    let known = ["crate", "std", "gigamapper_core", "wasm_bindgen", "napi", "napi_derive", "serde", "serde_json"];
     let uses = |text: &str| -> Vec<String> {
         let lines = code(text);
         let lines = lines.lines().filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("use "));
@@ -282,6 +284,7 @@ fn unsafe_code_stays_in_its_places_and_is_explained() {
     let core = sources(&crates().join("knn-core/src"));
     assert_eq!(wrong_unsafe(&core), NONE);
     assert_eq!(wrong_unsafe(&sources(&crates().join("node-binding/src"))), NONE);
+    assert_eq!(wrong_unsafe(&sources(&crates().join("wasm-binding/src"))), NONE);
     assert!(core.iter().any(|source| code(&source.text).contains("unsafe {")));
     let block = "fn f() { unsafe { g() } }";
     assert_eq!(wrong_unsafe(&[source("sink/unit.rs", block)]).len(), 1);
@@ -292,7 +295,15 @@ fn unsafe_code_stays_in_its_places_and_is_explained() {
 
 #[test]
 fn files_are_short_and_named_by_what_is_in_them() {
-    for folder in ["knn-core/src", "knn-core/tests", "knn-core/benches", "node-binding/src", "tile-lanes/src"] {
+    for folder in [
+        "knn-core/src",
+        "knn-core/tests",
+        "knn-core/benches",
+        "node-binding/src",
+        "tile-lanes/src",
+        "wasm-binding/src",
+        "wasm-glue/src",
+    ] {
         assert_eq!(wrong_files(&sources(&crates().join(folder))), NONE);
     }
     assert_eq!(wrong_files(&[source("sink/utils.rs", ""), source("common/zarr.rs", "")]).len(), 2);
@@ -304,6 +315,7 @@ fn the_core_knows_no_binding_and_bindings_hold_no_logic() {
     let read = |name: &str| std::fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
     let (core, binding) = (read("knn-core"), read("node-binding"));
     assert_eq!(wrong_dependencies(&core, &binding), NONE);
+    assert_eq!(wrong_dependencies(&core, &read("wasm-binding")), NONE);
     assert!(dependencies(&core).contains(&"rayon") && dependencies(&binding).contains(&"napi"));
     let with = |name: &str| {
         format!("[package]\n\n[dependencies]\n{name}.workspace = true\n\n[dev-dependencies]\nnapi = \"3\"\n")
@@ -311,5 +323,6 @@ fn the_core_knows_no_binding_and_bindings_hold_no_logic() {
     assert_eq!(wrong_dependencies(&with("napi"), &with("zarrs")).len(), 2);
     assert_eq!(wrong_dependencies(&with("wasm-bindgen"), &with("rayon")).len(), 2);
     assert_eq!(wrong_binding(&sources(&crates().join("node-binding/src"))), NONE);
+    assert_eq!(wrong_binding(&sources(&crates().join("wasm-binding/src"))), NONE);
     assert_eq!(wrong_binding(&[source("map.rs", "use rayon::prelude::*;\nuse napi::Env;")]).len(), 1);
 }

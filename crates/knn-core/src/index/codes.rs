@@ -101,6 +101,17 @@ impl Codes {
         Ok(Self { blocks: Blocks::open(file, starts.len(), io)?, layout, starts })
     }
 
+    /// As [`Blocks::give`].
+    pub(super) fn give(&mut self, part: Option<(u64, Vec<u8>)>) {
+        self.blocks.give(part);
+    }
+
+    /// Where the codes of a list of `rows` rows lie in the file, with their checksum.
+    pub(super) fn place(&self, list: u32, rows: u64) -> std::ops::Range<u64> {
+        let start = self.starts[list as usize];
+        start..start.saturating_add(self.layout.list_bytes(rows).unwrap_or(0))
+    }
+
     /// How codes are laid out.
     pub(super) fn layout(&self) -> CodeLayout {
         self.layout

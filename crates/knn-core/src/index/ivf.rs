@@ -28,14 +28,14 @@ const RESIDENT_SHARE: u64 = 2;
 
 /// An inverted-file index. Threads share it; each brings a [`ListBuffer`].
 pub struct IvfIndex {
-    path: PathBuf,
-    manifest: Manifest,
-    coarse: Coarse,
-    offsets: Offsets,
-    lists: Lists,
-    coded: Option<(Quantiser, Codes)>,
-    graph: Option<Arc<KeptGraph>>,
-    _leases: Vec<Lease>,
+    pub(super) path: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) coarse: Coarse,
+    pub(super) offsets: Offsets,
+    pub(super) lists: Lists,
+    pub(super) coded: Option<(Quantiser, Codes)>,
+    pub(super) graph: Option<Arc<KeptGraph>>,
+    pub(super) _leases: Vec<Lease>,
 }
 
 impl IvfIndex {
@@ -317,7 +317,7 @@ pub(super) fn absent(path: &Path) -> Error {
 }
 
 /// What the manifest says of a file.
-fn record<'m>(manifest: &'m Manifest, folder: &Path, name: &str) -> Result<&'m FileRecord> {
+pub(super) fn record<'m>(manifest: &'m Manifest, folder: &Path, name: &str) -> Result<&'m FileRecord> {
     let path = folder.join(super::format::MANIFEST).display().to_string();
     let name = manifest.file_name(name);
     manifest.files.get(&name).ok_or_else(|| corrupt(&path, "files", format!("{name} is missing")))

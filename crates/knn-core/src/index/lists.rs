@@ -157,6 +157,14 @@ impl Blocks {
         Ok(bytes)
     }
 
+    /// Takes over a part of a file that is elsewhere; without one gives back what was taken.
+    pub(super) fn give(&mut self, part: Option<(u64, Vec<u8>)>) {
+        match part {
+            Some((offset, bytes)) => self.file.give(offset, bytes),
+            None => self.file.forget(),
+        }
+    }
+
     /// These bytes of the file are read soon.
     pub(super) fn will_read(&self, bytes: Range<u64>) {
         self.file.will_read(bytes.start, bytes.end - bytes.start);
@@ -192,6 +200,11 @@ impl Lists {
     /// Opens lists of a file whose length is right. `io` is not `Auto` any more.
     pub(super) fn open(file: PositionedFile, layout: ListLayout, lists: usize, io: Io) -> Result<Self> {
         Ok(Self { blocks: Blocks::open(file, lists, io)?, layout })
+    }
+
+    /// As [`Blocks::give`].
+    pub(super) fn give(&mut self, part: Option<(u64, Vec<u8>)>) {
+        self.blocks.give(part);
     }
 
     /// How it is read.

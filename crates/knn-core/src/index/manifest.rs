@@ -208,7 +208,8 @@ impl Manifest {
         Self::parse(&vfs.read(&path, MOST_BYTES)?, &path.display().to_string()).map(Some)
     }
 
-    fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+    /// Reads it from the bytes of `file`, which must be all of them and no more.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
         let wrong = |reason: String| corrupt(file, "manifest", reason);
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is no text".into()))?;
         let sealed = text.strip_suffix(END).and_then(|text| text.rsplit_once(SEAL));

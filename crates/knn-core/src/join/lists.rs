@@ -110,7 +110,7 @@ impl<'a> ListJoin<'a> {
     }
 
     /// Where rows look that lie side by side with others of the same list.
-    fn route(
+    pub(super) fn route(
         &self,
         around: &Around,
         rows: &[f32],
@@ -123,7 +123,7 @@ impl<'a> ListJoin<'a> {
     }
 
     /// The lists around lists that so many probes ask for.
-    fn around(&self, probes: Probes) -> Arc<Around> {
+    pub(super) fn around(&self, probes: Probes) -> Arc<Around> {
         let count = Around::count_for(probes, self.nlist());
         let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
         if around.count() != count {
@@ -234,6 +234,11 @@ impl<'a> ListJoin<'a> {
         )
     }
 
+    /// Lists that queries with too few neighbours in so many look in next.
+    pub(super) fn wider(&self, probes: usize) -> usize {
+        probes.saturating_mul(WIDER).min(self.nlist())
+    }
+
     /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists.
     fn widen(&self, slice: &mut Slice, results: &mut Results, probes: usize, progress: &Progress) -> Result<()> {
         let (dim, k, mut probes) = (results.dim, results.k, probes);
@@ -244,7 +249,7 @@ impl<'a> ListJoin<'a> {
             if short.is_empty() {
                 break;
             }
-            probes = probes.saturating_mul(WIDER).min(self.nlist());
+            probes = self.wider(probes);
             for few in short.chunks(rows_at_a_time(probes)) {
                 let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
                 let own: Option<Vec<i64>> = results.own.map(|own| few.iter().map(|&query| own[query]).collect());

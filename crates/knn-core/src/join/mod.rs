@@ -21,6 +21,7 @@ mod slab;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod visited;
 mod visits;
 
 pub use codes::DEFAULT_LOSS;

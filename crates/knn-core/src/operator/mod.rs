@@ -12,6 +12,7 @@ mod expression;
 mod levels;
 mod numerical;
 mod presence;
+#[cfg(feature = "disk")]
 mod spectral;
 mod waiting;
 
@@ -26,5 +27,6 @@ pub use expression::{Expression, transfer_expression};
 pub use levels::{LabelTree, LevelVotes, ROOT};
 pub use numerical::{NumberMeans, transfer_numbers};
 pub use presence::{PresenceSums, Scaling};
+#[cfg(feature = "disk")]
 pub use spectral::{SPECTRAL_CELLS, Spectrum};
 pub use waiting::WaitingRows;

@@ -3,6 +3,7 @@
 //! [`Vfs`](super::Vfs) reads from the beginning only, which is what journals and small files need. What is read here was written
 //! through it and is checked by whoever reads it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::error::{Error, Result};
 enum Bytes {
     OnDisk(File),
     InMemory(Vec<u8>),
+    /// What was handed over of it, by where it begins; parts do not overlap.
+    Parts(BTreeMap<u64, Vec<u8>>),
 }
 
 /// A file open for reading at offsets.
@@ -37,11 +40,31 @@ impl PositionedFile {
         Self { bytes: Bytes::InMemory(bytes), path: path.to_path_buf(), length }
     }
 
+    /// A file of this length that is elsewhere, and of which nothing is here yet.
+    pub fn of_parts(path: &Path, length: u64) -> Self {
+        Self { bytes: Bytes::Parts(BTreeMap::new()), path: path.to_path_buf(), length }
+    }
+
+    /// Takes over a part of such a file. What is there already stays.
+    pub fn give(&mut self, offset: u64, part: Vec<u8>) {
+        if let Bytes::Parts(parts) = &mut self.bytes {
+            parts.entry(offset).or_insert(part);
+        }
+    }
+
+    /// Gives back what was taken of such a file.
+    pub fn forget(&mut self) {
+        if let Bytes::Parts(parts) = &mut self.bytes {
+            parts.clear();
+        }
+    }
+
     /// Bytes that are in memory.
     pub fn held_bytes(&self) -> u64 {
         match &self.bytes {
             Bytes::OnDisk(_) => 0,
             Bytes::InMemory(bytes) => bytes.capacity() as u64,
+            Bytes::Parts(parts) => parts.values().map(|part| part.capacity() as u64).sum(),
         }
     }
 
@@ -59,18 +82,18 @@ impl PositionedFile {
     pub fn file(&self) -> Option<&File> {
         match &self.bytes {
             Bytes::OnDisk(file) => Some(file),
-            Bytes::InMemory(_) => None,
+            Bytes::InMemory(_) | Bytes::Parts(_) => None,
         }
     }
 
     /// Tells the system that these bytes will be read, so that it fetches them meanwhile. Where a system cannot be told, nothing happens.
     pub fn will_read(&self, offset: u64, length: u64) {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "disk"))]
         if let (Some(file), Some(length)) = (self.file(), std::num::NonZeroU64::new(length)) {
             // Advice only: what fails here is read all the same.
             let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::WillNeed);
         }
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(all(target_os = "linux", feature = "disk")))]
         let _ = (offset, length);
     }
 
@@ -95,6 +118,16 @@ impl PositionedFile {
             Bytes::OnDisk(file) => read_at(file, out, offset),
             Bytes::InMemory(bytes) => {
                 let rest = usize::try_from(offset).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+                let length = rest.len().min(out.len());
+                out[..length].copy_from_slice(&rest[..length]);
+                Ok(length)
+            }
+            Bytes::Parts(parts) => {
+                let part = parts.range(..=offset).next_back();
+                let rest = part.and_then(|(start, part)| part.get((offset - start) as usize..));
+                let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
+                    return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "these bytes were not fetched"));
+                };
                 let length = rest.len().min(out.len());
                 out[..length].copy_from_slice(&rest[..length]);
                 Ok(length)
@@ -142,6 +175,15 @@ mod tests {
         assert_eq!((&bytes, given.length()), (b"def", 6));
         assert!(given.held_bytes() >= 6 && file.held_bytes() == 0);
         assert_eq!(given.read_exact_at(&mut bytes, u64::MAX).unwrap_err().code(), "GM_CORRUPT");
+        let mut parts = PositionedFile::of_parts(&path, 6);
+        parts.give(2, b"cd".to_vec());
+        parts.give(4, b"ef".to_vec());
+        parts.read_exact_at(&mut bytes, 3).unwrap();
+        assert_eq!((&bytes, parts.length()), (b"def", 6));
+        assert!(parts.held_bytes() >= 4);
+        assert_eq!(parts.read_exact_at(&mut bytes, 1).unwrap_err().code(), "GM_IO");
+        parts.forget();
+        assert_eq!(parts.read_exact_at(&mut bytes, 3).unwrap_err().code(), "GM_IO");
         assert_eq!(PositionedFile::open(&folder.path().join("y")).unwrap_err().code(), "GM_IO");
     }
 }

@@ -1,0 +1,71 @@
+/**
+ * What `scripts/wasm.mjs` puts beside the compiled library as `glue.js`, as far as it is used here: crates/wasm-binding by way of
+ * wasm-bindgen. JSON text and arrays cross; a call that is refused throws JSON text.
+ */
+
+/** Loads the module, once. */
+export default function start(input: { module_or_path: unknown }): Promise<unknown>;
+
+interface Handle {
+  free(): void;
+}
+
+/** Bytes that calls may take together. */
+export class Memory implements Handle {
+  constructor(bytes: number);
+  free(): void;
+}
+
+/** Queries and their neighbours. */
+export class QueryRun implements Handle {
+  constructor(values: Float32Array, dim: number, k: number, metric: string, memory: Memory);
+  done(): number;
+  indices(): Float64Array;
+  distances(): Float32Array;
+  statuses(): Uint8Array;
+  free(): void;
+}
+
+/** A reference in memory. */
+export class ExactReference implements Handle {
+  constructor(values: Float32Array, dim: number, metric: string, memory: Memory);
+  join(run: QueryRun, rows: number): void;
+  free(): void;
+}
+
+/** An index that is elsewhere. */
+export class FetchedIndex implements Handle {
+  constructor(place: string, manifest: Uint8Array, files: Uint8Array, lengths: Uint32Array, memory: Memory);
+  static small_files(place: string, manifest: Uint8Array): string;
+  description(): string;
+  begin(): void;
+  route(run: QueryRun, first: number, rows: number, nprobe: number): void;
+  fetch(): string;
+  give(codes: boolean, offset: number, bytes: Uint8Array): void;
+  join(run: QueryRun, rows: number, nprobe: number): void;
+  free(): void;
+}
+
+/** Weights of all queries. */
+export class Weighed implements Handle {
+  constructor(
+    run: QueryRun,
+    kernelMethod: string,
+    bandwidth: number | undefined,
+    seed: number,
+    referenceRows: number,
+    memory: Memory,
+  );
+  sigma(): number | undefined;
+  labels(codes: Int32Array, categories: number): Votes;
+  numbers(numbers: Float64Array): Float64Array;
+  embedding(values: Float32Array, dim: number): Float32Array;
+  free(): void;
+}
+
+/** What a vote gave. */
+export class Votes implements Handle {
+  codes(): Int32Array;
+  confidence(): Float32Array;
+  free(): void;
+}

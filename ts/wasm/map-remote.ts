@@ -1,0 +1,93 @@
+/** The whole mapping of query cells in memory onto a published reference, with nothing but static files on the other side. */
+
+import type { Fetch, Traffic } from "./http.js";
+import { turn } from "./module.js";
+import { RemoteColumns } from "./remote-columns.js";
+import { RemoteIndex, type RemoteSearchOptions, type SearchTraffic } from "./remote-index.js";
+import type { MatrixInMemory, NeighborsInMemory, WasmCallOptions } from "./run.js";
+import type { TransferredLabels, TransferredNumbers, WeighingOptions } from "./weights.js";
+
+/** What is mapped, and onto what. */
+export interface MapRemoteOptions
+  extends WasmCallOptions,
+    WeighingOptions,
+    Omit<RemoteSearchOptions, "signal" | "onProgress"> {
+  /** The query cells. */
+  query: MatrixInMemory;
+  /** Address of the index, `…/name.gmx`. */
+  index: string | URL;
+  /** Address of the reference's store, `…/name.zarr`; needed for what is transferred. */
+  reference?: string | URL | undefined;
+  /** Columns of `obs` to transfer. */
+  obsKeys?: readonly string[] | undefined;
+  /** Embeddings of `obsm` to transfer. */
+  obsmKeys?: readonly string[] | undefined;
+  /** What is called instead of the platform's `fetch`. */
+  fetch?: Fetch | undefined;
+}
+
+/** What a mapping gives. */
+export interface RemoteMapping {
+  /** The neighbours of each query cell. */
+  neighbors: NeighborsInMemory;
+  /** The bandwidth σ, in units of distance; null where the kernel has none. */
+  sigma: number | null;
+  /** Labels of categorical columns, by key. */
+  labels: Record<string, TransferredLabels>;
+  /** Means and deviations of columns of numbers, by key. */
+  numbers: Record<string, TransferredNumbers>;
+  /** Embeddings, by key. */
+  embeddings: Record<string, MatrixInMemory>;
+  /** What was moved: by the search, and of the reference's columns. */
+  traffic: { search: SearchTraffic; columns: Traffic };
+}
+
+/**
+ * Maps query cells onto a published reference. Ids, distances, labels, numbers and embeddings are those of `map` with the same `nprobe`,
+ * kernel and columns, to the bit. Meant for a worker: blocks of cells take some tenths of a second each.
+ *
+ * @throws as {@link RemoteIndex.open}, {@link RemoteIndex.search} and {@link RemoteColumns}.
+ *
+ * @example
+ * const { labels, traffic } = await mapRemote({
+ *   query: { x: new Float32Array(1000 * 50), shape: [1000, 50] },
+ *   index: "https://atlas.example.org/atlas.gmx",
+ *   reference: "https://atlas.example.org/atlas.zarr",
+ *   obsKeys: ["cell_type"],
+ * });
+ * console.log(labels["cell_type"]?.codes, traffic.search.fetched, "bytes");
+ */
+export async function mapRemote(options: MapRemoteOptions): Promise<RemoteMapping> {
+  const { query, obsKeys = [], obsmKeys = [], signal, onProgress, fetch } = options;
+  using index = await RemoteIndex.open(options.index, { memory: options.memory, fetch, signal });
+  using search = await index.search(query, options);
+  const store = new RemoteColumns(options.reference ?? options.index, { fetch });
+  const mapping: RemoteMapping = {
+    neighbors: search.neighbors,
+    sigma: null,
+    labels: {},
+    numbers: {},
+    embeddings: {},
+    traffic: { search: search.traffic, columns: store.traffic },
+  };
+  using weights = search.weigh(options);
+  mapping.sigma = weights.sigma;
+  const total = query.shape[0] * (obsKeys.length + obsmKeys.length);
+  let done = 0;
+  const told = async (): Promise<void> => {
+    done += query.shape[0];
+    onProgress?.({ stage: "transfer", done, total });
+    await turn(signal, "transfer");
+  };
+  for (const key of obsKeys) {
+    const column = await store.obs(key, signal);
+    if (column.kind === "labels") mapping.labels[key] = weights.labels(column.labels);
+    else mapping.numbers[key] = weights.numbers(column.numbers);
+    await told();
+  }
+  for (const key of obsmKeys) {
+    mapping.embeddings[key] = weights.embedding(await store.obsm(key, signal));
+    await told();
+  }
+  return mapping;
+}

@@ -1,0 +1,111 @@
+/**
+ * The WebAssembly module: loaded once, from where the caller says or from beside this file. Not here: anything that is done with it.
+ */
+
+import { cancelled, fromNative, GigamapperError } from "../errors.js";
+
+/** The functions of the module. */
+export type Glue = typeof import("./glue.js");
+
+/**
+ * Where the module comes from: an address, the response to a request for it, its bytes, or what `WebAssembly.compile` made of them.
+ */
+export type ModuleSource = string | URL | Response | Promise<Response> | ArrayBuffer | Uint8Array<ArrayBuffer> | object;
+
+let loading: Promise<Glue> | undefined;
+
+/**
+ * Loads the module. Everything else here does it at its first call; this is for who keeps the module elsewhere than beside the library, has
+ * compiled it already, or wants it loaded before it is needed. A second call changes nothing.
+ *
+ * @param source an address, `Response`, `WebAssembly.Module` or bytes. Default: `glue_bg.wasm` beside the library's own file.
+ * @throws `GM_IO` where it cannot be fetched, `GM_BACKEND` where it cannot be run, or where this package was built without it.
+ *
+ * @example
+ * await initialise(new URL("gigamapper.wasm", "https://atlas.example.org/"));
+ */
+export async function initialise(source?: ModuleSource): Promise<void> {
+  await glue(source);
+}
+
+/** The module, loaded. */
+export async function glue(source?: ModuleSource): Promise<Glue> {
+  loading ??= load(source);
+  try {
+    return await loading;
+  } catch (error) {
+    loading = undefined; // What failed once may be there the next time.
+    throw error;
+  }
+}
+
+async function load(source: ModuleSource | undefined): Promise<Glue> {
+  const backend = (reason: string, cause: unknown) =>
+    new GigamapperError("GM_BACKEND", `WebAssembly: ${reason}`, { backend: "wasm", reason }, { cause });
+  const module = await import("./glue.js").catch((error: unknown) => {
+    throw backend("this package was built without it", error);
+  });
+  const found = await content(source ?? new URL("./glue_bg.wasm", import.meta.url));
+  try {
+    await module.default({ module_or_path: found });
+  } catch (error) {
+    throw backend(error instanceof Error ? error.message : String(error), error);
+  }
+  return module;
+}
+
+/** What the module is compiled from. Node fetches no files, and a page that says "not found" is no module. */
+async function content(source: ModuleSource): Promise<unknown> {
+  const given = await source;
+  if (given instanceof Response) return checked(given);
+  const address = typeof given === "string" || given instanceof URL ? String(given) : undefined;
+  if (address === undefined) return given;
+  const node = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  if (address.startsWith("file:") && node.process?.getBuiltinModule) {
+    const { readFileSync } = node.process.getBuiltinModule("node:fs") as typeof import("node:fs");
+    try {
+      return readFileSync(new URL(address));
+    } catch (error) {
+      throw unread(address, (error as Error).message, error);
+    }
+  }
+  const response = await fetch(address).catch((error: unknown) => {
+    throw unread(address, (error as Error).message, error);
+  });
+  return checked(response);
+}
+
+function checked(response: Response): Response {
+  if (!response.ok) throw unread(response.url, `the server answered ${response.status}`, undefined);
+  return response;
+}
+
+function unread(path: string, reason: string, cause: unknown): GigamapperError<"GM_IO"> {
+  return new GigamapperError(
+    "GM_IO",
+    `fetch ${path}: ${reason}`,
+    { path, operation: "fetch", os: null, reason },
+    { cause },
+  );
+}
+
+/** Calls the module; what it refuses with becomes the library's error. */
+export function called<Result>(call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (typeof error !== "string") throw fromNative(error);
+    throw fromNative(JSON.parse(error));
+  }
+}
+
+/** Lets whatever waits have its turn, then fails if the call was cancelled. */
+export async function turn(signal: AbortSignal | undefined, stage: string): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  check(signal, stage);
+}
+
+/** Fails if the call was cancelled. */
+export function check(signal: AbortSignal | undefined, stage: string): void {
+  if (signal?.aborted) throw cancelled(stage, signal.reason);
+}

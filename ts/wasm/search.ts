@@ -1,0 +1,65 @@
+/**
+ * One search: queries that found their neighbours, and are to be weighed. It owns what the module holds for them.
+ */
+
+import { GigamapperError } from "../errors.js";
+import { called, type Glue } from "./module.js";
+import { found, type NeighborsInMemory } from "./run.js";
+import { type WeighingOptions, WeightsInMemory } from "./weights.js";
+
+/** Query cells whose neighbours are found. Close it when they are weighed. */
+export class SearchResult {
+  readonly #glue: Glue;
+  readonly #memory: InstanceType<Glue["Memory"]>;
+  readonly #referenceRows: number;
+  readonly #k: number;
+  #run: InstanceType<Glue["QueryRun"]> | undefined;
+
+  /** @internal */
+  constructor(
+    glue: Glue,
+    memory: InstanceType<Glue["Memory"]>,
+    run: InstanceType<Glue["QueryRun"]>,
+    { k, referenceRows }: { k: number; referenceRows: number },
+  ) {
+    this.#glue = glue;
+    this.#memory = memory;
+    this.#run = run;
+    this.#k = k;
+    this.#referenceRows = referenceRows;
+  }
+
+  /** The neighbours, as copies. */
+  get neighbors(): NeighborsInMemory {
+    return found(this.#open(), this.#k);
+  }
+
+  /**
+   * Weighs the neighbours.
+   *
+   * @throws `GM_PARAM` of a kernel that is unknown or needs more than distances, or of a bandwidth that it does not have.
+   */
+  weigh({ kernelMethod = "gauss", bandwidth, kernelSeed = 0 }: WeighingOptions = {}): WeightsInMemory {
+    const { Weighed } = this.#glue;
+    const make = () =>
+      new Weighed(this.#open(), kernelMethod, bandwidth, kernelSeed, this.#referenceRows, this.#memory);
+    return new WeightsInMemory(called(make));
+  }
+
+  /** Gives its memory back. May be called again. */
+  close(): void {
+    this.#run?.free();
+    this.#run = undefined;
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #open(): InstanceType<Glue["QueryRun"]> {
+    if (this.#run) return this.#run;
+    const reason = "the search was closed";
+    throw new GigamapperError("GM_PARAM", reason, { name: "search", value: "", reason });
+  }
+}
