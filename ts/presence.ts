@@ -6,7 +6,7 @@ import type { PresenceOptions } from "./request.js";
 
 /**
  * Scores every reference cell of the graph stored at `neighbors` by the query cells that have it for a neighbour: the sum of the weights
- * exp(−d²/2σ²) of its edges (σ the mean of all stored distances), clipped to percentiles (default 1 and 99) and scaled to 0 … 1, as
+ * exp(−d²/2σ²) of its edges (σ the mean of all stored distances; or those of another `kernelMethod`), clipped to percentiles (default 1 and 99) and scaled to 0 … 1, as
  * CellMapper does after HNOCA-tools (He et al. 2024). Writes a new AnnData with a row for each reference cell: `obs/presence_score`
  * (f64), and with `groupby` `obsm/presence_score` (n × groups, f32), whose columns are named in `uns/presence_score_groups`.
  *

@@ -71,9 +71,14 @@ impl Spectrum {
         self.roots[cell] <= 0.0
     }
 
-    /// Bytes for so many cells, with those of M.
+    /// Bytes of finding those of so many cells, M with them.
     pub fn bytes(n: u64) -> u64 {
         2 * n * n * 8 + n * 64
+    }
+
+    /// Bytes once they are found.
+    pub fn held_bytes(n: u64) -> u64 {
+        n * n * 8 + n * 64
     }
 }
 

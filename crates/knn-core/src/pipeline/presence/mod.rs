@@ -59,10 +59,10 @@ pub fn presence_with(
     let mut prepared = pool.install(|| prepare(&resolved, columns))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the scores", prepared.memory.planned)?;
-    let sigma = pool.install(|| scores::bandwidth(&mut prepared.edges, &resolved, progress))?;
+    let (kernel, sigma) = pool.install(|| scores::kernel(&mut prepared.edges, &resolved, progress))?;
     let store = open_store(vfs, &resolved.output, prepared.spec.clone(), resolved.existing())?;
     let mut scores =
-        pool.install(|| Scores::sum(&mut prepared.edges, &resolved, (sigma, prepared.columns), progress))?;
+        pool.install(|| Scores::sum(&mut prepared.edges, &resolved, ((&kernel, sigma), prepared.columns), progress))?;
     progress.begin("write", prepared.spec.layout.n_obs(), 0);
     pool.install(|| write(&mut prepared, &resolved, &mut scores, &store, progress))?;
     progress.end();
@@ -141,6 +141,7 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     let parameters = json!({
         "key_added": resolved.key_added, "groups": groups, "log": resolved.scaling.log,
         "percentile": resolved.scaling.percentile, "minmax": resolved.scaling.minmax, "bandwidth": resolved.bandwidth,
+        "kernel_method": resolved.kernel.name(),
     });
     let fingerprints: Vec<_> = fingerprints.iter().map(|hash| format!("{hash:032x}")).collect();
     let identity = serde_json::to_vec(&(PRESENCE_VERSION, &parameters, grid, fingerprints));
@@ -235,6 +236,7 @@ fn uns(prepared: &Prepared, resolved: &ResolvedPresence, scores: &Scores) -> Res
         "version": env!("CARGO_PKG_VERSION"), "mode": "presence", "run": prepared.spec.run,
         "n_query": description.rows, "log": resolved.scaling.log, "minmax": resolved.scaling.minmax,
         "percentile_low": low, "percentile_high": high, "total_weight": scores.total,
+        "kernel_method": resolved.kernel.name(),
     });
     if let Some(sigma) = scores.sigma {
         done["sigma"] = json!(sigma);

@@ -2,6 +2,7 @@
 
 use super::edges::Edges;
 use crate::error::Result;
+use crate::kernel::{Kernel, KernelMethod};
 use crate::operator::PresenceSums;
 use crate::pipeline::request::ResolvedPresence;
 use crate::progress::Progress;
@@ -27,12 +28,31 @@ pub(super) fn passes(all: u64, columns: u64) -> impl Iterator<Item = (bool, usiz
     })
 }
 
-/// The bandwidth: pinned, or the mean of all stored distances. None if there is no edge.
-pub(super) fn bandwidth(edges: &mut Edges, resolved: &ResolvedPresence, progress: &Progress) -> Result<Option<f64>> {
+/// The kernel and its bandwidth: pinned, or what it takes from all stored distances. None if there is no edge, or the kernel has none.
+pub(super) fn kernel(
+    edges: &mut Edges,
+    resolved: &ResolvedPresence,
+    progress: &Progress,
+) -> Result<(Kernel, Option<f64>)> {
     progress.begin("bandwidth", edges.description().rows, 0);
-    let mean = edges.mean_distance(progress)?;
+    let distances = edges.distances(progress)?;
     progress.end();
-    Ok(mean.map(|mean| resolved.bandwidth.unwrap_or(mean)))
+    let learnt = match resolved.kernel {
+        KernelMethod::Gauss => distances.mean(false),
+        KernelMethod::Scarches => distances.deviation(false),
+        _ => None,
+    };
+    let sigma = learnt.map(|learnt| resolved.bandwidth.unwrap_or(learnt));
+    // Without an edge no weight is ever computed.
+    let of = sigma.unwrap_or(1.0);
+    let kernel = match resolved.kernel {
+        KernelMethod::Scarches => Kernel::Scarches { sigma: of },
+        KernelMethod::ScarchesLocal => Kernel::ScarchesLocal,
+        KernelMethod::InverseDistance => Kernel::InverseDistance,
+        KernelMethod::Equal => Kernel::Equal,
+        _ => Kernel::Gauss { sigma: of },
+    };
+    Ok((kernel, sigma))
 }
 
 impl Scores {
@@ -40,7 +60,7 @@ impl Scores {
     pub(super) fn sum(
         edges: &mut Edges,
         resolved: &ResolvedPresence,
-        (sigma, columns): (Option<f64>, u64),
+        ((kernel, sigma), columns): ((&Kernel, Option<f64>), u64),
         progress: &Progress,
     ) -> Result<Self> {
         let (n_ref, rows) = (edges.description().n_ref as usize, edges.description().rows);
@@ -56,7 +76,7 @@ impl Scores {
         for (overall, first_group, groups) in passes(all, columns) {
             let mut sums = PresenceSums::new(n_ref, overall, first_group, groups);
             edges.each(progress, |block, codes| {
-                sums.add(block, codes, sigma.unwrap_or(1.0));
+                sums.add(block, codes, kernel);
                 Ok(())
             })?;
             let mut scratch = Vec::new();
