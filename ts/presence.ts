@@ -10,8 +10,8 @@ import type { PresenceOptions } from "./request.js";
  * CellMapper does after HNOCA-tools (He et al. 2024). Writes a new AnnData with a row for each reference cell: `obs/presence_score`
  * (f64), and with `groupby` `obsm/presence_score` (n × groups, f32), whose columns are named in `uns/presence_score_groups`.
  *
- * The memory must hold the scores of all groups; query and edges are streamed. Where sums of all groups do not fit at once, there are more
- * passes over the edges, and the scores are the same.
+ * The memory must hold three numbers for each reference cell; query and edges are streamed. Where sums of all groups do not fit at once, there are
+ * more passes over the edges, and where their scores do not, they wait on disk; the scores are the same.
  *
  * Rejects, before anything is written, when the graph is not finished (`GM_SCHEMA`), the reference or the column of groups has other cells
  * (`GM_SHAPE`), a key is missing (`GM_NOT_FOUND`), groups have no categories (`GM_UNSUPPORTED`), the scores do not fit (`GM_BUDGET`) or

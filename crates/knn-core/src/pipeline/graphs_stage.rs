@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::inputs::Inputs;
 use super::joint;
+use super::near_graphs::{self, NearGraphs};
 use super::plan::{Prepared, planned};
 use super::report::Plan;
 use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
@@ -15,7 +16,7 @@ use super::run::{Seams, run_resolved};
 use super::search_stage::place;
 use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
-use crate::kernel::{KernelMethod, SharedNeighbors, Sharers, Symmetrize};
+use crate::kernel::{KernelMethod, NearCounts, SharedNeighbors, Sharers, Symmetrize};
 use crate::progress::Progress;
 use crate::sink::{Layout, MappingStore, Stage, StoreSpec};
 use crate::store::Vfs;
@@ -139,7 +140,33 @@ pub(super) fn keep(prepared: &Prepared, seams: &Seams, progress: &Progress) -> R
     Ok(!prepared.resolved.kept_graphs.is_empty())
 }
 
-/// Finds the other graphs and takes them into memory. Where nothing is left to transfer they stay as they are.
+/// Finds the other graphs.
+fn find(prepared: &Prepared, seams: &Seams, progress: &Progress) -> Result<()> {
+    needed(&prepared.resolved).try_for_each(|graph| {
+        run_resolved(request(graph, &prepared.asked)?, progress, seams)?;
+        Ok(())
+    })
+}
+
+/// Whether nothing is left to transfer. Then the graphs stay as they are.
+fn is_transferred(prepared: &Prepared, store: &MappingStore) -> bool {
+    let layout = prepared.spec.layout;
+    (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some())
+}
+
+/// A graph that was found; none that is not needed.
+fn stored(graph: OtherGraph, prepared: &Prepared) -> Result<Option<StoredRows>> {
+    let (resolved, spec) = (&prepared.resolved, &prepared.spec);
+    if !needed(resolved).any(|needed| needed == graph) {
+        return Ok(None);
+    }
+    let n = if graph == OtherGraph::Yy { spec.layout.n_obs() } else { spec.n_ref };
+    let asked = resolved.layout;
+    let layout = Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)?;
+    StoredRows::open(&path(graph, resolved)?, layout).map(Some)
+}
+
+/// Finds the other graphs and takes them into memory.
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
@@ -147,36 +174,67 @@ pub(super) fn run(
     progress: &Progress,
 ) -> Result<Shared> {
     let layout = prepared.spec.layout;
-    if (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some()) {
+    if is_transferred(prepared, store) {
         let (xx, xy) = (Sharers::default(), None);
         let neighbors = SharedNeighbors::new(method, prepared.spec.k, 0, xx, xy);
         return Ok(Shared { neighbors, yy: None, block: NeighborBlock::default() });
     }
-    for graph in needed(&prepared.resolved) {
-        run_resolved(request(graph, &prepared.asked)?, progress, seams)?;
-    }
-    let (resolved, n_ref) = (&prepared.resolved, prepared.spec.n_ref);
-    let of_side = |n: u64| {
-        let asked = resolved.layout;
-        Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)
-    };
-    let stored = |graph: OtherGraph| {
-        if !needed(resolved).any(|needed| needed == graph) {
-            return Ok::<_, Error>(None);
-        }
-        let n = if graph == OtherGraph::Yy { layout.n_obs() } else { n_ref };
-        Ok(Some(StoredRows::open(&path(graph, resolved)?, of_side(n)?)?))
-    };
+    find(prepared, seams, progress)?;
+    let n_ref = prepared.spec.n_ref;
     progress.begin("graphs", 0, 0);
-    let (xx, xy) = if resolved.self_mapping {
+    let (xx, xy) = if prepared.resolved.self_mapping {
         (sharers(Some(StoredRows::open(store.path(), layout)?), n_ref, n_ref, progress)?, None)
     } else {
-        let xx = sharers(stored(OtherGraph::Xx)?, n_ref, n_ref, progress)?;
-        (xx, Some(sharers_of_others(stored(OtherGraph::Xy)?, layout.n_obs(), progress)?))
+        let xx = sharers(stored(OtherGraph::Xx, prepared)?, n_ref, n_ref, progress)?;
+        (xx, Some(sharers_of_others(stored(OtherGraph::Xy, prepared)?, layout.n_obs(), progress)?))
     };
     progress.end();
     let neighbors = SharedNeighbors::new(method, prepared.spec.k, n_ref, xx, xy);
-    Ok(Shared { neighbors, yy: stored(OtherGraph::Yy)?, block: NeighborBlock::default() })
+    Ok(Shared { neighbors, yy: stored(OtherGraph::Yy, prepared)?, block: NeighborBlock::default() })
+}
+
+/// Finds the other graphs, which pass by the rows that are weighed.
+pub(super) fn near(
+    prepared: &Prepared,
+    store: &MappingStore,
+    seams: &Seams,
+    progress: &Progress,
+) -> Result<NearGraphs> {
+    let (spec, own) = (&prepared.spec, prepared.resolved.self_mapping);
+    let open = || StoredRows::open(store.path(), spec.layout);
+    let (rows, _) = near_share(&prepared.resolved, &prepared.inputs, spec);
+    let mut near = NearGraphs {
+        yx: open()?,
+        xx: None,
+        xy: None,
+        yy: None,
+        n_ref: spec.n_ref,
+        n_obs: spec.layout.n_obs(),
+        rows: prepared.sizes.run_rows.unwrap_or(rows),
+        counts: NearCounts::new(spec.k, own),
+        one: NearCounts::new(spec.k, own),
+    };
+    if is_transferred(prepared, store) {
+        return Ok(near);
+    }
+    find(prepared, seams, progress)?;
+    if own {
+        near.xx = Some(open()?);
+    } else {
+        near.xx = stored(OtherGraph::Xx, prepared)?;
+        near.xy = stored(OtherGraph::Xy, prepared)?;
+        near.yy = stored(OtherGraph::Yy, prepared)?;
+    }
+    Ok(near)
+}
+
+/// Rows that wait for the graphs to pass, and the bytes of that.
+fn near_share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> (u64, u64) {
+    let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(0, |(_, width)| *width);
+    let k = spec.k;
+    let others = [OtherGraph::Xx, OtherGraph::Xy, OtherGraph::Yy].map(width);
+    let widths = if resolved.self_mapping { [k, k, 0, 0] } else { [k, others[0], others[1], others[2]] };
+    near_graphs::share(resolved.memory, spec.layout.n_obs(), widths)
 }
 
 /// Removes the graphs, once everything is transferred.
@@ -281,6 +339,9 @@ impl Shared {
 pub(super) fn bytes(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> u64 {
     if !is_used(resolved) {
         return 0;
+    }
+    if method(&resolved.parameters) == Some(KernelMethod::HnocaKnn) {
+        return near_share(resolved, inputs, spec).1;
     }
     let (n_obs, n_ref, k) = (spec.layout.n_obs(), spec.n_ref, spec.k);
     let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(k, |(_, width)| *width);

@@ -31,6 +31,7 @@ mod levels;
 mod library_size;
 mod list_order;
 mod memory;
+mod near_graphs;
 mod neighbors;
 mod order;
 mod outputs;
