@@ -32,7 +32,7 @@ describe("a transfer along stored neighbors", () => {
     expect(await found.describe()).toMatchObject({ rows: 200, k: 30 });
     await expect(
       transfer({ query, reference, neighbors: graph, kernelMethod: "jaccard", output: `${output}2` }),
-    ).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    ).rejects.toMatchObject({ code: "GM_PARAM", details: { name: "neighborsXx" } });
     await expect(transfer({ query: reference, neighbors: graph, output: `${output}2` })).rejects.toMatchObject({
       code: "GM_SHAPE",
     });

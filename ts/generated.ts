@@ -108,6 +108,10 @@ subsetCategories?: Array<string>,
  */
 missing?: string, 
 /**
+ * What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+ */
+as?: string, 
+/**
  * Whether `obs/<key>_second`, the label with the second largest weight, `obs/<key>_margin`, by how much it is behind, and
  * `obs/<key>_entropy` −Σ p ln p of the weights are stored; default false.
  */
@@ -276,7 +280,8 @@ nComps?: number,
  */
 fallbackRepresentation?: string, 
 /**
- * Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
+ * Which graphs (x is the reference, y the query): `yx`, from the query to the reference, and beside it `xx`, `yy` and `xy`, each a store of its
+ * own that `transfer` finds: `graph-xx.zarr` beside `graph.zarr`. Default `yx` alone. Within one store all are one.
  */
 graphs?: Array<string>, 
 /**
@@ -453,6 +458,10 @@ subsetCategories?: Array<string>,
  */
 missing?: string, 
 /**
+ * What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+ */
+as?: string, 
+/**
  * Whether second label, margin and entropy are stored; default false.
  */
 labelDetails?: boolean, 
@@ -509,9 +518,22 @@ reference?: string,
  */
 neighbors: string, 
 /**
- * Key in `obsp` of the distances, a CSR matrix. Default `distances`, if the store is not one of ours.
+ * Key in `obsp` of the distances, a sparse matrix. Default `distances`, if the store is not one of ours.
  */
 neighborsKey?: string, 
+/**
+ * Neighbours of the reference's cells within the reference, of any of these forms: between two stores, for kernels that count shared
+ * neighbours. Default: what `neighbors` kept beside `neighbors` as `graphs`.
+ */
+neighborsXx?: string, 
+/**
+ * The same of the query's cells within the query.
+ */
+neighborsYy?: string, 
+/**
+ * The same of the reference's cells among the query's.
+ */
+neighborsXy?: string, 
 /**
  * Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
  */
@@ -541,8 +563,8 @@ genes?: Array<string>,
  */
 targetLibsize?: string, 
 /**
- * How distances become weights, as in `map`, but between two stores for `jaccard`, `hnoca` and `hnoca_knn`, which need graphs within both stores. Default `gauss`,
- * in self-mapping `umap`.
+ * How distances become weights, as in `map`; between two stores `jaccard`, `hnoca` and `hnoca_knn` need the other graphs. Default `gauss`, in
+ * self-mapping `umap`.
  */
 kernelMethod?: string, 
 /**
@@ -577,6 +599,10 @@ subsetCategories?: Array<string>,
  * Reference cells without a label: `drop` (default), `category` or `error`.
  */
 missing?: string, 
+/**
+ * What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+ */
+as?: string, 
 /**
  * Whether second label, margin and entropy are stored; default false.
  */
@@ -819,6 +845,10 @@ subset: Array<string>,
  * `drop`, `category` or `error`.
  */
 missing: string, 
+/**
+ * `numeric` where booleans are averaged instead of voted on.
+ */
+booleans?: string, 
 /**
  * `none`, `all` or `top-<m>`.
  */
@@ -1647,7 +1677,8 @@ reference?: string,
  */
 method?: string, 
 /**
- * Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there.
+ * Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there. A plan works
+ * without it.
  */
 output?: string, 
 /**
@@ -1702,9 +1733,78 @@ resume?: boolean,
  */
 overwrite?: boolean, 
 /**
+ * How matrices of the outputs are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
+/**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
 layout?: LayoutRequest, };
+
+/**
+ * What computing a representation would do and cost.
+ */
+export type JointPlan = { 
+/**
+ * `joint_pca` or `fast_cca`.
+ */
+method: string, 
+/**
+ * The query: its cells × genes.
+ */
+query: Side, 
+/**
+ * The reference; null within one store.
+ */
+reference: Side | null, 
+/**
+ * Genes that would be taken: those of both stores.
+ */
+nGenes: number, 
+/**
+ * Components.
+ */
+nComps: number, 
+/**
+ * Key of the representation in `obsm`.
+ */
+useRep: string, 
+/**
+ * `gram` or `passes`.
+ */
+solver: string, 
+/**
+ * What would be stored where, in each of the outputs.
+ */
+outputs: Array<OutputArray>, 
+/**
+ * Bytes of memory: the limit and what would take them.
+ */
+memory: MemoryPlan, 
+/**
+ * Bytes that the outputs take on disk at most.
+ */
+diskBytes: number, 
+/**
+ * Bytes that are read, about.
+ */
+readBytes: number, 
+/**
+ * Rough seconds of finding components.
+ */
+estimatedSeconds: number, 
+/**
+ * Worker threads.
+ */
+threads: number, 
+/**
+ * What the user should know.
+ */
+warnings: Array<string>, 
+/**
+ * Hash of inputs, parameters and format: the same for the same representation.
+ */
+run: string, };
 
 /**
  * A finished representation.
@@ -1848,7 +1948,12 @@ percentile?: [number, number],
  */
 minmax?: boolean, 
 /**
- * σ of the weights exp(−d²/2σ²), a distance above 0. Default: the mean of all stored distances.
+ * How distances become weights, as in `map`, but neither symmetrised nor normalised: `gauss` (default, exp(−d²/2σ²)), `scarches`,
+ * `scarches_local`, `inverse_distance` or `equal`.
+ */
+kernelMethod?: string, 
+/**
+ * σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all stored distances, `gauss` their mean.
  */
 bandwidth?: number, 
 /**
@@ -1890,7 +1995,7 @@ nQuery: number,
  */
 nRef: number, 
 /**
- * The bandwidth: pinned, or the mean of all stored distances; null if there is no edge.
+ * The bandwidth: pinned, or what the kernel takes from all stored distances; null if there is no edge, or the kernel has none.
  */
 sigma: number | null, 
 /**

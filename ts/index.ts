@@ -5,7 +5,7 @@
 
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
-export { diffuse } from "./diffuse.js";
+export { diffuse, planDiffuse } from "./diffuse.js";
 export { doctor, type Machine } from "./doctor.js";
 export { type ErrorDetails, GigamapperError, type GigamapperErrorCode, isGigamapperError } from "./errors.js";
 export { evaluate } from "./evaluate.js";
@@ -21,17 +21,19 @@ export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
 export { rechunk } from "./rechunk.js";
 export { ReferenceIndex } from "./reference-index.js";
-export { computeFastCca, computeJointPca } from "./representation.js";
+export { computeFastCca, computeJointPca, planRepresentation } from "./representation.js";
 export type {
   AppendOptions,
   CallOptions,
   CleanOptions,
   DiffuseOptions,
+  DiffusePlanOptions,
   EvaluateOptions,
   ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
   JointOptions,
+  JointPlanOptions,
   LabelTransferOptions,
   Limits,
   MapOptions,
@@ -43,8 +45,9 @@ export type {
   RechunkOptions,
   Stores,
   TransferOptions,
+  TransferPlanOptions,
   VerifyOptions,
 } from "./request.js";
 export { sentences } from "./sentence.js";
-export { transfer } from "./transfer.js";
+export { planTransfer, transfer } from "./transfer.js";
 export { verify } from "./verify.js";

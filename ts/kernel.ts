@@ -40,6 +40,9 @@ export class Kernel {
    * `euclidean`), and stores `obsm/knn_indices` and `obsm/knn_distances` (n × k, ascending, padded with −1 and NaN) in a new
    * AnnData at `output`. Within one store the cell itself is counted by `nNeighbors` and not stored.
    *
+   * With `graphs: ["yx", "xx", "yy", "xy"]` (x is the reference, y the query) the graphs within both stores and from x to y are kept beside it as
+   * `<output>-xx.zarr` and so on: those in which {@link transfer} counts shared neighbours.
+   *
    * How many of the true neighbours were found is measured, and is `recall` of the report; an exact search finds all.
    *
    * Rejects as {@link CellMapper.map} does.

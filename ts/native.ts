@@ -11,6 +11,9 @@ import { type LoadedAddon, loadAddon } from "./addon.js";
 export interface NativeBinding {
   plan(request: string): Promise<string>;
   planNeighbors(request: string): Promise<string>;
+  planTransfer(request: string): Promise<string>;
+  planDiffuse(request: string): Promise<string>;
+  planJoint(request: string): Promise<string>;
   planIndex(request: string): Promise<string>;
   describeIndex(path: string): Promise<string>;
   inspect(path: string): Promise<string>;

@@ -1,9 +1,9 @@
 /** Representations that are computed of the genes which stores share. The core computes, from disk to disk. */
 
-import type { JointReport } from "./generated.js";
+import type { JointPlan, JointReport } from "./generated.js";
 import { withPaths } from "./held.js";
-import { runTask } from "./job.js";
-import type { JointOptions, Stores } from "./request.js";
+import { read, runTask } from "./job.js";
+import { encode, type JointOptions, type JointPlanOptions, type Stores } from "./request.js";
 
 /**
  * Principal components of the cells of both stores together (of one store without a reference), of the genes that both have by name: as
@@ -48,4 +48,17 @@ export async function compute(
   const signals = rest.signal ? [rest.signal] : [];
   const options = { ...rest, method };
   return await withPaths(stores, (paths) => runTask<JointReport>("joint", { ...options, ...paths }, signals));
+}
+
+/**
+ * What {@link computeJointPca}, or with `method: "fast_cca"` {@link computeFastCca}, would do and cost with these options: memory, disk, which
+ * genes and how many components. Writes nothing and needs no outputs. Rejects as they do before they start.
+ */
+export async function planRepresentation(options: JointPlanOptions & Stores): Promise<JointPlan> {
+  const { query, reference, ...rest } = options;
+  const stores: Stores = reference == null ? { query } : { query, reference };
+  return await withPaths(stores, (paths) => {
+    const text = encode({ ...rest, ...paths });
+    return read<JointPlan>("plan", options.signal, (addon) => addon.planJoint(text));
+  });
 }

@@ -51,12 +51,14 @@ export interface PlanOptions
 /** Options of {@link CellMapper.map}. `output` must be given. */
 export interface MapOptions extends PlanOptions, ProgressOptions {}
 
-/** Options of {@link transfer}: every field of the request but the stores. `output` must be given. */
-export interface TransferOptions
+/** Options of {@link planTransfer}: every field of the request but the stores. */
+export interface TransferPlanOptions
   extends Omit<TransferRequest, "query" | "reference" | "memory" | "threads">,
     Limits,
-    CallOptions,
-    ProgressOptions {}
+    CallOptions {}
+
+/** Options of {@link transfer}. `output` must be given. */
+export interface TransferOptions extends TransferPlanOptions, ProgressOptions {}
 
 /** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
 export interface NeighborsPlanOptions
@@ -83,12 +85,17 @@ export interface RechunkOptions
     CallOptions,
     ProgressOptions {}
 
-/** Options of {@link diffuse}: every field of the request. `output` must be given. */
-export interface DiffuseOptions
-  extends Omit<DiffuseRequest, "memory" | "threads">,
+/** Options of {@link planDiffuse}: every field of the request. */
+export interface DiffusePlanOptions extends Omit<DiffuseRequest, "memory" | "threads">, Limits, CallOptions {}
+
+/** Options of {@link diffuse}. `output` must be given. */
+export interface DiffuseOptions extends DiffusePlanOptions, ProgressOptions {}
+
+/** Options of {@link planRepresentation}: every field of the request but the stores. */
+export interface JointPlanOptions
+  extends Omit<JointRequest, "query" | "reference" | "memory" | "threads">,
     Limits,
-    CallOptions,
-    ProgressOptions {}
+    CallOptions {}
 
 /** Options of {@link computeJointPca} and {@link computeFastCca}: every field of the request but stores and method. `output` must be given, and
  * with a reference `referenceOutput`. */

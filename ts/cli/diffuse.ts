@@ -49,6 +49,7 @@ export function registerDiffuse(program: Command): void {
     .option("--probabilities <which>", "none; all: store the share of every category; or top-5 (default: none)")
     .option("--subset-categories <names>", "labels that may be predicted, comma-separated (default: all)", list)
     .option("--missing <how>", "cells without a label: drop, category or error (default: drop)")
+    .option("--as <kind>", "what booleans are: label, or numeric for the share that is true (default: label)")
     .option("--label-details", "store the second label, its margin and the entropy of the vote")
     .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");

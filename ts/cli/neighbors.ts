@@ -20,10 +20,15 @@ export function registerNeighbors(program: Command): void {
         "\nExamples:\n" +
         "  gigamapper neighbors --query query.zarr --reference atlas.zarr --output graph.zarr\n" +
         "  gigamapper neighbors --query cells.zarr --n-neighbors 15 --output self.zarr       (one store, onto itself)\n" +
-        "  gigamapper neighbors --query query.zarr --reference atlas.zarr --recall 0.99 --output graph.zarr",
+        "  gigamapper neighbors --query query.zarr --reference atlas.zarr --recall 0.99 --output graph.zarr\n" +
+        "  gigamapper neighbors --query query.zarr --reference atlas.zarr --graphs yx,xx,yy,xy --output graph.zarr  (for jaccard)",
     );
   addGraph(command);
-  command.option("--graphs <names>", "yx: from query to reference; xx: within one store (default: yx, or xx)", list);
+  command.option(
+    "--graphs <names>",
+    "x is the reference, y the query: yx, and beside it xx,yy,xy as OUTPUT-xx.zarr and so on (default: yx)",
+    list,
+  );
   addManner(command);
   setAction<Given<NeighborsRequest>>(command, async ({ terminal, signal }, options) => {
     const { query = "", reference, ...rest } = await readRequest<NeighborsRequest>(options);

@@ -50,6 +50,7 @@ export function addTransfer(command: Command): Command {
     )
     .option("--subset-categories <names>", "labels that may be predicted, comma-separated (default: all)", list)
     .option("--missing <how>", "reference cells without a label: drop, category or error (default: drop)")
+    .option("--as <kind>", "what booleans are: label, or numeric for the share that is true (default: label)")
     .option("--label-details", "store the second label, its margin and the entropy of the vote")
     .option("--min-confidence <share>", "reject labels below this confidence", number)
     .option("--max-distance <d>", "reject labels of cells whose last neighbor is farther", number)

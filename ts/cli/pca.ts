@@ -6,7 +6,7 @@ import { compute } from "../representation.js";
 import { bytes, counted, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
-import { addLayout, addOutput, list, number } from "./options.js";
+import { addLayout, addOutput, addProfile, list, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
 import { tellStages } from "./stages.js";
 import type { Terminal } from "./terminal.js";
@@ -41,7 +41,7 @@ export function registerPca(program: Command): void {
       "auto, gram (products of genes in memory) or passes (default: auto, gram up to 4096 genes)",
     )
     .option("--seed <n>", "seed of the search for them (default: 0)", number);
-  addManner(addLayout(addOutput(command, "where the query's part goes")));
+  addManner(addLayout(addProfile(addOutput(command, "where the query's part goes"))));
   setAction<Given<JointRequest>>(command, async ({ terminal, signal }, options) => {
     const request = await readRequest<JointRequest>(options);
     const { query = "", reference, method = "joint_pca", ...rest } = request;

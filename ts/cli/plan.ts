@@ -1,35 +1,68 @@
-/** `gigamapper plan`: what `map`, `neighbors` or `index` would do and cost. */
+/** `gigamapper plan`: what a command would do and cost. */
 
 import { Argument, type Command } from "commander";
-import type { IndexPlan, IndexRequest, MapRequest, MemoryPlan, NeighborsRequest, Plan, Side } from "../generated.js";
+import { planDiffuse } from "../diffuse.js";
+import type {
+  DiffuseRequest,
+  IndexPlan,
+  IndexRequest,
+  JointPlan,
+  JointRequest,
+  MapRequest,
+  MemoryPlan,
+  NeighborsRequest,
+  Plan,
+  Side,
+  TransferRequest,
+} from "../generated.js";
 import { Kernel } from "../kernel.js";
 import { plan } from "../mapper.js";
 import { ReferenceIndex } from "../reference-index.js";
+import { planRepresentation } from "../representation.js";
 import { bytes, count, counted, describe, seconds } from "../sentence.js";
+import { planTransfer } from "../transfer.js";
 import { addManner, setAction } from "./command.js";
 import { list } from "./options.js";
-import { addMapping, type Given, readMapping, readRequest } from "./request.js";
+import { addMapping, type Given, readMapping, readRequest, withSymmetrize } from "./request.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
+
+/** Whatever a command may be asked. */
+type Asked = MapRequest & NeighborsRequest & TransferRequest & DiffuseRequest;
 
 /** Adds the command. */
 export function registerPlan(program: Command): void {
   const command = program
     .command("plan")
     .description("what a command would do and cost with the same options; writes nothing")
-    .addArgument(new Argument("[command]", "which one").choices(["map", "neighbors", "index"]).default("map"))
+    .addArgument(
+      new Argument("[command]", "which one")
+        .choices(["map", "neighbors", "index", "transfer", "diffuse", "pca"])
+        .default("map"),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n" +
         "  gigamapper plan --query query.zarr --reference atlas.zarr --obs-keys cell_type\n" +
         "  gigamapper plan neighbors --query query.zarr --reference atlas.zarr --method ivf\n" +
-        "  gigamapper plan index --reference atlas.zarr --nlist 4096",
+        "  gigamapper plan index --reference atlas.zarr --nlist 4096\n" +
+        "  gigamapper plan transfer --neighbors graph.zarr --query query.zarr --reference atlas.zarr --obs-keys cell_type\n" +
+        "  gigamapper plan pca --query query.zarr --reference atlas.zarr --n-comps 30",
     );
   addMapping(command)
-    .option("--graphs <names>", "of neighbors: yx or xx", list)
-    .option("--append", "of index: append to it");
+    .option("--graphs <names>", "of neighbors: yx, and xx,yy,xy beside it", list)
+    .option("--append", "of index: append to it")
+    .option("--neighbors <path>", "of transfer and diffuse: the neighbors, as there")
+    .option("--neighbors-key <key>", "of transfer: key of the distances in obsp")
+    .option("--neighbors-xx <path>", "of transfer: neighbors within the reference")
+    .option("--neighbors-yy <path>", "of transfer: neighbors within the query")
+    .option("--neighbors-xy <path>", "of transfer: neighbors of the reference in the query")
+    .option("--layer <name>", "of pca: the matrix in both stores, X or the name of a layer (default: X)")
+    .option("--mask-var <column>", "of pca: booleans in var of both stores, the genes to take")
+    .option("--key-added <key>", "of pca: where components go in obsm (default: X_pca or X_cca)")
+    .option("--solver <name>", "of pca: auto, gram or passes (default: auto)");
   addManner(command);
-  setAction<Given<MapRequest & NeighborsRequest>>(command, async ({ terminal, signal }, options, [verb]) => {
+  setAction<Given<Asked>>(command, async ({ terminal, signal }, options, [verb]) => {
     if (verb === "index") {
       const { reference = "", ...rest } = await readRequest<IndexRequest>(options as Given<IndexRequest>);
       show(terminal, await ReferenceIndex.plan(reference, { ...rest, signal }), renderIndex);
@@ -37,6 +70,15 @@ export function registerPlan(program: Command): void {
       const { query = "", reference, ...rest } = await readRequest<NeighborsRequest>(options);
       await using kernel = new Kernel(reference ?? query, query);
       show(terminal, await kernel.plan({ ...rest, signal }), render);
+    } else if (verb === "transfer") {
+      const { query = "", neighbors = "", ...rest } = withSymmetrize(await readRequest<TransferRequest>(options));
+      show(terminal, await planTransfer({ ...rest, query, neighbors, signal }), render);
+    } else if (verb === "diffuse") {
+      const { query = "", neighbors = "", ...rest } = withSymmetrize(await readRequest<DiffuseRequest>(options));
+      show(terminal, await planDiffuse({ ...rest, query, neighbors, signal }), render);
+    } else if (verb === "pca") {
+      const { query = "", ...rest } = await readRequest<JointRequest>(options as Given<JointRequest>);
+      show(terminal, await planRepresentation({ ...rest, query, signal }), renderJoint);
     } else {
       show(terminal, await plan({ ...(await readMapping(options)), signal }), render);
     }
@@ -62,7 +104,7 @@ function render(planned: Plan): string {
     table([
       ["query", side(planned.query)],
       ["reference", `${side(planned.reference)}, read ${passes}`],
-      ["search", `${parameters.method}, ${parameters.metric} in ${parameters.useRep}: ${planned.methodReason}`],
+      ["search", `${searched(planned)}: ${planned.methodReason}`],
       ...lists(planned),
       ["kernel", `${parameters.kernelMethod}${sigma}${both}`],
       ...steps(planned),
@@ -97,6 +139,31 @@ function renderIndex(planned: IndexPlan): string {
       ["run", planned.run],
     ]),
   ].join("\n");
+}
+
+function renderJoint(planned: JointPlan): string {
+  const reference = planned.reference ? [["reference", genes(planned.reference)]] : [];
+  return [
+    `${planned.method} of ${counted(planned.nGenes, "gene")}: ${counted(planned.nComps, "component")}`,
+    table([
+      ["query", genes(planned.query)],
+      ...reference,
+      ["solver", planned.solver],
+      ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
+      ...memoryRows(planned.memory),
+      ["reads", `about ${bytes(planned.readBytes)}`],
+      ["disk", `at most ${bytes(planned.diskBytes)}`],
+      ["run", planned.run],
+    ]),
+    "It would store, of each store",
+    table(planned.outputs.map((output) => [output.path, describe(output)])),
+  ].join("\n");
+}
+
+/** How neighbours are sought, or that they are there. */
+function searched({ parameters }: Plan): string {
+  const { method, metric, useRep } = parameters;
+  return method === "imported" ? "none" : `${method}, ${metric} in ${useRep}`;
 }
 
 /** The index of a search that has one. */
@@ -135,6 +202,11 @@ function memoryRows(memory: MemoryPlan): string[][] {
   return [["memory", `${bytes(memory.planned)} of ${bytes(memory.limit)}, of which`], ...parts];
 }
 
+/** A side of a mapping. Where nobody reads its representation it has no columns. */
 function side({ path, nObs, dim, dtype }: Side): string {
-  return `${path}: ${counted(nObs, "cell")} × ${count(dim)} (${dtype})`;
+  return `${path}: ${counted(nObs, "cell")}${dim > 0 ? ` × ${count(dim)} (${dtype})` : ""}`;
+}
+
+function genes({ path, nObs, dim, dtype }: Side): string {
+  return `${path}: ${counted(nObs, "cell")} × ${counted(dim, "gene")} (${dtype})`;
 }

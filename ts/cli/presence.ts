@@ -35,7 +35,8 @@ export function registerPresence(program: Command): void {
     .option("--percentile <low,high>", "clip to these percentiles (default: 1,99)", (text) => list(text).map(number))
     .option("--no-minmax", "do not scale to 0 to 1")
     .option("--minmax", "scale to 0 to 1 (default)")
-    .option("--bandwidth <sigma>", "sigma of the weights (default: mean of all stored distances)", number);
+    .option("--kernel-method <name>", "gauss, scarches, scarches_local, inverse_distance or equal (default: gauss)")
+    .option("--bandwidth <sigma>", "sigma of gauss or scarches (default: from all stored distances)", number);
   addManner(addLayout(addOutput(command, "where the AnnData with the scores goes")));
   setAction<Given<PresenceRequest>>(command, async ({ terminal, signal }, options) => {
     const { neighbors = "", reference = "", ...rest } = await readRequest<PresenceRequest>(options);

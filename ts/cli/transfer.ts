@@ -18,7 +18,8 @@ export function registerTransfer(program: Command): void {
       "after",
       "\nThe neighbors are those of a finished store of map or neighbors; distances in obsp of an AnnData, such as scanpy's, for one\n" +
         "store onto itself; or two files, ids.npy,distances.npy (cells x k, -1 where there is none). They need not be sorted, nor as\n" +
-        "many for each cell; the cell itself is none of them.\n" +
+        "many for each cell; the cell itself is none of them. Between two stores jaccard, hnoca and hnoca_knn count shared neighbors,\n" +
+        "in the graphs that neighbors --graphs yx,xx,yy,xy kept beside these, or in others that are named.\n" +
         "\nExamples:\n" +
         "  gigamapper transfer --query query.zarr --reference atlas.zarr --neighbors graph.zarr --obs-keys cell_type --output mapped.zarr\n" +
         "  gigamapper transfer --query cells.h5ad --neighbors cells.h5ad --obs-keys louvain --output smoothed.zarr\n" +
@@ -29,6 +30,9 @@ export function registerTransfer(program: Command): void {
     .option("--reference <path>", "reference cells; none is self-mapping")
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
+    .option("--neighbors-xx <path>", "within the reference, for shared neighbors (default: kept beside the neighbors)")
+    .option("--neighbors-yy <path>", "the same within the query")
+    .option("--neighbors-xy <path>", "the same from the reference to the query")
     .option("--n-neighbors <n>", "keep the n nearest; in self-mapping with the cell itself (default: all)", number);
   addTransfer(command)
     .option("--metric <name>", "metric of the distances (default: euclidean)")

@@ -326,3 +326,44 @@ fn the_core_knows_no_binding_and_bindings_hold_no_logic() {
     assert_eq!(wrong_binding(&sources(&crates().join("wasm-binding/src"))), NONE);
     assert_eq!(wrong_binding(&[source("map.rs", "use rayon::prelude::*;\nuse napi::Env;")]).len(), 1);
 }
+
+/// Names of tests in the rows of the tables behind a heading, and what these tables lack.
+fn wrong_tests(document: &str, heading: &str, defined: &[Source]) -> (Vec<String>, usize) {
+    let section = document.split_once(heading).map_or("", |(_, behind)| behind);
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let is_defined = |name: &str| {
+        let function = format!("fn {name}(");
+        defined.iter().any(|source| source.text.contains(&function))
+    };
+    let (mut wrong, mut rows) = (Vec::new(), 0);
+    for row in
+        section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |") && !line.contains("| test |"))
+    {
+        rows += 1;
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            wrong.push(format!("{row} names no test"));
+        }
+        wrong.extend(names.into_iter().filter(|name| !is_defined(name)).map(|name| format!("there is no test {name}")));
+    }
+    (wrong, rows)
+}
+
+#[test]
+fn every_intended_difference_and_edge_case_names_its_test() {
+    let heading = "## Differences from CellMapper, and edge cases";
+    let path = crates().join("../docs/design/mapping.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let mut defined = sources(&crates().join("knn-core/tests"));
+    defined.extend(sources(&crates().join("knn-core/src")));
+    let (wrong, rows) = wrong_tests(&document, heading, &defined);
+    assert_eq!(wrong, NONE);
+    assert_eq!(rows, 13 + 18);
+    for number in 1..=13 {
+        assert!(document.contains(&format!("\n| {number} | ")), "difference {number}");
+    }
+    let made_up = format!("{heading}\n| 1 | a | `no_such_test_anywhere_at_all` |\n| 2 | b | |\n## Next\n| 3 | c | |");
+    let (wrong, rows) = wrong_tests(&made_up, heading, &[source("a.rs", "")]);
+    assert_eq!((wrong.len(), rows), (2, 2));
+}

@@ -3,15 +3,21 @@
 
 use super::store::GraphStore;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 /// Values of half of the bits of an f32.
 const HALVES: usize = 1 << 16;
 
 /// The smallest distance that at least the share `quantile` of all rows do not exceed: of their neighbour at `slot`, counted from 0, or of their
 /// last one where they have fewer. None if no row has a neighbour. Distances are not negative, so that they stand in the order of their bits.
-pub fn distance_quantile(graph: &mut GraphStore, slot: usize, quantile: f64) -> Result<Option<f64>> {
+pub fn distance_quantile(
+    graph: &mut GraphStore,
+    slot: usize,
+    quantile: f64,
+    progress: &Progress,
+) -> Result<Option<f64>> {
     let mut upper = vec![0u64; HALVES];
-    each(graph, slot, |bits| upper[(bits >> 16) as usize] += 1)?;
+    each(graph, slot, progress, |bits| upper[(bits >> 16) as usize] += 1)?;
     let rows: u64 = upper.iter().sum();
     if rows == 0 {
         return Ok(None);
@@ -19,7 +25,7 @@ pub fn distance_quantile(graph: &mut GraphStore, slot: usize, quantile: f64) -> 
     let rank = ((quantile * rows as f64).ceil() as u64).clamp(1, rows);
     let (high, before) = bucket(&upper, rank);
     let mut lower = vec![0u64; HALVES];
-    each(graph, slot, |bits| {
+    each(graph, slot, progress, |bits| {
         if (bits >> 16) as usize == high {
             lower[(bits & 0xffff) as usize] += 1;
         }
@@ -41,10 +47,11 @@ fn bucket(counts: &[u64], rank: u64) -> (usize, u64) {
 }
 
 /// The bits of every row's distance.
-fn each(graph: &mut GraphStore, slot: usize, mut visit: impl FnMut(u32)) -> Result<()> {
+fn each(graph: &mut GraphStore, slot: usize, progress: &Progress, mut visit: impl FnMut(u32)) -> Result<()> {
     let (rows, step) = (graph.description().rows, graph.description().block_rows.min(1 << 16));
     let mut next = 0;
     while next < rows {
+        progress.check()?;
         let block = graph.read(next, Some(step as i64))?;
         for distances in block.distances.chunks(block.k) {
             let valid = distances.iter().position(|distance| distance.is_nan()).unwrap_or(block.k);

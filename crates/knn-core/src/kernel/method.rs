@@ -103,6 +103,11 @@ impl KernelMethod {
         matches!(self, Self::Gauss | Self::Scarches)
     }
 
+    /// Whether the weight of an edge follows from the distances of the row that it leaves.
+    pub fn weighs_rows_alone(self) -> bool {
+        matches!(self, Self::Gauss | Self::Scarches | Self::ScarchesLocal | Self::InverseDistance | Self::Equal)
+    }
+
     /// Whether it counts neighbours that two cells share. Then the four graphs between and within both stores are needed.
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Jaccard | Self::Hnoca | Self::HnocaKnn)

@@ -2,8 +2,8 @@
 //!
 //! `s = A_yx·A_xxᵀ + A_yy·A_xyᵀ` counts reference cells that a query cell y has as neighbours and a reference cell x as well, and query cells
 //! likewise; within one store every cell is its own neighbour. `jaccard` is s / (4k − s), `hnoca` its square (CellMapper 0.2.6), where k is
-//! the number of stored neighbours of a query cell, and `hnoca_knn` the same for the stored neighbours alone. In self-mapping the four graphs
-//! are one. Where k is 1 there, a cell shares all with itself, and 4k − s is taken as 1 instead of 0.
+//! the number of stored neighbours of a query cell. In self-mapping the four graphs are one. Where k is 1 there, a cell shares all with itself, and
+//! 4k − s is taken as 1 instead of 0. `hnoca_knn`, the same for the stored neighbours alone, is in `near_counts.rs`.
 //!
 //! The graphs that leave reference cells are held as their transposes, a u32 for each edge and each cell: rows of s are made one by one, and a
 //! block of them lives as long as any other block of weights.
@@ -105,6 +105,13 @@ fn each(block: &NeighborBlock, own: bool, mut see: impl FnMut(usize, u64)) {
     }
 }
 
+/// The weight of a cell that shares so much with one that has `k` stored neighbours.
+pub(super) fn weight(method: KernelMethod, k: u64, shared: u32) -> f64 {
+    let (shared, most) = (f64::from(shared), 4.0 * k as f64);
+    let jaccard = shared / (most - shared).max(1.0);
+    if method == KernelMethod::Jaccard { jaccard } else { jaccard * jaccard }
+}
+
 /// Counts of one row, by reference cell; all 0 between rows.
 #[derive(Debug, Default)]
 struct Counts {
@@ -116,13 +123,6 @@ impl SharedNeighbors {
     /// For rows with `k` stored neighbours among `n_ref` reference cells.
     pub fn new(method: KernelMethod, k: u64, n_ref: u64, xx: Sharers, xy: Option<Sharers>) -> Self {
         Self { method, k, n_ref: n_ref as usize, xx, xy, idle: Mutex::default() }
-    }
-
-    /// The weight of a cell that shares so much.
-    fn weight(&self, shared: u32) -> f64 {
-        let (shared, most) = (f64::from(shared), 4.0 * self.k as f64);
-        let jaccard = shared / (most - shared).max(1.0);
-        if self.method == KernelMethod::Jaccard { jaccard } else { jaccard * jaccard }
     }
 
     /// How many of the first rows have no more than so many weights in all; at least one. `yy` are the neighbours of the same rows within
@@ -172,7 +172,7 @@ impl SharedNeighbors {
         let twice = if self.xy.is_none() { 2 } else { 1 };
         for row in rows {
             weights.block.columns.extend(row.iter().map(|(column, _)| u64::from(*column)));
-            weights.block.weights.extend(row.iter().map(|(_, shared)| self.weight(shared * twice)));
+            weights.block.weights.extend(row.iter().map(|(_, shared)| weight(self.method, self.k, shared * twice)));
             weights.end_unshifted();
         }
     }
@@ -193,12 +193,7 @@ impl SharedNeighbors {
             }
         });
         touched.sort_unstable();
-        let mut found: Vec<_> = touched.iter().map(|&cell| (cell, of[cell as usize])).collect();
-        if self.method == KernelMethod::HnocaKnn {
-            let (ids, own) = (yx.row(row).0, (yx.first_row + row as u64) as i64);
-            let is_self = self.xy.is_none();
-            found.retain(|(cell, _)| ids.contains(&i64::from(*cell)) || (is_self && i64::from(*cell) == own));
-        }
+        let found: Vec<_> = touched.iter().map(|&cell| (cell, of[cell as usize])).collect();
         for cell in touched.drain(..) {
             of[cell as usize] = 0;
         }
@@ -261,7 +256,7 @@ mod tests {
         let expected =
             product(&dense(&yx, 4, false), &dense(&xx, 4, true), &dense(&yy, 2, true), &dense(&xy, 2, false));
         let halves = [block(2, &xx[..2]), NeighborBlock { first_row: 2, ..block(2, &xx[2..]) }];
-        for method in [KernelMethod::Jaccard, KernelMethod::Hnoca, KernelMethod::HnocaKnn] {
+        for method in [KernelMethod::Jaccard, KernelMethod::Hnoca] {
             let shared = SharedNeighbors::new(
                 method,
                 2,
@@ -275,8 +270,7 @@ mod tests {
                 let of = |(x, &s): (usize, &u32)| {
                     let jaccard = f64::from(s) / (8.0 - f64::from(s));
                     let weight = if method == KernelMethod::Jaccard { jaccard } else { jaccard * jaccard };
-                    let kept = s > 0 && (method != KernelMethod::HnocaKnn || yx[row].contains(&(x as i64)));
-                    kept.then_some((x as u64, weight))
+                    (s > 0).then_some((x as u64, weight))
                 };
                 let expected: Vec<_> = counts.iter().enumerate().filter_map(of).collect();
                 assert_eq!(weights.raw(row).collect::<Vec<_>>(), expected, "{method:?}");

@@ -122,6 +122,16 @@ impl Kernel {
         }
     }
 
+    /// Fills `weights` with those of the edges that leave a row, neither shifted nor normalised and without a self edge, one for each of its
+    /// neighbours. `values` is scratch.
+    pub fn raw(&self, row: u64, (ids, distances): (&[i64], &[f32]), values: &mut Vec<f32>, weights: &mut [f64]) {
+        self.directed(row, distances, false, values);
+        for ((weight, &id), &value) in weights.iter_mut().zip(ids).zip(values.iter()) {
+            let Weight { factor, exponent } = self.weight(value, row, id as u64);
+            *weight = factor * libm::exp(-exponent);
+        }
+    }
+
     /// What the edges of a block become, in rows of `k + 1`: that of a self edge, which rows with neighbours have where there are
     /// `self_edges`, and then those of the neighbours. Places without an edge are 0.
     pub fn carry(&self, neighbors: &NeighborBlock, self_edges: bool, values: &mut Vec<f32>) {

@@ -1,12 +1,16 @@
 //! Presence: how much of the query lies at each reference cell, as sums of unnormalised weights over the query cells.
 //!
-//! The score of HNOCA-tools (He et al. 2024) as CellMapper computes it: column sums of the gaussian weights exp(−d²/2σ²) of all
-//! stored edges, over the whole query or over a group of it, then scaled column by column. A reference cell's sum runs over the query in
+//! The score of HNOCA-tools (He et al. 2024) as CellMapper computes it: column sums of the weights of all stored edges, gaussian unless another
+//! kernel is asked for, over the whole query or over a group of it, then scaled column by column. A reference cell's sum runs over the query in
 //! the order of its rows, in f64, so that no block size or thread changes a bit of it.
 
 use rayon::prelude::*;
 
+use crate::kernel::Kernel;
 use crate::types::NeighborBlock;
+
+/// Rows that one thread weighs at a time.
+const TASK_ROWS: usize = 512;
 
 /// Sums of some columns, each over all reference cells. A column is the whole query, or one group of it.
 #[derive(Debug)]
@@ -45,12 +49,14 @@ impl PresenceSums {
 
     /// Adds the edges of a block. `codes` has the group of each of its rows, negative for none; it is empty where there are no groups.
     /// At a σ of 0 every edge weighs 1.
-    pub fn add(&mut self, block: &NeighborBlock, codes: &[i32], sigma: f64) {
+    pub fn add(&mut self, block: &NeighborBlock, codes: &[i32], kernel: &Kernel) {
         let Self { overall, groups, first_group, n_ref, weights } = self;
-        let scale = if sigma > 0.0 { 0.5 / (sigma * sigma) } else { 0.0 };
-        let weigh = |&distance: &f32| libm::exp(-(f64::from(distance) * f64::from(distance) * scale));
         weights.clear();
-        weights.par_extend(block.distances.par_iter().with_min_len(1 << 14).map(weigh));
+        weights.resize(block.distances.len(), 0.0);
+        let rows = weights.par_chunks_mut(block.k.max(1)).enumerate().with_min_len(TASK_ROWS);
+        rows.for_each_init(Vec::new, |values, (row, weights)| {
+            kernel.raw(block.first_row + row as u64, block.row(row), values, weights);
+        });
         let weights = &*weights;
         let edges = |row: usize| {
             let (ids, _) = block.row(row);
@@ -144,14 +150,15 @@ mod tests {
         let edges = block(&[0, 2, 2, 1, 2, -1], &[1.0, 2.0, 0.5, 1.0, 3.0, f32::NAN], 2);
         let weight = |d: f64| (-d * d / 4.5).exp();
         let mut sums = PresenceSums::new(3, true, 0, 2);
-        sums.add(&edges, &[1, 0, -1], 1.5);
+        let kernel = Kernel::Gauss { sigma: 1.5 };
+        sums.add(&edges, &[1, 0, -1], &kernel);
         let near = |ours: &[f64], theirs: [f64; 3]| ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-14);
         assert!(near(sums.overall(), [weight(1.0), weight(1.0), weight(2.0) + weight(0.5) + weight(3.0)]));
         let groups: Vec<Vec<f64>> = sums.groups().map(|group| group.to_vec()).collect();
         assert!(near(&groups[0], [0.0, weight(1.0), weight(0.5)]));
         assert!(near(&groups[1], [weight(1.0), 0.0, weight(2.0)]));
         let mut later = PresenceSums::new(3, false, 1, 1);
-        later.add(&edges, &[1, 0, -1], 1.5);
+        later.add(&edges, &[1, 0, -1], &kernel);
         assert!(later.overall().is_empty());
         assert_eq!(later.groups().next().unwrap(), groups[1]);
     }
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn a_bandwidth_of_zero_counts_edges() {
         let mut sums = PresenceSums::new(2, true, 0, 0);
-        sums.add(&block(&[1, 0], &[0.0, 0.0], 2), &[], 0.0);
+        sums.add(&block(&[1, 0], &[0.0, 0.0], 2), &[], &Kernel::Gauss { sigma: 0.0 });
         assert_eq!(sums.overall(), [1.0, 1.0]);
     }
 

@@ -4,7 +4,7 @@
 //! eigenvalues Λ and eigenvectors V of S, all of which are found.
 
 use crate::error::{Error, Result};
-use crate::representation::{Eigen, eigen};
+use crate::representation::{Eigen, eigen_while};
 
 /// Cells of which all eigenvectors are found at most: beyond this they take longer than steps.
 pub const SPECTRAL_CELLS: u64 = 2048;
@@ -22,7 +22,8 @@ pub struct Spectrum {
 
 impl Spectrum {
     /// Of M, n × n and row-major, given the logarithm of each row's sum before it was normalised; −∞ for a row of zeros. M is taken as scratch.
-    pub fn of(mut matrix: Vec<f64>, log_sums: &[f64]) -> Result<Self> {
+    /// `check` is asked again and again whether to go on.
+    pub fn of(mut matrix: Vec<f64>, log_sums: &[f64], check: &dyn Fn() -> Result<()>) -> Result<Self> {
         let n = log_sums.len();
         let finite = || log_sums.iter().copied().filter(|sum| sum.is_finite());
         let most = finite().fold(f64::NEG_INFINITY, f64::max);
@@ -39,7 +40,7 @@ impl Spectrum {
                 (matrix[row * n + column], matrix[column * n + row]) = (mean, mean);
             }
         }
-        Ok(Self { n, eigen: eigen(matrix, n), roots })
+        Ok(Self { n, eigen: eigen_while(matrix, n, check)?, roots })
     }
 
     /// Mᵗ applied to `columns` columns of all cells, row-major, in place; a cell without neighbours becomes 0.
@@ -71,9 +72,14 @@ impl Spectrum {
         self.roots[cell] <= 0.0
     }
 
-    /// Bytes for so many cells, with those of M.
+    /// Bytes of finding those of so many cells, M with them.
     pub fn bytes(n: u64) -> u64 {
         2 * n * n * 8 + n * 64
+    }
+
+    /// Bytes once they are found.
+    pub fn held_bytes(n: u64) -> u64 {
+        n * n * 8 + n * 64
     }
 }
 
@@ -124,7 +130,7 @@ mod tests {
     fn eigenvectors_do_what_steps_do() {
         for n in [2, 3, 5, 40] {
             let (matrix, sums) = normalised(weights(n), n);
-            let spectrum = Spectrum::of(matrix.clone(), &sums).unwrap();
+            let spectrum = Spectrum::of(matrix.clone(), &sums, &|| Ok(())).unwrap();
             for t in [1, 2, 3, 10] {
                 let mut state: Vec<f64> = (0..2 * n).map(|place| (place * place % 31) as f64 - 9.0).collect();
                 let mut expected = state.clone();
@@ -144,7 +150,19 @@ mod tests {
 
     #[test]
     fn weights_that_differ_too_much_are_refused() {
-        let error = Spectrum::of(vec![1.0, 0.0, 0.0, 1.0], &[0.0, -40.0]).unwrap_err();
+        let error = Spectrum::of(vec![1.0, 0.0, 0.0, 1.0], &[0.0, -40.0], &|| Ok(())).unwrap_err();
         assert!(error.code() == "GM_PARAM" && error.to_string().contains("iterative"), "{error}");
+    }
+
+    #[test]
+    fn whoever_is_to_stop_stops() {
+        let (matrix, sums) = normalised(weights(5), 5);
+        let asked = std::cell::Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            if asked.get() > 3 { Err(Error::internal("stop")) } else { Ok(()) }
+        };
+        assert!(Spectrum::of(matrix, &sums, &stop).is_err());
+        assert_eq!(asked.get(), 4);
     }
 }

@@ -1,19 +1,22 @@
 //! The other graphs of a mapping: within the reference (xx), within the query (yy), and from the reference to the query (xy).
 //!
-//! Each is a run of its own, found by the same search and stored like any graph, beside the output or in the folder for intermediate files,
-//! until the last unit is transferred. So it is interrupted and resumed as any run is. In self-mapping the four graphs are one, which is
-//! stored already.
+//! Each is a run of its own, found by the same search or taken over like neighbours that were found before, and stored like any graph, beside the
+//! output or in the folder for intermediate files, until the last unit is transferred; or for good, where that is asked for. So it is interrupted
+//! and resumed as any run is. In self-mapping the four graphs are one, which is stored already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::inputs::Inputs;
+use super::joint;
+use super::near_graphs::{self, NearGraphs};
 use super::plan::{Prepared, planned};
 use super::report::Plan;
-use super::request::{LabelParameters, Parameters, Resolved};
+use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
 use super::run::{Seams, run_resolved};
 use super::search_stage::place;
 use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
-use crate::kernel::{KernelMethod, SharedNeighbors, Sharers, Symmetrize};
+use crate::kernel::{KernelMethod, NearCounts, SharedNeighbors, Sharers, Symmetrize};
 use crate::progress::Progress;
 use crate::sink::{Layout, MappingStore, Stage, StoreSpec};
 use crate::store::Vfs;
@@ -22,70 +25,67 @@ use crate::types::NeighborBlock;
 /// Weights that are made at a time at most.
 const BLOCK_WEIGHTS: u64 = 1 << 20;
 
-/// A graph besides that of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Graph {
-    Xx,
-    Yy,
-    Xy,
+/// Where a graph is: kept beside the output, or only until the last unit is transferred.
+fn path(graph: OtherGraph, resolved: &Resolved) -> Result<PathBuf> {
+    match &resolved.output {
+        Some(output) if resolved.kept_graphs.contains(&graph) => Ok(graph.beside(output)),
+        _ => place(resolved, &format!(".{}.zarr", graph.name())),
+    }
 }
 
-impl Graph {
-    const ALL: [Self; 3] = [Self::Xx, Self::Yy, Self::Xy];
-
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Xx => ".xx.zarr",
-            Self::Yy => ".yy.zarr",
-            Self::Xy => ".xy.zarr",
-        }
+/// The run that finds a graph, or takes over what was found before.
+fn request(graph: OtherGraph, asked: &Resolved) -> Result<Resolved> {
+    let (query, reference) = match graph {
+        OtherGraph::Xx => (&asked.reference, &asked.reference),
+        OtherGraph::Yy => (&asked.query, &asked.query),
+        OtherGraph::Xy => (&asked.reference, &asked.query),
+    };
+    let self_mapping = graph != OtherGraph::Xy;
+    let mut search = asked.search.clone();
+    // An index that was given is one of the reference.
+    search.index = search.index.filter(|_| graph == OtherGraph::Xx);
+    let output = asked.output.as_ref().map(|_| path(graph, asked)).transpose()?;
+    let exists = output.as_ref().is_some_and(|output| output.exists());
+    let mut request = Resolved {
+        query: query.clone(),
+        reference: reference.clone(),
+        self_mapping,
+        resume: asked.resume && exists,
+        output,
+        representation: joint::lent(&asked.representation),
+        parameters: Parameters {
+            obs_keys: Vec::new(),
+            obsm_keys: Vec::new(),
+            layer_key: None,
+            target_libsize: None,
+            genes: Vec::new(),
+            kernel_method: KernelMethod::Gauss.name().into(),
+            kernel_seed: None,
+            bandwidth: None,
+            symmetrize: Symmetrize::None.name().into(),
+            self_edges: self_mapping,
+            labels: LabelParameters::default(),
+            diffusion: None,
+            ..asked.parameters.clone()
+        },
+        search,
+        learnt_distance: None,
+        imported: None,
+        other_graphs: None,
+        kept_graphs: Vec::new(),
+        graph_only: true,
+        ..asked.clone()
+    };
+    if let Some(given) = given(graph, asked) {
+        request.take_over(given.to_owned(), None, None);
     }
+    Ok(request)
+}
 
-    fn path(self, resolved: &Resolved) -> Result<PathBuf> {
-        place(resolved, self.ending())
-    }
-
-    /// The run that finds it.
-    fn request(self, asked: &Resolved) -> Result<Resolved> {
-        let (query, reference) = match self {
-            Self::Xx => (&asked.reference, &asked.reference),
-            Self::Yy => (&asked.query, &asked.query),
-            Self::Xy => (&asked.reference, &asked.query),
-        };
-        let self_mapping = self != Self::Xy;
-        let mut search = asked.search.clone();
-        // An index that was given is one of the reference.
-        search.index = search.index.filter(|_| self == Self::Xx);
-        let output = asked.output.as_ref().map(|_| self.path(asked)).transpose()?;
-        let exists = output.as_ref().is_some_and(|output| output.exists());
-        Ok(Resolved {
-            query: query.clone(),
-            reference: reference.clone(),
-            self_mapping,
-            resume: asked.resume && exists,
-            output,
-            parameters: Parameters {
-                obs_keys: Vec::new(),
-                obsm_keys: Vec::new(),
-                layer_key: None,
-                target_libsize: None,
-                genes: Vec::new(),
-                kernel_method: KernelMethod::Gauss.name().into(),
-                kernel_seed: None,
-                bandwidth: None,
-                symmetrize: Symmetrize::None.name().into(),
-                self_edges: self_mapping,
-                labels: LabelParameters::default(),
-                diffusion: None,
-                ..asked.parameters.clone()
-            },
-            search,
-            learnt_distance: None,
-            imported: None,
-            graph_only: true,
-            ..asked.clone()
-        })
-    }
+/// Where a graph was found before.
+fn given(graph: OtherGraph, asked: &Resolved) -> Option<&Path> {
+    let places = OtherGraph::ALL.into_iter().zip(asked.other_graphs.as_ref()?);
+    places.into_iter().find(|(other, _)| *other == graph).map(|(_, path)| path.as_path())
 }
 
 /// The kernel, if it is one of shared neighbours.
@@ -93,10 +93,13 @@ fn method(parameters: &Parameters) -> Option<KernelMethod> {
     KernelMethod::from_name(&parameters.kernel_method).filter(|method| method.is_shared())
 }
 
-/// The graphs that must be found. With one neighbour in all, a cell has none within its own store but itself.
-fn needed(resolved: &Resolved) -> impl Iterator<Item = Graph> + use<> {
-    let (alone, needed) = (resolved.parameters.n_neighbors < 2, !resolved.self_mapping && is_used(resolved));
-    Graph::ALL.into_iter().filter(move |graph| needed && (!alone || *graph == Graph::Xy))
+/// The graphs that must be there. With one neighbour in all, a cell has none within its own store but itself.
+fn needed(resolved: &Resolved) -> impl Iterator<Item = OtherGraph> + use<> {
+    let counted = !resolved.self_mapping && is_used(resolved);
+    let alone = resolved.parameters.n_neighbors < 2 && resolved.other_graphs.is_none();
+    let kept = resolved.kept_graphs.clone();
+    let is_needed = move |graph: OtherGraph| kept.contains(&graph) || (counted && (!alone || graph == OtherGraph::Xy));
+    OtherGraph::ALL.into_iter().filter(move |&graph| is_needed(graph))
 }
 
 /// Whether anything is weighed by shared neighbours.
@@ -104,24 +107,66 @@ pub(super) fn is_used(resolved: &Resolved) -> bool {
     method(&resolved.parameters).is_some() && resolved.parameters.transfers()
 }
 
-/// Adds to a plan what the other graphs cost, as `asked` for; fails where one of their runs would refuse to start.
-pub(super) fn add_costs(asked: &Resolved, plan: &mut Plan) -> Result<()> {
-    let mut graph_bytes = 0u64;
-    for graph in needed(asked) {
-        let other = planned(graph.request(asked)?)?;
+/// The plans of the other graphs, as `asked` for; fails where one of their runs would refuse to start.
+pub(super) fn plans(asked: &Resolved, progress: &Progress) -> Result<Vec<(OtherGraph, Plan)>> {
+    needed(asked).map(|graph| Ok((graph, planned(request(graph, asked)?, progress)?))).collect()
+}
+
+/// Adds to a plan what the other graphs cost.
+pub(super) fn add_costs(asked: &Resolved, others: Vec<(OtherGraph, Plan)>, plan: &mut Plan) {
+    for (graph, other) in others {
         plan.pairs = plan.pairs.saturating_add(other.pairs);
         plan.read_bytes = plan.read_bytes.saturating_add(other.read_bytes);
         plan.estimated_seconds += other.estimated_seconds;
-        graph_bytes = graph_bytes.saturating_add(other.disk_bytes);
+        let is_kept = asked.kept_graphs.contains(&graph);
+        let bytes = if is_kept { &mut plan.disk_bytes } else { &mut plan.search.run_bytes };
+        *bytes = bytes.saturating_add(other.disk_bytes);
+        if is_kept {
+            let told = other.warnings.into_iter().filter(|warning| !plan.warnings.contains(warning));
+            let told: Vec<_> = told.collect();
+            plan.warnings.extend(told);
+        }
         if other.memory.planned > plan.memory.planned {
             plan.memory = other.memory;
         }
     }
-    plan.search.run_bytes = plan.search.run_bytes.saturating_add(graph_bytes);
-    Ok(())
 }
 
-/// Finds the other graphs and takes them into memory. Where nothing is left to transfer they stay as they are.
+/// Finds the graphs that are kept, before the store that they lie beside is said to be complete. Returns whether there are any.
+pub(super) fn keep(prepared: &Prepared, seams: &Seams, progress: &Progress) -> Result<bool> {
+    for &graph in &prepared.resolved.kept_graphs {
+        run_resolved(request(graph, &prepared.asked)?, progress, seams)?;
+    }
+    Ok(!prepared.resolved.kept_graphs.is_empty())
+}
+
+/// Finds the other graphs.
+fn find(prepared: &Prepared, seams: &Seams, progress: &Progress) -> Result<()> {
+    needed(&prepared.resolved).try_for_each(|graph| {
+        run_resolved(request(graph, &prepared.asked)?, progress, seams)?;
+        Ok(())
+    })
+}
+
+/// Whether nothing is left to transfer. Then the graphs stay as they are.
+fn is_transferred(prepared: &Prepared, store: &MappingStore) -> bool {
+    let layout = prepared.spec.layout;
+    (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some())
+}
+
+/// A graph that was found; none that is not needed.
+fn stored(graph: OtherGraph, prepared: &Prepared) -> Result<Option<StoredRows>> {
+    let (resolved, spec) = (&prepared.resolved, &prepared.spec);
+    if !needed(resolved).any(|needed| needed == graph) {
+        return Ok(None);
+    }
+    let n = if graph == OtherGraph::Yy { spec.layout.n_obs() } else { spec.n_ref };
+    let asked = resolved.layout;
+    let layout = Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)?;
+    StoredRows::open(&path(graph, resolved)?, layout).map(Some)
+}
+
+/// Finds the other graphs and takes them into memory.
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
@@ -129,42 +174,73 @@ pub(super) fn run(
     progress: &Progress,
 ) -> Result<Shared> {
     let layout = prepared.spec.layout;
-    if (0..layout.units()).all(|unit| store.committed(Stage::Transferred, unit).is_some()) {
+    if is_transferred(prepared, store) {
         let (xx, xy) = (Sharers::default(), None);
         let neighbors = SharedNeighbors::new(method, prepared.spec.k, 0, xx, xy);
         return Ok(Shared { neighbors, yy: None, block: NeighborBlock::default() });
     }
-    for graph in needed(&prepared.resolved) {
-        run_resolved(graph.request(&prepared.asked)?, progress, seams)?;
-    }
-    let (resolved, n_ref) = (&prepared.resolved, prepared.spec.n_ref);
-    let of_side = |n: u64| {
-        let asked = resolved.layout;
-        Layout::new(n, asked.inner_rows, asked.inner_per_unit, asked.part_rows)
-    };
-    let stored = |graph: Graph| {
-        if !needed(resolved).any(|needed| needed == graph) {
-            return Ok::<_, Error>(None);
-        }
-        let n = if graph == Graph::Yy { layout.n_obs() } else { n_ref };
-        Ok(Some(StoredRows::open(&graph.path(resolved)?, of_side(n)?)?))
-    };
+    find(prepared, seams, progress)?;
+    let n_ref = prepared.spec.n_ref;
     progress.begin("graphs", 0, 0);
-    let (xx, xy) = if resolved.self_mapping {
+    let (xx, xy) = if prepared.resolved.self_mapping {
         (sharers(Some(StoredRows::open(store.path(), layout)?), n_ref, n_ref, progress)?, None)
     } else {
-        let xx = sharers(stored(Graph::Xx)?, n_ref, n_ref, progress)?;
-        (xx, Some(sharers_of_others(stored(Graph::Xy)?, layout.n_obs(), progress)?))
+        let xx = sharers(stored(OtherGraph::Xx, prepared)?, n_ref, n_ref, progress)?;
+        (xx, Some(sharers_of_others(stored(OtherGraph::Xy, prepared)?, layout.n_obs(), progress)?))
     };
     progress.end();
     let neighbors = SharedNeighbors::new(method, prepared.spec.k, n_ref, xx, xy);
-    Ok(Shared { neighbors, yy: stored(Graph::Yy)?, block: NeighborBlock::default() })
+    Ok(Shared { neighbors, yy: stored(OtherGraph::Yy, prepared)?, block: NeighborBlock::default() })
+}
+
+/// Finds the other graphs, which pass by the rows that are weighed.
+pub(super) fn near(
+    prepared: &Prepared,
+    store: &MappingStore,
+    seams: &Seams,
+    progress: &Progress,
+) -> Result<NearGraphs> {
+    let (spec, own) = (&prepared.spec, prepared.resolved.self_mapping);
+    let open = || StoredRows::open(store.path(), spec.layout);
+    let (rows, _) = near_share(&prepared.resolved, &prepared.inputs, spec);
+    let mut near = NearGraphs {
+        yx: open()?,
+        xx: None,
+        xy: None,
+        yy: None,
+        n_ref: spec.n_ref,
+        n_obs: spec.layout.n_obs(),
+        rows: prepared.sizes.run_rows.unwrap_or(rows),
+        counts: NearCounts::new(spec.k, own),
+        one: NearCounts::new(spec.k, own),
+    };
+    if is_transferred(prepared, store) {
+        return Ok(near);
+    }
+    find(prepared, seams, progress)?;
+    if own {
+        near.xx = Some(open()?);
+    } else {
+        near.xx = stored(OtherGraph::Xx, prepared)?;
+        near.xy = stored(OtherGraph::Xy, prepared)?;
+        near.yy = stored(OtherGraph::Yy, prepared)?;
+    }
+    Ok(near)
+}
+
+/// Rows that wait for the graphs to pass, and the bytes of that.
+fn near_share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> (u64, u64) {
+    let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(0, |(_, width)| *width);
+    let k = spec.k;
+    let others = [OtherGraph::Xx, OtherGraph::Xy, OtherGraph::Yy].map(width);
+    let widths = if resolved.self_mapping { [k, k, 0, 0] } else { [k, others[0], others[1], others[2]] };
+    near_graphs::share(resolved.memory, spec.layout.n_obs(), widths)
 }
 
 /// Removes the graphs, once everything is transferred.
 pub(super) fn end(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
     for graph in needed(resolved) {
-        let path = graph.path(resolved)?;
+        let path = path(graph, resolved)?;
         // The journal first: a store without one can be overwritten, a journal without a store is in the way of the next.
         for path in [path.with_added_extension("journal"), path] {
             if vfs.exists(&path)? {
@@ -260,13 +336,18 @@ impl Shared {
 }
 
 /// Bytes that shared neighbours take in transfer, all threads together.
-pub(super) fn bytes(resolved: &Resolved, spec: &StoreSpec) -> u64 {
+pub(super) fn bytes(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> u64 {
     if !is_used(resolved) {
         return 0;
     }
+    if method(&resolved.parameters) == Some(KernelMethod::HnocaKnn) {
+        return near_share(resolved, inputs, spec).1;
+    }
     let (n_obs, n_ref, k) = (spec.layout.n_obs(), spec.n_ref, spec.k);
-    let between = if resolved.self_mapping { 0 } else { Sharers::bytes(n_obs, n_ref.saturating_mul(k)) };
-    let graphs = Sharers::bytes(n_ref, n_ref.saturating_mul(k + 1)).saturating_add(between);
+    let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(k, |(_, width)| *width);
+    let between = n_ref.saturating_mul(width(OtherGraph::Xy));
+    let between = if resolved.self_mapping { 0 } else { Sharers::bytes(n_obs, between) };
+    let graphs = Sharers::bytes(n_ref, n_ref.saturating_mul(width(OtherGraph::Xx) + 1)).saturating_add(between);
     let threads = SharedNeighbors::thread_bytes(n_ref).saturating_mul(resolved.threads as u64);
     graphs.saturating_add(threads).saturating_add((BLOCK_WEIGHTS + n_ref) * 32)
 }

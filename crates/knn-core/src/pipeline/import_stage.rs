@@ -91,6 +91,8 @@ pub(super) struct Import<'a> {
     progress: &'a Progress,
     graph: ImportedGraph,
     found: Finished,
+    /// The piece of rows behind, read while one is written.
+    ahead: Finished,
     names: StringBlock,
 }
 
@@ -99,17 +101,17 @@ impl<'a> Import<'a> {
     pub(super) fn open(prepared: &'a Prepared, progress: &'a Progress) -> Result<Self> {
         let graph = open(&prepared.resolved, &prepared.inputs.query, &prepared.inputs.reference)?;
         let graph = graph.ok_or_else(|| Error::internal("no neighbors to take over"))?.with_width(prepared.spec.k);
-        Ok(Self { prepared, progress, graph, found: Finished::default(), names: StringBlock::default() })
+        let (found, ahead) = (Finished::default(), Finished::default());
+        Ok(Self { prepared, progress, graph, found, ahead, names: StringBlock::default() })
     }
 
     /// Writes the rows of a unit.
     pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        let Self { prepared, progress, graph, found, names } = self;
+        let Self { prepared, progress, graph, found, ahead, names } = self;
         let rows = writer.range().rows;
-        let mut next = rows.start;
-        while next < rows.end {
-            let piece = graph.piece(next, rows.end)?;
-            graph.read(piece, &mut found.nearest, &mut found.statuses)?;
+        let mut piece = next_piece(graph, RowRange::new(rows.start, rows.end), ahead)?;
+        while !piece.is_empty() {
+            std::mem::swap(found, ahead);
             for &status in &found.statuses {
                 joined.statuses[usize::from(status)] += 1;
                 // Within one store, cells that cannot be mapped are nobody's neighbours.
@@ -118,10 +120,23 @@ impl<'a> Import<'a> {
             }
             let statuses = &found.statuses;
             joined.sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
-            found.store(writer, prepared.spec.n_ref)?;
+            let behind = RowRange::new(piece.end, rows.end);
+            let store = || found.store(writer, prepared.spec.n_ref);
+            let (stored, read) = rayon::join(store, || next_piece(graph, behind, ahead));
+            stored?;
             progress.advance(piece.len() as u64)?;
-            next = piece.end;
+            piece = read?;
         }
         copy_names(prepared, RowRange::new(rows.start, rows.end), names, writer, progress)
     }
+}
+
+/// Reads the first of these rows, as many as may be read together; none of none.
+fn next_piece(graph: &mut ImportedGraph, rows: RowRange, into: &mut Finished) -> Result<RowRange> {
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let piece = graph.piece(rows.start, rows.end)?;
+    graph.read(piece, &mut into.nearest, &mut into.statuses)?;
+    Ok(piece)
 }

@@ -10,9 +10,10 @@ use super::import_stage;
 use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
-use super::request::{LabelParameters, Resolved};
+use super::request::{LabelParameters, OtherGraph, Resolved};
 use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
+use crate::progress::Progress;
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, UnreadRows};
 use crate::types::RowRange;
 
@@ -33,6 +34,8 @@ pub(super) struct Inputs {
     pub(super) expression: Option<ExpressionInput>,
     /// Of the query's cells, where expression is scaled to them.
     pub(super) library_sizes: Option<LibrarySizes>,
+    /// Neighbours of a row in each of the other graphs that are needed.
+    pub(super) other_widths: Vec<(OtherGraph, u64)>,
     /// Neighbours that were found before; then nobody reads the rows.
     pub(super) imported: Option<ImportedGraph>,
     pub(super) warnings: Vec<String>,
@@ -46,19 +49,21 @@ pub(super) struct ColumnInput {
     pub(super) colors: Option<Vec<String>>,
     /// Which of its categories may be predicted; none where all may.
     pub(super) predicted: Option<Vec<bool>>,
+    /// Whether it holds booleans of which the share is told.
+    averaged: bool,
 }
 
 impl ColumnInput {
     /// Categories, if it is voted on, and whether their order means something.
     pub(super) fn labels(&self) -> Option<(&Categories, bool)> {
         let ordered = matches!(self.column.kind(), ColumnKind::Categorical { ordered: true, .. });
-        self.column.categories().map(|categories| (categories, ordered))
+        self.column.categories().filter(|_| !self.averaged).map(|categories| (categories, ordered))
     }
 }
 
 impl Inputs {
     /// Opens what the request names; reads metadata and categories only.
-    pub(super) fn open(resolved: &Resolved) -> Result<Self> {
+    pub(super) fn open(resolved: &Resolved, progress: &Progress) -> Result<Self> {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
         let reference = AnnDataStore::open(&resolved.reference)?;
@@ -96,7 +101,7 @@ impl Inputs {
             .iter()
             .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
             .collect::<Result<_>>()?;
-        let levels = LevelsInput::open(&reference, parameters, &mut warnings)?;
+        let levels = LevelsInput::open(&reference, parameters, &mut warnings, progress)?;
         let embeddings: Vec<_> = parameters
             .obsm_keys
             .iter()
@@ -117,6 +122,7 @@ impl Inputs {
             embeddings,
             expression,
             library_sizes,
+            other_widths: Vec::new(),
             imported,
             warnings,
             one_store,
@@ -124,13 +130,13 @@ impl Inputs {
     }
 
     /// Checks sizes and shard indexes of every array that the run will read, and that no label is missing where that is an error.
-    pub(super) fn preflight(&self, labels: &LabelParameters) -> Result<()> {
+    pub(super) fn preflight(&self, labels: &LabelParameters, progress: &Progress) -> Result<()> {
         self.query_rows.preflight()?;
         self.reference_rows.preflight()?;
         self.names.preflight()?;
         self.columns.iter().try_for_each(|input| input.column.preflight())?;
         if labels.missing == "error" {
-            self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name()))?;
+            self.columns.iter().try_for_each(|input| input.refuse_missing(self.reference.name(), progress))?;
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
         self.levels.iter().try_for_each(LevelsInput::preflight)?;
@@ -183,7 +189,9 @@ impl ColumnInput {
     fn open(reference: &AnnDataStore, key: &str, labels: &LabelParameters, warnings: &mut Vec<String>) -> Result<Self> {
         let column = reference.column(key)?;
         let refused = match column.kind() {
-            ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean => None,
+            ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean | ColumnKind::Datetime => {
+                None
+            }
             ColumnKind::String => Some("texts".to_owned()),
             ColumnKind::Other(encoding) => Some(encoding.clone()),
         };
@@ -193,18 +201,21 @@ impl ColumnInput {
                 remedy: "categorical, numeric and boolean columns can be transferred; store it as one of those".into(),
             });
         }
-        let colors = colors(reference, key, column.categories(), warnings);
-        let predicted = predicted(key, &labels.subset, column.categories(), warnings);
-        Ok(Self { column, colors, predicted })
+        let averaged = labels.booleans.is_some() && *column.kind() == ColumnKind::Boolean;
+        let categories = column.categories().filter(|_| !averaged);
+        let colors = colors(reference, key, categories, warnings);
+        let predicted = predicted(key, &labels.subset, categories, warnings);
+        Ok(Self { column, colors, predicted, averaged })
     }
 
     /// Refuses a label column in which a cell has no label.
-    fn refuse_missing(&self, store: &str) -> Result<()> {
+    fn refuse_missing(&self, store: &str, progress: &Progress) -> Result<()> {
         let Some(_) = self.labels() else { return Ok(()) };
         let (mut missing, mut codes) = (0, Vec::new());
         for rows in RowRange::new(0, self.column.rows()).pieces(self.column.natural_tile_rows().max(1)) {
             self.column.read_codes(rows, &mut codes)?;
             missing += codes.iter().filter(|&&code| code < 0).count();
+            progress.check()?;
         }
         if missing == 0 {
             return Ok(());

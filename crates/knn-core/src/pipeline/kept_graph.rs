@@ -36,7 +36,7 @@ pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Re
         list_dtype: parameters.rerank.is_none().then(|| parameters.list_dtype.clone()),
         ..request(resolved, parameters, kept)
     };
-    planned(lists.resolve()?).map(Some)
+    planned(lists.resolve()?, &Progress::silent()).map(Some)
 }
 
 /// The memory of the stage that takes most: of the build, of finding the graph, or of copying it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::request::{DEFAULT_THRESHOLD, Parameters};
 use crate::error::{Error, Result};
 use crate::operator::{LabelTree, MISSING, ROOT};
+use crate::progress::Progress;
 use crate::source::{AnnDataStore, Categories, ObsColumn};
 use crate::types::RowRange;
 
@@ -33,6 +34,7 @@ impl LevelsInput {
         reference: &AnnDataStore,
         parameters: &Parameters,
         warnings: &mut Vec<String>,
+        progress: &Progress,
     ) -> Result<Option<Self>> {
         let asked = &parameters.labels;
         if asked.levels.is_empty() {
@@ -60,12 +62,12 @@ impl LevelsInput {
         };
         if asked.parents.is_empty() {
             input.depths = input.level_of_labels();
-            input.parents = input.nested(reference)?;
+            input.parents = input.nested(reference, progress)?;
         } else {
             warnings.extend(input.grow(&asked.parents)?);
         }
         if asked.missing == "error" {
-            input.refuse_missing(reference)?;
+            input.refuse_missing(reference, progress)?;
         }
         if !asked.subset.is_empty() {
             warnings.push("subsetCategories does not concern labelLevels: any of their labels may be told".into());
@@ -101,9 +103,9 @@ impl LevelsInput {
     }
 
     /// Reads the deepest label of every reference cell.
-    pub(super) fn read(&self) -> Result<LabelTree> {
+    pub(super) fn read(&self, progress: &Progress) -> Result<LabelTree> {
         let mut nodes = Vec::with_capacity(self.columns.first().map_or(0, ObsColumn::rows) as usize);
-        self.each_cell(|labels| {
+        self.each_cell(progress, |labels| {
             let deepest = labels.iter().rev().find(|&&label| label != MISSING);
             nodes.push(deepest.copied().unwrap_or(MISSING));
             Ok(())
@@ -136,9 +138,9 @@ impl LevelsInput {
     }
 
     /// What is above each label, which all cells that have both must agree on.
-    fn nested(&self, reference: &AnnDataStore) -> Result<Vec<i32>> {
+    fn nested(&self, reference: &AnnDataStore, progress: &Progress) -> Result<Vec<i32>> {
         let mut parents = vec![ROOT; self.names.len()];
-        self.each_cell(|labels| {
+        self.each_cell(progress, |labels| {
             for pair in labels.windows(2).filter(|pair| !pair.contains(&MISSING)) {
                 let (above, label) = (pair[0], pair[1] as usize);
                 if parents[label] == ROOT {
@@ -161,9 +163,9 @@ impl LevelsInput {
     }
 
     /// Refuses a column in which a cell has no label.
-    fn refuse_missing(&self, reference: &AnnDataStore) -> Result<()> {
+    fn refuse_missing(&self, reference: &AnnDataStore, progress: &Progress) -> Result<()> {
         let mut missing = vec![0u64; self.columns.len()];
-        self.each_cell(|labels| {
+        self.each_cell(progress, |labels| {
             missing.iter_mut().zip(labels).for_each(|(missing, &label)| *missing += u64::from(label == MISSING));
             Ok(())
         })?;
@@ -227,7 +229,7 @@ impl LevelsInput {
     }
 
     /// Hands out the labels of every cell, one of each column.
-    fn each_cell(&self, mut take: impl FnMut(&[i32]) -> Result<()>) -> Result<()> {
+    fn each_cell(&self, progress: &Progress, mut take: impl FnMut(&[i32]) -> Result<()>) -> Result<()> {
         let cells = self.columns.first().map_or(0, ObsColumn::rows);
         let mut codes = vec![Vec::new(); self.columns.len()];
         let mut labels = vec![MISSING; self.columns.len()];
@@ -241,6 +243,7 @@ impl LevelsInput {
                 }
                 take(&labels)?;
             }
+            progress.check()?;
         }
         Ok(())
     }
@@ -248,4 +251,34 @@ impl LevelsInput {
 
 fn labels(categories: &Categories) -> impl Iterator<Item = String> {
     (0..categories.len()).map(|code| categories.label(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::MapRequest;
+    use crate::progress::Cancel;
+
+    #[test]
+    fn labels_are_not_read_on_for_a_run_that_is_to_stop() {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures/pbmc");
+        let path = fixtures.join("reference.zarr").to_str().unwrap().to_owned();
+        let request = MapRequest {
+            query: path.clone(),
+            label_levels: Some(vec!["bulk_labels".into()]),
+            label_parents: Some(BTreeMap::from([("Dendritic".to_owned(), "myeloid".to_owned())])),
+            ..MapRequest::default()
+        };
+        let parameters = request.resolve().unwrap().parameters;
+        let reference = AnnDataStore::open(std::path::Path::new(&path)).unwrap();
+        let open = |progress: &Progress| {
+            LevelsInput::open(&reference, &parameters, &mut Vec::new(), progress).map(Option::unwrap)
+        };
+        let cancel = Cancel::default();
+        let progress = Progress::new(cancel.clone(), None);
+        let levels = open(&progress).unwrap();
+        assert_eq!(levels.read(&progress).unwrap().nodes.len() as u64, reference.n_obs());
+        cancel.cancel();
+        assert_eq!(levels.read(&progress).err().map(|error| error.code()), Some("GM_CANCELLED"));
+    }
 }

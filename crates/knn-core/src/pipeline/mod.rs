@@ -31,6 +31,7 @@ mod levels;
 mod library_size;
 mod list_order;
 mod memory;
+mod near_graphs;
 mod neighbors;
 mod order;
 mod outputs;
@@ -65,7 +66,7 @@ mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
-pub use diffuse::{diffuse, diffuse_with};
+pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,
@@ -74,8 +75,8 @@ pub use evaluate::{
 };
 pub use index::{build_index, build_index_with, describe_index, plan_index};
 pub use index_report::{IndexDescription, IndexPlan, IndexReport};
-pub use joint::{JointReport, joint, joint_with};
-pub use neighbors::{neighbors, plan_neighbors};
+pub use joint::{JointPlan, JointReport, joint, joint_with, plan_joint};
+pub use neighbors::{neighbors, neighbors_with, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
@@ -83,9 +84,9 @@ pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunR
 pub use request::{
     DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters,
     IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
-    NeighborsRequest, Parameters, PresenceRequest, RechunkRequest, Representation, Resolved, ResolvedEvaluation,
-    ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
+    NeighborsRequest, OtherGraph, Parameters, PresenceRequest, RechunkRequest, Representation, Resolved,
+    ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
-pub use transfer::{transfer, transfer_with};
+pub use transfer::{plan_transfer, transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -319,7 +319,7 @@ pub(super) fn payloads(prepared: &Prepared, diffused: Option<&[Key]>, progress: 
     if let Some(levels) = &inputs.levels {
         let (names, codes) = levels.distinct_names();
         payloads.push(Payload::Levels(Box::new(LevelsPayload {
-            tree: levels.read()?,
+            tree: levels.read(progress)?,
             codes: (codes, codes_dtype(names.len())),
             levels: codes_dtype(levels.levels.len()),
             paths: level_paths(levels.key(), parameters),

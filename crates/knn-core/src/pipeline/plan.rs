@@ -1,5 +1,7 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
+use std::path::PathBuf;
+
 use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::json;
@@ -59,12 +61,12 @@ struct Identity<'a> {
 
 /// What `run` would do and cost. Writes nothing; fails where `run` would refuse to start.
 pub fn plan(request: &MapRequest) -> Result<Plan> {
-    planned(request.resolve()?)
+    planned(request.resolve()?, &Progress::silent())
 }
 
 /// The plan of a request that is resolved.
-pub(super) fn planned(resolved: Resolved) -> Result<Plan> {
-    prepare(resolved, &Progress::silent()).map(|(prepared, _)| prepared.plan)
+pub(super) fn planned(resolved: Resolved, progress: &Progress) -> Result<Plan> {
+    prepare(resolved, progress).map(|(prepared, _)| prepared.plan)
 }
 
 /// Everything up to the first write. What reading takes depends on the threads that read, so this runs in the run's own pool.
@@ -91,10 +93,10 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     joint::settle(&mut resolved)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
-    let mut inputs = Inputs::open(&resolved)?;
-    inputs.preflight(&resolved.parameters.labels)?;
+    let mut inputs = Inputs::open(&resolved, progress)?;
+    inputs.preflight(&resolved.parameters.labels, progress)?;
     import_stage::scan(&mut resolved, &mut inputs, progress)?;
-    learn_distance(&mut resolved, &inputs)?;
+    learn_distance(&mut resolved, &inputs, progress)?;
     diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
@@ -105,7 +107,12 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let layout =
         Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?.compact(resolved.compact);
     let mode = if resolved.self_mapping { "self" } else { "cross" };
-    let inputs_hash = inputs.fingerprints()?;
+    let mut inputs_hash = inputs.fingerprints()?;
+    let others = graphs_stage::plans(&asked, progress)?;
+    inputs.other_widths = others.iter().map(|(graph, other)| (*graph, other.k)).collect();
+    if asked.other_graphs.is_some() {
+        inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
+    }
     let compact = resolved.compact;
     let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, compact, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
@@ -173,7 +180,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         warnings: warnings(&resolved, &inputs, (&sizes, &spec), k),
         run,
     };
-    graphs_stage::add_costs(&asked, &mut plan)?;
+    graphs_stage::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
 }
@@ -183,7 +190,8 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     let index = resolved.search.index.as_deref();
     let imported = resolved.imported.as_ref().map(|imported| imported.path.as_path());
     let learnt = resolved.learnt_distance.as_ref().map(|learnt| learnt.graph.as_path());
-    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).chain(learnt).collect();
+    let others = resolved.other_graphs.iter().flatten().map(PathBuf::as_path);
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).chain(learnt).chain(others).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
@@ -194,7 +202,7 @@ fn check_places(resolved: &Resolved) -> Result<()> {
 }
 
 /// Settles how far a cell may lie whose labels are not rejected: a quantile of the distances within the reference.
-fn learn_distance(resolved: &mut Resolved, inputs: &Inputs) -> Result<()> {
+fn learn_distance(resolved: &mut Resolved, inputs: &Inputs, progress: &Progress) -> Result<()> {
     let k = resolved.parameters.n_neighbors - u64::from(resolved.self_mapping);
     let labels = &mut resolved.parameters.labels;
     let Some(LearntDistance { graph, quantile }) = &resolved.learnt_distance else {
@@ -217,7 +225,7 @@ fn learn_distance(resolved: &mut Resolved, inputs: &Inputs) -> Result<()> {
         });
     }
     let of = k.min(described.k);
-    labels.max_distance = distance_quantile(&mut graph, of as usize - 1, *quantile)?;
+    labels.max_distance = distance_quantile(&mut graph, of as usize - 1, *quantile, progress)?;
     labels.distance_of = Some(of);
     Ok(())
 }

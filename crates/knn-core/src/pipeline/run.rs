@@ -8,6 +8,7 @@ use super::bandwidth;
 use super::clock::Clock;
 use super::diffusion;
 use super::gather;
+use super::graphs_stage;
 use super::import_stage::Import;
 use super::inputs::Inputs;
 use super::join_stage::{self, Joined, Lists, Way};
@@ -281,6 +282,9 @@ fn finish(
         clock.lap("transfer", store.bytes_written());
     }
 
+    if graphs_stage::keep(&prepared, seams, progress)? {
+        clock.lap("graphs", store.bytes_written());
+    }
     progress.begin("finalise", 0, 0);
     progress.check()?;
     if !store.is_complete() {

@@ -23,6 +23,11 @@ impl StoredRows {
         Ok(Self { store: ZarrStore::open(path)?, layout, part: None, block: NeighborBlock::default() })
     }
 
+    /// Neighbours of a row, padding counted. There is a row.
+    pub(super) fn width(&mut self) -> Result<usize> {
+        Ok(self.read(0, 1)?.k)
+    }
+
     /// Some rows from `row` on, of one part: up to `end` at most, and not more than are read at a time.
     pub(super) fn read(&mut self, row: u64, end: u64) -> Result<&NeighborBlock> {
         let part = row / self.layout.part_rows();

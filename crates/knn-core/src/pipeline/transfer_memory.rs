@@ -143,7 +143,7 @@ fn transfer_parts(
     if let Some(reverse) = reverse {
         parts.insert("reverse edges", reverse.least());
     }
-    let shared = graphs_stage::bytes(resolved, spec);
+    let shared = graphs_stage::bytes(resolved, inputs, spec);
     if shared > 0 {
         parts.insert("shared neighbors", shared);
     }

@@ -118,7 +118,13 @@ struct SecondVote {
 
 impl SecondVote {
     /// Weighs the true neighbours of what is held out among these rows.
-    fn weigh(&mut self, held_out: Option<&HeldOut>, rows: RowRange, neighbors: &NeighborBlock, weigher: &Weigher) {
+    fn weigh(
+        &mut self,
+        held_out: Option<&HeldOut>,
+        rows: RowRange,
+        neighbors: &NeighborBlock,
+        weigher: &mut Weigher,
+    ) -> Result<()> {
         self.rows.clear();
         self.weights = CsrBlock { starts: vec![0], ..CsrBlock::default() };
         self.truth.k = neighbors.k;
@@ -126,12 +132,13 @@ impl SecondVote {
         {
             let row = (held_out.row(place) - rows.start) as usize;
             held_out.truth(place, neighbors.row(row), &mut self.truth);
-            weigher.weigh_again(&self.truth, row, &mut self.one);
+            weigher.weigh_again(&self.truth, row, &mut self.one)?;
             self.weights.columns.extend_from_slice(&self.one.block.columns);
             self.weights.weights.extend_from_slice(&self.one.block.weights);
             self.weights.starts.push(self.weights.columns.len());
             self.rows.push(row);
         }
+        Ok(())
     }
 
     /// Compares the labels of true neighbours with those that were voted for, one for each row of the piece.
@@ -204,7 +211,7 @@ impl<'a> Pass<'a> {
             let first = unit.first_in_part + (rows.start - unit.rows.start);
             stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut self.neighbors)?;
             if self.needs_weights() {
-                weigher.weigh(&mut self.neighbors, &mut self.weights)?;
+                weigher.weigh(&mut self.neighbors, &mut self.weights, self.progress)?;
             }
             let neighbors = &self.neighbors;
             rows.end = rows.start + neighbors.rows() as u64;
@@ -216,7 +223,7 @@ impl<'a> Pass<'a> {
                 square.append(neighbors, &self.weights, writer)?;
             }
             self.weights.normalize();
-            self.second.weigh(self.held_out, rows, neighbors, weigher);
+            self.second.weigh(self.held_out, rows, neighbors, weigher)?;
             let (mut label, mut kept) = (counts.labels.iter_mut(), counts.kept.iter_mut());
             for payload in &self.payloads {
                 let piece = Piece { neighbors, weights: &self.weights.block, diffused: self.diffused.as_ref() };

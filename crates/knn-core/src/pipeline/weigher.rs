@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::bandwidth;
 use super::graphs_stage::{self, Shared};
 use super::memory::TRANSFER_ROWS;
+use super::near_graphs::NearGraphs;
 use super::plan::Prepared;
 use super::reverse_stage::{self, Reverse};
 use super::run::Seams;
 use crate::budget::MemoryBudget;
 use crate::error::Result;
-use crate::kernel::{Entering, Kernel, Weights};
+use crate::kernel::{Entering, Kernel, KernelMethod, Weights};
 use crate::progress::Progress;
 use crate::sink::MappingStore;
 use crate::store::Vfs;
@@ -30,6 +31,8 @@ pub(super) enum Weigher {
     },
     /// By neighbours that are shared.
     Shared(Box<Shared>),
+    /// By those that are shared with stored neighbours.
+    Near(Box<NearGraphs>),
 }
 
 impl Weigher {
@@ -44,6 +47,11 @@ impl Weigher {
     ) -> Result<Self> {
         let parameters = &prepared.resolved.parameters;
         let method = bandwidth::method(parameters)?;
+        if method == KernelMethod::HnocaKnn {
+            let near = graphs_stage::near(prepared, store, seams, progress)?;
+            lap("graphs");
+            return Ok(Self::Near(Box::new(near)));
+        }
         if method.is_shared() {
             let shared = graphs_stage::run(prepared, store, (method, seams), progress)?;
             lap("graphs");
@@ -65,14 +73,19 @@ impl Weigher {
             Self::Distances { reverse: Some(reverse), .. } => {
                 (first + TRANSFER_ROWS).min(reverse.reader.window(first)?.rows().end)
             }
-            Self::Distances { .. } => first + TRANSFER_ROWS,
+            Self::Distances { .. } | Self::Near(_) => first + TRANSFER_ROWS,
             Self::Shared(_) => first + TRANSFER_ROWS.min(Shared::rows(k)),
         };
         Ok(RowRange::new(first, last.min(end)))
     }
 
     /// Fills `weights`, not normalised yet. Where they would be too many, rows at the end are left out of both.
-    pub(super) fn weigh(&mut self, neighbors: &mut NeighborBlock, weights: &mut Weights) -> Result<()> {
+    pub(super) fn weigh(
+        &mut self,
+        neighbors: &mut NeighborBlock,
+        weights: &mut Weights,
+        progress: &Progress,
+    ) -> Result<()> {
         match self {
             Self::Distances { kernel, self_edges, reverse } => {
                 let (neighbors, entering) = (&*neighbors, entering(reverse.as_deref()));
@@ -83,13 +96,14 @@ impl Weigher {
                 shared.prepare(neighbors)?;
                 shared.neighbors.weigh(neighbors, shared.within(), weights);
             }
+            Self::Near(near) => near.weigh(neighbors, weights, progress)?,
         }
         Ok(())
     }
 
     /// Weighs other neighbours of one of the rows that were weighed last, its place among them `row`. What enters it and what its neighbours
     /// have is known of the graphs that were found only.
-    pub(super) fn weigh_again(&self, truth: &NeighborBlock, row: usize, weights: &mut Weights) {
+    pub(super) fn weigh_again(&mut self, truth: &NeighborBlock, row: usize, weights: &mut Weights) -> Result<()> {
         match self {
             Self::Distances { kernel, self_edges, reverse } => {
                 kernel.weigh(truth, entering(reverse.as_deref()), *self_edges, |_| truth.ids[0] >= 0, weights);
@@ -97,15 +111,17 @@ impl Weigher {
             Self::Shared(shared) => {
                 shared.neighbors.weigh(truth, shared.within_row(row).as_ref(), weights);
             }
+            Self::Near(near) => near.weigh_again(truth, weights)?,
         }
         weights.normalize();
+        Ok(())
     }
 
     /// Removes what stood on disk for it: the last unit is transferred.
     pub(super) fn end(self, prepared: &Prepared, vfs: &Arc<dyn Vfs>) -> Result<()> {
         match self {
             Self::Distances { reverse, .. } => reverse.map_or(Ok(()), |reverse| reverse.end()),
-            Self::Shared(_) => graphs_stage::end(&prepared.resolved, &**vfs),
+            Self::Shared(_) | Self::Near(_) => graphs_stage::end(&prepared.resolved, &**vfs),
         }
     }
 }

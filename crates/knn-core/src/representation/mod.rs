@@ -6,4 +6,4 @@ mod reader;
 mod symmetric;
 
 pub use reader::TileReader;
-pub use symmetric::{Eigen, eigen};
+pub use symmetric::{Eigen, eigen, eigen_while};

@@ -23,18 +23,24 @@ impl Eigen {
 
 /// Decomposes a symmetric matrix of `n` rows, which is taken as scratch; either triangle may be used. It needs twice its bytes.
 pub fn eigen(matrix: Vec<f64>, n: usize) -> Eigen {
+    let Ok(found) = eigen_while(matrix, n, &|| Ok::<_, std::convert::Infallible>(()));
+    found
+}
+
+/// The same for a caller who may have to stop: `check` is asked for each row whether to go on.
+pub fn eigen_while<E>(matrix: Vec<f64>, n: usize, check: &dyn Fn() -> Result<(), E>) -> Result<Eigen, E> {
     debug_assert_eq!(matrix.len(), n * n);
     if n == 0 {
-        return Eigen { values: Vec::new(), vectors: Vec::new() };
+        return Ok(Eigen { values: Vec::new(), vectors: Vec::new() });
     }
     let mut work = Work { n, v: matrix, d: vec![0.0; n], e: vec![0.0; n] };
-    work.reduce();
-    work.accumulate();
-    work.iterate();
+    work.reduce(check)?;
+    work.accumulate(check)?;
+    work.iterate(check)?;
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| work.d[b].total_cmp(&work.d[a]).then(a.cmp(&b)));
     let vectors = order.iter().flat_map(|&at| work.v[at * n..(at + 1) * n].iter().copied()).collect();
-    Eigen { values: order.iter().map(|&at| work.d[at]).collect(), vectors }
+    Ok(Eigen { values: order.iter().map(|&at| work.d[at]).collect(), vectors })
 }
 
 /// The matrix on its way, column by column; its diagonal and the one beside that.
@@ -52,12 +58,13 @@ impl Work {
     }
 
     /// To tridiagonal form, a row at a time from the last.
-    fn reduce(&mut self) {
+    fn reduce<E>(&mut self, check: &dyn Fn() -> Result<(), E>) -> Result<(), E> {
         let n = self.n;
         for j in 0..n {
             self.d[j] = self.v[self.at(n - 1, j)];
         }
         for i in (1..n).rev() {
+            check()?;
             let scale: f64 = self.d[..i].iter().map(|value| value.abs()).sum();
             let mut h = 0.0;
             if scale == 0.0 {
@@ -73,6 +80,7 @@ impl Work {
             }
             self.d[i] = h;
         }
+        Ok(())
     }
 
     /// One reflection, which makes row `i` tridiagonal.
@@ -124,9 +132,10 @@ impl Work {
     }
 
     /// The product of all reflections.
-    fn accumulate(&mut self) {
+    fn accumulate<E>(&mut self, check: &dyn Fn() -> Result<(), E>) -> Result<(), E> {
         let n = self.n;
         for i in 0..n - 1 {
+            check()?;
             let (last, diagonal) = (self.at(n - 1, i), self.at(i, i));
             self.v[last] = self.v[diagonal];
             self.v[diagonal] = 1.0;
@@ -153,15 +162,17 @@ impl Work {
         let corner = self.at(n - 1, n - 1);
         self.v[corner] = 1.0;
         self.e[0] = 0.0;
+        Ok(())
     }
 
     /// To diagonal form.
-    fn iterate(&mut self) {
+    fn iterate<E>(&mut self, check: &dyn Fn() -> Result<(), E>) -> Result<(), E> {
         let n = self.n;
         self.e.rotate_left(1);
         self.e[n - 1] = 0.0;
         let (mut shift, mut largest) = (0.0, 0.0_f64);
         for l in 0..n {
+            check()?;
             largest = largest.max(self.d[l].abs() + self.e[l].abs());
             let small = f64::EPSILON * largest;
             let m = (l..n - 1).find(|&m| self.e[m].abs() <= small).unwrap_or(n - 1);
@@ -177,6 +188,7 @@ impl Work {
             self.d[l] += shift;
             self.e[l] = 0.0;
         }
+        Ok(())
     }
 
     /// One implicit QL step on the rows from `l` to `m`; returns its shift.

@@ -18,7 +18,7 @@ use super::var::VarTable;
 use crate::error::{Error, Result};
 use crate::store::{
     AtomicFile, Header, Journal, Lock, ObjectRecord, Record, Stage, Status, Vfs, Written, hash_file, make_dirs,
-    recover, write_atomic,
+    make_many_dirs, recover, write_atomic,
 };
 
 /// A mapped store that this process writes. Others are kept out by its lock until it is dropped.
@@ -75,11 +75,16 @@ impl Shared {
 
     /// Writes the objects of nodes below `prefix`, and tells what they are. Without `sync`, only for what is written again at the end.
     pub(super) fn write_nodes(&self, prefix: &str, nodes: &[Node], sync: bool) -> Result<Vec<ObjectRecord>> {
+        let places: Vec<_> = nodes.iter().map(|node| self.path.join(format!("{prefix}{}", node.path))).collect();
+        // A chunk may lie in folders of its own.
+        let chunks = places.iter().zip(nodes).filter_map(|(place, node)| Some(place.join(node.chunk.as_ref()?.0)));
+        let chunks: Vec<_> = chunks.collect();
+        let of_chunks = chunks.iter().filter_map(|chunk| chunk.parent());
+        make_many_dirs(&*self.vfs, places.iter().map(PathBuf::as_path).chain(of_chunks))?;
         let mut folders = BTreeSet::new();
         let mut objects = Vec::new();
-        for node in nodes {
+        for (node, folder) in nodes.iter().zip(&places) {
             let path = format!("{prefix}{}", node.path);
-            let folder = self.path.join(&path);
             let document = document_bytes(&node.document);
             let chunk = node.chunk.as_ref().map(|(key, bytes)| (*key, bytes.as_slice()));
             for (key, bytes) in chunk.into_iter().chain([("zarr.json", document.as_slice())]) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::anndata::{AnnDataStore, Categories, ColumnKind, Compressed, ObsColumn, compression, encoding};
-use super::container::{Container, Missing, NodeKind, StoredArray};
+use super::container::{Container, DATETIME, Missing, NodeKind, StoredArray};
 use super::key::join;
 use super::strings::StringBlock;
 use crate::error::{Error, Result};
@@ -334,11 +334,14 @@ fn column_report(column: &ObsColumn) -> Result<ColumnReport> {
                 report.missing += missing.iter().filter(|missing| **missing).count() as u64;
             }
         }
-        ColumnKind::Other(name) => {
-            if name.contains("datetime") {
-                report.kind = "datetime".into();
+        ColumnKind::Datetime => {
+            let mut numbers = Vec::new();
+            for piece in pieces {
+                column.read_numbers(piece, &mut numbers)?;
+                report.missing += numbers.iter().filter(|value| value.is_nan()).count() as u64;
             }
         }
+        ColumnKind::Other(_) => {}
     }
     Ok(report)
 }
@@ -356,6 +359,7 @@ fn pandas_name(column: &ObsColumn) -> String {
             name.replace("uint", "UInt").replace("int", "Int").replace("float", "Float")
         }
         ColumnKind::Other(name) => name.clone(),
+        ColumnKind::Datetime => DATETIME.into(),
         _ => name.to_owned(),
     }
 }

@@ -5,6 +5,7 @@
 //! publishes any: a full disk is met while nothing has changed. Whatever is dropped before it is published removes its
 //! temporary file. A killed process cannot, so a resumed run calls [`recover`].
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,6 +151,27 @@ pub fn make_dirs(vfs: &dyn Vfs, folder: &Path) -> Result<()> {
         vfs.sync_dir(parent(made))?;
     }
     Ok(())
+}
+
+/// Makes many folders below one that is there. Names become durable at the end, once in each folder that has new ones: only for work that is made
+/// durable by [`recover`] before anyone goes on with it.
+pub fn make_many_dirs<'a>(vfs: &dyn Vfs, folders: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let (mut known, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    for folder in folders {
+        let mut missing = Vec::new();
+        let mut at = folder;
+        while !at.as_os_str().is_empty() && !known.contains(at) && !vfs.exists(at)? {
+            missing.push(at);
+            at = parent(at);
+        }
+        known.insert(at);
+        for made in missing.into_iter().rev() {
+            vfs.create_dir_all(made)?;
+            known.insert(made);
+            changed.insert(parent(made));
+        }
+    }
+    changed.into_iter().try_for_each(|folder| vfs.sync_dir(folder))
 }
 
 /// The temporary name of `name` while `worker` writes it.

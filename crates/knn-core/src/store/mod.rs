@@ -19,7 +19,9 @@ mod vfs;
 #[cfg(test)]
 mod failing;
 
-pub use atomic::{AtomicFile, SealedFile, Written, is_temporary, make_dirs, recover, temporary_name, write_atomic};
+pub use atomic::{
+    AtomicFile, SealedFile, Written, is_temporary, make_dirs, make_many_dirs, recover, temporary_name, write_atomic,
+};
 pub use checksum::{hash_bytes, hash_file};
 pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage, standing};
 pub use lock::{Lock, Standing};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use gigamapper_core::error::Error;
 use gigamapper_core::kernel::KernelMethod;
-use gigamapper_core::pipeline::{DiffuseRequest, MapRequest, NeighborsRequest, Seams, diffuse_with, neighbors};
+use gigamapper_core::pipeline::{
+    DiffuseRequest, MapRequest, NeighborsRequest, Seams, diffuse_with, neighbors, plan_diffuse,
+};
 use gigamapper_core::progress::{Cancel, Progress};
 
 use super::diffusion::{all, keys, plain, remove, to};
@@ -141,4 +143,20 @@ fn neighbors_of_other_cells_are_refused_before_anything_is_written() {
     let fine = DiffuseRequest { overwrite: Some(true), ..fine };
     let told = diffuse_with(&fine, &Progress::silent(), &quick()).unwrap().plan;
     assert_eq!((told.k, told.method_reason.as_str()), (6, format!("the neighbors are those of {graph_path}").as_str()));
+}
+
+#[test]
+fn a_plan_tells_what_diffusion_takes() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 90);
+    let once = to(&place, &MapRequest { t: None, ..all(&place, &cells, KernelMethod::Umap) }, "once.zarr");
+    map(&once).unwrap();
+    let mapped = all(&place, &cells, KernelMethod::Umap);
+    let request = along(&once, &mapped, &place, "along.zarr");
+    let planned = plan_diffuse(&DiffuseRequest { output: None, ..request.clone() }).unwrap();
+    assert!(!place.outputs().join("along.zarr").exists(), "a plan writes nothing");
+    assert!(planned.search.run_bytes > 0 && planned.disk_bytes > 0);
+    assert_eq!(diffuse_with(&request, &Progress::silent(), &quick()).unwrap().plan, planned);
+    let small = DiffuseRequest { memory: Some("80MiB".into()), overwrite: Some(true), ..request };
+    assert_eq!(plan_diffuse(&small).unwrap_err().code(), "GM_BUDGET");
 }

@@ -385,3 +385,39 @@ fn a_plan_tells_what_states_take() {
     assert!(three.search.run_bytes > one.search.run_bytes + 90 * 13 * 12);
     assert!(three.memory.planned <= three.memory.limit && one.run != three.run);
 }
+
+#[test]
+fn eigenvectors_need_the_same_memory_whatever_there_is_and_go_on_in_it() {
+    let place = Place::new();
+    let cells = plain(&place, 80);
+    let request = MapRequest {
+        diffusion_method: Some("spectral".into()),
+        obs_keys: Some(keys(&["type", "score"])),
+        obsm_keys: Some(keys(&["X_umap"])),
+        overwrite: Some(true),
+        t: Some(5),
+        ..place.request(&cells, None)
+    };
+    let needed = |request: &MapRequest| {
+        let error = plan(&MapRequest { memory: Some("66MiB".into()), ..request.clone() }).unwrap_err();
+        assert_eq!(error.code(), "GM_BUDGET");
+        error.details()["needed"].as_u64().unwrap()
+    };
+    let iterative = MapRequest { diffusion_method: None, ..request.clone() };
+    // M and its eigenvectors, but not the state of ten lanes that steps have: it is not there at the same time.
+    assert_eq!(needed(&request) - needed(&iterative), 2 * 80 * 80 * 8 + 80 * 64 - 80 * 10 * 8);
+    let expected = bytes(&request, quick());
+    let exact = MapRequest { memory: Some(needed(&request).to_string()), ..request.clone() };
+    assert_same(&bytes(&exact, quick()), &expected, "in as little memory as it needs");
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    let listener = Box::new(move |event: gigamapper_core::progress::ProgressEvent| {
+        if event.stage == "diffuse" && event.done > 0 {
+            stop.cancel();
+        }
+    });
+    let cut = run_with(&request, &Progress::new(cancel, Some(listener)), quick());
+    assert_eq!(cut.unwrap_err().code(), "GM_CANCELLED");
+    let less = MapRequest { overwrite: None, resume: Some(true), ..exact };
+    assert_same(&bytes(&less, quick()), &expected, "resumed in less memory");
+}

@@ -18,9 +18,9 @@ fn open_error(path: &Path) -> (&'static str, String) {
     (error.code(), error.to_string())
 }
 
-/// Ids of a graph whose reference has 2^31 rows or more.
+/// Ids of a graph whose reference has more than 2^32 rows.
 fn wide(row: u64) -> [i64; 2] {
-    [(1 << 31) + row as i64, -1]
+    [(1 << 33) + row as i64, -1]
 }
 
 /// A store of ten such rows in three parts, not finalised.
@@ -80,7 +80,7 @@ fn blocks_of_any_size_are_the_rows_of_all_parts() {
 fn ids_keep_the_width_they_are_stored_in() {
     let place = Place::new();
     let path = place.output();
-    wide_store(&path, 1 << 32).finalise(&Uns::default()).unwrap();
+    wide_store(&path, 1 << 34).finalise(&Uns::default()).unwrap();
     let mut graph = GraphStore::open(&path).unwrap();
     assert_eq!(graph.description().dtype, "int64");
     let block = graph.read(3, Some(6)).unwrap();
@@ -93,7 +93,7 @@ fn an_unfinished_or_foreign_store_is_refused_by_name() {
     let path = place.output();
     let (code, message) = open_error(&path);
     assert_eq!(code, "GM_NOT_FOUND", "{message}");
-    drop(wide_store(&path, 1 << 32));
+    drop(wide_store(&path, 1 << 34));
     let (code, message) = open_error(&path);
     assert_eq!(code, "GM_SCHEMA");
     assert!(message.contains("resume"), "{message}");
@@ -107,7 +107,7 @@ fn an_unfinished_or_foreign_store_is_refused_by_name() {
 fn an_index_beyond_the_reference_is_corrupt() {
     let place = Place::new();
     let path = place.output();
-    wide_store(&path, (1 << 31) + 5).finalise(&Uns::default()).unwrap();
+    wide_store(&path, (1 << 33) + 5).finalise(&Uns::default()).unwrap();
     let mut graph = GraphStore::open(&path).unwrap();
     assert!(graph.read(0, Some(5)).is_ok());
     assert_eq!(graph.read(0, Some(6)).unwrap_err().code(), "GM_CORRUPT");

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use gigamapper_core::error::{Error, Result};
-use gigamapper_core::pipeline::{CleanRequest, JointReport, JointRequest, LayoutRequest, clean, joint_with};
+use gigamapper_core::pipeline::{
+    CleanRequest, JointReport, JointRequest, LayoutRequest, clean, joint_with, plan_joint,
+};
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 use gigamapper_core::source::{Container, Missing, ZarrStore};
 
@@ -361,4 +363,40 @@ fn components_that_cannot_be_computed_are_refused_before_anything_is_written() {
     assert_eq!(error.code(), "GM_SCHEMA");
     let text = error.to_string();
     assert!(text.contains("broken.zarr/X") && text.contains("cell 5") && text.contains("gén-3"), "{text}");
+}
+
+#[test]
+fn a_plan_tells_what_components_take_and_needs_no_outputs() {
+    let place = Place::new();
+    let (query, reference) =
+        (cells(&place, "query", QUERY, 1, Form::Rows), cells(&place, "reference", REFERENCE, 2, Form::Rows));
+    for way in ways(&request(&place, &query, Some(&reference))) {
+        let planned = plan_joint(&JointRequest { output: None, reference_output: None, ..way.clone() }).unwrap();
+        assert_eq!(listed(&place.outputs()), Vec::<String>::new(), "a plan writes nothing");
+        let report = joint(&way).unwrap();
+        assert_eq!((planned.n_genes, planned.n_comps, &planned.solver), (GENES as u64, 4, &report.solver));
+        assert_eq!((&planned.memory, planned.disk_bytes), (&report.memory, report.disk_bytes));
+        assert_eq!((&planned.run, &planned.outputs), (&report.run, &report.stored));
+        assert!(planned.read_bytes > 0 && planned.estimated_seconds > 0.0);
+        assert_eq!(plan_joint(&way).unwrap_err().code(), "GM_EXISTS");
+        std::fs::remove_dir_all(place.outputs()).unwrap();
+        std::fs::create_dir(place.outputs()).unwrap();
+        let small = JointRequest { memory: Some("70MiB".into()), ..way };
+        assert_eq!(plan_joint(&small).unwrap_err().code(), "GM_BUDGET");
+    }
+}
+
+#[test]
+fn compressed_components_are_the_same_values() {
+    let place = Place::new();
+    let (query, reference) =
+        (cells(&place, "query", QUERY, 1, Form::Rows), cells(&place, "reference", REFERENCE, 2, Form::Rows));
+    let plain = request(&place, &query, Some(&reference));
+    joint(&plain).unwrap();
+    let expected = scores(&place, "X_pca");
+    let codecs = || std::fs::read_to_string(place.outputs().join("query.zarr/dataset_0/obsm/X_pca/zarr.json")).unwrap();
+    assert!(!codecs().contains("blosc"));
+    joint(&JointRequest { profile: Some("compact".into()), ..again(&plain) }).unwrap();
+    assert!(codecs().contains("blosc"));
+    assert_eq!(scores(&place, "X_pca"), expected);
 }

@@ -97,6 +97,35 @@ fn a_mapping_that_computes_its_representation_is_resumed_to_the_same_bytes() {
 }
 
 #[test]
+fn a_computed_representation_is_counted_once_by_whatever_needs_it() {
+    let place = Place::new();
+    let (query, reference) =
+        (cells(&place, "query", QUERY, 1, Form::Rows), cells(&place, "reference", REFERENCE, 2, Form::Rows));
+    let made = joint(&request(&place, &query, Some(&reference))).unwrap();
+    let by = |kernel: &str, stored: bool| {
+        let request = MapRequest { kernel_method: Some(kernel.into()), ..mapping(&place, &query, Some(&reference)) };
+        let stored = stored.then(|| MapRequest {
+            query: made.output.clone(),
+            reference: made.reference_output.clone(),
+            n_comps: None,
+            ..request.clone()
+        });
+        plan(&MapRequest { output: None, ..stored.unwrap_or(request) }).unwrap()
+    };
+    let [computed, stored] = [false, true].map(|stored| ["gauss", "jaccard"].map(|kernel| by(kernel, stored)));
+    let bytes = |at: usize| computed[at].search.run_bytes - stored[at].search.run_bytes;
+    assert!(bytes(0) > 0 && bytes(0) == bytes(1), "{} and {}", bytes(0), bytes(1));
+    for computed in &computed {
+        let warned = computed.warnings.iter().filter(|warning| warning.starts_with("No representation"));
+        assert_eq!(warned.count(), 1, "{}", computed.parameters.kernel_method);
+    }
+    // What the graphs of shared neighbours cost besides is the same.
+    let seconds =
+        |[gauss, jaccard]: &[gigamapper_core::pipeline::Plan; 2]| jaccard.estimated_seconds - gauss.estimated_seconds;
+    assert!((seconds(&computed) - seconds(&stored)).abs() < 1e-3, "{} {}", seconds(&computed), seconds(&stored));
+}
+
+#[test]
 fn components_of_a_stored_representation_are_cut_on_request_only() {
     let place = Place::new();
     let (wide, narrow) = (noise(3, 60 * 5), noise(4, 90 * 5));

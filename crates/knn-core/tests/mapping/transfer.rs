@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gigamapper_core::error::Result;
-use gigamapper_core::pipeline::{LayoutRequest, MapRequest, RunReport, TransferRequest, transfer_with};
+use gigamapper_core::pipeline::{LayoutRequest, MapRequest, RunReport, TransferRequest, plan_transfer, transfer_with};
 use gigamapper_core::progress::{Cancel, Progress};
 use gigamapper_core::types::NeighborBlock;
 use serde_json::json;
@@ -19,12 +19,12 @@ fn transfer(request: &TransferRequest) -> Result<RunReport> {
     transfer_with(request, &Progress::silent(), &quick())
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
 /// Everything that a store holds but for what it says of how it was made.
-fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = files(store);
     all.retain(|path, _| {
         let parts: Vec<_> = path.split('/').collect();
@@ -37,7 +37,7 @@ fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The transfer of what a mapping transfers, along `neighbors`.
-fn along(neighbors: String, mapping: &MapRequest, output: &Path) -> TransferRequest {
+pub(super) fn along(neighbors: String, mapping: &MapRequest, output: &Path) -> TransferRequest {
     let mapping = mapping.clone();
     TransferRequest {
         query: mapping.query,
@@ -58,7 +58,7 @@ fn along(neighbors: String, mapping: &MapRequest, output: &Path) -> TransferRequ
 }
 
 /// A sample in one store or two, mapped by a kernel.
-fn mapped(place: &Place, within: bool, kernel: &str, layout: Option<LayoutRequest>) -> MapRequest {
+pub(super) fn mapped(place: &Place, within: bool, kernel: &str, layout: Option<LayoutRequest>) -> MapRequest {
     let cells = |name: &str, n: usize| {
         if place.inputs().join(format!("{name}.zarr")).exists() { None } else { Some(sample(place, name, n)) }
     };
@@ -84,7 +84,8 @@ fn mapped(place: &Place, within: bool, kernel: &str, layout: Option<LayoutReques
     request
 }
 
-const PARTS: Option<LayoutRequest> = Some(LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 64 });
+pub(super) const PARTS: Option<LayoutRequest> =
+    Some(LayoutRequest { inner_rows: 16, inner_per_unit: 2, part_rows: 64 });
 
 #[test]
 fn along_the_neighbors_of_a_mapping_its_bytes_are_made_again() {
@@ -158,7 +159,7 @@ fn npy(path: &Path, dtype: &str, shape: [usize; 2], bytes: &[u8]) -> String {
 }
 
 /// Ids and distances as two files, each row turned around behind the cell itself if there is room for that.
-fn as_arrays(place: &Place, graph: &NeighborBlock, with_self: bool) -> String {
+pub(super) fn as_arrays(place: &Place, name: &str, graph: &NeighborBlock, with_self: bool) -> String {
     let (mut ids, mut distances) = (Vec::new(), Vec::new());
     let width = graph.k + usize::from(with_self);
     for row in 0..graph.rows() {
@@ -171,40 +172,46 @@ fn as_arrays(place: &Place, graph: &NeighborBlock, with_self: bool) -> String {
         distances.extend(graph.distances[slots].iter().rev().map(|&distance| f64::from(distance)));
     }
     let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-    let ids = npy(&place.inputs().join("ids.npy"), "<i8", [graph.rows(), width], &bytes);
+    let ids = npy(&place.inputs().join(format!("{name}-ids.npy")), "<i8", [graph.rows(), width], &bytes);
     let bytes: Vec<u8> = distances.iter().flat_map(|distance| distance.to_le_bytes()).collect();
-    let distances = npy(&place.inputs().join("distances.npy"), "<f8", [graph.rows(), width], &bytes);
+    let distances = npy(&place.inputs().join(format!("{name}-distances.npy")), "<f8", [graph.rows(), width], &bytes);
     format!("{ids},{distances}")
 }
 
-/// A matrix of cells × cells in `obsp`, columns in the order of the ids.
-fn as_obsp(store: &Path, key: &str, graph: &NeighborBlock, diagonal: bool) {
+/// Along which axis a matrix is compressed.
+#[derive(Clone, Copy)]
+pub(super) enum Compressed {
+    Rows,
+    Columns,
+}
+
+/// A matrix of cells × cells in `obsp`, entries in the order of the ids.
+pub(super) fn as_obsp(store: &Path, key: &str, graph: &NeighborBlock, diagonal: bool, compressed: Compressed) {
     let n = graph.rows();
-    let (mut indptr, mut indices, mut data) = (vec![0i64], Vec::new(), Vec::new());
+    let mut entries = Vec::new();
     for row in 0..n {
         let (ids, distances) = graph.row(row);
-        let mut entries: Vec<_> = ids.iter().zip(distances).map(|(&id, &distance)| (id as i32, distance)).collect();
-        if diagonal {
-            entries.push((row as i32, 0.0));
-        }
-        entries.sort_by_key(|(id, _)| *id);
-        for (id, distance) in entries {
-            indices.push(id);
-            data.push(distance);
-        }
-        indptr.push(indices.len() as i64);
+        entries.extend(ids.iter().zip(distances).map(|(&id, &distance)| (row as i32, id as i32, distance)));
+        entries.extend(diagonal.then_some((row as i32, row as i32, 0.0)));
     }
+    if matches!(compressed, Compressed::Columns) {
+        entries.iter_mut().for_each(|(row, column, _)| std::mem::swap(row, column));
+    }
+    entries.sort_by_key(|&(major, minor, _)| (major, minor));
+    let indptr: Vec<i64> = (0..=n as i32).map(|row| entries.partition_point(|entry| entry.0 < row) as i64).collect();
+    let indices: Vec<i32> = entries.iter().map(|entry| entry.1).collect();
+    let data: Vec<f32> = entries.iter().map(|entry| entry.2).collect();
     group(store, "obsp", &json!({ "encoding-type": "dict", "encoding-version": "0.1.0" }));
     let path = format!("obsp/{key}");
-    let shape = json!({ "encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [n, n] });
-    group(store, &path, &shape);
+    let encoding = if matches!(compressed, Compressed::Rows) { "csr_matrix" } else { "csc_matrix" };
+    group(store, &path, &json!({ "encoding-type": encoding, "encoding-version": "0.1.0", "shape": [n, n] }));
     array(store, &format!("{path}/data"), &[data.len()], &data, Grid::chunks(64, 1));
     array(store, &format!("{path}/indices"), &[indices.len()], &indices, Grid::chunks(64, 1));
     array(store, &format!("{path}/indptr"), &[n + 1], &indptr, Grid::chunks(64, 1));
 }
 
 /// What was transferred: everything but the statuses, which another tool's graph cannot tell.
-fn transferred(store: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn transferred(store: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = content(store);
     all.retain(|path, _| !path.starts_with("obs/mapping_status/"));
     all
@@ -218,19 +225,21 @@ fn graphs_of_other_tools_are_those_that_they_are_copies_of() {
     let graph = Mapped::open(&found).neighbors();
     let expected = transferred(&found);
     for with_self in [false, true] {
-        let arrays = along(as_arrays(&place, &graph, with_self), &mapping, &place.output());
+        let arrays = along(as_arrays(&place, "given", &graph, with_self), &mapping, &place.output());
         let report = transfer(&arrays).unwrap();
         assert_eq!(report.plan.k, 6, "the cell itself is none of its neighbors");
         assert_same(&transferred(&place.output()), &expected, &format!("{with_self}"));
         // Two cells are not finite. A graph cannot tell why they have no neighbours.
         assert_eq!((report.status_counts["no neighbors"], report.status_counts["invalid input"]), (2, 0));
-        as_obsp(Path::new(&mapping.query), "own", &graph, with_self);
-        let matrix = TransferRequest {
-            neighbors_key: Some("own".into()),
-            ..along(mapping.query.clone(), &mapping, &place.output())
-        };
-        transfer(&matrix).unwrap();
-        assert_same(&transferred(&place.output()), &expected, &format!("{with_self}"));
+        for compressed in [Compressed::Rows, Compressed::Columns] {
+            as_obsp(Path::new(&mapping.query), "own", &graph, with_self, compressed);
+            let matrix = TransferRequest {
+                neighbors_key: Some("own".into()),
+                ..along(mapping.query.clone(), &mapping, &place.output())
+            };
+            transfer(&matrix).unwrap();
+            assert_same(&transferred(&place.output()), &expected, &format!("{with_self}"));
+        }
     }
     // Rows of other lengths are padded to the longest.
     let mut ragged = graph.clone();
@@ -239,7 +248,7 @@ fn graphs_of_other_tools_are_those_that_they_are_copies_of() {
             (ragged.ids[row * 6 + slot], ragged.distances[row * 6 + slot]) = (-1, f32::NAN);
         }
     }
-    as_obsp(Path::new(&mapping.query), "distances", &ragged, true);
+    as_obsp(Path::new(&mapping.query), "distances", &ragged, true, Compressed::Rows);
     let report = transfer(&along(mapping.query.clone(), &mapping, &place.output())).unwrap();
     assert_eq!(report.plan.k, 5);
     let kept = Mapped::open(&place.output()).neighbors();
@@ -250,7 +259,7 @@ fn graphs_of_other_tools_are_those_that_they_are_copies_of() {
     let mapping = mapped(&place, false, "gauss", PARTS);
     let found = PathBuf::from(mapping.output.as_ref().unwrap());
     let graph = Mapped::open(&found).neighbors();
-    transfer(&along(as_arrays(&place, &graph, false), &mapping, &place.output())).unwrap();
+    transfer(&along(as_arrays(&place, "given", &graph, false), &mapping, &place.output())).unwrap();
     let [ours, theirs] = [&place.output(), &found].map(|path| Mapped::open(path));
     assert_eq!(ours.neighbors().ids, theirs.neighbors().ids);
     assert_eq!(ours.codes("cell type_pred"), theirs.codes("cell type_pred"));
@@ -297,13 +306,13 @@ fn what_is_no_graph_of_these_cells_is_refused_before_anything_is_written() {
     let cross = MapRequest { reference: Some(text(&place.inputs().join("reference.zarr"))), ..mapping.clone() };
     let found = mapping.output.clone().unwrap();
     let graph = Mapped::open(Path::new(&found)).neighbors();
-    as_obsp(Path::new(&mapping.query), "distances", &graph, false);
+    as_obsp(Path::new(&mapping.query), "distances", &graph, false, Compressed::Rows);
     let request =
         |neighbors: String| TransferRequest { overwrite: None, ..along(neighbors, &mapping, &place.output()) };
     let of = |change: &dyn Fn(&mut NeighborBlock)| {
         let mut changed = graph.clone();
         change(&mut changed);
-        request(as_arrays(&place, &changed, false))
+        request(as_arrays(&place, "given", &changed, false))
     };
     let refuse = |code: &str, request: &TransferRequest, what: &str| {
         let error = transfer(request).unwrap_err();
@@ -317,7 +326,7 @@ fn what_is_no_graph_of_these_cells_is_refused_before_anything_is_written() {
     refuse("GM_SCHEMA", &of(&|graph| graph.distances[6 * 5] = -1.0), "row 5 lies -1");
     refuse("GM_SCHEMA", &of(&|graph| graph.ids[6 * 7] = graph.ids[6 * 7 + 1]), "twice");
     refuse("GM_SHAPE", &of(&|graph| graph.ids.truncate(6 * 149)), "150");
-    let swapped = as_arrays(&place, &graph, false);
+    let swapped = as_arrays(&place, "given", &graph, false);
     let (ids, distances) = swapped.split_once(',').unwrap();
     refuse("GM_SCHEMA", &request(format!("{distances},{ids}")), "not an integer");
     refuse("GM_PARAM", &request(format!("{ids},{distances},{found}")), "comma");
@@ -343,4 +352,25 @@ fn what_is_no_graph_of_these_cells_is_refused_before_anything_is_written() {
         "overlaps",
     );
     refuse("GM_BUDGET", &TransferRequest { memory: Some("80MiB".into()), ..request(found) }, "imported neighbors");
+}
+
+#[test]
+fn a_plan_tells_what_a_transfer_takes_and_refuses_what_it_would() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", PARTS);
+    let found = PathBuf::from(mapping.output.as_ref().unwrap());
+    let arrays = as_arrays(&place, "given", &Mapped::open(&found).neighbors(), false);
+    for neighbors in [text(&found), arrays] {
+        let request = TransferRequest { overwrite: None, ..along(neighbors, &mapping, &place.output()) };
+        let planned = plan_transfer(&TransferRequest { output: None, ..request.clone() }).unwrap();
+        assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0, "a plan writes nothing");
+        assert_eq!((planned.parameters.method.as_str(), planned.k, planned.pairs), ("imported", 7, 0));
+        assert!(planned.disk_bytes > 0 && planned.memory.planned <= planned.memory.limit);
+        assert_eq!(transfer(&request).unwrap().plan, planned);
+        assert_eq!(plan_transfer(&request).unwrap_err().code(), "GM_EXISTS");
+        std::fs::remove_dir_all(place.outputs()).unwrap();
+        std::fs::create_dir(place.outputs()).unwrap();
+        let small = TransferRequest { memory: Some("80MiB".into()), ..request };
+        assert_eq!(plan_transfer(&small).unwrap_err().code(), "GM_BUDGET");
+    }
 }

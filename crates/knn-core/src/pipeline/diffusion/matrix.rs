@@ -44,7 +44,7 @@ pub(super) fn write(
                 let rows = weigher.rows(next, unit.rows.end, prepared.spec.k)?;
                 let first = unit.first_in_part + (rows.start - unit.rows.start);
                 stored.read(RowRange::new(first, first + rows.len() as u64), rows.start, &mut neighbors)?;
-                weigher.weigh(&mut neighbors, &mut weights)?;
+                weigher.weigh(&mut neighbors, &mut weights, progress)?;
                 next = rows.start + neighbors.rows() as u64;
                 writer.push(&mut weights, file)?;
                 progress.advance(neighbors.rows() as u64)?;

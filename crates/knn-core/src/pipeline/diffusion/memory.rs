@@ -24,10 +24,9 @@ fn most_state(inputs: &Inputs, spec: &StoreSpec) -> u64 {
     spec.layout.n_obs().saturating_mul((wide * 8).max(narrow * 4)).max(8)
 }
 
-/// Bytes of the smallest state that is planned. Eigenvectors need all rows of a lane.
-fn least_state(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> u64 {
-    let whole = if is_spectral(resolved) { spec.layout.n_obs() * 24 } else { 0 };
-    most_state(inputs, spec).min(LEAST_STATE).max(whole)
+/// Bytes of the smallest state that is planned. Of so few cells as eigenvectors are found of, it holds all rows of some lanes.
+fn least_state(inputs: &Inputs, spec: &StoreSpec) -> u64 {
+    most_state(inputs, spec).min(LEAST_STATE)
 }
 
 /// Bytes that transfer takes at least where it diffuses: beside the rows that it reads, all that a step takes but for its state.
@@ -37,9 +36,10 @@ pub(in crate::pipeline) fn least_bytes(resolved: &Resolved, inputs: &Inputs, spe
     let row = wide * 8 + narrow * 4;
     // Rows at hand, what a vote goes by, and the sums of a step with their bytes: one row at least, however long.
     let rows = (HELD_BYTES + SUMS_BYTES).max(row).saturating_mul(3);
-    // A state is there three times while eigenvectors are applied: as it is stored, in f64, and as bytes.
-    let spectrum = if is_spectral(resolved) { Spectrum::bytes(n) + most_state(inputs, spec) * 2 } else { 0 };
-    reading_bytes(inputs) + PIECE_BYTES + rows + spectrum + least_state(resolved, inputs, spec)
+    let state = least_state(inputs, spec);
+    // While eigenvectors are applied a state is there as it is stored and in f64, which is no more than twice that.
+    let state = if is_spectral(resolved) { Spectrum::bytes(n).max(Spectrum::held_bytes(n) + state * 3) } else { state };
+    reading_bytes(inputs) + PIECE_BYTES + rows + state
 }
 
 /// Enters into the sizes of a run how large a state may be: what transfer leaves.
@@ -48,8 +48,9 @@ pub(in crate::pipeline) fn enter(resolved: &Resolved, inputs: &Inputs, spec: &St
         return;
     }
     let n = spec.layout.n_obs();
-    let least = least_state(resolved, inputs, spec);
-    let more = resolved.memory.saturating_sub(sizes.after.transfer);
+    let least = least_state(inputs, spec);
+    // Blocks of lanes that eigenvectors are applied to do not follow from the memory, so that a run goes on in less of it.
+    let more = if is_spectral(resolved) { 0 } else { resolved.memory.saturating_sub(sizes.after.transfer) };
     let state = (least + more).min(most_state(inputs, spec).max(least));
     sizes.after.state = state;
     sizes.after.state_lease = state - least;

@@ -222,7 +222,7 @@ impl<'a> Steps<'a> {
     fn spectral<T: StateNumber>(&mut self, block: &Block, progress: &Progress) -> Result<()> {
         let spectrum = match self.spectrum.take() {
             Some(spectrum) => spectrum,
-            None => self.decompose()?,
+            None => self.decompose(progress)?,
         };
         let width = (block.lanes.end - block.lanes.start) as usize;
         let mut values = vec![T::NOTHING; self.n as usize * width];
@@ -246,7 +246,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Finds the eigenvectors of M.
-    fn decompose(&mut self) -> Result<Spectrum> {
+    fn decompose(&mut self, progress: &Progress) -> Result<Spectrum> {
         let n = self.n as usize;
         let (mut dense, mut log_sums) = (vec![0.0; n * n], Vec::with_capacity(n));
         self.matrix.rewind();
@@ -259,7 +259,7 @@ impl<'a> Steps<'a> {
             }
             log_sums.extend_from_slice(&self.matrix.log_sums);
         }
-        Spectrum::of(dense, &log_sums)
+        Spectrum::of(dense, &log_sums, &|| progress.check())
     }
 }
 

@@ -4,7 +4,7 @@
 //! What it is decides the run as its own hash does: of its content and parameters. So a plan, which computes nothing, and a run that goes on
 //! when it is computed, or no longer needed, are of one run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -19,7 +19,7 @@ use crate::pipeline::request::{Representation, Resolved, ResolvedJoint, joint_ke
 use crate::pipeline::run::Seams;
 use crate::pipeline::search_stage::place;
 use crate::progress::Progress;
-use crate::sink::{self, Found, find, planned_bytes};
+use crate::sink::{self, Found, find};
 use crate::source::{AnnDataStore, FirstColumns, RowSource};
 use crate::store::Vfs;
 use crate::types::{DType, RowRange, Tile};
@@ -28,8 +28,8 @@ use crate::types::{DType, RowRange, Tile};
 #[derive(Debug, Clone)]
 pub struct Computed {
     request: ResolvedJoint,
-    /// The output of the run that it is computed for.
-    owner: Option<PathBuf>,
+    /// Whether it is another run's, which computes it, counts what that costs, and removes it.
+    lent: bool,
     /// Where it is, once it is there.
     stored: bool,
     count: u64,
@@ -82,22 +82,22 @@ pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
         resume: false,
         overwrite: true,
         layout: resolved.layout,
+        compact: resolved.compact,
     };
     let prepared = pool(request.threads)?.install(|| Prepared::open(&request))?;
     let seconds = prepared.seconds(request.threads);
     let mut warnings = vec![warning(&request)];
-    warnings.extend(prepared.warnings);
-    let passes = if prepared.is_streamed { 13 } else { 2 };
+    warnings.extend(prepared.warnings.iter().cloned());
     resolved.parameters.use_rep.clone_from(&request.key_added);
     resolved.representation = Representation::Computed(Box::new(Computed {
         request,
-        owner: resolved.output.clone(),
+        lent: false,
         stored: false,
         count: prepared.count,
+        disk_bytes: prepared.disk_bytes(),
+        read_bytes: prepared.read_bytes(),
         run: prepared.run,
         memory: prepared.memory,
-        disk_bytes: prepared.stores.iter().map(|input| planned_bytes(&input.spec)).sum(),
-        read_bytes: prepared.stores.iter().map(|input| input.rows.stored_bytes()).sum::<u64>().saturating_mul(passes),
         seconds,
         warnings,
     }));
@@ -114,6 +114,9 @@ fn lacks(path: &Path) -> Result<bool> {
 /// Adds to a plan what computing costs, and tells of it.
 pub(in crate::pipeline) fn add_costs(resolved: &Resolved, plan: &mut Plan) {
     let Representation::Computed(computed) = &resolved.representation else { return };
+    if computed.lent {
+        return;
+    }
     plan.read_bytes = plan.read_bytes.saturating_add(computed.read_bytes);
     plan.search.run_bytes = plan.search.run_bytes.saturating_add(computed.disk_bytes);
     plan.estimated_seconds += computed.seconds;
@@ -128,7 +131,7 @@ pub(in crate::pipeline) fn compute(mut resolved: Resolved, progress: &Progress, 
     settle(&mut resolved)?;
     let Representation::Computed(computed) = &resolved.representation else { return Ok(resolved) };
     let Some(output) = resolved.output.as_ref().filter(|_| !computed.stored) else { return Ok(resolved) };
-    planned(resolved.clone())?;
+    planned(resolved.clone(), progress)?;
     if resolved.resume && matches!(find(&*seams.vfs, output)?, Found::Ours { complete: true, .. }) {
         return Ok(resolved);
     }
@@ -147,6 +150,15 @@ pub(in crate::pipeline) fn compute(mut resolved: Resolved, progress: &Progress, 
     Ok(resolved)
 }
 
+/// The representation of a run for the other runs that it needs.
+pub(in crate::pipeline) fn lent(representation: &Representation) -> Representation {
+    let mut lent = representation.clone();
+    if let Representation::Computed(computed) = &mut lent {
+        computed.lent = true;
+    }
+    lent
+}
+
 /// Whether the representation of a run is computed for it.
 pub(in crate::pipeline) fn is_computed(resolved: &Resolved) -> bool {
     matches!(resolved.representation, Representation::Computed(_))
@@ -155,7 +167,7 @@ pub(in crate::pipeline) fn is_computed(resolved: &Resolved) -> bool {
 /// Removes what was computed for a run that is finished.
 pub(in crate::pipeline) fn discard(resolved: &Resolved, vfs: &Arc<dyn Vfs>) -> Result<()> {
     let Representation::Computed(computed) = &resolved.representation else { return Ok(()) };
-    if computed.owner != resolved.output {
+    if computed.lent {
         return Ok(());
     }
     let outputs = [&computed.request.output, &computed.request.reference_output];

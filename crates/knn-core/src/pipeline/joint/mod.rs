@@ -11,8 +11,8 @@ mod prepared;
 mod report;
 mod scores;
 
-pub(super) use self::fallback::{Computed, add_costs, compute, discard, is_computed, rows, settle};
-pub use self::report::JointReport;
+pub(super) use self::fallback::{Computed, add_costs, compute, discard, is_computed, lent, rows, settle};
+pub use self::report::{JointPlan, JointReport};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,15 +25,39 @@ use self::prepared::{Input, Prepared};
 use self::report::Told;
 use super::outputs::described;
 use super::places::{Existing, is_begun, open_store};
-use super::plan::{pool, side};
+use super::plan::pool;
 use super::report::laps;
 use super::request::{JointRequest, ResolvedJoint};
 use crate::budget::MemoryBudget;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::representation::joint::Components;
-use crate::sink::{MappingStore, Stage, Uns, UnsValue, VarTable, planned_bytes};
+use crate::sink::{MappingStore, Stage, Uns, UnsValue, VarTable};
 use crate::store::{OsVfs, Vfs};
+
+/// What [`joint`] would do and cost. Writes nothing; fails where it would refuse to start.
+pub fn plan_joint(request: &JointRequest) -> Result<JointPlan> {
+    let resolved = request.resolve_plan()?;
+    let prepared = pool(resolved.threads)?.install(|| Prepared::open(&resolved))?;
+    let (sides, query) = (prepared.sides(), &prepared.stores[prepared.stores.len() - 1]);
+    Ok(JointPlan {
+        method: resolved.method().into(),
+        query: sides[sides.len() - 1].clone(),
+        reference: sides.first().filter(|_| sides.len() > 1).cloned(),
+        n_genes: prepared.genes.len() as u64,
+        n_comps: prepared.count,
+        use_rep: resolved.key_added.clone(),
+        solver: prepared.solver().into(),
+        outputs: described(&query.spec.arrays, query.spec.layout.n_obs()),
+        disk_bytes: prepared.disk_bytes(),
+        read_bytes: prepared.read_bytes(),
+        estimated_seconds: prepared.seconds(resolved.threads),
+        threads: resolved.threads as u64,
+        memory: prepared.memory,
+        warnings: prepared.warnings,
+        run: prepared.run,
+    })
+}
 
 /// Computes a representation of one store or of two. What is committed stays, whatever happens.
 pub fn joint(request: &JointRequest, progress: &Progress) -> Result<JointReport> {
@@ -145,7 +169,7 @@ fn finished(
     let mut all = json!({
         "gigamapper": {
             "version": env!("CARGO_PKG_VERSION"), "mode": method, "run": prepared.run, "layer": resolved.layer,
-            "solver": solver(prepared), "seed": resolved.seed, "residual": components.residual,
+            "solver": prepared.solver(), "seed": resolved.seed, "residual": components.residual,
         },
     });
     all[format!("{key}_params")] =
@@ -174,10 +198,6 @@ fn finished(
     Ok((uns, VarTable { names: prepared.genes.names().to_vec(), matrices: vec![(matrix.to_owned(), loadings)] }))
 }
 
-fn solver(prepared: &Prepared) -> &'static str {
-    if prepared.is_streamed { "passes" } else { "gram" }
-}
-
 fn report(
     prepared: Prepared,
     resolved: &ResolvedJoint,
@@ -186,7 +206,7 @@ fn report(
     resumed_units: u64,
     progress: &Progress,
 ) -> JointReport {
-    let solver = solver(&prepared);
+    let (solver, disk_bytes, sides) = (prepared.solver(), prepared.disk_bytes(), prepared.sides());
     let mut warnings = prepared.warnings;
     if !told.converged {
         warnings.push(format!(
@@ -198,7 +218,6 @@ fn report(
     let stages = laps(progress, &[("scores", written)]);
     let [path, reference_path] = [stores.last(), stores.first().filter(|_| stores.len() > 1)]
         .map(|store| store.map(|store| store.path().display().to_string()));
-    let sides: Vec<_> = prepared.stores.iter().map(|input| side(&input.store, &input.rows)).collect();
     let query = &prepared.stores[prepared.stores.len() - 1];
     let (variance, singular_values) =
         if resolved.is_canonical { (Vec::new(), told.values) } else { (told.values, Vec::new()) };
@@ -218,7 +237,7 @@ fn report(
         variance,
         singular_values,
         stored: described(&query.spec.arrays, query.spec.layout.n_obs()),
-        disk_bytes: prepared.stores.iter().map(|input| planned_bytes(&input.spec)).sum(),
+        disk_bytes,
         memory: prepared.memory,
         threads: resolved.threads as u64,
         seconds: stages.iter().map(|stage| stage.seconds).sum(),

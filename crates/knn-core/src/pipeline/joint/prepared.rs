@@ -12,14 +12,14 @@ use crate::error::{Error, Result};
 use crate::pipeline::inputs::FINGERPRINT_SEED;
 use crate::pipeline::memory::PROCESS;
 use crate::pipeline::places::{Existing, check_output};
-use crate::pipeline::plan::WORKER;
+use crate::pipeline::plan::{WORKER, side};
 use crate::pipeline::rechunk::{ColumnCopy, colors, columns};
-use crate::pipeline::report::MemoryPlan;
+use crate::pipeline::report::{MemoryPlan, Side};
 use crate::pipeline::request::ResolvedJoint;
 use crate::representation::joint::{
     Batch, BatchReader, GeneNames, GramSums, MOST_ROWS, SharedGenes, additions, solving_bytes,
 };
-use crate::sink::{ArraySpec, Kind, Layout, Stage, StoreSpec, writer_bytes};
+use crate::sink::{ArraySpec, Kind, Layout, Stage, StoreSpec, planned_bytes, writer_bytes};
 use crate::source::{AnnDataStore, RowSource};
 use crate::types::DType;
 
@@ -104,13 +104,14 @@ impl Prepared {
         let arrays: Vec<Vec<ArraySpec>> = opened.iter().map(|one| arrays(one, resolved, count)).collect();
         let paths: Vec<Vec<&str>> =
             arrays.iter().map(|of| of.iter().map(|array| array.path.as_str()).collect()).collect();
-        let identity = serde_json::to_vec(&(JOINT_VERSION, &told, resolved.layout, paths, hashes));
+        let identity = serde_json::to_vec(&(JOINT_VERSION, &told, resolved.layout, resolved.compact, paths, hashes));
         let run = format!("{:032x}", xxh3_128(&identity.map_err(|error| Error::internal(error.to_string()))?));
         let mut stores = Vec::new();
         let outputs = written.into_iter().skip(2 - opened.len());
         for ((one, arrays), output) in opened.into_iter().zip(arrays).zip(outputs) {
             let grid = resolved.layout;
             let layout = Layout::new(one.store.n_obs(), grid.inner_rows, grid.inner_per_unit, grid.part_rows)?;
+            let layout = layout.compact(resolved.compact);
             let spec = StoreSpec { layout, n_ref: 0, k: 0, run: run.clone(), plan: told.clone(), arrays };
             spec.check(WORKER)?;
             let Opened { store, rows, columns, colors, .. } = one;
@@ -120,6 +121,27 @@ impl Prepared {
             Self { stores, genes, cells, count, is_streamed, memory: MemoryPlan::default(), warnings, run };
         prepared.memory = prepared.plan_memory(resolved)?;
         Ok(prepared)
+    }
+
+    /// Bytes that the outputs take on disk at most.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.stores.iter().map(|input| planned_bytes(&input.spec)).sum()
+    }
+
+    /// Bytes that are read, about: components of many genes usually take a dozen passes.
+    pub(super) fn read_bytes(&self) -> u64 {
+        let passes = if self.is_streamed { 13 } else { 2 };
+        self.stores.iter().map(|input| input.rows.stored_bytes()).sum::<u64>().saturating_mul(passes)
+    }
+
+    /// The reference, if there is one, and the query.
+    pub(super) fn sides(&self) -> Vec<Side> {
+        self.stores.iter().map(|input| side(&input.store, &input.rows)).collect()
+    }
+
+    /// How components are found.
+    pub(super) fn solver(&self) -> &'static str {
+        if self.is_streamed { "passes" } else { "gram" }
     }
 
     /// Rough seconds of finding components, from a fixed constant for each addition.

@@ -66,6 +66,48 @@ pub struct JointReport {
     pub run: String,
 }
 
+/// What computing a representation would do and cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct JointPlan {
+    /// `joint_pca` or `fast_cca`.
+    pub method: String,
+    /// The query: its cells × genes.
+    pub query: Side,
+    /// The reference; null within one store.
+    pub reference: Option<Side>,
+    /// Genes that would be taken: those of both stores.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_genes: u64,
+    /// Components.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub n_comps: u64,
+    /// Key of the representation in `obsm`.
+    pub use_rep: String,
+    /// `gram` or `passes`.
+    pub solver: String,
+    /// What would be stored where, in each of the outputs.
+    pub outputs: Vec<OutputArray>,
+    /// Bytes of memory: the limit and what would take them.
+    pub memory: MemoryPlan,
+    /// Bytes that the outputs take on disk at most.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub disk_bytes: u64,
+    /// Bytes that are read, about.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub read_bytes: u64,
+    /// Rough seconds of finding components.
+    pub estimated_seconds: f64,
+    /// Worker threads.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub threads: u64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Hash of inputs, parameters and format: the same for the same representation.
+    pub run: String,
+}
+
 /// What is known of components when their loadings are not at hand: kept in the journal with every unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Told {

@@ -87,8 +87,8 @@ impl Edges {
         BLOCK_ROWS * k * (12 + 12 + 8) + BLOCK_ROWS * 4 + read
     }
 
-    /// The mean of all stored distances, none if there is no edge. Inner products, which are below 0, are refused.
-    pub(super) fn mean_distance(&mut self, progress: &Progress) -> Result<Option<f64>> {
+    /// Sums over all stored distances. Inner products, which are below 0, are refused.
+    pub(super) fn distances(&mut self, progress: &Progress) -> Result<DistanceSums> {
         let mut sums = DistanceSums::default();
         let name = self.description().path.clone();
         self.each(progress, |block, _| {
@@ -99,7 +99,7 @@ impl Edges {
             sums.add(block, |_| false);
             Ok(())
         })?;
-        Ok(sums.mean(false))
+        Ok(sums)
     }
 
     /// Every block in order, with the group of each of its rows.

@@ -1,10 +1,11 @@
 //! Presence scores of a stored graph: one pass over its edges for as many columns of scores as fit in memory, and one over the reference's
 //! names to store them.
 //!
-//! Sums are of the size of the reference, whatever the query's, so they are what the memory must hold: the scores of all groups as f32, and
-//! the sums of one column at least. Where not all columns fit, there are more passes; no result depends on how many.
+//! Sums are of the size of the reference, whatever the query's, so they are what the memory must hold: of one column at least. Where not all columns
+//! fit, there are more passes, and where finished ones do not fit either, they wait on disk; no result depends on how many.
 
 mod edges;
+mod group_scores;
 mod report;
 mod scores;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 use self::edges::{BLOCK_ROWS, Edges};
+use self::group_scores::GroupScores;
 use self::scores::{Scores, passes};
 use super::inputs::FINGERPRINT_SEED;
 use super::memory::PROCESS;
@@ -45,7 +47,7 @@ pub fn presence(request: &PresenceRequest, progress: &Progress) -> Result<Presen
     presence_with(request, progress, Arc::new(OsVfs), None)
 }
 
-/// [`presence`] through another file system, and with no more than so many columns of sums in memory.
+/// [`presence`] through another file system, and with no more than so many columns of sums in memory: where that is one, finished ones are on disk.
 pub fn presence_with(
     request: &PresenceRequest,
     progress: &Progress,
@@ -59,13 +61,21 @@ pub fn presence_with(
     let mut prepared = pool.install(|| prepare(&resolved, columns))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the scores", prepared.memory.planned)?;
-    let sigma = pool.install(|| scores::bandwidth(&mut prepared.edges, &resolved, progress))?;
-    let store = open_store(vfs, &resolved.output, prepared.spec.clone(), resolved.existing())?;
-    let mut scores =
-        pool.install(|| Scores::sum(&mut prepared.edges, &resolved, (sigma, prepared.columns), progress))?;
+    let (kernel, sigma) = pool.install(|| scores::kernel(&mut prepared.edges, &resolved, progress))?;
+    let store = open_store(Arc::clone(&vfs), &resolved.output, prepared.spec.clone(), resolved.existing())?;
+    let (n_ref, all) = (prepared.spec.layout.n_obs() as usize, prepared.groups.len());
+    let groups = if prepared.waits {
+        GroupScores::on_disk(n_ref, &vfs, store.path())?
+    } else {
+        GroupScores::in_memory(n_ref, all)
+    };
+    let with = ((&kernel, sigma), prepared.columns);
+    let scores = pool.install(|| Scores::sum(&mut prepared.edges, &resolved, with, groups, progress))?;
+    let mut scores = scores.end(store.path())?;
     progress.begin("write", prepared.spec.layout.n_obs(), 0);
     pool.install(|| write(&mut prepared, &resolved, &mut scores, &store, progress))?;
     progress.end();
+    scores.release();
     let written = store.bytes_written();
     progress.begin("finalise", 0, 0);
     progress.check()?;
@@ -99,6 +109,8 @@ struct Prepared {
     /// Columns of sums in memory at a time.
     columns: u64,
     passes: u64,
+    /// Whether finished columns of groups wait on disk.
+    waits: bool,
     spec: StoreSpec,
     memory: MemoryPlan,
     warnings: Vec<String>,
@@ -141,6 +153,7 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     let parameters = json!({
         "key_added": resolved.key_added, "groups": groups, "log": resolved.scaling.log,
         "percentile": resolved.scaling.percentile, "minmax": resolved.scaling.minmax, "bandwidth": resolved.bandwidth,
+        "kernel_method": resolved.kernel.name(),
     });
     let fingerprints: Vec<_> = fingerprints.iter().map(|hash| format!("{hash:032x}")).collect();
     let identity = serde_json::to_vec(&(PRESENCE_VERSION, &parameters, grid, fingerprints));
@@ -149,48 +162,51 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     let spec = StoreSpec { layout, n_ref: 0, k: 0, run, plan, arrays };
     spec.check(WORKER)?;
     let all = groups.len() as u64 + 1;
-    let (columns, memory) = memory(resolved, &edges, &spec, &names, all)?;
+    let (columns, waits, memory) = memory(resolved, &edges, &spec, &names, all)?;
     let columns = columns.min(most_columns.unwrap_or(all));
+    let waits = all > 1 && (waits || most_columns == Some(1));
     let passes = passes(all, columns).count() as u64;
-    Ok(Prepared { edges, names, groups, columns, passes, spec, memory, warnings })
+    Ok(Prepared { edges, names, groups, columns, passes, waits, spec, memory, warnings })
 }
 
-/// How many columns of sums are in memory at a time, or what would be enough for one.
+/// How many columns of sums are in memory at a time, or what would be enough for one; and whether finished ones of groups have no room there.
 fn memory(
     resolved: &ResolvedPresence,
     edges: &Edges,
     spec: &StoreSpec,
     names: &ColumnCopy,
     all: u64,
-) -> Result<(u64, MemoryPlan)> {
+) -> Result<(u64, bool, MemoryPlan)> {
     let (n_ref, k) = (edges.description().n_ref, edges.description().k);
     let mut parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
-        ("writer".to_owned(), writer_bytes(spec) + PIECE_ROWS * all * 4),
+        ("writer".to_owned(), writer_bytes(spec) + PIECE_ROWS * (all + 1) * 4),
         ("names".to_owned(), ColumnCopy::bytes(std::slice::from_ref(names))),
         ("edges in flight".to_owned(), edges.bytes()),
-        // Finished scores: f64 of the whole query, f32 of the groups; and a column's copy while it is scaled.
-        ("scores".to_owned(), n_ref.saturating_mul(16 + (all - 1) * 4)),
+        // Finished scores of the whole query in f64, and a column's copy while it is scaled and written.
+        ("scores".to_owned(), n_ref.saturating_mul(20)),
     ]);
     let fixed = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     let sums = |columns| PresenceSums::bytes(n_ref, columns, BLOCK_ROWS, k);
-    let least = fixed.saturating_add(sums(1));
+    let mut least = fixed.saturating_add(sums(1));
+    let of_groups = n_ref.saturating_mul((all - 1) * 4);
+    let waits = least.saturating_add(of_groups) > resolved.memory;
+    if !waits && of_groups > 0 {
+        parts.insert("scores of groups".to_owned(), of_groups);
+        least += of_groups;
+    }
     if least > resolved.memory {
         return Err(Error::Budget {
             what: "presence scores, which are as many as the reference has cells".into(),
             needed: least,
             available: resolved.memory,
-            remedy: format!(
-                "memory of {} MiB would do{}",
-                least.div_ceil(MIB),
-                if all > 1 { ", or groups of fewer categories" } else { "" }
-            ),
+            remedy: format!("memory of {} MiB would do", least.div_ceil(MIB)),
         });
     }
     let columns = ((resolved.memory - least) / (n_ref * 8).max(1) + 1).min(all);
     parts.insert("sums".to_owned(), sums(columns));
     let planned = parts.values().sum();
-    Ok((columns, MemoryPlan { limit: resolved.memory, planned, parts }))
+    Ok((columns, waits, MemoryPlan { limit: resolved.memory, planned, parts }))
 }
 
 /// Stores every unit that is not committed yet.
@@ -216,7 +232,7 @@ fn write(
             for piece in rows.pieces(PIECE_ROWS) {
                 writer.append(&obs, scores.overall_bytes(piece, &mut bytes))?;
                 if !prepared.groups.is_empty() {
-                    writer.append(&obsm, scores.group_bytes(piece, &mut bytes))?;
+                    writer.append(&obsm, scores.group_bytes(piece, &mut bytes)?)?;
                 }
                 progress.check()?;
             }
@@ -235,6 +251,7 @@ fn uns(prepared: &Prepared, resolved: &ResolvedPresence, scores: &Scores) -> Res
         "version": env!("CARGO_PKG_VERSION"), "mode": "presence", "run": prepared.spec.run,
         "n_query": description.rows, "log": resolved.scaling.log, "minmax": resolved.scaling.minmax,
         "percentile_low": low, "percentile_high": high, "total_weight": scores.total,
+        "kernel_method": resolved.kernel.name(),
     });
     if let Some(sigma) = scores.sigma {
         done["sigma"] = json!(sigma);

@@ -17,7 +17,7 @@ pub struct PresenceReport {
     /// Reference cells: rows of the scores.
     #[cfg_attr(test, ts(type = "number"))]
     pub n_ref: u64,
-    /// The bandwidth: pinned, or the mean of all stored distances; null if there is no edge.
+    /// The bandwidth: pinned, or what the kernel takes from all stored distances; null if there is no edge, or the kernel has none.
     pub sigma: Option<f64>,
     /// The weight of all edges: the sum of the scores before they were scaled.
     pub total_weight: f64,

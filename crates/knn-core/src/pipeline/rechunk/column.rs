@@ -93,6 +93,11 @@ impl ColumnCopy {
             ColumnKind::Numeric(DType::Float16 | DType::Float32 | DType::Float64) if masked => (Form::Numbers, false),
             ColumnKind::Numeric(dtype) => (Form::Values(*dtype), masked),
             ColumnKind::String => (Form::Texts, masked),
+            ColumnKind::Datetime => {
+                let remedy = "store it as integers, or leave it out of obsKeys".into();
+                let what = format!("copying obs column {:?} of points in time", column.key());
+                return Err(Error::Unsupported { what, remedy });
+            }
             ColumnKind::Other(encoding) => {
                 return Err(Error::Unsupported {
                     what: format!("copying obs column {key:?} of {} ({encoding})", store.name()),

@@ -60,6 +60,9 @@ pub struct DiffuseRequest {
     pub subset_categories: Option<Vec<String>>,
     /// Cells without a label: `drop` (default), `category` or `error`, as in `map`.
     pub missing: Option<String>,
+    /// What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+    #[serde(rename = "as")]
+    pub booleans: Option<String>,
     /// Whether second label, margin and entropy are stored; default false.
     #[serde(alias = "label_details")]
     pub label_details: Option<bool>,
@@ -113,6 +116,7 @@ impl DiffuseRequest {
             probabilities: request.probabilities,
             subset_categories: request.subset_categories,
             missing: request.missing,
+            booleans: request.booleans,
             label_details: request.label_details,
             prediction_postfix: request.prediction_postfix,
             confidence_postfix: request.confidence_postfix,

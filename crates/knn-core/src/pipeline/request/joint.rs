@@ -27,7 +27,8 @@ pub struct JointRequest {
     /// `joint_pca` (default): principal components of the cells of both stores together; or `fast_cca`: canonical correlations between two stores,
     /// of at most 8192 genes.
     pub method: Option<String>,
-    /// Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there.
+    /// Where the query's part goes: a new AnnData with names, columns and the representation; `GM_EXISTS` if something is there. A plan works
+    /// without it.
     pub output: Option<String>,
     /// Where the reference's part goes.
     #[serde(alias = "reference_output")]
@@ -64,6 +65,8 @@ pub struct JointRequest {
     pub resume: Option<bool>,
     /// Replace what an earlier run wrote there; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the outputs are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -105,11 +108,25 @@ pub struct ResolvedJoint {
     pub overwrite: bool,
     /// Grid of the outputs.
     pub layout: LayoutRequest,
+    /// Whether matrices of the outputs are compressed.
+    pub compact: bool,
 }
 
 impl JointRequest {
     /// Fills in defaults and refuses values that no store could make valid. Touches no array.
     pub fn resolve(&self) -> Result<ResolvedJoint> {
+        let resolved = self.resolve_plan()?;
+        if resolved.output.is_none() {
+            return Err(Error::param("output", "", "name the store to write"));
+        }
+        if resolved.reference.is_some() && resolved.reference_output.is_none() {
+            return Err(Error::param("referenceOutput", "", "name the store to write for the reference"));
+        }
+        Ok(resolved)
+    }
+
+    /// The same of a request that may not say where its outputs go.
+    pub fn resolve_plan(&self) -> Result<ResolvedJoint> {
         let path = |given: Option<&String>| given.filter(|given| !given.is_empty()).map(PathBuf::from);
         if self.query.is_empty() {
             return Err(Error::param("query", "", "name the query store"));
@@ -117,16 +134,12 @@ impl JointRequest {
         let query = PathBuf::from(&self.query);
         let reference = path(self.reference.as_ref()).filter(|reference| !same_store(&query, reference));
         let output = path(self.output.as_ref());
-        let output = output.ok_or_else(|| Error::param("output", "", "name the store to write"))?;
         let reference_output = path(self.reference_output.as_ref());
         match (&reference, &reference_output) {
-            (Some(_), None) => {
-                return Err(Error::param("referenceOutput", "", "name the store to write for the reference"));
-            }
             (None, Some(given)) => {
                 return Err(Error::param("referenceOutput", given.display(), "there is no reference beside the query"));
             }
-            (Some(_), Some(given)) if *given == output => {
+            (Some(_), Some(given)) if Some(given) == output.as_ref() => {
                 return Err(Error::param("referenceOutput", given.display(), "must differ from output"));
             }
             _ => {}
@@ -145,7 +158,7 @@ impl JointRequest {
             query,
             reference,
             is_canonical,
-            output: Some(output),
+            output,
             reference_output,
             layer: layer_path("layer", self.layer.as_deref())?.unwrap_or_else(|| "X".into()),
             mask_var: self.mask_var.clone(),
@@ -159,6 +172,7 @@ impl JointRequest {
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
+            compact: one_of("profile", self.profile.as_deref(), &["fast", "compact"], &[])? == "compact",
         })
     }
 }

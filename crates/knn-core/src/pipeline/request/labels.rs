@@ -24,6 +24,10 @@ pub struct LabelParameters {
     pub subset: Vec<String>,
     /// `drop`, `category` or `error`.
     pub missing: String,
+    /// `numeric` where booleans are averaged instead of voted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub booleans: Option<String>,
     /// `none`, `all` or `top-<m>`.
     pub probabilities: String,
     /// Whether second label, margin and entropy are stored.
@@ -61,6 +65,7 @@ impl Default for LabelParameters {
         Self {
             subset: Vec::new(),
             missing: "drop".into(),
+            booleans: None,
             probabilities: "none".into(),
             details: false,
             min_confidence: None,
@@ -83,6 +88,8 @@ impl LabelParameters {
         let mut parameters = Self {
             subset: distinct("subsetCategories", request.subset_categories.as_deref())?,
             missing: one_of("missing", request.missing.as_deref(), &["drop", "category", "error"], &[])?,
+            booleans: Some(one_of("as", request.booleans.as_deref(), &["label", "numeric"], &[])?)
+                .filter(|booleans| booleans == "numeric"),
             probabilities,
             details: request.label_details.unwrap_or(false),
             min_confidence: share("minConfidence", request.min_confidence)?,

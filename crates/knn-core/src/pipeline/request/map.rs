@@ -98,6 +98,9 @@ pub struct MapRequest {
     /// Reference cells without a label: `drop` (default) leaves them out and renormalises; `category` lets them vote for no label; `error` refuses
     /// a column that has any.
     pub missing: Option<String>,
+    /// What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+    #[serde(rename = "as")]
+    pub booleans: Option<String>,
     /// Whether `obs/<key>_second`, the label with the second largest weight, `obs/<key>_margin`, by how much it is behind, and
     /// `obs/<key>_entropy` −Σ p ln p of the weights are stored; default false.
     #[serde(alias = "label_details")]
@@ -281,6 +284,8 @@ impl MapRequest {
             search,
             learnt_distance,
             imported: None,
+            other_graphs: None,
+            kept_graphs: Vec::new(),
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::map::{LayoutRequest, MapRequest};
+use super::other_graphs::OtherGraph;
 use super::resolved::Resolved;
 use crate::error::{Error, Result};
 
@@ -29,7 +30,8 @@ pub struct NeighborsRequest {
     /// What is computed of `X` where `useRep` is not said and neither store has `X_pca`: `joint_pca` (default), or between two stores `fast_cca`.
     #[serde(alias = "fallback_representation")]
     pub fallback_representation: Option<String>,
-    /// Which graphs: `yx` (query to reference, the default), or `xx` for one store. Others come later.
+    /// Which graphs (x is the reference, y the query): `yx`, from the query to the reference, and beside it `xx`, `yy` and `xy`, each a store of its
+    /// own that `transfer` finds: `graph-xx.zarr` beside `graph.zarr`. Default `yx` alone. Within one store all are one.
     pub graphs: Option<Vec<String>>,
     /// Neighbours per cell, default 30; within one store it counts the cell itself.
     #[serde(alias = "n_neighbors")]
@@ -132,14 +134,14 @@ impl NeighborsRequest {
             ..MapRequest::default()
         };
         let resolved = mapping.resolve()?;
-        check_graphs(self.graphs.as_deref(), resolved.self_mapping)?;
-        Ok(Resolved { graph_only: true, ..resolved })
+        let kept_graphs = kept_graphs(self.graphs.as_deref(), &resolved)?;
+        Ok(Resolved { graph_only: true, kept_graphs, ..resolved })
     }
 }
 
-/// Between two stores there is `yx`, within one `xx`, which is then the same.
-fn check_graphs(given: Option<&[String]>, self_mapping: bool) -> Result<()> {
-    let Some(graphs) = given else { return Ok(()) };
+/// The graphs besides `yx`, which is found in any case. Within one store the four are one.
+fn kept_graphs(given: Option<&[String]>, resolved: &Resolved) -> Result<Vec<OtherGraph>> {
+    let Some(graphs) = given else { return Ok(Vec::new()) };
     let told = graphs.join(",");
     if graphs.is_empty() || (1..graphs.len()).any(|i| graphs[..i].contains(&graphs[i])) {
         return Err(Error::param("graphs", told, "at least one graph, and each once"));
@@ -147,14 +149,20 @@ fn check_graphs(given: Option<&[String]>, self_mapping: bool) -> Result<()> {
     if let Some(unknown) = graphs.iter().find(|graph| !["yx", "xx", "yy", "xy"].contains(&graph.as_str())) {
         return Err(Error::param("graphs", unknown, "one of yx, xx, yy, xy (x is the reference, y the query)"));
     }
-    let available: &[&str] = if self_mapping { &["xx", "yx"] } else { &["yx"] };
-    if graphs.len() > 1 || !available.contains(&graphs[0].as_str()) {
-        return Err(Error::Unsupported {
-            what: format!("graphs {told} in this version"),
-            remedy: "available now: yx between two stores, xx within one; run one for each graph".into(),
-        });
+    if resolved.self_mapping {
+        return Ok(Vec::new());
     }
-    Ok(())
+    if !graphs.iter().any(|graph| graph == "yx") {
+        let reason = "yx is one of them between two stores; for a graph within one, name that store as query alone";
+        return Err(Error::param("graphs", told, reason));
+    }
+    let kept: Vec<_> =
+        OtherGraph::ALL.into_iter().filter(|graph| graphs.iter().any(|name| name == graph.name())).collect();
+    if resolved.parameters.n_neighbors < 2 && kept.iter().any(|&graph| graph != OtherGraph::Xy) {
+        let reason = "counts the cell itself within one store, so xx and yy need 2 at least";
+        return Err(Error::param("nNeighbors", resolved.parameters.n_neighbors, reason));
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -177,14 +185,15 @@ mod tests {
 
     #[test]
     fn graphs_are_checked() {
-        let code = |reference, graphs: &[&str]| request(reference, graphs).resolve().err().map(|error| error.code());
-        assert_eq!(code(Some("r"), &["yx"]), None);
-        assert_eq!(code(None, &["xx"]), None);
-        assert_eq!(code(Some("r"), &["xx"]), Some("GM_UNSUPPORTED"));
-        assert_eq!(code(Some("r"), &["yx", "xx"]), Some("GM_UNSUPPORTED"));
-        assert_eq!(code(None, &["yy"]), Some("GM_UNSUPPORTED"));
-        for wrong in [&["yx", "yx"][..], &["zx"], &[]] {
-            assert_eq!(code(Some("r"), wrong), Some("GM_PARAM"), "{wrong:?}");
+        let kept =
+            |reference, graphs: &[&str]| request(reference, graphs).resolve().map(|resolved| resolved.kept_graphs);
+        assert_eq!(kept(Some("r"), &["yx"]).unwrap(), []);
+        assert_eq!(kept(Some("r"), &["xy", "yx", "xx"]).unwrap(), [OtherGraph::Xx, OtherGraph::Xy]);
+        assert_eq!(kept(None, &["xx", "yx", "yy", "xy"]).unwrap(), [], "within one store they are one");
+        for wrong in [&["yx", "yx"][..], &["zx"], &[], &["xx"]] {
+            assert_eq!(kept(Some("r"), wrong).unwrap_err().code(), "GM_PARAM", "{wrong:?}");
         }
+        let one = NeighborsRequest { n_neighbors: Some(1), ..request(Some("r"), &["yx", "yy"]) };
+        assert_eq!(one.resolve().unwrap_err().details()["name"].as_str(), Some("nNeighbors"));
     }
 }

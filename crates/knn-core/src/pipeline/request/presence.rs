@@ -8,6 +8,7 @@ use super::map::LayoutRequest;
 use super::resolved::DEFAULT_LAYOUT;
 use super::values::{checked_layout, checked_memory, checked_threads};
 use crate::error::{Error, Result};
+use crate::kernel::KernelMethod;
 use crate::operator::Scaling;
 
 /// A request for presence scores of the reference cells of a stored graph: how much of the query lies at each. Unknown fields are refused.
@@ -34,7 +35,11 @@ pub struct PresenceRequest {
     pub percentile: Option<(f64, f64)>,
     /// Whether each column is scaled to 0 … 1 at last; default true. A column of one value becomes 0.
     pub minmax: Option<bool>,
-    /// σ of the weights exp(−d²/2σ²), a distance above 0. Default: the mean of all stored distances.
+    /// How distances become weights, as in `map`, but neither symmetrised nor normalised: `gauss` (default, exp(−d²/2σ²)), `scarches`,
+    /// `scarches_local`, `inverse_distance` or `equal`.
+    #[serde(alias = "kernel_method")]
+    pub kernel_method: Option<String>,
+    /// σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all stored distances, `gauss` their mean.
     pub bandwidth: Option<f64>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
     /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
@@ -65,6 +70,8 @@ pub struct ResolvedPresence {
     pub key_added: String,
     /// What is done with sums.
     pub scaling: Scaling,
+    /// The kernel.
+    pub kernel: KernelMethod,
     /// The bandwidth, where it was pinned.
     pub bandwidth: Option<f64>,
     /// The budget, bytes.
@@ -102,7 +109,12 @@ impl PresenceRequest {
         if let Some(bandwidth) = self.bandwidth.filter(|b| !(b.is_finite() && *b > 0.0)) {
             return Err(Error::param("bandwidth", bandwidth, "a finite number above 0"));
         }
+        let kernel = kernel(self.kernel_method.as_deref())?;
+        if let Some(bandwidth) = self.bandwidth.filter(|_| !kernel.has_bandwidth()) {
+            return Err(Error::param("bandwidth", bandwidth, format!("kernel {} has none", kernel.name())));
+        }
         Ok(ResolvedPresence {
+            kernel,
             reference: named("reference", Some(&self.reference), "the reference that the neighbors are of")?,
             output: named("output", self.output.as_ref(), "the store to write")?,
             neighbors,
@@ -121,6 +133,20 @@ impl PresenceRequest {
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,
         })
     }
+}
+
+/// The kernel of that name, if it weighs an edge by the row that it leaves.
+fn kernel(name: Option<&str>) -> Result<KernelMethod> {
+    let name = name.unwrap_or(KernelMethod::Gauss.name());
+    let known = || KernelMethod::ALL.map(KernelMethod::name).join(", ");
+    let kernel = KernelMethod::from_name(name).ok_or_else(|| Error::param("kernelMethod", name, known()))?;
+    if !kernel.weighs_rows_alone() {
+        return Err(Error::Unsupported {
+            what: format!("presence by kernel {name}"),
+            remedy: "it weighs edges by more than the row that they leave: take gauss, scarches, scarches_local, inverse_distance or equal".into(),
+        });
+    }
+    Ok(kernel)
 }
 
 #[cfg(test)]
@@ -144,6 +170,8 @@ mod tests {
             ("percentile", PresenceRequest { percentile: Some((99.0, 1.0)), ..request() }),
             ("percentile", PresenceRequest { percentile: Some((f64::NAN, 1.0)), ..request() }),
             ("bandwidth", PresenceRequest { bandwidth: Some(0.0), ..request() }),
+            ("bandwidth", PresenceRequest { bandwidth: Some(1.0), kernel_method: Some("equal".into()), ..request() }),
+            ("kernelMethod", PresenceRequest { kernel_method: Some("gaus".into()), ..request() }),
             ("threads", PresenceRequest { threads: Some(0), ..request() }),
         ];
         for (name, request) in wrong {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::{LabelParameters, LearntDistance};
 use super::map::LayoutRequest;
+use super::other_graphs::OtherGraph;
 use super::search::Search;
 use crate::distance::Metric;
 use crate::kernel::KernelMethod;
@@ -151,6 +152,10 @@ pub struct Resolved {
     pub learnt_distance: Option<LearntDistance>,
     /// Where the neighbours come from, where none are sought.
     pub imported: Option<ImportedNeighbors>,
+    /// Where the other graphs come from, in the order of `OtherGraph::ALL`, where they are not sought either.
+    pub other_graphs: Option<[PathBuf; 3]>,
+    /// The other graphs that are kept beside the output.
+    pub kept_graphs: Vec<OtherGraph>,
     /// Whether only the graph was asked for, so that transferring nothing is no surprise.
     pub graph_only: bool,
     /// The budget, bytes.
@@ -185,7 +190,7 @@ pub enum Representation {
 
 impl Resolved {
     /// Takes neighbours from a place instead of seeking them.
-    pub(super) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
+    pub(in crate::pipeline) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
         let kernel = KernelMethod::from_name(&self.parameters.kernel_method);
         "imported".clone_into(&mut self.parameters.method);
         self.parameters.use_rep.clear();

@@ -1,11 +1,12 @@
 //! A transfer along neighbours that were found before, as it is asked for: a mapping that does not search.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::map::{LayoutRequest, MapRequest};
+use super::other_graphs::OtherGraph;
 use super::resolved::Resolved;
 use super::values::MOST_NEIGHBORS;
 use crate::error::{Error, Result};
@@ -24,9 +25,19 @@ pub struct TransferRequest {
     /// `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
     /// itself is dropped.
     pub neighbors: String,
-    /// Key in `obsp` of the distances, a CSR matrix. Default `distances`, if the store is not one of ours.
+    /// Key in `obsp` of the distances, a sparse matrix. Default `distances`, if the store is not one of ours.
     #[serde(alias = "neighbors_key", alias = "distances_key", alias = "distancesKey")]
     pub neighbors_key: Option<String>,
+    /// Neighbours of the reference's cells within the reference, of any of these forms: between two stores, for kernels that count shared
+    /// neighbours. Default: what `neighbors` kept beside `neighbors` as `graphs`.
+    #[serde(alias = "neighbors_xx")]
+    pub neighbors_xx: Option<String>,
+    /// The same of the query's cells within the query.
+    #[serde(alias = "neighbors_yy")]
+    pub neighbors_yy: Option<String>,
+    /// The same of the reference's cells among the query's.
+    #[serde(alias = "neighbors_xy")]
+    pub neighbors_xy: Option<String>,
     /// Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -47,8 +58,8 @@ pub struct TransferRequest {
     /// What the query has as library sizes, to which rows of expression are scaled, as in `map`. Default none.
     #[serde(alias = "target_libsize")]
     pub target_libsize: Option<String>,
-    /// How distances become weights, as in `map`, but between two stores for `jaccard`, `hnoca` and `hnoca_knn`, which need graphs within both stores. Default `gauss`,
-    /// in self-mapping `umap`.
+    /// How distances become weights, as in `map`; between two stores `jaccard`, `hnoca` and `hnoca_knn` need the other graphs. Default `gauss`, in
+    /// self-mapping `umap`.
     #[serde(alias = "kernel_method")]
     pub kernel_method: Option<String>,
     /// σ of `gauss` or `scarches`, a distance above 0. Default: what the kernel takes from all distances.
@@ -71,6 +82,9 @@ pub struct TransferRequest {
     pub subset_categories: Option<Vec<String>>,
     /// Reference cells without a label: `drop` (default), `category` or `error`.
     pub missing: Option<String>,
+    /// What booleans are: `label` (default), which is voted on, or `numeric`, of which the mean is taken: the share that is true.
+    #[serde(rename = "as")]
+    pub booleans: Option<String>,
     /// Whether second label, margin and entropy are stored; default false.
     #[serde(alias = "label_details")]
     pub label_details: Option<bool>,
@@ -158,6 +172,7 @@ impl TransferRequest {
             probabilities: request.probabilities,
             subset_categories: request.subset_categories,
             missing: request.missing,
+            booleans: request.booleans,
             label_details: request.label_details,
             min_confidence: request.min_confidence,
             max_distance: request.max_distance,
@@ -180,15 +195,42 @@ impl TransferRequest {
         let mut resolved = mapping.resolve()?;
         let parameters = &resolved.parameters;
         let is_shared = KernelMethod::from_name(&parameters.kernel_method).is_some_and(KernelMethod::is_shared);
-        if is_shared && !resolved.self_mapping {
-            return Err(Error::Unsupported {
-                what: format!("kernel {} along neighbors that were found before", parameters.kernel_method),
-                remedy: "it counts shared neighbors, which needs graphs within both stores: map finds them".into(),
-            });
-        }
+        resolved.other_graphs = self.other_graphs(is_shared && !resolved.self_mapping)?;
         let most = self.n_neighbors.map(|n| n as u64 - u64::from(resolved.self_mapping));
         resolved.take_over(PathBuf::from(request.neighbors), request.neighbors_key, most);
         Ok(resolved)
+    }
+}
+
+impl TransferRequest {
+    /// Where the other graphs are, if they are needed: as they were named, or beside the neighbours.
+    fn other_graphs(&self, needed: bool) -> Result<Option<[PathBuf; 3]>> {
+        let given = [&self.neighbors_xx, &self.neighbors_yy, &self.neighbors_xy];
+        if !needed {
+            return match OtherGraph::ALL
+                .into_iter()
+                .zip(given)
+                .find_map(|(graph, given)| Some((graph, given.as_ref()?)))
+            {
+                None => Ok(None),
+                Some((graph, given)) => {
+                    let reason = "is read for jaccard, hnoca and hnoca_knn between two stores alone";
+                    Err(Error::param(graph.option(), given, reason))
+                }
+            };
+        }
+        let mut paths = [const { PathBuf::new() }; 3];
+        for ((path, graph), given) in paths.iter_mut().zip(OtherGraph::ALL).zip(given) {
+            *path = match given {
+                Some(given) => PathBuf::from(given),
+                None => graph.beside(Path::new(&self.neighbors)),
+            };
+            if given.is_none() && !path.exists() {
+                let reason = "name it: shared neighbors are counted in all four graphs, which neighbors keeps together by graphs yx,xx,yy,xy";
+                return Err(Error::param(graph.option(), "", reason));
+            }
+        }
+        Ok(Some(paths))
     }
 }
 
@@ -213,13 +255,22 @@ mod tests {
         assert_eq!(resolved.imported.unwrap().most, None);
         let own = TransferRequest { reference: None, n_neighbors: Some(15), ..request() }.resolve().unwrap();
         assert_eq!((own.parameters.kernel_method.as_str(), own.imported.unwrap().most), ("umap", Some(14)));
+        let named = |name: &str| Some(name.to_owned());
+        let shared = TransferRequest {
+            kernel_method: named("hnoca"),
+            neighbors_xx: named("xx"),
+            neighbors_yy: named("yy"),
+            neighbors_xy: named("xy"),
+            ..request()
+        };
+        assert_eq!(shared.resolve().unwrap().other_graphs, Some(["xx", "yy", "xy"].map(PathBuf::from)));
         let wrong = [
             ("GM_PARAM", TransferRequest { neighbors: String::new(), ..request() }),
             ("GM_PARAM", TransferRequest { neighbors_key: Some(String::new()), ..request() }),
             ("GM_PARAM", TransferRequest { n_neighbors: Some(0), ..request() }),
             ("GM_PARAM", TransferRequest { query: String::new(), ..request() }),
-            ("GM_UNSUPPORTED", TransferRequest { kernel_method: Some("jaccard".into()), ..request() }),
-            ("GM_UNSUPPORTED", TransferRequest { kernel_method: Some("hnoca".into()), ..request() }),
+            ("GM_PARAM", TransferRequest { kernel_method: Some("jaccard".into()), ..request() }),
+            ("GM_PARAM", TransferRequest { neighbors_xx: Some("xx".into()), ..request() }),
         ];
         for (code, request) in wrong {
             assert_eq!(request.resolve().unwrap_err().code(), code, "{request:?}");

@@ -7,7 +7,7 @@ use super::legacy;
 use super::nullable::Nullable;
 use super::store::encoding;
 use crate::error::{Error, Result};
-use crate::source::container::{Container, NodeKind};
+use crate::source::container::{Container, DATETIME, NodeKind};
 use crate::source::key::join;
 use crate::source::{StringBlock, numbers};
 use crate::types::{DType, RowRange};
@@ -31,6 +31,8 @@ pub enum ColumnKind {
     Boolean,
     /// Texts.
     String,
+    /// Points in time, as integers that count their unit from 1970; missing where they are the least there is (NaT).
+    Datetime,
     /// Something that is not read; the name of its encoding or type.
     Other(String),
 }
@@ -65,6 +67,7 @@ impl ObsColumn {
                     );
                     (kind, Some(values))
                 }
+                None if declared.dtype == DATETIME => (ColumnKind::Datetime, Some(Nullable::open(store, path)?)),
                 None => (ColumnKind::Other(declared.dtype.clone()), None),
             },
             (NodeKind::Group, "categorical") => {
@@ -168,16 +171,25 @@ impl ObsColumn {
         Ok(())
     }
 
-    /// Clears `out` and reads numbers into it, NaN where a value is missing. For numeric and boolean columns.
+    /// Clears `out` and reads numbers into it, NaN where a value is missing. For numeric and boolean columns, and for points in time.
     pub fn read_numbers(&self, rows: RowRange, out: &mut Vec<f64>) -> Result<()> {
-        let (ColumnKind::Numeric(_) | ColumnKind::Boolean, Some(values)) = (&self.kind, &self.values) else {
+        let (ColumnKind::Numeric(_) | ColumnKind::Boolean | ColumnKind::Datetime, Some(values)) =
+            (&self.kind, &self.values)
+        else {
             return Err(self.wrong_kind("numeric"));
         };
         let mut bytes = Vec::new();
         values.values.read_rows(rows, &mut bytes)?;
         out.clear();
         out.reserve(rows.len());
-        numbers::each_f64(values.values.dtype(), &bytes, |value| out.push(value));
+        if self.kind == ColumnKind::Datetime {
+            let known = |time: Option<i64>| time.filter(|&time| time != i64::MIN);
+            numbers::each_i64(values.values.dtype(), &bytes, |time| {
+                out.push(known(time).map_or(f64::NAN, |time| time as f64));
+            });
+        } else {
+            numbers::each_f64(values.values.dtype(), &bytes, |value| out.push(value));
+        }
         values.read_missing(rows, |row| out[row] = f64::NAN)
     }
 
@@ -226,13 +238,14 @@ impl ObsColumn {
 }
 
 impl ColumnKind {
-    /// The kind in one word: `categorical`, `numeric`, `boolean`, `string` or `other`.
+    /// The kind in one word: `categorical`, `numeric`, `boolean`, `string`, `datetime` or `other`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Categorical { .. } => "categorical",
             Self::Numeric(_) => "numeric",
             Self::Boolean => "boolean",
             Self::String => "string",
+            Self::Datetime => "datetime",
             Self::Other(_) => "other",
         }
     }

@@ -10,7 +10,7 @@ use super::frame::{Frame, group};
 use super::matrix;
 use super::names::ObsNames;
 use super::nullable::Nullable;
-use super::pairwise::PairwiseRows;
+use super::pairwise::{PairwiseColumns, PairwiseRows};
 use super::sparse::{Compressed, Sparse};
 use crate::error::{Error, Result};
 use crate::source::container::{Container, Node};
@@ -111,20 +111,22 @@ impl AnnDataStore {
         matrix::open(self, key, &join("obsm", key))
     }
 
-    /// A member of `obsp` as edges: a CSR matrix of cells × cells.
+    /// A member of `obsp` as edges: a sparse matrix of cells × cells.
     pub fn pairwise(&self, key: &str) -> Result<Arc<dyn EdgeRows>> {
         let path = join("obsp", key);
         let node = if is_valid_path(&path) { self.store.node(&path)? } else { None };
         let Some(node) = node else {
             return Err(self.not_found("obsp key", key, self.store.children("obsp").unwrap_or_default()));
         };
-        if matrix::compression(&node) != Some(Compressed::Rows) {
-            return Err(Error::Unsupported {
-                what: format!("{}/{path}, which is no csr_matrix,", self.name()),
-                remedy: "store it by rows: scipy.sparse.csr_matrix(matrix)".into(),
-            });
-        }
-        Ok(Arc::new(PairwiseRows::new(Sparse::open(self.container(), &path, &node, Compressed::Rows)?)))
+        let compressed = matrix::compression(&node).ok_or_else(|| Error::Unsupported {
+            what: format!("{}/{path}, which is no sparse matrix,", self.name()),
+            remedy: "store it by rows: scipy.sparse.csr_matrix(matrix)".into(),
+        })?;
+        let matrix = Sparse::open(self.container(), &path, &node, compressed)?;
+        Ok(match compressed {
+            Compressed::Rows => Arc::new(PairwiseRows::new(matrix)),
+            Compressed::Columns => Arc::new(PairwiseColumns::new(matrix)?),
+        })
     }
 
     /// A column of `obs`.

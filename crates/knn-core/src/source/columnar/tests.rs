@@ -123,7 +123,7 @@ fn read_all(path: &Path) -> Result<()> {
         let column = store.column(&key)?;
         match column.kind() {
             ColumnKind::Categorical { .. } | ColumnKind::Boolean => column.read_codes(all, &mut Vec::new())?,
-            ColumnKind::Numeric(_) => column.read_numbers(all, &mut Vec::new())?,
+            ColumnKind::Numeric(_) | ColumnKind::Datetime => column.read_numbers(all, &mut Vec::new())?,
             ColumnKind::String => column.read_strings(all, &mut StringBlock::default(), &mut Vec::new())?,
             ColumnKind::Other(_) => {}
         }

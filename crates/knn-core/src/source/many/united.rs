@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::part::Part;
 use crate::error::{Error, Result};
+use crate::source::container::DATETIME;
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn};
 use crate::types::DType;
 
@@ -77,6 +78,7 @@ fn form(stores: &[AnnDataStore], key: &str, columns: &[ObsColumn]) -> Result<For
         }
         ColumnKind::String => Form::Texts { masked },
         ColumnKind::Other(encoding) => Form::Other(encoding.clone()),
+        ColumnKind::Datetime => Form::Other(DATETIME.into()),
     })
 }
 

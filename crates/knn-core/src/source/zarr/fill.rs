@@ -20,6 +20,8 @@ pub(super) fn fill_bytes(dtype: DType, value: Option<&Value>) -> Option<Vec<u8>>
         DType::Int8 => integer!(i8, as_i64),
         DType::Int16 => integer!(i16, as_i64),
         DType::Int32 => integer!(i32, as_i64),
+        // Points in time that are none.
+        DType::Int64 if value.as_str() == Some("NaT") => i64::MIN.to_ne_bytes().to_vec(),
         DType::Int64 => integer!(i64, as_i64),
         DType::UInt8 => integer!(u8, as_u64),
         DType::UInt16 => integer!(u16, as_u64),

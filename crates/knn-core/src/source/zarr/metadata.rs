@@ -9,6 +9,7 @@ use super::grid::Grid;
 use super::key_encoding::KeyEncoding;
 use super::text::FixedText;
 use crate::error::{Error, Result};
+use crate::source::container::DATETIME;
 use crate::types::DType;
 
 /// No array of an AnnData has more dimensions.
@@ -130,7 +131,9 @@ impl ArrayMetadata {
         let named = fields.data_type.as_ref().ok_or_else(|| at.schema("data_type", "is missing"))?;
         let text = FixedText::parse(named).map_err(|reason| at.schema("data_type", reason))?;
         let name = if text.is_some() { DType::String.name() } else { named.name() };
-        let dtype = DType::from_name(name).ok_or_else(|| at.unsupported(&format!("data type {name:?}")))?;
+        // Points in time are integers, and what they count does not matter to whoever averages them.
+        let dtype = if name == DATETIME { Some(DType::Int64) } else { DType::from_name(name) };
+        let dtype = dtype.ok_or_else(|| at.unsupported(&format!("data type {name:?}")))?;
         if !fields.storage_transformers.is_empty() {
             return Err(at.unsupported("storage transformers"));
         }

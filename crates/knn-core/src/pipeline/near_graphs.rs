@@ -1,0 +1,148 @@
+//! Weights by `hnoca_knn`: rows of the query wait, as many as there is room for, while the graphs that leave the reference are read once from front to
+//! back. So nothing of the size of the reference is in memory, and how often its graphs are read is all that follows from the memory.
+
+use super::memory::TRANSFER_ROWS;
+use super::stored_rows::StoredRows;
+use crate::error::Result;
+use crate::graph::StoredNeighbors;
+use crate::kernel::{NearCounts, Weights};
+use crate::progress::Progress;
+use crate::types::NeighborBlock;
+
+/// Rows that wait, at least.
+const LEAST_ROWS: u64 = 1024;
+
+/// The graphs of all four, as far as they are others.
+pub(super) struct NearGraphs {
+    pub(super) yx: StoredRows,
+    pub(super) xx: Option<StoredRows>,
+    /// None within one store.
+    pub(super) xy: Option<StoredRows>,
+    pub(super) yy: Option<StoredRows>,
+    pub(super) n_ref: u64,
+    pub(super) n_obs: u64,
+    /// Rows that wait together.
+    pub(super) rows: u64,
+    pub(super) counts: NearCounts,
+    /// Of one row that is weighed again.
+    pub(super) one: NearCounts,
+}
+
+impl NearGraphs {
+    /// Weighs rows, which lie in one part.
+    pub(super) fn weigh(
+        &mut self,
+        neighbors: &NeighborBlock,
+        weights: &mut Weights,
+        progress: &Progress,
+    ) -> Result<()> {
+        let rows = neighbors.first_row..neighbors.first_row + neighbors.rows() as u64;
+        let waiting = self.counts.rows();
+        if rows.start < waiting.start || rows.end > waiting.end {
+            self.wait(rows.start, (rows.start + self.rows).max(rows.end).min(self.n_obs), progress)?;
+        }
+        self.counts.weigh(rows, weights);
+        Ok(())
+    }
+
+    /// Lets these rows wait, and all others pass.
+    fn wait(&mut self, first: u64, end: u64, progress: &Progress) -> Result<()> {
+        let Self { yx, xx, xy, yy, counts, n_ref, .. } = self;
+        let within = yy.as_mut().map_or(Ok(0), StoredRows::width)?;
+        counts.begin(first, yx.width()?, within);
+        let mut next = first;
+        while next < end {
+            let block = yx.read(next, end)?;
+            let last = next + block.rows() as u64;
+            match yy {
+                None => counts.push(block, None),
+                Some(yy) => each_piece(yy, next, last, |within| {
+                    counts.push(&part(block, within), Some(within));
+                    Ok(())
+                })?,
+            }
+            next = last;
+            progress.check()?;
+        }
+        counts.wait();
+        let mut next = 0;
+        while next < *n_ref {
+            let alone;
+            let of_reference = match xx {
+                Some(xx) => xx.read(next, *n_ref)?,
+                None => {
+                    let rows = TRANSFER_ROWS.min(*n_ref - next) as usize;
+                    alone = NeighborBlock { first_row: next, ..NeighborBlock::empty(rows, 1) };
+                    &alone
+                }
+            };
+            let last = next + of_reference.rows() as u64;
+            match xy {
+                None => counts.pass(of_reference, None),
+                Some(xy) => each_piece(xy, next, last, |to_query| {
+                    counts.pass(&part(of_reference, to_query), Some(to_query));
+                    Ok(())
+                })?,
+            }
+            next = last;
+            progress.check()?;
+        }
+        Ok(())
+    }
+
+    /// Weighs other neighbours of one row.
+    pub(super) fn weigh_again(&mut self, truth: &NeighborBlock, weights: &mut Weights) -> Result<()> {
+        let Self { xx, xy, yy, one, .. } = self;
+        let row = truth.first_row;
+        let within = yy.as_mut().map(|yy| yy.read(row, row + 1)).transpose()?;
+        one.begin(row, truth.k, within.map_or(0, |within| within.k));
+        one.push(truth, within);
+        one.wait();
+        let own = xy.is_none().then_some(row as i64);
+        for cell in truth.row(0).0.iter().copied().chain(own).map(|id| id as u64) {
+            let alone = NeighborBlock { first_row: cell, ..NeighborBlock::empty(1, 1) };
+            let of_cell = match xx {
+                Some(xx) => xx.read(cell, cell + 1)?,
+                None => &alone,
+            };
+            one.pass(of_cell, xy.as_mut().map(|xy| xy.read(cell, cell + 1)).transpose()?);
+        }
+        one.weigh(row..row + 1, weights);
+        Ok(())
+    }
+}
+
+/// Shows rows of a graph in pieces, which may be cut otherwise than those of another.
+fn each_piece(
+    rows: &mut StoredRows,
+    first: u64,
+    end: u64,
+    mut see: impl FnMut(&NeighborBlock) -> Result<()>,
+) -> Result<()> {
+    let mut next = first;
+    while next < end {
+        let block = rows.read(next, end)?;
+        next += block.rows() as u64;
+        see(block)?;
+    }
+    Ok(())
+}
+
+/// The rows of a block that another one has.
+fn part(block: &NeighborBlock, other: &NeighborBlock) -> NeighborBlock {
+    let from = (other.first_row - block.first_row) as usize * block.k;
+    let to = from + other.rows() * block.k;
+    let (ids, distances) = (block.ids[from..to].to_vec(), block.distances[from..to].to_vec());
+    NeighborBlock { first_row: other.first_row, k: block.k, ids, distances }
+}
+
+/// Rows that wait together in so much memory, of which they take a quarter, and the bytes of all of it; widths are those of yx, xx, xy and yy.
+pub(super) fn share(memory: u64, n_obs: u64, widths: [u64; 4]) -> (u64, u64) {
+    let [yx, xx, xy, yy] = widths;
+    let row = NearCounts::row_bytes(yx, yy);
+    let rows = (memory / 4 / row).max(LEAST_ROWS).min(n_obs.max(1));
+    let reading: u64 = widths.iter().map(|&width| StoredNeighbors::bytes(TRANSFER_ROWS, width)).sum();
+    // A part of a block beside it, and its rows in order.
+    let passing = NearCounts::pass_bytes(TRANSFER_ROWS, xx, xy) + TRANSFER_ROWS * yx.max(xx) * 12;
+    (rows, rows * row + reading + passing)
+}

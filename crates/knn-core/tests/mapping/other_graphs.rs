@@ -1,0 +1,178 @@
+//! The graphs besides that from the query to the reference: kept with it, taken up again, or made by another tool; and what shared neighbours
+//! are counted in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gigamapper_core::error::Error;
+use gigamapper_core::kernel::KernelMethod;
+use gigamapper_core::pipeline::{
+    MapRequest, NeighborsRequest, Seams, TransferRequest, neighbors_with, plan_neighbors, plan_transfer, transfer_with,
+};
+use gigamapper_core::progress::{Cancel, Progress};
+
+use super::disk::{Disk, assert_same, files, listed};
+use super::mapped::Mapped;
+use super::sample::{Place, map, quick};
+use super::transfer::{Compressed, PARTS, along, as_arrays, as_obsp, content, mapped, text, transferred};
+
+/// The graphs of two samples, all four of them kept.
+fn all_graphs(place: &Place, mapping: &MapRequest) -> NeighborsRequest {
+    NeighborsRequest {
+        query: mapping.query.clone(),
+        reference: mapping.reference.clone(),
+        output: Some(text(&place.outputs().join("graph.zarr"))),
+        n_neighbors: mapping.n_neighbors,
+        graphs: Some(["yx", "xx", "yy", "xy"].map(str::to_owned).to_vec()),
+        memory: mapping.memory.clone(),
+        threads: mapping.threads,
+        layout: mapping.layout,
+        ..NeighborsRequest::default()
+    }
+}
+
+const SHARED: [KernelMethod; 3] = [KernelMethod::Jaccard, KernelMethod::Hnoca, KernelMethod::HnocaKnn];
+
+#[test]
+fn graphs_that_are_kept_are_taken_up_again_to_the_bytes_of_a_mapping() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", PARTS);
+    let request = all_graphs(&place, &mapping);
+    let planned = plan_neighbors(&request).unwrap();
+    let alone = plan_neighbors(&NeighborsRequest { graphs: None, ..request.clone() }).unwrap();
+    assert_eq!(listed(&place.outputs()), Vec::<String>::new(), "a plan writes nothing");
+    assert!(planned.disk_bytes > alone.disk_bytes && planned.pairs > alone.pairs);
+    assert_eq!((planned.run, planned.search.run_bytes), (alone.run, alone.search.run_bytes));
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let graph = |name: &str| place.outputs().join(format!("graph{name}.zarr"));
+    // Each is what is found where it is asked for alone.
+    let (query, reference) = (&mapping.query, mapping.reference.as_ref().unwrap());
+    for (name, from, to) in [("-xx", reference, None), ("-yy", query, None), ("-xy", reference, Some(query.clone()))] {
+        let one = NeighborsRequest {
+            query: from.clone(),
+            reference: to,
+            output: Some(text(&place.inputs().join(format!("one{name}.zarr")))),
+            graphs: None,
+            ..request.clone()
+        };
+        neighbors_with(&one, &Progress::silent(), &quick()).unwrap();
+        let alone = Mapped::open(Path::new(one.output.as_ref().unwrap()));
+        let bits = |found: &Mapped| {
+            let found = found.neighbors();
+            (found.k, found.ids, found.distances.iter().map(|distance| distance.to_bits()).collect::<Vec<_>>())
+        };
+        assert!(bits(&Mapped::open(&graph(name))) == bits(&alone), "{name}");
+    }
+    for kernel in SHARED {
+        let mapping = mapped(&place, false, kernel.name(), PARTS);
+        let request = along(text(&graph("")), &mapping, &place.output());
+        let planned = plan_transfer(&request).unwrap();
+        transfer_with(&request, &Progress::silent(), &quick()).unwrap();
+        let found = PathBuf::from(mapping.output.as_ref().unwrap());
+        assert_same(&content(&place.output()), &content(&found), kernel.name());
+        assert!(planned.search.run_bytes > 0, "the graphs are taken over");
+        let left: Vec<_> = listed(&place.outputs()).into_iter().filter(|name| name.starts_with("mapped")).collect();
+        assert_eq!(left, ["mapped.zarr", "mapped.zarr.journal"], "{}", kernel.name());
+    }
+}
+
+#[test]
+fn keeping_graphs_is_resumed_to_the_same_bytes() {
+    let place = Place::new();
+    let request = all_graphs(&place, &mapped(&place, false, "gauss", PARTS));
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let expected = files(&place.outputs());
+    let clear = || {
+        std::fs::remove_dir_all(place.outputs()).unwrap();
+        std::fs::create_dir(place.outputs()).unwrap();
+    };
+    let mut cancelled = 0;
+    for at in (3..).step_by(173) {
+        clear();
+        let cancel = Cancel::default();
+        let seams = Seams { vfs: Arc::new(Disk::cancelling(at, cancel.clone())), ..quick() };
+        let ended = neighbors_with(&request, &Progress::new(cancel, None), &seams);
+        if ended.is_err() {
+            cancelled += 1;
+            let again = NeighborsRequest { resume: Some(true), ..request.clone() };
+            match neighbors_with(&again, &Progress::silent(), &quick()) {
+                Err(Error::NotFound { .. }) => neighbors_with(&request, &Progress::silent(), &quick()),
+                other => other,
+            }
+            .unwrap();
+        }
+        assert_same(&files(&place.outputs()), &expected, &format!("cancelled after {at} calls"));
+        if ended.is_ok() {
+            break;
+        }
+    }
+    assert!(cancelled > 3, "{cancelled}");
+}
+
+#[test]
+fn shared_neighbors_are_counted_in_graphs_of_other_tools() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", None);
+    let request = all_graphs(&place, &mapping);
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let graph = |name: &str| Mapped::open(&place.outputs().join(format!("graph{name}.zarr"))).neighbors();
+    let reference = mapping.reference.clone().unwrap();
+    as_obsp(Path::new(&reference), "distances", &graph("-xx"), true, Compressed::Rows);
+    as_obsp(Path::new(&mapping.query), "distances", &graph("-yy"), false, Compressed::Columns);
+    let (yx, xy) = (as_arrays(&place, "yx", &graph(""), false), as_arrays(&place, "xy", &graph("-xy"), false));
+    for kernel in SHARED {
+        let mapping = mapped(&place, false, kernel.name(), None);
+        let expected = transferred(Path::new(mapping.output.as_ref().unwrap()));
+        let request = TransferRequest {
+            neighbors_xx: Some(reference.clone()),
+            neighbors_yy: Some(mapping.query.clone()),
+            neighbors_xy: Some(xy.clone()),
+            ..along(yx.clone(), &mapping, &place.output())
+        };
+        transfer_with(&request, &Progress::silent(), &quick()).unwrap();
+        assert_same(&transferred(&place.output()), &expected, kernel.name());
+    }
+}
+
+#[test]
+fn graphs_that_are_missing_or_of_other_cells_are_refused_before_anything_is_written() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", PARTS);
+    let found = mapping.output.clone().unwrap();
+    let graph = Mapped::open(Path::new(&found)).neighbors();
+    let arrays = as_arrays(&place, "yx", &graph, false);
+    let request = TransferRequest {
+        kernel_method: Some("jaccard".into()),
+        overwrite: None,
+        ..along(found.clone(), &mapping, &place.output())
+    };
+    let with = |xx: &str, yy: &str, xy: &str| TransferRequest {
+        neighbors_xx: Some(xx.into()),
+        neighbors_yy: Some(yy.into()),
+        neighbors_xy: Some(xy.into()),
+        ..request.clone()
+    };
+    let refuse = |code: &str, request: &TransferRequest, what: &str| {
+        let planned = plan_transfer(request).unwrap_err();
+        let error = transfer_with(request, &Progress::silent(), &quick()).unwrap_err();
+        assert_eq!((planned.to_string(), error.code()), (error.to_string(), code), "{error}");
+        assert!(format!("{error} {}", error.details()).contains(what), "{error} does not say {what:?}");
+        assert_eq!(listed(&place.outputs()), Vec::<String>::new(), "{error}");
+    };
+    refuse("GM_PARAM", &request, "neighborsXx");
+    refuse("GM_SHAPE", &with(&arrays, &arrays, &arrays), "110");
+    refuse("GM_NOT_FOUND", &with("nowhere.zarr", &arrays, &arrays), "nowhere");
+    refuse("GM_PARAM", &TransferRequest { kernel_method: None, ..with(&arrays, &arrays, &arrays) }, "neighborsXx");
+    let taken = all_graphs(&place, &mapping);
+    std::fs::create_dir(place.outputs().join("graph-yy.zarr")).unwrap();
+    std::fs::write(place.outputs().join("graph-yy.zarr/what"), "ours").unwrap();
+    for error in
+        [plan_neighbors(&taken).unwrap_err(), neighbors_with(&taken, &Progress::silent(), &quick()).unwrap_err()]
+    {
+        assert_eq!(error.code(), "GM_EXISTS");
+    }
+    assert_eq!(listed(&place.outputs()), ["graph-yy.zarr"]);
+    std::fs::remove_dir_all(place.outputs().join("graph-yy.zarr")).unwrap();
+    let kept = map(&MapRequest { output: Some(text(&place.output())), ..mapping });
+    assert_eq!(kept.unwrap().plan.k, 7);
+}
