@@ -13,7 +13,7 @@ export interface NativeBinding {
   planNeighbors(request: string): Promise<string>;
   planIndex(request: string): Promise<string>;
   describeIndex(path: string): Promise<string>;
-  inspect(path: string): Promise<string>;
+  inspect(path: string, condition?: string | null): Promise<string>;
   /** Copies the arrays before it returns. */
   holdCells(description: string, arrays: Uint8Array[]): Promise<string>;
   releaseCells(path: string): void;

@@ -28,6 +28,12 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link inspect}. */
+export interface InspectOptions extends CallOptions {
+  /** A condition on columns of `obs`: only cells for which it holds are described. Default all. */
+  where?: string | undefined;
+}
+
 /** Limits of the process. They never change a result. */
 export interface Limits {
   /** Bytes, or a size such as `"4GiB"`. Default: a quarter of the machine's (or cgroup's) memory, at least 256 MiB. */

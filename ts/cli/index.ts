@@ -30,6 +30,7 @@ export function registerIndex(program: Command): void {
     )
     .optionsGroup("Index:")
     .option("--reference <path>", "reference cells: an AnnData, or many as one")
+    .option("--where <condition>", "only cells for which it holds: 'tissue == \"lung\"'")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
     .option(

@@ -12,6 +12,8 @@ export function addSides(command: Command): Command {
     .optionsGroup("Cells:")
     .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
+    .option("--where <condition>", "only query cells for which it holds: 'tissue == \"lung\" and n_genes > 500'")
+    .option("--reference-where <condition>", "only reference cells for which it holds")
     .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
     .option(
       "--n-comps <n>",

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::expression::ExpressionInput;
@@ -10,7 +11,7 @@ use super::import_stage;
 use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
-use super::request::{LabelParameters, Resolved};
+use super::request::{LabelParameters, Resolved, same_place};
 use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, UnreadRows};
@@ -56,6 +57,22 @@ impl ColumnInput {
     }
 }
 
+/// A warning where query and reference are parts of one store that have cells in common: each of those is its own nearest.
+fn shared_cells(resolved: &Resolved, query: &AnnDataStore, reference: &AnnDataStore) -> Option<String> {
+    let meet = same_place(&resolved.query, &resolved.reference) && query.shares_cells(reference);
+    meet.then(|| {
+        "query and reference are parts of one store that have cells in common: such a cell is its own nearest neighbor. Choose apart by where and referenceWhere".into()
+    })
+}
+
+/// Which cells of the stores were chosen, where not all are.
+pub(super) fn chosen(inputs: &Inputs) -> Option<Value> {
+    let sides = [("query", &inputs.query), ("reference", &inputs.reference)];
+    let of = |(side, store): (&str, &AnnDataStore)| store.filtered().map(|part| (side.to_owned(), part.described()));
+    let described: Map<String, Value> = sides.into_iter().filter_map(of).collect();
+    (!described.is_empty()).then_some(described.into())
+}
+
 impl Inputs {
     /// Opens what the request names; reads metadata and categories only.
     pub(super) fn open(resolved: &Resolved) -> Result<Self> {
@@ -90,6 +107,7 @@ impl Inputs {
         let mut warnings = query_rows.warnings()?;
         if !resolved.self_mapping {
             warnings.extend(reference_rows.warnings()?);
+            warnings.extend(shared_cells(resolved, &query, &reference));
         }
         let columns: Vec<_> = parameters
             .obs_keys

@@ -11,7 +11,7 @@ use super::found::FoundRows;
 use super::graphs_stage;
 use super::import_stage;
 use super::index::describe_index;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, chosen};
 use super::joint;
 use super::list_order;
 use super::memory::{self, Sizes};
@@ -115,7 +115,10 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         arrays.extend(square::arrays(n_obs, k));
     }
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
-    let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
+    let mut told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
+    if let Some(chosen) = chosen(&inputs) {
+        told["chosen"] = chosen;
+    }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec, Order::begun(&resolved, &run)?)?;

@@ -6,6 +6,7 @@
 mod agreement;
 mod append;
 mod cells;
+mod chosen;
 mod clean;
 mod clusters;
 mod compact;

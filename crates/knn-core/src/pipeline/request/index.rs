@@ -1,6 +1,6 @@
 //! An index as it is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use super::values::{
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::{MOST_KEPT, default_lists};
+use crate::source::filtered_path;
 
 /// A request to build the index of a reference, or to append to it. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ use crate::index::{MOST_KEPT, default_lists};
 pub struct IndexRequest {
     /// The reference store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
     pub reference: String,
+    /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub reference_where: Option<String>,
     /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
     /// it.
     pub output: Option<String>,
@@ -143,7 +147,7 @@ impl IndexRequest {
         };
         let rerank_none = rerank.as_deref() == Some("none");
         Ok(ResolvedIndex {
-            reference: PathBuf::from(&self.reference),
+            reference: filtered_path(Path::new(&self.reference), "where", self.reference_where.as_deref())?,
             output: output.map(PathBuf::from),
             use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
             nlist: checked_lists("nlist", self.nlist)?,
@@ -217,6 +221,7 @@ mod tests {
         let request = || IndexRequest { reference: "r".into(), ..IndexRequest::default() };
         let wrong = [
             ("reference", IndexRequest::default()),
+            ("where", IndexRequest { reference_where: Some("a".into()), ..request() }),
             ("output", IndexRequest { output: Some("index.zarr".into()), ..request() }),
             ("nlist", IndexRequest { nlist: Some(0), ..request() }),
             ("seed", IndexRequest { seed: Some(-3), ..request() }),

@@ -1,7 +1,7 @@
 //! A mapping as it is asked for: neighbours and what they transfer.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ use super::weighing::{
 };
 use crate::error::{Error, Result};
 use crate::kernel::KernelMethod;
+use crate::source::{condition, filtered_path};
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,6 +30,15 @@ pub struct MapRequest {
     pub query: String,
     /// The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition on columns of `obs` holds: `tissue == "lung" and n_genes > 500`. It has `==`, `!=`, `<`, `<=`,
+    /// `>`, `>=`, `in ["a", "b"]` and `is missing`, and joins them by `and`, `or`, `not` and parentheses; a value that is missing fails every
+    /// comparison. The result has rows for these cells alone. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds; rows of the reference are then counted among these. Without a reference it chooses
+    /// cells of the query's store. Default all, in self-mapping those of `where`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
     pub output: Option<String>,
     /// Representation in both stores: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse, the same
@@ -215,9 +225,9 @@ impl MapRequest {
         if self.query.is_empty() {
             return Err(Error::param("query", "", "name the query store"));
         }
-        let query = PathBuf::from(&self.query);
-        let reference = self.reference.as_ref().map_or_else(|| query.clone(), PathBuf::from);
+        let (query, reference) = self.sides()?;
         let self_mapping = same_store(&query, &reference);
+        let reference_where = if self_mapping { None } else { condition(&reference)? };
         let n_neighbors = checked_neighbors(self.n_neighbors, self_mapping)?;
         let kernel = checked_kernel(self.kernel_method.as_deref(), self_mapping)?;
         let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
@@ -250,6 +260,7 @@ impl MapRequest {
                 format!("is no distance, and {} weighs distances: take cosine, or find neighbors only", kernel.name());
             return Err(Error::param("metric", metric.name(), reason));
         }
+        let query_where = condition(&query)?;
         Ok(Resolved {
             query,
             reference,
@@ -258,6 +269,8 @@ impl MapRequest {
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+                query_where,
+                reference_where,
                 n_comps: checked_components(self.n_comps)?,
                 obs_keys,
                 obsm_keys,
@@ -293,6 +306,17 @@ impl MapRequest {
 }
 
 impl MapRequest {
+    /// The stores, of which only those cells are seen that are asked for.
+    fn sides(&self) -> Result<(PathBuf, PathBuf)> {
+        let query = filtered_path(Path::new(&self.query), "where", self.query_where.as_deref())?;
+        let chosen = self.reference_where.as_deref();
+        let reference = match &self.reference {
+            None if chosen.is_none() => query.clone(),
+            reference => filtered_path(Path::new(reference.as_ref().unwrap_or(&self.query)), "referenceWhere", chosen)?,
+        };
+        Ok((query, reference))
+    }
+
     /// Which representation: one that is stored, or the usual one, which may have to be computed.
     fn representation(&self, self_mapping: bool, seed: u64) -> Result<Representation> {
         let fallback = self.fallback_representation.as_deref();
@@ -325,6 +349,28 @@ mod tests {
         assert_eq!((own.parameters.kernel_method.as_str(), own.parameters.symmetrize.as_str()), ("umap", "union"));
         let gauss = MapRequest { reference: None, kernel_method: Some("gauss".into()), ..request() }.resolve().unwrap();
         assert_eq!((gauss.parameters.symmetrize.as_str(), resolved.parameters.symmetrize.as_str()), ("max", "none"));
+    }
+
+    #[test]
+    fn cells_of_one_store_are_two_sides_unless_they_are_the_same() {
+        let asked = |query: &str, reference: Option<&str>| {
+            let resolved = MapRequest {
+                reference: None,
+                query_where: Some(query.into()),
+                reference_where: reference.map(str::to_owned),
+                ..request()
+            };
+            resolved.resolve().unwrap()
+        };
+        let own = asked("a==1", None);
+        assert!(own.self_mapping && own.reference == own.query);
+        assert_eq!((own.parameters.query_where.as_deref(), own.parameters.reference_where), (Some("a == 1"), None));
+        assert!(asked("a == 1", Some("(a == 1.0)")).self_mapping);
+        let across = asked("a == 1", Some("a != 1"));
+        assert!(!across.self_mapping);
+        assert_eq!(across.parameters.reference_where.as_deref(), Some("a != 1"));
+        let error = MapRequest { reference_where: Some("a =".into()), ..request() }.resolve().unwrap_err();
+        assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some("referenceWhere")));
     }
 
     #[test]

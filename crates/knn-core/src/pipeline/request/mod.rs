@@ -32,3 +32,4 @@ pub use rechunk::{RechunkRequest, ResolvedRechunk};
 pub use resolved::{DEFAULT_LAYOUT, DiffusionParameters, IvfParameters, Parameters, Representation, Resolved};
 pub use search::Search;
 pub use transfer::TransferRequest;
+pub(super) use values::same_place;

@@ -15,6 +15,12 @@ pub struct NeighborsRequest {
     pub query: String,
     /// The reference store (x); none, or the query itself, is the graph of one store.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds, as in `map`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// Where the graph goes: an AnnData with `obsm/knn_indices` and `obsm/knn_distances`; `GM_EXISTS` if something is there.
     /// A plan works without it.
     pub output: Option<String>,
@@ -101,6 +107,8 @@ impl NeighborsRequest {
         let mapping = MapRequest {
             query: request.query,
             reference: request.reference,
+            query_where: request.query_where,
+            reference_where: request.reference_where,
             output: request.output,
             use_rep: request.use_rep,
             n_comps: request.n_comps,

@@ -1,6 +1,6 @@
 //! A copy of an embedding as it is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::map::LayoutRequest;
 use super::resolved::DEFAULT_LAYOUT;
 use super::values::{checked_layout, checked_memory, checked_threads, distinct};
 use crate::error::{Error, Result};
+use crate::source::filtered_path;
 
 /// A request to copy an embedding and columns of a store into a new AnnData whose chunks are whole rows. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct RechunkRequest {
     /// The store to copy from, in any format that can be read, or many: `a.zarr,b.zarr`, or a pattern with `*` and `?`. It is never
     /// written to.
     pub input: String,
+    /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub input_where: Option<String>,
     /// Where the copy goes; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// The matrix to copy: a key of `obsm`, `X` or `layers/<name>`: cells × d numbers, stored as f32 in `obsm`. Default `X_pca`.
@@ -72,7 +76,7 @@ impl RechunkRequest {
         let output = output.ok_or_else(|| Error::param("output", "", "name the store to write"))?;
         let obs_keys = self.obs_keys.as_deref().map(|keys| distinct("obsKeys", Some(keys))).transpose()?;
         Ok(ResolvedRechunk {
-            input: PathBuf::from(&self.input),
+            input: filtered_path(Path::new(&self.input), "where", self.input_where.as_deref())?,
             output: PathBuf::from(output),
             use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
             obs_keys,
@@ -95,6 +99,7 @@ mod tests {
             || RechunkRequest { input: "a".into(), output: Some("b.zarr".into()), ..RechunkRequest::default() };
         let wrong = [
             ("input", RechunkRequest { input: String::new(), ..request() }),
+            ("where", RechunkRequest { input_where: Some("a".into()), ..request() }),
             ("output", RechunkRequest { output: None, ..request() }),
             ("obsKeys", RechunkRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() }),
             ("threads", RechunkRequest { threads: Some(0), ..request() }),

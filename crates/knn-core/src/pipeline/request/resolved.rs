@@ -18,6 +18,14 @@ use crate::pipeline::joint::Computed;
 pub struct Parameters {
     /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
+    /// The condition that chooses query cells, in the one form that it has.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub query_where: Option<String>,
+    /// The condition that chooses reference cells; none in self-mapping, where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub reference_where: Option<String>,
     /// Its first columns, if not all are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(type = "number", optional))]

@@ -84,7 +84,7 @@ impl Search {
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };
         search.refuse_contradictions()?;
-        if search.index.is_some() && request.reference.is_none() {
+        if search.index.is_some() && request.reference.is_none() && request.reference_where.is_none() {
             return Err(Error::Unsupported {
                 what: "an index without its reference in this version".into(),
                 remedy: "name the reference that the index was built from; for self-mapping, the query again".into(),
