@@ -15,8 +15,10 @@ describe("what is public", () => {
       "GigamapperError",
       "Kernel",
       "MappedStore",
+      "MappingOperator",
       "Neighbors",
       "ReferenceIndex",
+      "capabilities",
       "clean",
       "computeFastCca",
       "computeJointPca",
@@ -55,13 +57,14 @@ describe("what is public", () => {
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
     expect(verbs(gigamapper.MappedStore)).toEqual(["close", "columns", "constructor", "head", "length", "obs"]);
+    expect(verbs(gigamapper.MappingOperator)).toEqual(["apply", "close", "constructor", "mapped", "presence"]);
     expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
     const makers = [gigamapper.Neighbors, gigamapper.ReferenceIndex].map((handle) =>
       Object.getOwnPropertyNames(handle).filter((name) => !["length", "name", "prototype"].includes(name)),
     );
     expect(makers).toEqual([["open"], ["build", "append", "plan", "open"]]);
-    const { CellMapper, Kernel, MappedStore, Neighbors, ReferenceIndex } = gigamapper;
-    for (const handle of [CellMapper, Kernel, MappedStore, Neighbors, ReferenceIndex]) {
+    const { CellMapper, Kernel, MappedStore, MappingOperator, Neighbors, ReferenceIndex } = gigamapper;
+    for (const handle of [CellMapper, Kernel, MappedStore, MappingOperator, Neighbors, ReferenceIndex]) {
       expect(handle.prototype[Symbol.asyncDispose]).toBeTypeOf("function");
     }
   });
@@ -74,6 +77,7 @@ describe("what is public", () => {
       "BackendState",
       "CalibrationBin",
       "CalibrationReport",
+      "Capabilities",
       "CategoryAgreement",
       "CellsDescription",
       "ClassEvaluation",
@@ -91,6 +95,7 @@ describe("what is public", () => {
       "EvaluationReport",
       "ExpressionEvaluation",
       "ExpressionMetric",
+      "FormatCapability",
       "GivenColumn",
       "GivenMatrix",
       "GivenNumbers",
@@ -107,6 +112,7 @@ describe("what is public", () => {
       "JointReport",
       "JointRequest",
       "Kept",
+      "KernelCapability",
       "LabelAgreement",
       "LabelEvaluation",
       "LabelLoss",
@@ -118,6 +124,7 @@ describe("what is public", () => {
       "MapRequest",
       "MatrixReport",
       "MemoryPlan",
+      "MethodCapability",
       "NeighborAgreement",
       "NeighborsRequest",
       "OutputArray",
@@ -136,6 +143,7 @@ describe("what is public", () => {
       "SearchPlan",
       "Side",
       "SkippedNode",
+      "SpaceReport",
       "StageReport",
       "StoreReport",
       "TransferRequest",

@@ -3,6 +3,7 @@
  * declared memory budget. Everything public is listed here; a test compares the list.
  */
 
+export { capabilities } from "./capabilities.js";
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
 export { diffuse } from "./diffuse.js";
@@ -16,6 +17,7 @@ export { Kernel } from "./kernel.js";
 export { type ColumnOptions, type MappedColumn, MappedStore, type MappedValue } from "./mapped.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
+export { MappingOperator } from "./operator.js";
 export type { ExternalPredictions } from "./predictions.js";
 export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
@@ -24,6 +26,7 @@ export { ReferenceIndex } from "./reference-index.js";
 export { computeFastCca, computeJointPca } from "./representation.js";
 export type {
   AppendOptions,
+  ApplyOptions,
   CallOptions,
   CleanOptions,
   DiffuseOptions,
@@ -31,6 +34,7 @@ export type {
   ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
+  InspectOptions,
   JointOptions,
   LabelTransferOptions,
   Limits,
@@ -41,6 +45,7 @@ export type {
   PresenceOptions,
   ProgressOptions,
   RechunkOptions,
+  ScoreOptions,
   Stores,
   TransferOptions,
   VerifyOptions,

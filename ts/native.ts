@@ -17,6 +17,7 @@ export interface NativeBinding {
   /** Copies the arrays before it returns. */
   holdCells(description: string, arrays: Uint8Array[]): Promise<string>;
   releaseCells(path: string): void;
+  capabilities(): Promise<string>;
   doctor(): Promise<string>;
   clean(request: string): Promise<string>;
   Task: new () => NativeTask;

@@ -64,6 +64,9 @@ export interface TransferOptions
     CallOptions,
     ProgressOptions {}
 
+/** Options of {@link MappingOperator.apply}: those of {@link transfer} without the neighbours. `output` must be given. */
+export interface ApplyOptions extends Omit<TransferOptions, "neighbors" | "neighborsKey"> {}
+
 /** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
 export interface NeighborsPlanOptions
   extends Omit<NeighborsRequest, "query" | "reference" | "memory" | "threads">,
@@ -110,6 +113,9 @@ export interface PresenceOptions
     Limits,
     CallOptions,
     ProgressOptions {}
+
+/** Options of {@link MappingOperator.presence}: those of {@link presence} without the stores. `output` must be given. */
+export interface ScoreOptions extends Omit<PresenceOptions, "neighbors" | "reference" | "query"> {}
 
 /** Options of {@link evaluate}: every field of the request. */
 export interface EvaluateOptions

@@ -22,7 +22,7 @@ export function registerInspect(program: Command): void {
         "\nExamples:\n" +
         "  gigamapper inspect atlas.h5ad\n" +
         "  gigamapper inspect part_0.zarr,part_1.zarr\n" +
-        "  gigamapper inspect atlas.zarr --where 'cell_type in [\"B\", \"NK\"] and not (donor is missing)'\n" +
+        '  gigamapper inspect atlas.zarr --where \'cell_type in ["B", "NK"] and not (donor is missing)\'\n' +
         "  gigamapper inspect mapped.zarr --json",
     );
   addManner(command);

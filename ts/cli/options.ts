@@ -81,6 +81,10 @@ export function addSearch(command: Command): Command {
       "--repair <when>",
       "compare with neighbors' neighbors too, in self-mapping or by an index with a graph: auto, never or always (default: auto)",
     )
+    .option(
+      "--exclude-batch <column>",
+      "seek no neighbors among reference cells of the cell's own batch: a column of labels in obs of both",
+    )
     .option("--backend <name>", "auto or cpu (default: auto)");
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::batches::BatchInput;
+use super::bundle;
 use super::expression::ExpressionInput;
 use super::import_stage;
 use super::joint;
@@ -32,6 +34,8 @@ pub(super) struct Inputs {
     pub(super) levels: Option<LevelsInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
+    /// Whose batch is no neighbour.
+    pub(super) batch: Option<BatchInput>,
     /// Of the query's cells, where expression is scaled to them.
     pub(super) library_sizes: Option<LibrarySizes>,
     /// Neighbours that were found before; then nobody reads the rows.
@@ -86,7 +90,8 @@ impl Inputs {
             }
         };
         let query_rows = rows(&resolved.query, &query)?;
-        let reference_rows = rows(&resolved.reference, &reference)?;
+        let reference_rows =
+            if resolved.bundled { bundle::rows(resolved, &reference)? } else { rows(&resolved.reference, &reference)? };
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),
@@ -121,6 +126,7 @@ impl Inputs {
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
+        let batch = BatchInput::open(resolved, [&query, &reference], &mut warnings)?;
         let library_sizes = LibrarySizes::open(&query, parameters)?;
         let names = query.names()?;
         let one_store = resolved.self_mapping;
@@ -134,6 +140,7 @@ impl Inputs {
             levels,
             embeddings,
             expression,
+            batch,
             library_sizes,
             imported,
             warnings,
@@ -152,6 +159,7 @@ impl Inputs {
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
         self.levels.iter().try_for_each(LevelsInput::preflight)?;
+        self.batch.iter().try_for_each(BatchInput::preflight)?;
         self.library_sizes.iter().try_for_each(LibrarySizes::preflight)?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
@@ -176,6 +184,9 @@ impl Inputs {
             self.names.fingerprint(FINGERPRINT_SEED)?,
         ];
         all.extend(import_stage::fingerprint(self)?);
+        if let Some(batch) = &self.batch {
+            all.extend(batch.fingerprints(FINGERPRINT_SEED)?);
+        }
         for input in &self.columns {
             all.push(input.column.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", input.colors).as_bytes()));

@@ -7,6 +7,9 @@
 mod agreement;
 mod append;
 mod bandwidth;
+mod batches;
+mod bundle;
+mod capabilities;
 mod clean;
 mod clock;
 mod cost;
@@ -51,6 +54,7 @@ mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod space;
 mod square;
 mod stored_rows;
 mod told;
@@ -64,6 +68,7 @@ mod work_rows;
 mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
+pub use capabilities::{Capabilities, FormatCapability, KernelCapability, MethodCapability, capabilities};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use diffuse::{diffuse, diffuse_with};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
@@ -87,5 +92,6 @@ pub use request::{
     ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
+pub use space::SpaceReport;
 pub use transfer::{transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::bundle;
 use super::cost::{self, Extent};
 use super::diffusion;
 use super::found::FoundRows;
@@ -98,6 +99,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
+    bundle::check(&resolved)?;
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
@@ -236,7 +238,9 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
     if let Some(ivf) = &mut resolved.parameters.ivf {
-        ivf.repair = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?.into();
+        // A repair reads rows of the reference.
+        let repairs = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?;
+        ivf.repair = if resolved.bundled { "never" } else { repairs }.into();
     }
     Ok(chosen.reason)
 }

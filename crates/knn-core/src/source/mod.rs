@@ -13,6 +13,7 @@ mod edges;
 mod filtered;
 mod first_columns;
 mod flat;
+mod formats;
 mod given;
 mod h5;
 mod inspect;
@@ -36,6 +37,7 @@ pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
 pub use edges::{EdgeBlock, EdgeRows, paired};
 pub use filtered::{Expression, FilteredStore, condition, filtered_path};
 pub use first_columns::FirstColumns;
+pub use formats::{FORMATS, Format};
 pub use given::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers, hold, release};
 pub use h5::H5File;
 pub use inspect::{

@@ -5,6 +5,8 @@
 
 mod agreement;
 mod append;
+mod batches;
+mod bundle;
 mod cells;
 mod chosen;
 mod clean;
@@ -44,6 +46,7 @@ mod repair;
 mod represented;
 mod sample;
 mod search;
+mod space;
 mod transfer;
 mod verify;
 mod zarr;

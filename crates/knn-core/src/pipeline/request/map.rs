@@ -1,7 +1,7 @@
 //! A mapping as it is asked for: neighbours and what they transfer.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,12 @@ use super::values::{
     distinct, one_of, postfix, same_store,
 };
 use super::weighing::{
-    check_bandwidth, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors, checked_self_edges,
-    checked_symmetrize, layer_path,
+    check_bandwidth, checked_batch, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors,
+    checked_self_edges, checked_symmetrize, layer_path,
 };
 use crate::error::{Error, Result};
 use crate::kernel::KernelMethod;
-use crate::source::{condition, filtered_path};
+use crate::source::condition;
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -159,6 +159,11 @@ pub struct MapRequest {
     /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
     /// have; `inner_product` −⟨q, x⟩, which a kernel of distances refuses.
     pub metric: Option<String>,
+    /// A column of labels in `obs` of both stores, such as the donor or the batch: reference cells that have the same label as a query cell are not its
+    /// neighbours, so that a cell is told by other batches than its own. A cell without a label excludes nothing. By lists it is searched in the order
+    /// of rows and without a repair. Default none.
+    #[serde(alias = "exclude_batch")]
+    pub exclude_batch: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
@@ -179,7 +184,8 @@ pub struct MapRequest {
     /// Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
     /// cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
     pub repair: Option<String>,
-    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes. One that was built with `bundle` is a reference by itself:
+    /// then none is named.
     pub index: Option<String>,
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
@@ -264,6 +270,7 @@ impl MapRequest {
         Ok(Resolved {
             query,
             reference,
+            bundled: self.bundle().is_some(),
             self_mapping,
             representation: self.representation(self_mapping, seed)?,
             output: self.output.as_ref().map(PathBuf::from),
@@ -287,6 +294,7 @@ impl MapRequest {
                 diffusion,
                 prediction_postfix,
                 confidence_postfix,
+                exclude_batch: checked_batch(self.exclude_batch.as_deref(), kernel)?,
                 method: search.method.clone(),
                 metric,
                 ivf: None,
@@ -306,17 +314,6 @@ impl MapRequest {
 }
 
 impl MapRequest {
-    /// The stores, of which only those cells are seen that are asked for.
-    fn sides(&self) -> Result<(PathBuf, PathBuf)> {
-        let query = filtered_path(Path::new(&self.query), "where", self.query_where.as_deref())?;
-        let chosen = self.reference_where.as_deref();
-        let reference = match &self.reference {
-            None if chosen.is_none() => query.clone(),
-            reference => filtered_path(Path::new(reference.as_ref().unwrap_or(&self.query)), "referenceWhere", chosen)?,
-        };
-        Ok((query, reference))
-    }
-
     /// Which representation: one that is stored, or the usual one, which may have to be computed.
     fn representation(&self, self_mapping: bool, seed: u64) -> Result<Representation> {
         let fallback = self.fallback_representation.as_deref();
@@ -429,6 +426,7 @@ mod tests {
                 reference: None,
                 ..request()
             },
+            MapRequest { exclude_batch: Some(String::new()), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },
             MapRequest { metric: Some("inner_product".into()), obs_keys: Some(vec!["a".into()]), ..request() },

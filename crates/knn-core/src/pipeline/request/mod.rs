@@ -14,6 +14,7 @@ mod presence;
 mod rechunk;
 mod resolved;
 mod search;
+mod sides;
 mod transfer;
 mod values;
 mod weighing;

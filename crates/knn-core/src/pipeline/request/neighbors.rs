@@ -57,6 +57,9 @@ pub struct NeighborsRequest {
     /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
     /// have; `inner_product` −⟨q, x⟩, so that the nearest come first.
     pub metric: Option<String>,
+    /// A column of labels in `obs` of both stores: reference cells with the label of a query cell are not its neighbours, as in `map`. Default none.
+    #[serde(alias = "exclude_batch")]
+    pub exclude_batch: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
@@ -119,6 +122,7 @@ impl NeighborsRequest {
             nlist: request.nlist,
             nprobe: request.nprobe,
             metric: request.metric,
+            exclude_batch: request.exclude_batch,
             // A graph has no weights yet.
             kernel_method: Some("gauss".into()),
             symmetrize: Some("none".into()),

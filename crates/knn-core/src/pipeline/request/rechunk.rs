@@ -50,8 +50,10 @@ pub struct ResolvedRechunk {
     pub input: PathBuf,
     /// The copy.
     pub output: PathBuf,
-    /// The matrix to copy.
-    pub use_rep: String,
+    /// The matrix to copy; none of the cells of an index, whose rows are in its lists.
+    pub use_rep: Option<String>,
+    /// The fingerprint of the rows of that index.
+    pub index_source: Option<String>,
     /// Columns, where that was said.
     pub obs_keys: Option<Vec<String>>,
     /// The budget, bytes.
@@ -78,7 +80,8 @@ impl RechunkRequest {
         Ok(ResolvedRechunk {
             input: filtered_path(Path::new(&self.input), "where", self.input_where.as_deref())?,
             output: PathBuf::from(output),
-            use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+            use_rep: Some(self.use_rep.clone().unwrap_or_else(|| "X_pca".into())),
+            index_source: None,
             obs_keys,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
@@ -110,6 +113,6 @@ mod tests {
             assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
         }
         let resolved = request().resolve().unwrap();
-        assert_eq!((resolved.use_rep.as_str(), resolved.obs_keys), ("X_pca", None));
+        assert_eq!((resolved.use_rep.as_deref(), resolved.obs_keys), (Some("X_pca"), None));
     }
 }

@@ -66,6 +66,10 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
+    /// The column of batches, where a cell's neighbours are of other batches than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub exclude_batch: Option<String>,
     /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// The metric.
@@ -147,6 +151,8 @@ pub struct Resolved {
     pub reference: PathBuf,
     /// Whether query and reference are one store.
     pub self_mapping: bool,
+    /// Whether the reference is the cells of an index, whose rows are in its lists alone.
+    pub bundled: bool,
     /// Where its representation comes from.
     pub representation: Representation,
     /// The output store, where one was named.

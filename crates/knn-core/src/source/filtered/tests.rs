@@ -212,7 +212,7 @@ fn a_condition_is_part_of_the_identity_and_its_spelling_is_not() {
         ("`a`  in [1,'y' ,true]", "a in [1, \"y\", true]"),
         ("`in` is not missing", "not (`in` is missing)"),
         ("(a==1 or b==2) and not c<3", "(a == 1 or b == 2) and not (c < 3)"),
-        ("(a==1 and b==2) or c==3", "(a == 1 and b == 2) or c == 3"),
+        ("(a==1 and b==2) or c==3", "a == 1 and b == 2 or c == 3"),
         ("`ä \\` b` == \"\\\\\"", "`ä \\` b` == \"\\\\\""),
     ] {
         assert_eq!(written(text), canonical);
@@ -255,7 +255,7 @@ fn what_cannot_be_read_is_told_with_its_place() {
         assert!(text.contains(place) && text.contains(what), "{condition}: {text}");
     }
     let (code, text) = reason(&chosen(&one, "nothing == 3").unwrap_err());
-    assert!(code == "GM_NOT_FOUND" && text.contains("label"), "{text}");
+    assert!(code == "GM_NOT_FOUND" && text.contains("nothing"), "{text}");
     assert!(Expression::parse("where", &"x".repeat(1 << 17)).is_err());
 }
 
