@@ -58,11 +58,14 @@ describe("pairs of labels", () => {
 });
 
 describe("options of later versions", () => {
-  it.each([["--where", "a == 1"], ["--presence"], ["--keep-xx"]])("%s exits 3 and says so", async (...option) => {
-    const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
-    expect(code).toBe(3);
-    expect(stderr).toContain(`${option[0]} in this version is not supported`);
-  });
+  it.each([["--reference-output", "scores.zarr"], ["--presence"], ["--keep-xx"]])(
+    "%s exits 3 and says so",
+    async (...option) => {
+      const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
+      expect(code).toBe(3);
+      expect(stderr).toContain(`${option[0]} in this version is not supported`);
+    },
+  );
 
   it("and values of later versions, too", async () => {
     const { code } = await gigamapper(["plan", ...stores, "--backend", "cuda"]);

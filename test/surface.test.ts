@@ -15,8 +15,10 @@ describe("what is public", () => {
       "GigamapperError",
       "Kernel",
       "MappedStore",
+      "MappingOperator",
       "Neighbors",
       "ReferenceIndex",
+      "capabilities",
       "clean",
       "computeFastCca",
       "computeJointPca",
@@ -58,13 +60,14 @@ describe("what is public", () => {
     expect(verbs(gigamapper.Kernel)).toEqual(["close", "computeNeighbors", "constructor", "neighbors", "plan"]);
     expect(verbs(gigamapper.Neighbors)).toEqual(["blocks", "close", "constructor", "describe"]);
     expect(verbs(gigamapper.MappedStore)).toEqual(["close", "columns", "constructor", "head", "length", "obs"]);
+    expect(verbs(gigamapper.MappingOperator)).toEqual(["apply", "close", "constructor", "mapped", "presence"]);
     expect(verbs(gigamapper.ReferenceIndex)).toEqual(["close", "constructor", "describe"]);
     const makers = [gigamapper.Neighbors, gigamapper.ReferenceIndex].map((handle) =>
       Object.getOwnPropertyNames(handle).filter((name) => !["length", "name", "prototype"].includes(name)),
     );
     expect(makers).toEqual([["open"], ["build", "append", "plan", "open"]]);
-    const { CellMapper, Kernel, MappedStore, Neighbors, ReferenceIndex } = gigamapper;
-    for (const handle of [CellMapper, Kernel, MappedStore, Neighbors, ReferenceIndex]) {
+    const { CellMapper, Kernel, MappedStore, MappingOperator, Neighbors, ReferenceIndex } = gigamapper;
+    for (const handle of [CellMapper, Kernel, MappedStore, MappingOperator, Neighbors, ReferenceIndex]) {
       expect(handle.prototype[Symbol.asyncDispose]).toBeTypeOf("function");
     }
   });
@@ -92,6 +95,7 @@ describe("what is public", () => {
       "BackendState",
       "CalibrationBin",
       "CalibrationReport",
+      "Capabilities",
       "CategoryAgreement",
       "CellsDescription",
       "ClassEvaluation",
@@ -109,6 +113,7 @@ describe("what is public", () => {
       "EvaluationReport",
       "ExpressionEvaluation",
       "ExpressionMetric",
+      "FormatCapability",
       "GivenColumn",
       "GivenMatrix",
       "GivenNumbers",
@@ -126,6 +131,7 @@ describe("what is public", () => {
       "JointReport",
       "JointRequest",
       "Kept",
+      "KernelCapability",
       "LabelAgreement",
       "LabelEvaluation",
       "LabelLoss",
@@ -137,6 +143,7 @@ describe("what is public", () => {
       "MapRequest",
       "MatrixReport",
       "MemoryPlan",
+      "MethodCapability",
       "NeighborAgreement",
       "NeighborsRequest",
       "OutputArray",
@@ -155,6 +162,7 @@ describe("what is public", () => {
       "SearchPlan",
       "Side",
       "SkippedNode",
+      "SpaceReport",
       "StageReport",
       "StoreReport",
       "TransferRequest",

@@ -16,6 +16,17 @@ query: string,
  */
 reference?: string, 
 /**
+ * Only the query cells for which a condition on columns of `obs` holds: `tissue == "lung" and n_genes > 500`. It has `==`, `!=`, `<`, `<=`,
+ * `>`, `>=`, `in ["a", "b"]` and `is missing`, and joins them by `and`, `or`, `not` and parentheses; a value that is missing fails every
+ * comparison. The result has rows for these cells alone. Default all.
+ */
+where?: string, 
+/**
+ * Only the reference cells for which a condition holds; rows of the reference are then counted among these. Without a reference it chooses
+ * cells of the query's store. Default all, in self-mapping those of `where`.
+ */
+referenceWhere?: string, 
+/**
  * Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
  */
 output?: string, 
@@ -181,6 +192,12 @@ nprobe?: number,
  */
 metric?: string, 
 /**
+ * A column of labels in `obs` of both stores, such as the donor or the batch: reference cells that have the same label as a query cell are not its
+ * neighbours, so that a cell is told by other batches than its own. A cell without a label excludes nothing. By lists it is searched in the order
+ * of rows and without a repair. Default none.
+ */
+excludeBatch?: string, 
+/**
  * Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
  */
 seed?: number, 
@@ -211,7 +228,8 @@ order?: string,
  */
 repair?: string, 
 /**
- * An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+ * An index of the reference, `name.gmx`, instead of one that the run builds and removes. One that was built with `bundle` is a reference by itself:
+ * then none is named.
  */
 index?: string, 
 /**
@@ -261,6 +279,14 @@ query: string,
  * The reference store (x); none, or the query itself, is the graph of one store.
  */
 reference?: string, 
+/**
+ * Only the query cells for which a condition holds, as in `map`. Default all.
+ */
+where?: string, 
+/**
+ * Only the reference cells for which a condition holds, as in `map`.
+ */
+referenceWhere?: string, 
 /**
  * Where the graph goes: an AnnData with `obsm/knn_indices` and `obsm/knn_distances`; `GM_EXISTS` if something is there.
  * A plan works without it.
@@ -312,6 +338,10 @@ nprobe?: number,
  * have; `inner_product` −⟨q, x⟩, so that the nearest come first.
  */
 metric?: string, 
+/**
+ * A column of labels in `obs` of both stores: reference cells with the label of a query cell are not its neighbours, as in `map`. Default none.
+ */
+excludeBatch?: string, 
 /**
  * Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
  */
@@ -393,6 +423,10 @@ neighbors: string,
  * The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
  */
 query: string, 
+/**
+ * Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+ */
+where?: string, 
 /**
  * Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
  */
@@ -511,6 +545,14 @@ query: string,
  * The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
  */
 reference?: string, 
+/**
+ * Only the query cells for which a condition holds, as in `map`: those that the neighbours are of. Default all.
+ */
+where?: string, 
+/**
+ * Only the reference cells for which a condition holds, as in `map`.
+ */
+referenceWhere?: string, 
 /**
  * The neighbours: a finished store of `map` or `neighbors`; an AnnData with distances in `obsp`, such as scanpy's, in self-mapping; or
  * `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
@@ -707,6 +749,14 @@ export type Parameters = {
  */
 useRep: string, 
 /**
+ * The condition that chooses query cells, in the one form that it has.
+ */
+where?: string, 
+/**
+ * The condition that chooses reference cells; none in self-mapping, where it is the same.
+ */
+referenceWhere?: string, 
+/**
  * Its first columns, if not all are taken.
  */
 nComps?: number, 
@@ -770,6 +820,10 @@ predictionPostfix: string,
  * Suffix of confidence columns.
  */
 confidencePostfix: string, 
+/**
+ * The column of batches, where a cell's neighbours are of other batches than its own.
+ */
+excludeBatch?: string, 
 /**
  * The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
  */
@@ -1118,6 +1172,10 @@ sigma: number | null,
  */
 recall: RecallReport, 
 /**
+ * How far the query's neighbours lie, beside those within the reference; null in self-mapping, and where it is not known.
+ */
+space: SpaceReport | null, 
+/**
  * What was stored where.
  */
 stored: Array<OutputArray>, 
@@ -1185,6 +1243,31 @@ method: string,
  * Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
  */
 approximateDistances: boolean, };
+
+/**
+ * How far the query's neighbours lie, beside those within the reference.
+ */
+export type SpaceReport = { 
+/**
+ * Median distance of a sample of query cells to the last of their k neighbours.
+ */
+query: number, 
+/**
+ * The same of reference cells to the last of theirs, within the reference.
+ */
+reference: number, 
+/**
+ * The distance that 99 % of those of the reference do not exceed.
+ */
+far: number, 
+/**
+ * Share of the query cells that exceed it.
+ */
+farther: number, 
+/**
+ * Whether they are so many that the query seems to lie in another space.
+ */
+isOther: boolean, };
 
 /**
  * How far a repair looks: at the first `r1` neighbours of each of a query's first `r2` neighbours.
@@ -1270,6 +1353,10 @@ export type IndexRequest = {
  */
 reference: string, 
 /**
+ * Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+ */
+where?: string, 
+/**
  * Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
  * it.
  */
@@ -1315,6 +1402,15 @@ metric?: string,
  * index that was built without gets it.
  */
 keepGraph?: number, 
+/**
+ * Whether the index is made a portable reference: names and columns of the cells are stored within its folder, so that `map` needs nothing but
+ * the index. With `resume`, an index that was built without gets them. Default false.
+ */
+bundle?: boolean, 
+/**
+ * Columns of `obs` that a bundle has. Default: all that can be read.
+ */
+obsKeys?: Array<string>, 
 /**
  * Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
  * cgroup's, at least 256 MiB.
@@ -1465,6 +1561,10 @@ generation: number,
  */
 addedRows: number, 
 /**
+ * Names and columns that a bundle has, within the folder of the index; empty without.
+ */
+stored: Array<OutputArray>, 
+/**
  * Bytes of the index on disk.
  */
 bytes: number, 
@@ -1551,6 +1651,10 @@ excludedRows: number,
  */
 keepGraph: number | null, 
 /**
+ * Whether names and columns of the cells lie within its folder, so that a mapping needs no reference beside it.
+ */
+bundled: boolean, 
+/**
  * Bytes on disk.
  */
 bytes: number, 
@@ -1568,6 +1672,10 @@ export type RechunkRequest = {
  * written to.
  */
 input: string, 
+/**
+ * Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+ */
+where?: string, 
 /**
  * Where the copy goes; `GM_EXISTS` if something is there.
  */
@@ -1671,6 +1779,14 @@ query: string,
  * The reference store; none, or the query itself, is the components of one store.
  */
 reference?: string, 
+/**
+ * Only the query cells for which a condition holds, as in `map`. Default all.
+ */
+where?: string, 
+/**
+ * Only the reference cells for which a condition holds, as in `map`.
+ */
+referenceWhere?: string, 
 /**
  * `joint_pca` (default): principal components of the cells of both stores together; or `fast_cca`: canonical correlations between two stores,
  * of at most 8192 genes.
@@ -1920,6 +2036,14 @@ neighbors: string,
  */
 reference: string, 
 /**
+ * Only the query cells for which a condition holds, as in `map`: those that the neighbours are of, for `groupby`. Default all.
+ */
+where?: string, 
+/**
+ * Only the reference cells for which a condition holds, as in `map`.
+ */
+referenceWhere?: string, 
+/**
  * Where the scores go, a new AnnData with a row for each reference cell; `GM_EXISTS` if something is there.
  */
 output?: string, 
@@ -2056,6 +2180,10 @@ predictions?: string,
  * The store with the truth, of the same cells in the same order, such as the query. Default: that of the predictions.
  */
 truth?: string, 
+/**
+ * Only the cells of `truth` for which a condition holds, as in `map`: those that were mapped. Default all.
+ */
+where?: string, 
 /**
  * Column of true labels in the truth's `obs`: categorical, boolean or texts.
  */
@@ -2830,7 +2958,7 @@ layers: { [key in string]: MatrixReport },
  */
 skipped: Array<SkippedNode>, 
 /**
- * Storage of every array; empty for many stores, each of which tells its own.
+ * Storage of every array; empty for many stores, each of which tells its own, and for chosen cells of a store.
  */
 arrays: { [key in string]: ArrayReport }, };
 
@@ -2897,7 +3025,7 @@ shape: number[],
  */
 dtype: string | null, 
 /**
- * Stored values of a sparse matrix; null for others.
+ * Stored values of a sparse matrix; null for others, and where cells are chosen.
  */
 nnz: number | null, };
 
@@ -3015,6 +3143,110 @@ categories?: Array<string>,
  * Whether the order of categories means something.
  */
 ordered: boolean, };
+
+/**
+ * What can be asked for.
+ */
+export type Capabilities = { 
+/**
+ * Version of gigamapper's core.
+ */
+version: string, 
+/**
+ * Operating system and architecture that it was built for: `linux-x86_64`.
+ */
+platform: string, 
+/**
+ * The processor, and what the distance tile uses of it.
+ */
+cpu: Cpu, 
+/**
+ * Back ends, with the reason where one cannot be used.
+ */
+backends: Array<BackendState>, 
+/**
+ * Element types of representations that are read; all are compared as f32.
+ */
+dtypes: Array<string>, 
+/**
+ * How neighbours are sought, each with what it can be combined with.
+ */
+methods: Array<MethodCapability>, 
+/**
+ * How distances become weights.
+ */
+kernels: Array<KernelCapability>, 
+/**
+ * Formats that cells are read from.
+ */
+reads: Array<FormatCapability>, 
+/**
+ * Formats that are written.
+ */
+writes: Array<FormatCapability>, };
+
+/**
+ * A method of search.
+ */
+export type MethodCapability = { 
+/**
+ * `exact`, `ivf` or `ivfpq`.
+ */
+name: string, 
+/**
+ * Metrics that it takes.
+ */
+metrics: Array<string>, 
+/**
+ * Numbers in its lists (`listDtype`); empty where there are none to choose.
+ */
+listDtypes: Array<string>, 
+/**
+ * What decides among what codes select (`rerank`); empty without codes.
+ */
+reranks: Array<string>, 
+/**
+ * Whether an index can be built for it, to be used again.
+ */
+hasIndex: boolean, };
+
+/**
+ * A kernel.
+ */
+export type KernelCapability = { 
+/**
+ * Its name in requests.
+ */
+name: string, 
+/**
+ * Whether it weighs neighbours between two stores.
+ */
+betweenStores: boolean, 
+/**
+ * Whether it does within one.
+ */
+withinStore: boolean, 
+/**
+ * Whether its bandwidth can be pinned.
+ */
+hasBandwidth: boolean, };
+
+/**
+ * A format.
+ */
+export type FormatCapability = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * How such files or folders are called.
+ */
+endings: Array<string>, 
+/**
+ * What is read of it, or written.
+ */
+holds: string, };
 
 /**
  * CPU, memory and back ends as a run would find them.

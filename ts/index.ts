@@ -3,6 +3,7 @@
  * declared memory budget. Everything public is listed here; a test compares the list.
  */
 
+export { capabilities } from "./capabilities.js";
 export type { Categorical, CellColumn, CellMatrix, Cells, CellsInMemory, Numbers } from "./cells.js";
 export { clean } from "./clean.js";
 export { diffuse, planDiffuse } from "./diffuse.js";
@@ -16,6 +17,7 @@ export { Kernel } from "./kernel.js";
 export { type ColumnOptions, type MappedColumn, MappedStore, type MappedValue } from "./mapped.js";
 export { CellMapper, map, plan } from "./mapper.js";
 export { type BlockOptions, type NeighborBlock, Neighbors } from "./neighbors.js";
+export { MappingOperator } from "./operator.js";
 export type { ExternalPredictions } from "./predictions.js";
 export { presence } from "./presence.js";
 export type { ProgressListener } from "./progress.js";
@@ -24,6 +26,7 @@ export { ReferenceIndex } from "./reference-index.js";
 export { computeFastCca, computeJointPca, planRepresentation } from "./representation.js";
 export type {
   AppendOptions,
+  ApplyOptions,
   CallOptions,
   CleanOptions,
   DiffuseOptions,
@@ -32,6 +35,7 @@ export type {
   ExpressionTransferOptions,
   IndexOptions,
   IndexPlanOptions,
+  InspectOptions,
   JointOptions,
   JointPlanOptions,
   LabelTransferOptions,
@@ -43,6 +47,7 @@ export type {
   PresenceOptions,
   ProgressOptions,
   RechunkOptions,
+  ScoreOptions,
   Stores,
   TransferOptions,
   TransferPlanOptions,

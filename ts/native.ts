@@ -16,10 +16,11 @@ export interface NativeBinding {
   planJoint(request: string): Promise<string>;
   planIndex(request: string): Promise<string>;
   describeIndex(path: string): Promise<string>;
-  inspect(path: string): Promise<string>;
+  inspect(path: string, condition?: string | null): Promise<string>;
   /** Copies the arrays before it returns. */
   holdCells(description: string, arrays: Uint8Array[]): Promise<string>;
   releaseCells(path: string): void;
+  capabilities(): Promise<string>;
   doctor(): Promise<string>;
   clean(request: string): Promise<string>;
   Task: new () => NativeTask;

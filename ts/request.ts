@@ -28,6 +28,12 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link inspect}. */
+export interface InspectOptions extends CallOptions {
+  /** A condition on columns of `obs`: only cells for which it holds are described. Default all. */
+  where?: string | undefined;
+}
+
 /** Limits of the process. They never change a result. */
 export interface Limits {
   /** Bytes, or a size such as `"4GiB"`. Default: a quarter of the machine's (or cgroup's) memory, at least 256 MiB. */
@@ -59,6 +65,9 @@ export interface TransferPlanOptions
 
 /** Options of {@link transfer}. `output` must be given. */
 export interface TransferOptions extends TransferPlanOptions, ProgressOptions {}
+
+/** Options of {@link MappingOperator.apply}: those of {@link transfer} without the neighbours. `output` must be given. */
+export interface ApplyOptions extends Omit<TransferOptions, "neighbors" | "neighborsKey"> {}
 
 /** Options of {@link Kernel.plan}: every field of the request but the stores, which the kernel has. */
 export interface NeighborsPlanOptions
@@ -111,6 +120,9 @@ export interface PresenceOptions
     Limits,
     CallOptions,
     ProgressOptions {}
+
+/** Options of {@link MappingOperator.presence}: those of {@link presence} without the stores. `output` must be given. */
+export interface ScoreOptions extends Omit<PresenceOptions, "neighbors" | "reference" | "query"> {}
 
 /** Options of {@link evaluate}: every field of the request. */
 export interface EvaluateOptions

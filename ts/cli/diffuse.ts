@@ -27,6 +27,7 @@ export function registerDiffuse(program: Command): void {
     .optionsGroup("Cells:")
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--query <path>", "the cells that were mapped")
+    .option("--where <condition>", "only the cells for which it holds: those that the neighbors are of")
     .option("--obs-keys <keys>", "obs columns to diffuse, comma-separated", list)
     .option("--obsm-keys <keys>", "obsm keys to diffuse, comma-separated", list)
     .option("--layer-key <name>", "expression to diffuse: X, or the name of a layer")

@@ -38,6 +38,7 @@ export function registerEval(program: Command): void {
     .option("--mapped <path>", "the store of map or transfer whose predictions are evaluated")
     .option("--predictions <path>", "or any store with predictions of another tool, a row for each cell")
     .option("--truth <path>", "the store with the truth, of the same cells (default: that of the predictions)")
+    .option("--where <condition>", "only its cells for which it holds: those that were mapped")
     .option("--exact <path>", "the same mapping by exact search: recall of neighbors, and what labels lose")
     .optionsGroup("Labels:")
     .option("--label <column>", "true labels in obs")

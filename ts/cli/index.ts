@@ -3,10 +3,10 @@
 import type { Command } from "commander";
 import type { IndexDescription, IndexReport, IndexRequest } from "../generated.js";
 import { ReferenceIndex } from "../reference-index.js";
-import { bytes, count, counted, seconds } from "../sentence.js";
+import { bytes, count, counted, seconds, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
-import { addLists, addRun, number } from "./options.js";
+import { addLists, addRun, list, number } from "./options.js";
 import { type Given, readRequest } from "./request.js";
 import { tellStages } from "./stages.js";
 import { table } from "./table.js";
@@ -26,10 +26,13 @@ export function registerIndex(program: Command): void {
         "  gigamapper index atlas.gmx --reference atlas.zarr --use-rep X_pca\n" +
         "  gigamapper index atlas.gmx --reference atlas.zarr --append\n" +
         "  gigamapper index atlas.gmx\n" +
+        "  gigamapper index portable.gmx --reference atlas.zarr --bundle --obs-keys cell_type\n" +
+        "  gigamapper map --query query.zarr --index portable.gmx --obs-keys cell_type --output out.zarr    (without the atlas)\n" +
         "  gigamapper map --query query.zarr --reference atlas.zarr --index atlas.gmx --obs-keys cell_type --output out.zarr",
     )
     .optionsGroup("Index:")
     .option("--reference <path>", "reference cells: an AnnData, or many as one")
+    .option("--where <condition>", "only cells for which it holds: 'tissue == \"lung\"'")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
     .option("--training <how>", "thorough, or brief: sooner done, and slower to search (default: thorough)")
@@ -38,6 +41,8 @@ export function registerIndex(program: Command): void {
       "keep the n nearest neighbors of each cell, 1 to 64, for --repair of later runs",
       number,
     )
+    .option("--bundle", "store names and columns of the cells with it: then map needs no reference beside the index")
+    .option("--obs-keys <keys>", "columns of a bundle, comma-separated (default: all that can be read)", list)
     .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
   setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
@@ -70,6 +75,7 @@ function tellBuilt(terminal: Terminal, report: IndexReport): void {
     `${did} ${report.output} (${counted(report.rows, "cell")} × ${count(report.dim)} in ${counted(report.nlist, "list")}, ` +
       `${bytes(report.bytes)}) in ${seconds(report.seconds)}`,
   );
+  for (const line of sentences(report)) terminal.result(line);
   tellStages(terminal, report.stages);
   terminal.say(`peak memory ${bytes(report.peakMemory)}`, 2);
   if (terminal.json) terminal.data(report, String);
@@ -86,6 +92,7 @@ function renderDescription(index: IndexDescription): string {
       ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),
+      ["cells within it", index.bundled ? "names and columns: it is a reference by itself" : "none"],
       ["size", bytes(index.bytes)],
       ["digest", index.digest],
     ],

@@ -14,6 +14,7 @@ export function registerInspect(program: Command): void {
     .command("inspect")
     .description("what an AnnData store holds, and how it is chunked")
     .argument("<path>", "the store, or many as one: a.zarr,b.zarr or a pattern")
+    .option("--where <condition>", "only cells for which it holds: 'tissue == \"lung\" and n_genes > 500'")
     .addHelpText(
       "after",
       "\nNames of obs columns are what --obs-keys takes, those of obsm what --use-rep and --obsm-keys take. An array that reads\n" +
@@ -21,11 +22,12 @@ export function registerInspect(program: Command): void {
         "\nExamples:\n" +
         "  gigamapper inspect atlas.h5ad\n" +
         "  gigamapper inspect part_0.zarr,part_1.zarr\n" +
+        '  gigamapper inspect atlas.zarr --where \'cell_type in ["B", "NK"] and not (donor is missing)\'\n' +
         "  gigamapper inspect mapped.zarr --json",
     );
   addManner(command);
-  setAction<Manner>(command, async ({ terminal, signal }, _options, [path = ""]) => {
-    const found = await inspect(path, { signal });
+  setAction<Manner & { where?: string }>(command, async ({ terminal, signal }, { where }, [path = ""]) => {
+    const found = await inspect(path, { where, signal });
     terminal.data(found, () => render(path, found));
   });
 }

@@ -6,13 +6,9 @@
 import { type Command, Option } from "commander";
 import { GigamapperError } from "../errors.js";
 
-const LATER = [
-  "--presence",
-  "--presence-groupby <key>",
-  "--reference-output <path>",
-  "--where <condition>",
-  "--keep-xx",
-].map((flags) => new Option(flags).hideHelp());
+const LATER = ["--presence", "--presence-groupby <key>", "--reference-output <path>", "--keep-xx"].map((flags) =>
+  new Option(flags).hideHelp(),
+);
 
 /** Lets the command parse them. */
 export function addLater(command: Command): Command {

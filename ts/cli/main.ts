@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { wrongParameter } from "../errors.js";
+import { registerCapabilities } from "./capabilities.js";
 import { registerClean } from "./clean.js";
 import { registerCompletion } from "./completion.js";
 import { registerDemo } from "./demo.js";
@@ -80,6 +81,7 @@ function build(json: boolean): Command {
   registerRechunk(program);
   registerVerify(program);
   registerClean(program);
+  registerCapabilities(program);
   registerDoctor(program);
   registerDemo(program);
   registerCompletion(program);

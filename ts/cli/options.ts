@@ -12,6 +12,8 @@ export function addSides(command: Command): Command {
     .optionsGroup("Cells:")
     .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
+    .option("--where <condition>", "only query cells for which it holds: 'tissue == \"lung\" and n_genes > 500'")
+    .option("--reference-where <condition>", "only reference cells for which it holds")
     .option("--use-rep <key>", "representation in obsm of both (default: X_pca)")
     .option(
       "--n-comps <n>",
@@ -79,6 +81,10 @@ export function addSearch(command: Command): Command {
     .option(
       "--repair <when>",
       "compare with neighbors' neighbors too, in self-mapping or by an index with a graph: auto, never or always (default: auto)",
+    )
+    .option(
+      "--exclude-batch <column>",
+      "seek no neighbors among reference cells of the cell's own batch: a column of labels in obs of both",
     )
     .option("--backend <name>", "auto or cpu (default: auto)");
 }

@@ -28,6 +28,8 @@ export function registerPca(program: Command): void {
     .optionsGroup("Cells:")
     .option("--query <path>", "query cells: an AnnData with a matrix of genes")
     .option("--reference <path>", "reference cells; none is the components of one store")
+    .option("--where <condition>", "only query cells for which it holds")
+    .option("--reference-where <condition>", "only reference cells for which it holds")
     .option("--reference-output <path>", "where the reference's part goes")
     .option("--layer <name>", "the matrix in both: X, or the name of a layer (default: X)")
     .option("--mask-var <column>", "booleans in var of both: genes to take, such as highly_variable (default: all)")

@@ -26,6 +26,7 @@ export function registerRechunk(program: Command): void {
     )
     .optionsGroup("Cells:")
     .option("--input <path>", "the store to copy from")
+    .option("--where <condition>", "only cells for which it holds: 'tissue == \"lung\"'")
     .option("--use-rep <key>", "what to copy: a key of obsm, X or layers/<name> (default: X_pca)")
     .option("--obs-keys <keys>", "obs columns to copy, comma-separated (default: all that can be read)", list);
   addManner(addLayout(addOutput(command, "where the copy goes")));

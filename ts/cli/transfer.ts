@@ -28,6 +28,8 @@ export function registerTransfer(program: Command): void {
     .optionsGroup("Cells:")
     .option("--query <path>", "query cells: an AnnData, or many as one: a.zarr,b.zarr or a pattern")
     .option("--reference <path>", "reference cells; none is self-mapping")
+    .option("--where <condition>", "only the query cells that the neighbors are of")
+    .option("--reference-where <condition>", "only the reference cells that they are among")
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
     .option("--neighbors-xx <path>", "within the reference, for shared neighbors (default: kept beside the neighbors)")

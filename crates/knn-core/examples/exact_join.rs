@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut nearest = NeighborBlock { first_row: 0, k, ids: vec![-1; slots], distances: vec![f32::NAN; slots] };
         pool.install(|| {
             let slab = Slab::new(references.clone(), Slab::mean(&references), Metric::Euclidean, &Lane::best());
-            join_slab(&queries, &slab, false, &Lane::best(), &mut nearest, &mut ordered, &Progress::silent())
+            join_slab(&queries, &slab, (false, None), &Lane::best(), &mut nearest, &mut ordered, &Progress::silent())
         })?;
         writeln!(out, "{}", began.elapsed().as_secs_f64())?;
         out.flush()?;

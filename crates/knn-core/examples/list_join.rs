@@ -14,7 +14,7 @@ use std::time::Instant;
 use gigamapper_core::budget::MemoryBudget;
 use gigamapper_core::distance::{Lane, Metric};
 use gigamapper_core::index::{IndexBuilder, IndexSpec, Io, IvfIndex, Probes, Start};
-use gigamapper_core::join::{Hop, Links, ListJoin, Ordered, Repair};
+use gigamapper_core::join::{Barred, Hop, Links, ListJoin, Ordered, Repair};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::source::MemoryRows;
 use gigamapper_core::store::OsVfs;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut ordered = Ordered::default();
     let own: Vec<i64> = (0..queries.rows() as i64).collect();
     let mut truth = empty(SAMPLED, k);
-    pool.install(|| search.join_all(&few, Some(&own[..SAMPLED]), &mut truth, &progress))?;
+    pool.install(|| search.join_all(&few, Barred::own(Some(&own[..SAMPLED])), &mut truth, &progress))?;
     let mut out = std::io::stdout();
     let (mut last, mut repaired) = (empty(queries.rows(), k), empty(queries.rows(), k));
     let recall = |nearest: &NeighborBlock| {
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         last.ids.fill(-1);
         last.distances.fill(f32::NAN);
         let began = Instant::now();
-        pool.install(|| search.join(&queries, probes, Some(&own), &mut last, &mut ordered, &progress))?;
+        pool.install(|| search.join(&queries, probes, Barred::own(Some(&own)), &mut last, &mut ordered, &progress))?;
         let seconds = began.elapsed().as_secs_f64();
         writeln!(out, "{line} {seconds:.3} {:.5}", recall(&last))?;
         out.flush()?;

@@ -88,24 +88,26 @@ impl DType {
         }
     }
 
+    /// Every type.
+    pub const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::UInt8,
+        Self::UInt16,
+        Self::UInt32,
+        Self::UInt64,
+        Self::Float16,
+        Self::Float32,
+        Self::Float64,
+        Self::String,
+    ];
+
     /// The type that zarr v3 calls `name`.
     pub fn from_name(name: &str) -> Option<Self> {
-        const ALL: [DType; 13] = [
-            DType::Bool,
-            DType::Int8,
-            DType::Int16,
-            DType::Int32,
-            DType::Int64,
-            DType::UInt8,
-            DType::UInt16,
-            DType::UInt32,
-            DType::UInt64,
-            DType::Float16,
-            DType::Float32,
-            DType::Float64,
-            DType::String,
-        ];
-        ALL.into_iter().find(|dtype| dtype.name() == name)
+        Self::ALL.into_iter().find(|dtype| dtype.name() == name)
     }
 }
 

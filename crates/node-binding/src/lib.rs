@@ -6,6 +6,7 @@
 //!
 //! Not here: defaults, checks and decisions (core), signals, events and error classes (the facade in `ts/`).
 
+pub mod capabilities;
 pub mod cells;
 pub mod clean;
 pub mod doctor;

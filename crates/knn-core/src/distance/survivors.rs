@@ -24,6 +24,12 @@ pub trait Resolve {
     /// i32 while there are fewer than k.
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32;
 
+    /// Whether a reference, by its slot, may not become a neighbour of a query. Asked only where buffers were told so
+    /// ([`Survivors::barring`]).
+    fn bars(&self, _query: usize, _slot: u32) -> bool {
+        false
+    }
+
     /// The limit of a query of which k candidates have at least the value `kth`: whatever is farther than they may be is not among the
     /// k nearest.
     fn limit(&self, query: usize, kth: i32, rows: &QueryRows) -> i32 {
@@ -48,6 +54,8 @@ pub struct Survivors {
     /// One more than there are queries: the last is that of padding, and nothing is above it.
     limits: Vec<i32>,
     spill: Vec<Candidate>,
+    /// Whether whoever resolves is asked of each candidate.
+    bars: bool,
 }
 
 impl Survivors {
@@ -65,6 +73,7 @@ impl Survivors {
     /// nothing.
     pub fn reset(&mut self, queries: usize, k: usize, limit: impl Fn(usize) -> i32) {
         self.k = k;
+        self.bars = false;
         self.slots = Self::slots(k);
         self.values.resize(queries * self.slots, 0);
         self.references.resize(queries * self.slots, 0);
@@ -73,6 +82,11 @@ impl Survivors {
         self.limits.clear();
         self.limits.extend((0..queries).map(limit));
         self.limits.push(i32::MAX);
+    }
+
+    /// Whether some candidates are barred: then whoever resolves is asked of each before it takes a place or bounds a distance.
+    pub fn barring(&mut self, bars: bool) {
+        self.bars = bars;
     }
 
     /// The limit of a query: what is not above it is not among its k nearest.
@@ -115,7 +129,8 @@ impl Survivors {
             found.pick(mask, values);
             slots.pick(mask, references);
         }
-        let length = length + mask.count_ones() as usize;
+        let found = length + mask.count_ones() as usize;
+        let length = if self.bars { self.drop_barred(query, length, found, resolve) } else { found };
         self.lengths[query] = length as u32;
         let full = length > self.slots - BLOCK_ROWS;
         if full {
@@ -123,6 +138,21 @@ impl Survivors {
             unsafe { self.compact::<V>(query, rows, resolve) };
         }
         full
+    }
+
+    /// Leaves out of the entries `from..to` those that are barred; where they end then.
+    #[inline(never)]
+    fn drop_barred(&mut self, query: usize, from: usize, to: usize, resolve: &dyn Resolve) -> usize {
+        let base = query * self.slots;
+        let mut end = from;
+        for at in from..to {
+            let (value, slot) = (self.values[base + at], self.references[base + at]);
+            if !resolve.bars(query, slot as u32) {
+                (self.values[base + end], self.references[base + end]) = (value, slot);
+                end += 1;
+            }
+        }
+        end
     }
 
     /// References without a value of their own are decided at once.
@@ -136,6 +166,9 @@ impl Survivors {
         while mask != 0 {
             candidates.push(Candidate { value: i32::MAX, slot: first_slot + mask.trailing_zeros() });
             mask &= mask - 1;
+        }
+        if self.bars {
+            candidates.retain(|candidate| !resolve.bars(query, candidate.slot));
         }
         self.limits[query] = self.limits[query].max(resolve.resolve(query, &mut candidates));
         self.spill = candidates;

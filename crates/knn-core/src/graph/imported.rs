@@ -13,7 +13,7 @@ use super::block::{GraphBlock, Ids};
 use super::store::GraphStore;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::source::{AnnDataStore, EdgeBlock, EdgeRows, ObsColumn, ZarrStore, paired, stores};
+use crate::source::{AnnDataStore, EdgeBlock, EdgeRows, ObsColumn, ZarrStore, condition, paired, stores};
 use crate::store::MARK;
 use crate::types::{MappingStatus, NeighborBlock, RowRange};
 
@@ -63,6 +63,10 @@ impl ImportedGraph {
     /// Opens what `place` names: a finished store of ours; an AnnData with a sparse matrix `key` (default `distances`) in `obsp`; or
     /// `ids.npy,distances.npy`. Of each row `most` neighbours are kept, all if there is none.
     pub fn open(place: &Path, key: Option<&str>, most: Option<u64>, between: GraphBetween) -> Result<Self> {
+        if let Some(condition) = condition(place)? {
+            let reason = "a graph is taken whole: the cells that it is of are chosen in query and reference";
+            return Err(Error::param("neighbors", condition, reason));
+        }
         let source = match stores(place)?.as_slice() {
             [ids, distances] => {
                 if let Some(key) = key {

@@ -31,6 +31,10 @@ impl Decided {
 }
 
 impl Resolve for Decide<'_> {
+    fn bars(&self, query: usize, slot: u32) -> bool {
+        self.results.barred.bars(query, self.slab.first_row() as i64 + i64::from(self.slab.row_at(slot)))
+    }
+
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let Self { results, queries, slab, tile, scratch } = self;
         if !candidates.is_empty() {

@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::barred::{Barred, Batches};
 use super::clusters::MOST_CLUSTERS;
 use super::decide::{Decide, Decided};
 use super::order::Ordered;
@@ -29,12 +30,12 @@ pub fn scratch_bytes(k: usize, dim: usize) -> u64 {
 /// Improves `nearest` by the references of `slab`: afterwards it holds, for each query, the k nearest of all slabs so far,
 /// ascending by (f32 distance, id). Queries with a NaN or infinite coordinate stay without neighbours.
 ///
-/// Queries are prepared for the metric of the slab, as its rows are. With `self_mapping` the queries are reference rows, and no row becomes its own neighbour. A cancelled run stops within a
-/// chunk of queries and leaves `nearest` incomplete.
+/// Queries are prepared for the metric of the slab, as its rows are. With `self_mapping` the queries are reference rows, and no row becomes its own
+/// neighbour; with `batches` no reference of a query's own batch does. A cancelled run stops within a chunk of queries and leaves `nearest` incomplete.
 pub fn join_slab(
     queries: &Tile,
     slab: &Slab,
-    self_mapping: bool,
+    (self_mapping, batches): (bool, Option<(&[u32], Batches)>),
     tile: &dyn DistanceTile,
     nearest: &mut NeighborBlock,
     ordered: &mut Ordered,
@@ -50,15 +51,19 @@ pub fn join_slab(
     let jobs = results.zip(rows.par_chunks(QUERY_CHUNK * dim)).zip(order.par_chunks(QUERY_CHUNK));
     jobs.try_for_each_init(Scratch::default, |scratch, (((ids, distances), rows), order)| {
         progress.check()?;
-        let Scratch { queries: on_grid, panels, survivors, decided, bounds, own } = scratch;
+        let Scratch { queries: on_grid, panels, survivors, decided, bounds, own, codes } = scratch;
         tile.fill(on_grid, rows, slab.grid());
         panels.all(on_grid);
         bounds.fill(on_grid, panels, slab, tile);
         own.clear();
         own.extend(order.iter().map(|&row| queries.first_row as i64 + i64::from(row)));
-        let own = self_mapping.then_some(own.as_slice());
-        let results = Results { rows, dim, own, k, ids, distances };
+        codes.clear();
+        codes.extend(batches.iter().flat_map(|(of, _)| order.iter().map(|&row| of[row as usize])));
+        let batches = batches.map(|(_, references)| (codes.as_slice(), references));
+        let barred = Barred { own: self_mapping.then_some(own.as_slice()), batches };
+        let results = Results { rows, dim, barred, k, ids, distances };
         survivors.reset(on_grid.rows(), results.sought(), |query| results.limit(query, on_grid));
+        survivors.barring(barred.has_batches());
         let mut decide = Decide { results, queries: on_grid, slab, tile, scratch: decided };
         for at in 0..bounds.order.len() {
             let group = slab.groups[bounds.order[at] as usize];
@@ -85,6 +90,7 @@ struct Scratch {
     decided: Decided,
     bounds: Bounds,
     own: Vec<i64>,
+    codes: Vec<u32>,
 }
 
 #[cfg(test)]
@@ -148,7 +154,7 @@ mod tests {
             let values = references.values[first * references.dim..last * references.dim].to_vec();
             let slab = Slab::new(tile(first as u64, references.dim, values), centre.clone(), metric, &lane);
             let (mut ordered, silent) = (Ordered::default(), Progress::silent());
-            join_slab(queries, &slab, self_mapping, &lane, &mut block, &mut ordered, &silent).unwrap();
+            join_slab(queries, &slab, (self_mapping, None), &lane, &mut block, &mut ordered, &silent).unwrap();
         }
         block
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
+use super::barred::{Barred, Reordered};
 use super::codes::Coded;
 use super::order::Ordered;
 use super::results::Results;
@@ -165,13 +166,13 @@ impl<'a> ListJoin<'a> {
     /// Finds the k nearest of each query, by the metric of the index and prepared for it, among the lists that it looks in; where those
     /// hold fewer than k, among as many more as it takes. `nearest` has room for them, and leaves ascending by (f32 distance, id).
     ///
-    /// With `own` the queries are rows of the index, whose ids it has, and no row becomes its own neighbour. A cancelled run stops within a
-    /// list and leaves `nearest` incomplete.
+    /// Where queries are rows of the index, `barred` has their ids, and no row becomes its own neighbour; nor does one of the same batch. A
+    /// cancelled run stops within a list and leaves `nearest` incomplete.
     pub fn join(
         &self,
         queries: &Tile,
         probes: Probes,
-        own: Option<&[i64]>,
+        barred: Barred,
         nearest: &mut NeighborBlock,
         ordered: &mut Ordered,
         progress: &Progress,
@@ -187,22 +188,20 @@ impl<'a> ListJoin<'a> {
         let Ordered { order, ids, distances, .. } = ordered;
         let results = ids.par_chunks_mut(each * k).zip(distances.par_chunks_mut(each * k));
         results.zip(order.par_chunks(each)).try_for_each_init(
-            || (Slice::new(self), RouteScratch::default(), Vec::new(), Vec::new(), Vec::new(), Vec::new()),
-            |(slice, scratch, rows, from, lists, own_ids), ((ids, distances), order)| {
+            || (Slice::new(self), RouteScratch::default(), Vec::new(), Vec::new(), Vec::new(), Reordered::default()),
+            |(slice, scratch, rows, from, lists, reordered), ((ids, distances), order)| {
                 ids.fill(-1);
                 distances.fill(f32::NAN);
                 rows.clear();
                 from.clear();
-                own_ids.clear();
                 for &row in order {
                     let row = row as usize;
                     rows.extend_from_slice(queries.row(row));
                     from.push(own_lists[row]);
-                    own_ids.extend(own.map(|own| own[row]));
                 }
                 self.route(&around, rows, from, probes, scratch, lists);
-                let own = own.map(|_| own_ids.as_slice());
-                let mut results = Results { rows, dim, own, k, ids, distances };
+                let barred = reordered.take(barred, order.iter().map(|&row| row as usize));
+                let mut results = Results { rows, dim, barred, k, ids, distances };
                 slice.join(&mut results, Looks::In { lists, probes: probes.most() }, progress)?;
                 self.widen(slice, &mut results, probes.most(), progress)
             },
@@ -215,7 +214,7 @@ impl<'a> ListJoin<'a> {
     pub fn join_all(
         &self,
         queries: &Tile,
-        own: Option<&[i64]>,
+        barred: Barred,
         nearest: &mut NeighborBlock,
         progress: &Progress,
     ) -> Result<()> {
@@ -228,8 +227,12 @@ impl<'a> ListJoin<'a> {
         jobs.try_for_each_init(
             || Slice::new(self),
             |slice, (chunk, (((ids, distances), rows), nearest))| {
-                let own = own.map(|own| &own[chunk * each..chunk * each + nearest.len()]);
-                slice.join(&mut Results { rows, dim, own, k, ids, distances }, Looks::Everywhere { nearest }, progress)
+                let barred = barred.part(chunk * each..chunk * each + nearest.len());
+                slice.join(
+                    &mut Results { rows, dim, barred, k, ids, distances },
+                    Looks::Everywhere { nearest },
+                    progress,
+                )
             },
         )
     }
@@ -239,24 +242,31 @@ impl<'a> ListJoin<'a> {
         probes.saturating_mul(WIDER).min(self.nlist())
     }
 
-    /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists.
+    /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists. A query that found all that are not
+    /// of its batch looks no further.
     fn widen(&self, slice: &mut Slice, results: &mut Results, probes: usize, progress: &Progress) -> Result<()> {
         let (dim, k, mut probes) = (results.dim, results.k, probes);
         while probes < self.nlist() {
             let is_finite = |query: usize| results.row(query).iter().all(|value| value.is_finite());
             let queries = 0..results.rows.len() / dim;
-            let short: Vec<usize> = queries.filter(|&query| results.is_short(query) && is_finite(query)).collect();
+            let found =
+                |query: usize| results.ids[query * k..(query + 1) * k].iter().filter(|id| **id >= 0).count() as u64;
+            let has_others = |query: usize| {
+                !results.barred.has_batches() || found(query) < results.barred.others(query, self.index.rows())
+            };
+            let is_open = |query: &usize| results.is_short(*query) && is_finite(*query) && has_others(*query);
+            let short: Vec<usize> = queries.filter(is_open).collect();
             if short.is_empty() {
                 break;
             }
             probes = self.wider(probes);
             for few in short.chunks(rows_at_a_time(probes)) {
                 let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
-                let own: Option<Vec<i64>> = results.own.map(|own| few.iter().map(|&query| own[query]).collect());
+                let mut reordered = Reordered::default();
+                let barred = reordered.take(results.barred, few.iter().copied());
                 let (mut ids, mut distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
                 let lists = &self.router.nearest(&rows, probes, self.tile);
-                let (rows, own) = (rows.as_slice(), own.as_deref());
-                let mut wider = Results { rows, dim, own, k, ids: &mut ids, distances: &mut distances };
+                let mut wider = Results { rows: &rows, dim, barred, k, ids: &mut ids, distances: &mut distances };
                 slice.join(&mut wider, Looks::In { lists, probes }, progress)?;
                 for (&query, (found, at)) in few.iter().zip(ids.chunks(k).zip(distances.chunks(k))) {
                     results.ids[query * k..(query + 1) * k].copy_from_slice(found);

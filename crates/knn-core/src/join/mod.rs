@@ -4,6 +4,7 @@
 //! each. The tile selects, exact distances decide while the rows are in memory, so a reference of any size is joined with a part of
 //! it at hand. This module does not read stores; it is handed tiles and an index.
 
+mod barred;
 mod clusters;
 mod codes;
 mod decide;
@@ -24,6 +25,7 @@ mod tests;
 mod visited;
 mod visits;
 
+pub use barred::{Barred, Batches, NO_QUERY_BATCH, NO_REFERENCE_BATCH};
 pub use codes::DEFAULT_LOSS;
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
 pub use links::{Hop, Links};

@@ -4,6 +4,7 @@
 //! recall is what was asked for and a standard deviation more. The other half, which had no say, tells the recall that is reported. Samples follow from seed and
 //! row numbers, and all values are exact, so a resumed run chooses the same.
 
+use super::barred::{Barred, Batches};
 use super::links::Hop;
 use super::lists::{ListJoin, rows_at_a_time};
 use super::order::Ordered;
@@ -65,6 +66,8 @@ pub struct Calibration<'a> {
     /// First the queries that choose, then those that report.
     pub(super) queries: Tile,
     pub(super) own: Option<Vec<i64>>,
+    /// The batch of each query, and those of the references, where those of its own are no neighbours.
+    batches: Option<(Vec<u32>, Batches<'a>)>,
     pub(super) truth: NeighborBlock,
     /// What the recall is measured by that is reported, where it is not the same.
     pub(super) told: Option<NeighborBlock>,
@@ -79,9 +82,31 @@ impl<'a> Calibration<'a> {
         k: usize,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut truth = NeighborBlock::empty(queries.rows(), k);
-        search.join_all(&queries, own.as_deref(), &mut truth, progress)?;
-        Ok(Self { search, queries, own, truth, told: None })
+        Self::among_others(search, queries, (own, None), k, progress)
+    }
+
+    /// The same among references that are not of a query's own batch.
+    pub fn among_others(
+        search: &'a ListJoin<'a>,
+        queries: Tile,
+        (own, batches): (Option<Vec<i64>>, Option<(Vec<u32>, Batches<'a>)>),
+        k: usize,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let truth = NeighborBlock::empty(queries.rows(), k);
+        let mut calibration = Self { search, queries, own, batches, truth, told: None };
+        let mut truth = std::mem::take(&mut calibration.truth);
+        search.join_all(&calibration.queries, calibration.barred(), &mut truth, progress)?;
+        calibration.truth = truth;
+        Ok(calibration)
+    }
+
+    /// What may not become a neighbour of each query.
+    fn barred(&self) -> Barred<'_> {
+        Barred {
+            own: self.own.as_deref(),
+            batches: self.batches.as_ref().map(|(queries, references)| (queries.as_slice(), *references)),
+        }
     }
 
     /// Measures the recall that is reported by these neighbours of the same queries: where an index holds only codes, what it finds in all
@@ -148,10 +173,10 @@ impl<'a> Calibration<'a> {
         for first in rows.clone().step_by(rows_at_a_time(probes.most())) {
             let some = first..(first + rows_at_a_time(probes.most())).min(rows.end);
             let values = self.queries.values[some.start * dim..some.end * dim].to_vec();
-            let own = self.own.as_ref().map(|own| &own[some.clone()]);
+            let barred = self.barred().part(some.clone());
             let mut found = NeighborBlock::empty(some.len(), k);
             let queries = Tile { first_row: 0, dim, values };
-            self.search.join(&queries, probes, own, &mut found, &mut Ordered::default(), progress)?;
+            self.search.join(&queries, probes, barred, &mut found, &mut Ordered::default(), progress)?;
             missed.extend(some.enumerate().filter_map(|(at, query)| {
                 let ((ids, distances), (found, _)) = (truth.row(query), found.row(at));
                 let known = ids.iter().copied().zip(distances.iter().copied());

@@ -10,6 +10,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::barred::Barred;
 use super::links::{Hop, Links};
 use super::lists::rows_at_a_time;
 use super::order::Ordered;
@@ -255,7 +256,14 @@ impl Calibration<'_> {
             let values = queries.values[some.start * dim..some.end * dim].to_vec();
             let mut found = NeighborBlock::empty(some.len(), self.truth.k);
             let own = own.map(|own| &own[some]);
-            self.search.join(&Tile { first_row: 0, dim, values }, probes, own, &mut found, &mut ordered, progress)?;
+            self.search.join(
+                &Tile { first_row: 0, dim, values },
+                probes,
+                Barred::own(own),
+                &mut found,
+                &mut ordered,
+                progress,
+            )?;
             show(&found);
         }
         Ok(())

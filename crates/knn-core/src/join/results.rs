@@ -1,5 +1,6 @@
 //! The neighbours of some queries while they are being found, and what follows from them for the tile.
 
+use super::barred::Barred;
 use super::rank::Ranking;
 use crate::distance::{Metric, QueryRows};
 
@@ -8,8 +9,8 @@ pub(super) struct Results<'a> {
     /// Row-major, `dim` columns.
     pub(super) rows: &'a [f32],
     pub(super) dim: usize,
-    /// The id of each query, where queries are references themselves: none becomes its own neighbour.
-    pub(super) own: Option<&'a [i64]>,
+    /// What may not become a neighbour of each.
+    pub(super) barred: Barred<'a>,
     pub(super) k: usize,
     pub(super) ids: &'a mut [i64],
     pub(super) distances: &'a mut [f32],
@@ -23,7 +24,7 @@ impl Results<'_> {
 
     /// Neighbours that a query's buffer must be able to bound: one of them may be the query itself.
     pub(super) fn sought(&self) -> usize {
-        self.k + usize::from(self.own.is_some())
+        self.k + usize::from(self.barred.own.is_some())
     }
 
     /// Whether a query has fewer than k neighbours.
@@ -51,7 +52,9 @@ impl Results<'_> {
         found: impl Iterator<Item = (i64, f64)>,
         ranking: &mut Ranking,
     ) {
-        let own = self.own.map_or(-1, |own| own[query]);
+        let barred = self.barred;
+        let own = barred.own.map_or(-1, |own| own[query]);
+        let found = found.filter(|(id, _)| !barred.bars(query, *id));
         let slots = query * self.k..(query + 1) * self.k;
         ranking.merge(&mut self.ids[slots.clone()], &mut self.distances[slots], own, metric, found);
     }

@@ -107,6 +107,7 @@ impl<'a> Slice<'a> {
         let stays = index.io() != Io::Pread && index.manifest().dtype != ListType::None;
         let by_codes = coded.as_ref().filter(|_| matches!(looks, Looks::In { .. }));
         survivors.reset(queries.rows(), results.sought(), |query| results.limit(query, queries));
+        survivors.barring(results.barred.has_batches());
         // The nearest lists first: what they hold bounds what is kept of the others.
         for sweep in [0..1, 1..NEAR_RANKS, NEAR_RANKS..usize::MAX] {
             match looks {
@@ -249,6 +250,17 @@ struct Decide<'a, 'r> {
 }
 
 impl Resolve for Decide<'_, '_> {
+    fn bars(&self, query: usize, slot: u32) -> bool {
+        let id = match &self.lists {
+            Found::In(view) => view.ids.get(slot as usize),
+            Found::Among(index, places) => {
+                let (list, row) = places.find(slot, BLOCK_ROWS);
+                index.visited_id(list, row)
+            }
+        };
+        self.results.barred.bars(query, id as i64)
+    }
+
     fn resolve(&mut self, query: usize, candidates: &mut Vec<Candidate>) -> i32 {
         let Self { results, queries, tile, lists, decided } = self;
         if !candidates.is_empty() {

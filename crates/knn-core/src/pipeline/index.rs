@@ -10,6 +10,7 @@ use rayon::ThreadPool;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
+use super::bundle;
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
@@ -77,6 +78,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
         pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
     progress.end();
     let manifest = kept_graph::keep((&resolved, parameters), output, built.manifest, seams, progress)?;
+    let stored = bundle::write(&resolved, (output, &manifest), &seams.vfs, progress)?;
     let bytes = bytes(&manifest);
     let stages: Vec<_> = progress.laps().into_iter().map(|(stage, time)| stage_report(stage, time, bytes)).collect();
     Ok(IndexReport {
@@ -87,6 +89,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
         excluded_rows: manifest.excluded,
         generation: u64::from(manifest.generation),
         added_rows: built.added,
+        stored,
         bytes,
         seconds: stages.iter().map(|stage| stage.seconds).sum(),
         stages,
@@ -116,6 +119,7 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         excluded_rows: manifest.excluded,
         keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
         bytes: bytes(&manifest),
+        bundled: bundle::cells(path).is_some(),
         digest: manifest.run,
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{MemoryPlan, Side, StageReport};
+use super::report::{MemoryPlan, OutputArray, Side, StageReport};
 use super::request::IndexParameters;
 
 /// A build or an append before it starts: nothing has been written.
@@ -66,6 +66,8 @@ pub struct IndexReport {
     /// Rows that were added: all for a build, 0 where everything was there already.
     #[cfg_attr(test, ts(type = "number"))]
     pub added_rows: u64,
+    /// Names and columns that a bundle has, within the folder of the index; empty without.
+    pub stored: Vec<OutputArray>,
     /// Bytes of the index on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
@@ -125,6 +127,8 @@ pub struct IndexDescription {
     /// Neighbours of each row that are kept as the reference's own graph; null without.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub keep_graph: Option<u64>,
+    /// Whether names and columns of the cells lie within its folder, so that a mapping needs no reference beside it.
+    pub bundled: bool,
     /// Bytes on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,

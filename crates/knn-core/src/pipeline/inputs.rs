@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::batches::BatchInput;
+use super::bundle;
 use super::expression::ExpressionInput;
 use super::import_stage;
 use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
-use super::request::{LabelParameters, OtherGraph, Resolved};
+use super::request::{LabelParameters, OtherGraph, Resolved, same_place};
 use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
 use crate::progress::Progress;
@@ -32,6 +35,8 @@ pub(super) struct Inputs {
     pub(super) levels: Option<LevelsInput>,
     pub(super) embeddings: Vec<(String, Arc<dyn RowSource>)>,
     pub(super) expression: Option<ExpressionInput>,
+    /// Whose batch is no neighbour.
+    pub(super) batch: Option<BatchInput>,
     /// Of the query's cells, where expression is scaled to them.
     pub(super) library_sizes: Option<LibrarySizes>,
     /// Neighbours of a row in each of the other graphs that are needed.
@@ -61,6 +66,22 @@ impl ColumnInput {
     }
 }
 
+/// A warning where query and reference are parts of one store that have cells in common: each of those is its own nearest.
+fn shared_cells(resolved: &Resolved, query: &AnnDataStore, reference: &AnnDataStore) -> Option<String> {
+    let meet = same_place(&resolved.query, &resolved.reference) && query.shares_cells(reference);
+    meet.then(|| {
+        "query and reference are parts of one store that have cells in common: such a cell is its own nearest neighbor. Choose apart by where and referenceWhere".into()
+    })
+}
+
+/// Which cells of the stores were chosen, where not all are.
+pub(super) fn chosen(inputs: &Inputs) -> Option<Value> {
+    let sides = [("query", &inputs.query), ("reference", &inputs.reference)];
+    let of = |(side, store): (&str, &AnnDataStore)| store.filtered().map(|part| (side.to_owned(), part.described()));
+    let described: Map<String, Value> = sides.into_iter().filter_map(of).collect();
+    (!described.is_empty()).then_some(described.into())
+}
+
 impl Inputs {
     /// Opens what the request names; reads metadata and categories only.
     pub(super) fn open(resolved: &Resolved, progress: &Progress) -> Result<Self> {
@@ -74,7 +95,8 @@ impl Inputs {
             }
         };
         let query_rows = rows(&resolved.query, &query)?;
-        let reference_rows = rows(&resolved.reference, &reference)?;
+        let reference_rows =
+            if resolved.bundled { bundle::rows(resolved, &reference)? } else { rows(&resolved.reference, &reference)? };
         if query_rows.dim() != reference_rows.dim() {
             return Err(Error::Shape {
                 left: query_rows.name(),
@@ -95,6 +117,7 @@ impl Inputs {
         let mut warnings = query_rows.warnings()?;
         if !resolved.self_mapping {
             warnings.extend(reference_rows.warnings()?);
+            warnings.extend(shared_cells(resolved, &query, &reference));
         }
         let columns: Vec<_> = parameters
             .obs_keys
@@ -108,6 +131,7 @@ impl Inputs {
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
+        let batch = BatchInput::open(resolved, [&query, &reference], &mut warnings)?;
         let library_sizes = LibrarySizes::open(&query, parameters)?;
         let names = query.names()?;
         let one_store = resolved.self_mapping;
@@ -121,6 +145,7 @@ impl Inputs {
             levels,
             embeddings,
             expression,
+            batch,
             library_sizes,
             other_widths: Vec::new(),
             imported,
@@ -140,6 +165,7 @@ impl Inputs {
         }
         self.expression.iter().try_for_each(|expression| expression.rows.preflight())?;
         self.levels.iter().try_for_each(LevelsInput::preflight)?;
+        self.batch.iter().try_for_each(BatchInput::preflight)?;
         self.library_sizes.iter().try_for_each(LibrarySizes::preflight)?;
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
@@ -164,6 +190,9 @@ impl Inputs {
             self.names.fingerprint(FINGERPRINT_SEED)?,
         ];
         all.extend(import_stage::fingerprint(self)?);
+        if let Some(batch) = &self.batch {
+            all.extend(batch.fingerprints(FINGERPRINT_SEED)?);
+        }
         for input in &self.columns {
             all.push(input.column.fingerprint(FINGERPRINT_SEED)?);
             all.push(xxh3_128(format!("{:?}", input.colors).as_bytes()));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::agreement::HeldOut;
+use super::batches::{BatchCodes, barred};
 use super::finished::Finished;
 use super::gather::Gather;
 use super::import_stage::Import;
@@ -13,6 +14,7 @@ use super::reference::Reference;
 use super::repair_stage::RepairStage;
 use super::report::RecallReport;
 use super::search_stage::{Measured, round};
+use super::space::SpaceReport;
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
@@ -38,6 +40,9 @@ pub(super) struct Joined {
     /// The queries that told it; in the record of the first unit only.
     #[serde(default)]
     pub(super) held_out: Option<HeldOut>,
+    /// How far the query lies from the reference; in the record of the first unit only.
+    #[serde(default)]
+    pub(super) space: Option<SpaceReport>,
 }
 
 impl Joined {
@@ -57,12 +62,12 @@ impl Joined {
 /// only.
 pub(super) fn measured(store: &MappingStore) -> Result<Option<Measured>> {
     let record = store.committed(Stage::Joined, 0);
-    let Some(Joined { recall: Some(recall), held_out, .. }) =
+    let Some(Joined { recall: Some(recall), held_out, space, .. }) =
         record.map(|record| recorded(store, &record)).transpose()?
     else {
         return Ok(None);
     };
-    Ok(Some(Measured { recall, held_out }))
+    Ok(Some(Measured { recall, held_out, space }))
 }
 
 fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
@@ -76,7 +81,7 @@ fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
 /// How the neighbours of a unit come about.
 pub(super) enum Way<'a> {
     /// Its rows are joined; without lists with all of the reference.
-    Joined(&'a dyn DistanceTile, Option<Lists<'a>>),
+    Joined(&'a dyn DistanceTile, Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
     /// They are found already, in another order.
     Gathered(Box<Gather<'a>>),
     /// They were found before.
@@ -109,10 +114,10 @@ pub(super) fn run(
             Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
             Way::Imported(import) => import.unit(&mut writer, &mut joined)?,
             Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
-            Way::Joined(tile, lists) => {
+            Way::Joined(tile, lists, codes) => {
                 let pass = match &mut pass {
                     Some(pass) => pass,
-                    none => none.insert(Pass::start(prepared, *tile, *lists, progress, range.rows.start)?),
+                    none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, range.rows.start)?),
                 };
                 pass.unit(range.rows, &mut writer, &mut joined)?;
             }
@@ -122,6 +127,9 @@ pub(super) fn run(
         let mut learned = json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall });
         if let (0, Some(held_out)) = (unit, &measured.held_out) {
             learned["held_out"] = json!(held_out);
+        }
+        if let (0, Some(space)) = (unit, &measured.space) {
+            learned["space"] = json!(space);
         }
         writer.commit(learned)?;
     }
@@ -149,6 +157,9 @@ struct Pass<'a> {
     tile: &'a dyn DistanceTile,
     progress: &'a Progress,
     finder: Finder<'a>,
+    /// Batches, where those of a query's own are no neighbours; and those of the block at hand.
+    codes: Option<&'a BatchCodes<'a>>,
+    of_block: Vec<u32>,
     reader: TileReader<'a>,
     queries: Tile,
     ahead: Tile,
@@ -163,7 +174,7 @@ impl<'a> Pass<'a> {
     fn start(
         prepared: &'a Prepared,
         tile: &'a dyn DistanceTile,
-        lists: Option<Lists<'a>>,
+        (lists, codes): (Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
         progress: &'a Progress,
         first_row: u64,
     ) -> Result<Self> {
@@ -184,6 +195,8 @@ impl<'a> Pass<'a> {
             tile,
             progress,
             finder,
+            codes,
+            of_block: Vec::new(),
             reader,
             queries: Tile::default(),
             ahead: Tile::default(),
@@ -220,6 +233,11 @@ impl<'a> Pass<'a> {
     fn join(&mut self, unit_end: u64, block_rows: u64, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
         let left = unit_end - self.reader.position();
         let Self { prepared, tile, progress, finder, reader, queries, ahead, nearest, ordered, finished, .. } = self;
+        let (codes, of_block) = (self.codes, &mut self.of_block);
+        if let Some(codes) = codes {
+            codes.of_queries(RowRange::new(queries.first_row, queries.first_row + queries.rows() as u64), of_block)?;
+        }
+        let of_block = of_block.as_slice();
         let self_mapping = prepared.resolved.self_mapping;
         let slots = queries.rows() * nearest.k;
         nearest.first_row = queries.first_row;
@@ -229,7 +247,9 @@ impl<'a> Pass<'a> {
                 nearest.ids.resize(slots, -1);
                 nearest.distances.clear();
                 nearest.distances.resize(slots, f32::NAN);
-                reference.visit(|slab| join_slab(queries, slab, self_mapping, *tile, nearest, ordered, progress))
+                let batches = barred(None, codes, of_block).batches;
+                reference
+                    .visit(|slab| join_slab(queries, slab, (self_mapping, batches), *tile, nearest, ordered, progress))
             }
             Finder::Lists(Lists { search, probes }, own) => {
                 nearest.ids.resize(slots, -1);
@@ -238,7 +258,8 @@ impl<'a> Pass<'a> {
                 own.clear();
                 own.extend(first..first + queries.rows() as i64);
                 let own = self_mapping.then_some(own.as_slice());
-                search.join(queries, *probes, own, nearest, ordered, progress).map(|()| search.excluded())
+                let barred = barred(own, codes, of_block);
+                search.join(queries, *probes, barred, nearest, ordered, progress).map(|()| search.excluded())
             }
         };
         let meanwhile = || {

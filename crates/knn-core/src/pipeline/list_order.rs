@@ -15,9 +15,10 @@ use super::plan::Prepared;
 use super::report::RecallReport;
 use super::routed::{self, RoutedRows};
 use super::search_stage::Measured;
+use super::space::SpaceReport;
 use super::work_rows::{OwnRows, StoreRows, WorkRows};
 use crate::error::{Error, Result};
-use crate::join::Ordered;
+use crate::join::{Barred, Ordered};
 use crate::progress::Progress;
 use crate::store::{RunBuffer, RunLedger, RunShape, Stage};
 use crate::types::{NeighborBlock, Tile};
@@ -28,6 +29,8 @@ pub(super) struct Searched {
     recall: RecallReport,
     /// The queries that told it.
     held_out: Option<HeldOut>,
+    #[serde(default)]
+    space: Option<SpaceReport>,
     /// Reference rows that cannot be compared.
     pub(super) excluded: u64,
 }
@@ -35,7 +38,7 @@ pub(super) struct Searched {
 impl Searched {
     /// The recall that was measured before the first range.
     pub(super) fn measured(self) -> Measured {
-        Measured { recall: self.recall, held_out: self.held_out }
+        Measured { recall: self.recall, held_out: self.held_out, space: self.space }
     }
 }
 
@@ -126,6 +129,7 @@ fn search(
             json!(Searched {
                 recall: measured.recall.clone(),
                 held_out: measured.held_out.clone(),
+                space: measured.space.clone(),
                 excluded: lists.search.excluded(),
             })
         } else {
@@ -140,7 +144,7 @@ fn search(
         nearest.ids.resize(rows.len() * k, -1);
         nearest.distances.resize(rows.len() * k, f32::NAN);
         let own = prepared.resolved.self_mapping.then_some(rows.as_slice());
-        let visit = || lists.search.join(queries, lists.probes, own, &mut nearest, &mut ordered, progress);
+        let visit = || lists.search.join(queries, lists.probes, Barred::own(own), &mut nearest, &mut ordered, progress);
         // Meanwhile the block before goes to its run, and the next one is read.
         let meanwhile = || {
             range.push(&finished_rows, &finished)?;

@@ -91,6 +91,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     common.insert("process", PROCESS);
     common.extend(inputs.held());
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(spec.k));
+    common.extend(inputs.batch.as_ref().map(|batch| ("batches", batch.bytes())));
     let reverse = ReverseNeeds::of(resolved, spec)?;
     let ivf = resolved.parameters.ivf.as_ref();
     if ivf.is_some() && inputs.columns.iter().any(|input| input.labels().is_some()) {

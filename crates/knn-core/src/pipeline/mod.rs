@@ -7,6 +7,9 @@
 mod agreement;
 mod append;
 mod bandwidth;
+mod batches;
+mod bundle;
+mod capabilities;
 mod clean;
 mod clock;
 mod cost;
@@ -52,6 +55,7 @@ mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod space;
 mod square;
 mod stored_rows;
 mod told;
@@ -65,6 +69,7 @@ mod work_rows;
 mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
+pub use capabilities::{Capabilities, FormatCapability, KernelCapability, MethodCapability, capabilities};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
@@ -88,5 +93,6 @@ pub use request::{
     ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
+pub use space::SpaceReport;
 pub use transfer::{plan_transfer, transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::bundle;
 use super::cost::{self, Extent};
 use super::diffusion;
 use super::found::FoundRows;
 use super::graphs_stage;
 use super::import_stage;
 use super::index::describe_index;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, chosen};
 use super::joint;
 use super::list_order;
 use super::memory::{self, Sizes};
@@ -100,6 +101,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
+    bundle::check(&resolved)?;
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
@@ -122,7 +124,10 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         arrays.extend(square::arrays(n_obs, k));
     }
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
-    let told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
+    let mut told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
+    if let Some(chosen) = chosen(&inputs) {
+        told["chosen"] = chosen;
+    }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec, Order::begun(&resolved, &run)?)?;
@@ -241,7 +246,9 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
     resolved.parameters.method = chosen.method.into();
     resolved.parameters.ivf = chosen.ivf;
     if let Some(ivf) = &mut resolved.parameters.ivf {
-        ivf.repair = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?.into();
+        // A repair reads rows of the reference.
+        let repairs = resolved.search.repairs(ivf, n_ref, resolved.self_mapping)?;
+        ivf.repair = if resolved.bundled { "never" } else { repairs }.into();
     }
     Ok(chosen.reason)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agreement::LabelAgreement;
 use super::request::Parameters;
+use super::space::SpaceReport;
 use crate::join::Hop;
 use crate::progress::Progress;
 use crate::types::DType;
@@ -186,6 +187,8 @@ pub struct RunReport {
     pub sigma: Option<f64>,
     /// Recall of the neighbours.
     pub recall: RecallReport,
+    /// How far the query's neighbours lie, beside those within the reference; null in self-mapping, and where it is not known.
+    pub space: Option<SpaceReport>,
     /// What was stored where.
     pub stored: Vec<OutputArray>,
     /// Seconds and bytes by stage.

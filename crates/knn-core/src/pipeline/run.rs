@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 
 use super::bandwidth;
+use super::batches::BatchCodes;
 use super::clock::Clock;
 use super::diffusion;
 use super::gather;
@@ -24,12 +25,14 @@ use super::report::RunReport;
 use super::request::{MapRequest, Resolved};
 use super::reverse_stage;
 use super::search_stage::{self, Measured};
+use super::space;
 use super::told::{label_agreement, label_counts, named, uns, warnings};
 use super::transfer_stage::{self, Transferred, Weighing};
 use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
 use crate::distance::Lane;
 use crate::error::{Error, Result};
+use crate::join::ListJoin;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
 use crate::store::{OsVfs, RunLedger, Vfs};
@@ -107,14 +110,17 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
-    let calibrate = |search: &_| pool.install(|| search_stage::calibrate(&prepared, search, &seams.lane, progress));
+    let codes = pool.install(|| BatchCodes::read(&prepared, progress))?;
+    let codes = codes.as_ref();
     check_beside(&prepared, &*vfs)?;
     clock.lap("preflight", 0);
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = opened.as_ref().map(search_in);
     // Measuring reads every list, so what is damaged is found before anything is written.
     let early = match &given {
-        Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => Some(calibrate(search)?),
+        Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => {
+            Some(calibrate(&prepared, search, codes, (&pool, seams), progress)?)
+        }
         _ => None,
     };
     if early.is_some() {
@@ -139,10 +145,14 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (None, ..) => search_stage::unsearched(&prepared.resolved.parameters.method),
         (_, Some(measured), _) => measured,
+        (None, None, _) => {
+            let compare = || space::compare(&prepared, None, &seams.lane, progress);
+            let space = if n_obs > 0 { pool.install(compare)? } else { None };
+            Measured { space, ..search_stage::unsearched(&prepared.resolved.parameters.method) }
+        }
         (_, None, Some(search)) => {
-            let measured = calibrate(search)?;
+            let measured = calibrate(&prepared, search, codes, (&pool, seams), progress)?;
             clock.lap("calibrate", store.bytes_written());
             measured
         }
@@ -158,7 +168,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = || found_by(&prepared, seams, lists, progress);
+            let way = || found_by(&prepared, seams, (lists, codes), progress);
             Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
@@ -222,16 +232,27 @@ fn begin(
     Ok((prepared, pool))
 }
 
+/// Chooses how many lists are looked in, in the run's own pool.
+fn calibrate<'a>(
+    prepared: &Prepared,
+    search: &'a ListJoin<'a>,
+    codes: Option<&'a BatchCodes>,
+    (pool, seams): (&ThreadPool, &Seams),
+    progress: &Progress,
+) -> Result<Measured> {
+    pool.install(|| search_stage::calibrate(prepared, search, codes, &seams.lane, progress))
+}
+
 /// How neighbours come about that are stored in the order of rows.
 fn found_by<'a>(
     prepared: &'a Prepared,
     seams: &'a Seams,
-    lists: Option<Lists<'a>>,
+    (lists, codes): (Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
     progress: &'a Progress,
 ) -> Result<Way<'a>> {
     Ok(match prepared.resolved.imported {
         Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
-        None => Way::Joined(&seams.lane, lists),
+        None => Way::Joined(&seams.lane, lists, codes),
     })
 }
 
@@ -263,7 +284,9 @@ fn finish(
 ) -> Result<RunReport> {
     let Graph { joined, measured, resumed_units, transferred_rows } = graph;
     let sigma = bandwidth::sigma(&prepared.resolved.parameters, &joined)?;
-    let warnings = warnings(&prepared, &joined, sigma);
+    let mut warnings = warnings(&prepared, &joined, sigma);
+    let use_rep = &prepared.resolved.parameters.use_rep;
+    warnings.extend(measured.space.as_ref().and_then(|space| space.warning(use_rep)));
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -304,6 +327,7 @@ fn finish(
         excluded_reference_rows: joined.excluded,
         sigma,
         recall: measured.recall,
+        space: measured.space,
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,

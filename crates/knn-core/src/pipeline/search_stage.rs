@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::agreement::HeldOut;
+use super::batches::BatchCodes;
 use super::cost::repair_cost;
 use super::graphs_stage;
 use super::memory::{PROCESS, TRUTH_ROWS};
@@ -11,6 +12,7 @@ use super::plan::Prepared;
 use super::reference::Reference;
 use super::report::RecallReport;
 use super::request::{IvfParameters, Resolved};
+use super::space::{self, SpaceReport};
 use crate::budget::MemoryBudget;
 use crate::distance::{DistanceTile, Metric};
 use crate::error::{Error, Result};
@@ -18,7 +20,7 @@ use crate::index::{
     IndexBuilder, IndexSpec, Io, IvfIndex, KeptBlock, KeptGraph, ListType, Manifest, Probes, Sampler, Start, discard,
     round_to_halves,
 };
-use crate::join::{Calibration, DEFAULT_LOSS, Links, ListJoin, Ordered, Repairs, Target, Theirs, join_slab};
+use crate::join::{Barred, Calibration, DEFAULT_LOSS, Links, ListJoin, Ordered, Repairs, Target, Theirs, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::RowSource;
@@ -40,6 +42,8 @@ pub(super) struct Measured {
     pub(super) recall: RecallReport,
     /// None where no label is asked for.
     pub(super) held_out: Option<HeldOut>,
+    /// How far the query lies from the reference, where that is known.
+    pub(super) space: Option<SpaceReport>,
 }
 
 /// Opens the index that was given, if one was, and so finds out whether it is whole.
@@ -219,12 +223,12 @@ pub(super) fn unmeasured(ivf: &IvfParameters) -> Measured {
     let (method, approximate_distances) = (method(ivf).into(), is_approximate(ivf));
     let recall =
         RecallReport { target: ivf.recall, nprobe: ivf.nprobe, method, approximate_distances, ..RecallReport::exact() };
-    Measured { recall, held_out: None }
+    Measured { recall, held_out: None, space: None }
 }
 
 /// Nothing is missed by an exact search, and nothing is sought where neighbours are imported.
 pub(super) fn unsearched(method: &str) -> Measured {
-    Measured { recall: RecallReport { method: method.into(), ..RecallReport::exact() }, held_out: None }
+    Measured { recall: RecallReport { method: method.into(), ..RecallReport::exact() }, held_out: None, space: None }
 }
 
 fn method(ivf: &IvfParameters) -> &'static str {
@@ -232,9 +236,10 @@ fn method(ivf: &IvfParameters) -> &'static str {
 }
 
 /// Chooses the number of lists to probe, and measures the recall, on a sample of the run's own queries.
-pub(super) fn calibrate(
+pub(super) fn calibrate<'a>(
     prepared: &Prepared,
-    search: &ListJoin,
+    search: &'a ListJoin<'a>,
+    codes: Option<&'a BatchCodes>,
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<Measured> {
@@ -246,15 +251,20 @@ pub(super) fn calibrate(
     let (mut sample, mut numbers) = (Tile { first_row: 0, dim: source.dim(), values: Vec::new() }, Vec::new());
     let all = RowRange::new(0, source.rows());
     let (mut reader, mut band) = (TileReader::new(source, all, prepared.resolved.parameters.metric), Tile::default());
+    let (mut batches, mut of_band) = (Vec::new(), Vec::new());
     progress.begin("calibrate", source.rows(), 0);
     loop {
         reader.next(SAMPLED_ROWS.min(prepared.sizes.block_rows), &mut band)?;
         if band.rows() == 0 {
             break;
         }
+        if let Some(codes) = codes {
+            codes.of_queries(RowRange::new(band.first_row, band.first_row + band.rows() as u64), &mut of_band)?;
+        }
         for row in (0..band.rows()).filter(|&row| sampler.takes(band.first_row + row as u64)) {
             numbers.push(band.first_row + row as u64);
             sample.values.extend_from_slice(band.row(row));
+            batches.extend(of_band.get(row).copied());
         }
         progress.advance(band.rows() as u64)?;
     }
@@ -262,14 +272,18 @@ pub(super) fn calibrate(
     let order: Vec<usize> = (0..numbers.len()).step_by(2).chain((1..numbers.len()).step_by(2)).collect();
     let values = order.iter().flat_map(|&row| sample.row(row).iter().copied()).collect();
     let numbers: Vec<u64> = order.iter().map(|&row| numbers[row]).collect();
+    let batches = codes.map(|codes| (order.iter().map(|&row| batches[row]).collect::<Vec<_>>(), codes.references()));
     let own: Option<Vec<i64>> =
         prepared.resolved.self_mapping.then(|| numbers.iter().map(|&number| number as i64).collect());
     let mut queries = Tile { first_row: 0, dim: source.dim(), values };
     round(&prepared.resolved, &mut queries);
     let k = prepared.spec.k as usize;
-    let told = is_approximate(ivf).then(|| true_neighbors(prepared, &queries, own.as_deref(), tile, progress));
+    let told = is_approximate(ivf).then(|| {
+        let batches = batches.as_ref().map(|(queries, references)| (queries.as_slice(), *references));
+        true_neighbors(prepared, &queries, Barred { own: own.as_deref(), batches }, tile, progress)
+    });
     let told = told.transpose()?;
-    let mut calibration = Calibration::new(search, queries, own, k, progress)?;
+    let mut calibration = Calibration::among_others(search, queries, (own, batches), k, progress)?;
     if let Some(truth) = told {
         calibration = calibration.told_by(truth);
     }
@@ -305,7 +319,9 @@ pub(super) fn calibrate(
         method: method(ivf).into(),
         approximate_distances: is_approximate(ivf),
     };
-    Ok(Measured { recall, held_out })
+    let chosen = (search, probes(Some(ivf), &recall));
+    let space = if is_approximate(ivf) { None } else { space::compare(prepared, Some(chosen), tile, progress)? };
+    Ok(Measured { recall, held_out, space })
 }
 
 /// Rows of the reference by their numbers, which ascend, as the index has them: one pass over the store.
@@ -352,10 +368,10 @@ pub(super) fn kept<'a>(resolved: &Resolved, index: &'a IvfIndex) -> Result<&'a A
 }
 
 /// The true neighbours of a sample among the reference's own rows, where the index has none of them.
-fn true_neighbors(
+pub(super) fn true_neighbors(
     prepared: &Prepared,
     queries: &Tile,
-    own: Option<&[i64]>,
+    Barred { own, batches }: Barred,
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<NeighborBlock> {
@@ -366,7 +382,7 @@ fn true_neighbors(
     let mut found = NeighborBlock::empty(queries.rows(), sought);
     let mut ordered = Ordered::default();
     let mut reference = Reference::open(source, metric, TRUTH_ROWS, tile)?;
-    reference.visit(|slab| join_slab(queries, slab, false, tile, &mut found, &mut ordered, progress))?;
+    reference.visit(|slab| join_slab(queries, slab, (false, batches), tile, &mut found, &mut ordered, progress))?;
     let mut truth = NeighborBlock::empty(queries.rows(), k);
     for row in 0..queries.rows() {
         let slots = row * sought..(row + 1) * sought;

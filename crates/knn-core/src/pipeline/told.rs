@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::agreement::LabelAgreement;
 use super::bandwidth;
+use super::inputs::chosen;
 use super::join_stage::Joined;
 use super::outputs;
 use super::plan::Prepared;
@@ -50,6 +51,10 @@ pub(super) fn uns(
         "excluded_reference_rows": joined.excluded,
         "status_counts": named(&MappingStatus::NAMES, &joined.statuses),
     });
+    // Rows of the result, and ids of neighbours, are counted among these.
+    if let Some(chosen) = chosen(&prepared.inputs) {
+        done["chosen"] = chosen;
+    }
     // Nothing is known of it where neighbours are imported.
     if prepared.resolved.imported.is_none() {
         done["recall"] = json!(recall.measured);

@@ -8,14 +8,15 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    Approximation, BackendState, CalibrationReport, CategoryAgreement, ClassEvaluation, ClassLoss, CleanReport,
-    CleanRequest, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters, Doctor, EvaluateRequest, EvaluationReport,
-    ExpressionEvaluation, ExpressionMetric, GroupMetric, IndexDescription, IndexParameters, IndexPlan, IndexReport,
-    IndexRequest, IvfParameters, JointPlan, JointReport, JointRequest, Kept, LabelAgreement, LabelEvaluation,
-    LabelLoss, LabelParameters, LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, NeighborAgreement,
-    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport,
-    RechunkReport, RechunkRequest, RiskCoverageReport, RunReport, SearchPlan, Side, StageReport, TransferRequest,
-    VerifyReport, VerifyRequest,
+    Approximation, BackendState, CalibrationReport, Capabilities, CategoryAgreement, ClassEvaluation, ClassLoss,
+    CleanReport, CleanRequest, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters, Doctor, EvaluateRequest,
+    EvaluationReport, ExpressionEvaluation, ExpressionMetric, FormatCapability, GroupMetric, IndexDescription,
+    IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, JointPlan, JointReport, JointRequest, Kept,
+    KernelCapability, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest, Leftover,
+    MachineMemory, MapRequest, MemoryPlan, MethodCapability, NeighborAgreement, NeighborsRequest, OutputArray,
+    OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest,
+    RiskCoverageReport, RunReport, SearchPlan, Side, SpaceReport, StageReport, TransferRequest, VerifyReport,
+    VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -53,6 +54,7 @@ fn rendered() -> String {
         declaration::<OutputArray>(),
         declaration::<RunReport>(),
         declaration::<RecallReport>(),
+        declaration::<SpaceReport>(),
         declaration::<Hop>(),
         declaration::<LabelAgreement>(),
         declaration::<CategoryAgreement>(),
@@ -106,6 +108,10 @@ fn rendered() -> String {
         declaration::<GivenMatrix>(),
         declaration::<GivenNumbers>(),
         declaration::<GivenColumn>(),
+        declaration::<Capabilities>(),
+        declaration::<MethodCapability>(),
+        declaration::<KernelCapability>(),
+        declaration::<FormatCapability>(),
         declaration::<Doctor>(),
         declaration::<Cpu>(),
         declaration::<MachineMemory>(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::filtered::FilteredStore;
 use super::strings::StringBlock;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange};
@@ -37,9 +38,14 @@ pub trait Container: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Bytes of it that stay in memory while it is open: of cells that a caller gave.
+    /// Bytes of it that stay in memory while it is open: of cells that a caller gave, and of which cells are chosen.
     fn held_bytes(&self) -> u64 {
         0
+    }
+
+    /// Itself, where it is the cells of a store for which a condition holds.
+    fn filtered(&self) -> Option<&FilteredStore> {
+        None
     }
 
     /// What lies at a path; `None` if nothing does.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::anndata::{AnnDataStore, Categories, ColumnKind, Compressed, ObsColumn, compression, encoding};
 use super::container::{Container, DATETIME, Missing, NodeKind, StoredArray};
+use super::filtered::filtered_path;
 use super::key::join;
 use super::strings::StringBlock;
 use crate::error::{Error, Result};
@@ -62,7 +63,7 @@ pub struct Inspection {
     pub layers: BTreeMap<String, MatrixReport>,
     /// What is there but not read.
     pub skipped: Vec<SkippedNode>,
-    /// Storage of every array; empty for many stores, each of which tells its own.
+    /// Storage of every array; empty for many stores, each of which tells its own, and for chosen cells of a store.
     pub arrays: BTreeMap<String, ArrayReport>,
 }
 
@@ -118,7 +119,7 @@ pub struct MatrixReport {
     pub shape: Vec<u64>,
     /// Element type; null for a data frame.
     pub dtype: Option<String>,
-    /// Stored values of a sparse matrix; null for others.
+    /// Stored values of a sparse matrix; null for others, and where cells are chosen.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub nnz: Option<u64>,
 }
@@ -152,6 +153,11 @@ pub struct ArrayReport {
     pub read_amplification: f64,
 }
 
+/// Describes the cells of the AnnData at `path` for which a condition holds; all without one.
+pub fn inspect_where(path: &Path, condition: Option<&str>) -> Result<Inspection> {
+    inspect(&filtered_path(path, "where", condition)?)
+}
+
 /// Describes the AnnData at `path`, or as one the stores that it names.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     let store = AnnDataStore::open(path)?;
@@ -171,7 +177,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         skipped: Vec::new(),
         arrays: BTreeMap::new(),
     };
-    if report.stores.is_empty() {
+    if report.stores.is_empty() && store.container().filtered().is_none() {
         walk(store.container(), "", 0, &mut report)?;
     }
     for key in store.obs_keys() {
@@ -276,7 +282,7 @@ fn array_report(array: &dyn StoredArray) -> ArrayReport {
 }
 
 /// What a column claims beyond what is stored of it, where that is too much to look at.
-fn claimed(column: &ObsColumn) -> Option<String> {
+pub(super) fn claimed(column: &ObsColumn) -> Option<String> {
     let (rows, stored) = (column.rows(), column.stored_bytes());
     let chunks = rows.div_ceil(column.natural_tile_rows().max(1));
     let fine = rows <= MOST_FILL_ROWS.saturating_add(stored.saturating_mul(ROWS_PER_BYTE))
@@ -393,6 +399,8 @@ fn matrix_report(store: &AnnDataStore, path: &str, skipped: &mut Vec<SkippedNode
         .or_else(|| node.attributes.get("h5sparse_shape"))
         .and_then(|shape| Vec::<u64>::deserialize(shape).ok())
         .unwrap_or_default();
-    let (dtype, nnz) = (Some(data.dtype().name().to_owned()), Some(data.rows()));
+    // How many entries chosen rows have is not known without reading.
+    let nnz = store.container().filtered().is_none().then(|| data.rows());
+    let dtype = Some(data.dtype().name().to_owned());
     Ok(Some(MatrixReport { kind: kind.into(), shape, dtype, nnz }))
 }

@@ -10,8 +10,10 @@ mod anndata;
 mod columnar;
 mod container;
 mod edges;
+mod filtered;
 mod first_columns;
 mod flat;
+mod formats;
 mod given;
 mod h5;
 mod inspect;
@@ -33,10 +35,14 @@ mod zarr;
 pub use anndata::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames};
 pub use container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
 pub use edges::{EdgeBlock, EdgeRows, paired};
+pub use filtered::{Expression, FilteredStore, condition, filtered_path};
 pub use first_columns::FirstColumns;
+pub use formats::{FORMATS, Format};
 pub use given::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers, hold, release};
 pub use h5::H5File;
-pub use inspect::{ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect};
+pub use inspect::{
+    ArrayReport, ColumnReport, Inspection, MatrixReport, SkippedNode, StoreReport, inspect, inspect_where,
+};
 pub use many::stores;
 pub use memory::MemoryRows;
 pub use open::open;

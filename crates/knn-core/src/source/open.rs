@@ -1,13 +1,16 @@
 //! Opens whatever lies at a path, by what it is and not by what it is called.
 //!
 //! A path may name many stores, which are opened as one, and may go on inside a store: `atlas.zarr/mod/rna` is a modality of a MuData, in a file as well as in a folder.
+//! Behind it a condition may stand between brackets: then it is the cells for which that holds.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::anndata::AnnDataStore;
 use super::columnar::TableFile;
 use super::container::Container;
+use super::filtered::{FilteredStore, split as split_condition};
 use super::flat::FlatFile;
 use super::given;
 use super::h5::H5File;
@@ -23,6 +26,9 @@ const DEEPEST_INSIDE: usize = 16;
 
 /// Opens the store at `path`, or the group inside a store that it names, or as one all the stores that it names ([`stores`]).
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
+    if let Some((whole, expression)) = split_condition(path)? {
+        return Ok(Arc::new(FilteredStore::open(AnnDataStore::of(open(&whole)?)?, &expression)?));
+    }
     let mut all = Vec::new();
     for store in stores(path)? {
         all.extend(parts(open_one(&store)?)?);

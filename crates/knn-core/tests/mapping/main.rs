@@ -5,7 +5,10 @@
 
 mod agreement;
 mod append;
+mod batches;
+mod bundle;
 mod cells;
+mod chosen;
 mod clean;
 mod clusters;
 mod compact;
@@ -45,6 +48,7 @@ mod repair;
 mod represented;
 mod sample;
 mod search;
+mod space;
 mod transfer;
 mod verify;
 mod zarr;

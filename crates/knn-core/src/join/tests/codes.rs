@@ -51,7 +51,7 @@ fn the_less_may_be_lost_the_more_is_found_and_all_where_nothing_may() {
         let search = ListJoin::new(&index, &lane, &budget).losing(loss);
         let mut found = empty(queries.rows(), k);
         let (mut ordered, silent) = (Ordered::default(), Progress::silent());
-        search.join(&queries, Probes::Nearest(20), None, &mut found, &mut ordered, &silent).unwrap();
+        search.join(&queries, Probes::Nearest(20), Barred::NONE, &mut found, &mut ordered, &silent).unwrap();
         kept.push(share(&found, &truth));
         if loss == 0.0 {
             assert_same(&found, &truth, "nothing may be lost");

@@ -17,8 +17,8 @@ fn join(path: &Path, io: Io, queries: &Tile) -> Result<[NeighborBlock; 2]> {
     let (lane, budget) = (Lane::best(), MemoryBudget::new(1 << 30));
     let search = ListJoin::new(&index, &lane, &budget);
     let (mut some, mut all) = (empty(queries.rows(), K), empty(queries.rows(), K));
-    search.join(queries, Probes::Nearest(3), None, &mut some, &mut Ordered::default(), &Progress::silent())?;
-    search.join_all(queries, None, &mut all, &Progress::silent())?;
+    search.join(queries, Probes::Nearest(3), Barred::NONE, &mut some, &mut Ordered::default(), &Progress::silent())?;
+    search.join_all(queries, Barred::NONE, &mut all, &Progress::silent())?;
     // Which rows are in no list is asked of an index, too.
     index.verify(&Progress::silent())?;
     Ok([some, all])

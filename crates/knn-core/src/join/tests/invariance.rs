@@ -123,10 +123,11 @@ fn damaged_lists_end_the_join_with_an_error() {
         let search = ListJoin::new(&index, &lane, &budget);
         let mut nearest = empty(1000, 5);
         let (mut ordered, silent) = (Ordered::default(), Progress::silent());
-        let error =
-            search.join(&indexed.rows, Probes::Nearest(8), None, &mut nearest, &mut ordered, &silent).unwrap_err();
+        let error = search
+            .join(&indexed.rows, Probes::Nearest(8), Barred::NONE, &mut nearest, &mut ordered, &silent)
+            .unwrap_err();
         assert_eq!(error.code(), "GM_CORRUPT", "{io:?}: {error}");
-        let error = search.join_all(&indexed.rows, None, &mut nearest, &silent).unwrap_err();
+        let error = search.join_all(&indexed.rows, Barred::NONE, &mut nearest, &silent).unwrap_err();
         assert_eq!(error.code(), "GM_CORRUPT", "{io:?}: {error}");
     }
 }

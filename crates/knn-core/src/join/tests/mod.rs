@@ -1,5 +1,6 @@
 //! The join by lists as a whole: what it finds, in whatever way it is carried out, and what is said of it.
 
+mod barred;
 mod calibration;
 mod codes;
 mod damage;
@@ -10,7 +11,7 @@ mod widening;
 
 use std::sync::Arc;
 
-use super::{ListJoin, Ordered, Slab, join_slab};
+use super::{Barred, ListJoin, Ordered, Slab, join_slab};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric};
 use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Probes, Start};
@@ -183,8 +184,8 @@ impl Way {
             let mut nearest = empty(block.rows(), k);
             let silent = Progress::silent();
             pool.install(|| match probes {
-                Some(probes) => search.join(&block, probes, own, &mut nearest, &mut ordered, &silent),
-                None => search.join_all(&block, own, &mut nearest, &silent),
+                Some(probes) => search.join(&block, probes, Barred::own(own), &mut nearest, &mut ordered, &silent),
+                None => search.join_all(&block, Barred::own(own), &mut nearest, &silent),
             })
             .unwrap();
             whole.ids.extend(nearest.ids);
@@ -203,7 +204,7 @@ fn exact(metric: Metric, queries: &Tile, references: &Tile, k: usize, own: bool)
     let slab = Slab::new(references.clone(), Slab::mean(references), metric, &Lane::best());
     let mut nearest = empty(queries.rows(), k);
     let (mut ordered, silent) = (Ordered::default(), Progress::silent());
-    join_slab(queries, &slab, own, &Lane::best(), &mut nearest, &mut ordered, &silent).unwrap();
+    join_slab(queries, &slab, (own, None), &Lane::best(), &mut nearest, &mut ordered, &silent).unwrap();
     nearest
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn every_io() -> [Way; 4] {
+pub(super) fn every_io() -> [Way; 4] {
     let ways = [Io::Resident, Io::Mmap, Io::Pread].map(|io| Way { io, ..Way::default() });
     [ways[0], ways[1], ways[2], Way { io: Io::Pread, kept: 0, threads: 8, block: 7, lane: Lane::SCALAR }]
 }
@@ -102,6 +102,6 @@ fn no_queries_find_nothing() {
     let (lane, budget) = (Lane::best(), MemoryBudget::new(0));
     let search = ListJoin::new(&index, &lane, &budget);
     let (mut nearest, mut ordered, silent) = (empty(0, 5), Ordered::default(), Progress::silent());
-    search.join(&queries, Probes::Nearest(2), None, &mut nearest, &mut ordered, &silent).unwrap();
-    search.join_all(&queries, None, &mut nearest, &silent).unwrap();
+    search.join(&queries, Probes::Nearest(2), Barred::NONE, &mut nearest, &mut ordered, &silent).unwrap();
+    search.join_all(&queries, Barred::NONE, &mut nearest, &silent).unwrap();
 }

@@ -33,7 +33,7 @@ use crate::representation::TileReader;
 use crate::sink::{
     ArraySpec, Kind, Layout, MappingStore, Stage, StoreSpec, Uns, UnsValue, planned_bytes, writer_bytes,
 };
-use crate::source::{AnnDataStore, RowSource};
+use crate::source::{AnnDataStore, RowSource, UnreadRows};
 use crate::store::{OsVfs, Vfs};
 use crate::types::DType;
 
@@ -49,11 +49,19 @@ pub fn rechunk(request: &RechunkRequest, progress: &Progress) -> Result<RechunkR
 
 /// [`rechunk`] through another file system.
 pub fn rechunk_with(request: &RechunkRequest, progress: &Progress, vfs: Arc<dyn Vfs>) -> Result<RechunkReport> {
+    rechunk_resolved(&request.resolve()?, progress, vfs)
+}
+
+/// The copy of a request that is resolved.
+pub(super) fn rechunk_resolved(
+    resolved: &ResolvedRechunk,
+    progress: &Progress,
+    vfs: Arc<dyn Vfs>,
+) -> Result<RechunkReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
-    let mut prepared = pool.install(|| prepare(&resolved))?;
+    let mut prepared = pool.install(|| prepare(resolved))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the copy", prepared.memory.planned)?;
     let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
@@ -97,8 +105,8 @@ pub fn rechunk_with(request: &RechunkRequest, progress: &Progress, vfs: Arc<dyn 
 struct Prepared {
     store: AnnDataStore,
     rows: Arc<dyn RowSource>,
-    /// Path of the embedding in the copy.
-    path: String,
+    /// Path of the embedding in the copy; none where no matrix is copied.
+    path: Option<String>,
     /// The names first, then the columns.
     columns: Vec<ColumnCopy>,
     spec: StoreSpec,
@@ -112,7 +120,10 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
     check_output(&resolved.output, &[&resolved.input], existing)?;
     let store = AnnDataStore::open(&resolved.input)?;
-    let rows = store.representation(&resolved.use_rep)?;
+    let rows: Arc<dyn RowSource> = match &resolved.use_rep {
+        Some(key) => store.representation(key)?,
+        None => Arc::new(UnreadRows::new(store.name(), store.n_obs())),
+    };
     rows.preflight()?;
     let mut warnings = rows.warnings()?;
     let columns = columns(&store, resolved.obs_keys.as_deref(), &mut warnings)?;
@@ -120,10 +131,12 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     let dim = rows.dim() as u64;
     let grid = grid(resolved.layout, dim);
     let layout = Layout::new(store.n_obs(), grid.inner_rows, grid.inner_per_unit, grid.part_rows)?;
-    let key = resolved.use_rep.rsplit('/').next().unwrap_or(&resolved.use_rep);
-    let path = format!("obsm/{key}");
-    let matrix = Kind::Matrix { dtype: DType::Float32, width: dim };
-    let mut arrays = vec![ArraySpec { path: path.clone(), stage: Stage::Copied, kind: matrix }];
+    let path = resolved.use_rep.as_ref().map(|key| format!("obsm/{}", key.rsplit('/').next().unwrap_or(key)));
+    let matrix = |path: &String| {
+        let kind = Kind::Matrix { dtype: DType::Float32, width: dim };
+        ArraySpec { path: path.clone(), stage: Stage::Copied, kind }
+    };
+    let mut arrays: Vec<ArraySpec> = path.iter().map(matrix).collect();
     arrays.extend(columns.iter().flat_map(ColumnCopy::arrays));
     let mut fingerprints = vec![rows.fingerprint(FINGERPRINT_SEED)?];
     for column in &columns {
@@ -132,13 +145,15 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     let colors = colors(&store, &columns, &mut warnings);
     let paths: Vec<_> = arrays.iter().map(|array| &array.path).collect();
     let fingerprints: Vec<_> = fingerprints.iter().map(|hash| format!("{hash:032x}")).collect();
-    let identity = serde_json::to_vec(&(COPY_VERSION, &paths, grid, fingerprints, format!("{colors:?}")));
+    let mut told_of = format!("{colors:?}");
+    told_of.extend(resolved.index_source.as_deref());
+    let identity = serde_json::to_vec(&(COPY_VERSION, &paths, grid, fingerprints, told_of));
     let run = format!("{:032x}", xxh3_128(&identity.map_err(|error| Error::internal(error.to_string()))?));
     let plan = json!({ "mode": "rechunk", "use_rep": resolved.use_rep, "n_obs": store.n_obs(), "arrays": paths });
     let spec = StoreSpec { layout, n_ref: 0, k: 0, run: run.clone(), plan, arrays };
     spec.check(WORKER)?;
     let mut uns = Uns::default();
-    uns.insert("gigamapper", told(&resolved.use_rep, &rows, &run)?);
+    uns.insert("gigamapper", told(resolved, &rows, &run)?);
     for (name, colors) in colors {
         uns.insert(name, UnsValue::Strings(colors));
     }
@@ -147,11 +162,16 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
 }
 
 /// What stands in `uns` of the copy. Nothing in it depends on memory, threads, time or place.
-fn told(use_rep: &str, rows: &dyn RowSource, run: &str) -> Result<UnsValue> {
-    let told = json!({
-        "version": env!("CARGO_PKG_VERSION"), "mode": "rechunk", "run": run, "use_rep": use_rep,
-        "source_dtype": rows.dtype().name(),
-    });
+fn told(resolved: &ResolvedRechunk, rows: &dyn RowSource, run: &str) -> Result<UnsValue> {
+    let mut told = json!({ "version": env!("CARGO_PKG_VERSION"), "mode": "rechunk", "run": run });
+    if let Some(use_rep) = &resolved.use_rep {
+        told["use_rep"] = json!(use_rep);
+        told["source_dtype"] = json!(rows.dtype().name());
+    }
+    if let Some(source) = &resolved.index_source {
+        // A list, because whoever maps onto the cells reads it.
+        told["index_source"] = json!([source]);
+    }
     Ok(UnsValue::Dict(Uns::from_json(told.as_object().unwrap_or(&serde_json::Map::new()))?))
 }
 
@@ -212,11 +232,14 @@ fn memory(
 /// Copies every unit that is not committed yet.
 fn copy(prepared: &mut Prepared, store: &MappingStore, progress: &Progress) -> Result<()> {
     let layout = prepared.spec.layout;
-    let mut rows = RowsCopy::new(&prepared.rows, &prepared.path);
+    let mut rows = prepared.path.as_ref().map(|path| RowsCopy::new(&prepared.rows, path));
     for unit in (0..layout.units()).filter(|&unit| store.committed(Stage::Copied, unit).is_none()) {
         let mut writer = store.begin(Stage::Copied, unit)?;
         let range = writer.range().rows;
-        rows.copy(range, &mut writer, progress)?;
+        match &mut rows {
+            Some(rows) => rows.copy(range, &mut writer, progress)?,
+            None => progress.advance(range.len() as u64)?,
+        }
         for column in &mut prepared.columns {
             column.copy(range, &mut writer)?;
             progress.check()?;

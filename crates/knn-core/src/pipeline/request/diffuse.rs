@@ -19,6 +19,9 @@ pub struct DiffuseRequest {
     pub neighbors: String,
     /// The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
     pub query: String,
+    /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
     /// Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
@@ -98,6 +101,7 @@ impl DiffuseRequest {
         }
         let mapping = MapRequest {
             query: request.query,
+            query_where: request.query_where,
             output: request.output,
             // How many there are is known when they are opened.
             n_neighbors: Some(MOST_NEIGHBORS),

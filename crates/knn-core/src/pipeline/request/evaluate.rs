@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{checked_memory, checked_threads, distinct};
 use crate::error::{Error, Result};
+use crate::source::filtered_path;
 
 /// How expression is compared, as CellMapper calls it.
 const COMPARISONS: [&str; 4] = ["pearson", "spearman", "js", "rmse"];
@@ -22,6 +23,9 @@ pub struct EvaluateRequest {
     pub predictions: Option<String>,
     /// The store with the truth, of the same cells in the same order, such as the query. Default: that of the predictions.
     pub truth: Option<String>,
+    /// Only the cells of `truth` for which a condition holds, as in `map`: those that were mapped. Default all.
+    #[serde(rename = "where")]
+    pub truth_where: Option<String>,
     /// Column of true labels in the truth's `obs`: categorical, boolean or texts.
     #[serde(alias = "labelKey", alias = "label_key")]
     pub label: Option<String>,
@@ -137,10 +141,16 @@ impl EvaluateRequest {
         if exact.is_some() && !is_mapped {
             return Err(Error::param("exact", "", "is compared with a store of ours: name it as mapped"));
         }
+        let truth = given("truth", &self.truth)?.map(PathBuf::from);
+        let condition = self.truth_where.as_deref();
+        if let Some(condition) = condition.filter(|_| truth.is_none()) {
+            return Err(Error::param("where", condition, "chooses cells of truth: name the store"));
+        }
+        let truth = truth.map(|truth| filtered_path(&truth, "where", condition)).transpose()?;
         let resolved = ResolvedEvaluation {
             predictions,
             is_mapped,
-            truth: given("truth", &self.truth)?.map(PathBuf::from),
+            truth,
             labels: self.label_keys()?,
             expression: self.expression_keys()?,
             exact,

@@ -1,17 +1,18 @@
 //! An index as it is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::search::check_nlist;
 use super::values::{
     check_codes, checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_rerank,
-    checked_seed, checked_threads, one_of, reranked_dtype,
+    checked_seed, checked_threads, distinct, one_of, reranked_dtype,
 };
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::{Levels, MOST_KEPT, default_lists};
+use crate::source::filtered_path;
 
 /// Lists that are trained on more rows and together, and lists that are not.
 pub(in crate::pipeline) const THOROUGH: &str = "thorough";
@@ -24,6 +25,9 @@ pub(in crate::pipeline) const BRIEF: &str = "brief";
 pub struct IndexRequest {
     /// The reference store: an AnnData; or many that are read as one: `a.zarr,b.zarr`, or a pattern with `*` and `?`.
     pub reference: String,
+    /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub reference_where: Option<String>,
     /// Where the index goes, `name.gmx`; `GM_EXISTS` if something is there, unless it is appended to. The plan of a build works without
     /// it.
     pub output: Option<String>,
@@ -56,6 +60,12 @@ pub struct IndexRequest {
     #[serde(alias = "keep_graph")]
     #[cfg_attr(test, ts(type = "number", optional))]
     pub keep_graph: Option<i64>,
+    /// Whether the index is made a portable reference: names and columns of the cells are stored within its folder, so that `map` needs nothing but
+    /// the index. With `resume`, an index that was built without gets them. Default false.
+    pub bundle: Option<bool>,
+    /// Columns of `obs` that a bundle has. Default: all that can be read.
+    #[serde(alias = "obs_keys")]
+    pub obs_keys: Option<Vec<String>>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
     /// cgroup's, at least 256 MiB.
     pub memory: Option<String>,
@@ -124,6 +134,10 @@ pub struct ResolvedIndex {
     pub metric: Metric,
     /// Neighbours of each row that are kept.
     pub keep_graph: Option<u64>,
+    /// Whether cells are stored beside the lists.
+    pub bundle: bool,
+    /// Their columns, where that was said.
+    pub obs_keys: Option<Vec<String>>,
     /// The budget, bytes.
     pub memory: u64,
     /// Worker threads.
@@ -154,7 +168,7 @@ impl IndexRequest {
         };
         let rerank_none = rerank.as_deref() == Some("none");
         Ok(ResolvedIndex {
-            reference: PathBuf::from(&self.reference),
+            reference: filtered_path(Path::new(&self.reference), "where", self.reference_where.as_deref())?,
             output: output.map(PathBuf::from),
             use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
             nlist: checked_lists("nlist", self.nlist)?,
@@ -164,6 +178,8 @@ impl IndexRequest {
             rerank,
             metric,
             keep_graph: checked_kept(self.keep_graph, rerank_none)?,
+            bundle: self.checked_bundle(rerank_none)?,
+            obs_keys: self.obs_keys.as_deref().map(|keys| distinct("obsKeys", Some(keys))).transpose()?,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
             work_dir: self.work_dir.as_ref().map(PathBuf::from),
@@ -175,6 +191,22 @@ impl IndexRequest {
 }
 
 impl IndexRequest {
+    /// Whether cells are stored beside the lists.
+    fn checked_bundle(&self, only_codes: bool) -> Result<bool> {
+        let bundle = self.bundle.unwrap_or(false);
+        if let Some(keys) = self.obs_keys.as_ref().filter(|_| !bundle) {
+            return Err(Error::param("obsKeys", keys.join(","), "are columns of a bundle: ask for bundle"));
+        }
+        if bundle && only_codes {
+            let reason = "rows that only codes tell (rerank \"none\") need the reference beside them";
+            return Err(Error::param("bundle", true, reason));
+        }
+        if bundle && self.append == Some(true) {
+            return Err(Error::param("bundle", true, "an index that is appended to is built again for a bundle"));
+        }
+        Ok(bundle)
+    }
+
     /// What decides among rows that codes select, if they are to have codes.
     fn checked_codes(&self) -> Result<Option<String>> {
         let method = one_of("method", self.method.as_deref(), &["ivf", "ivfpq"], &[])?;
@@ -246,6 +278,7 @@ mod tests {
         let request = || IndexRequest { reference: "r".into(), ..IndexRequest::default() };
         let wrong = [
             ("reference", IndexRequest::default()),
+            ("where", IndexRequest { reference_where: Some("a".into()), ..request() }),
             ("output", IndexRequest { output: Some("index.zarr".into()), ..request() }),
             ("nlist", IndexRequest { nlist: Some(0), ..request() }),
             ("seed", IndexRequest { seed: Some(-3), ..request() }),
@@ -259,6 +292,9 @@ mod tests {
             ("keepGraph", IndexRequest { keep_graph: Some(0), ..request() }),
             ("keepGraph", IndexRequest { keep_graph: Some(65), ..request() }),
             ("keepGraph", IndexRequest { keep_graph: Some(8), rerank: Some("none".into()), ..request() }),
+            ("obsKeys", IndexRequest { obs_keys: Some(vec!["a".into()]), ..request() }),
+            ("bundle", IndexRequest { bundle: Some(true), rerank: Some("none".into()), ..request() }),
+            ("bundle", IndexRequest { bundle: Some(true), append: Some(true), ..request() }),
             ("threads", IndexRequest { threads: Some(0), ..request() }),
         ];
         for (name, request) in wrong {

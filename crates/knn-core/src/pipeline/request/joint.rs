@@ -1,6 +1,6 @@
 //! A representation to be computed of genes, as it is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::values::{
 };
 use super::weighing::layer_path;
 use crate::error::{Error, Result};
+use crate::source::filtered_path;
 
 /// What a representation is made by, under CellMapper's names.
 pub(super) const METHODS: [&str; 2] = ["joint_pca", "fast_cca"];
@@ -24,6 +25,12 @@ pub struct JointRequest {
     pub query: String,
     /// The reference store; none, or the query itself, is the components of one store.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds, as in `map`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// `joint_pca` (default): principal components of the cells of both stores together; or `fast_cca`: canonical correlations between two stores,
     /// of at most 8192 genes.
     pub method: Option<String>,
@@ -131,8 +138,13 @@ impl JointRequest {
         if self.query.is_empty() {
             return Err(Error::param("query", "", "name the query store"));
         }
-        let query = PathBuf::from(&self.query);
-        let reference = path(self.reference.as_ref()).filter(|reference| !same_store(&query, reference));
+        let query = filtered_path(Path::new(&self.query), "where", self.query_where.as_deref())?;
+        let chosen = self.reference_where.as_deref();
+        let reference = path(self.reference.as_ref().or(chosen.map(|_| &self.query)));
+        let reference = reference
+            .map(|path| filtered_path(&path, "referenceWhere", chosen))
+            .transpose()?
+            .filter(|reference| !same_store(&query, reference));
         let output = path(self.output.as_ref());
         let reference_output = path(self.reference_output.as_ref());
         match (&reference, &reference_output) {

@@ -14,11 +14,12 @@ use super::values::{
     distinct, one_of, postfix, same_store,
 };
 use super::weighing::{
-    check_bandwidth, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors, checked_self_edges,
-    checked_symmetrize, layer_path,
+    check_bandwidth, checked_batch, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors,
+    checked_self_edges, checked_symmetrize, layer_path,
 };
 use crate::error::{Error, Result};
 use crate::kernel::KernelMethod;
+use crate::source::condition;
 
 /// A mapping request as it arrives from TypeScript, the command line or a configuration file. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,6 +30,15 @@ pub struct MapRequest {
     pub query: String,
     /// The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition on columns of `obs` holds: `tissue == "lung" and n_genes > 500`. It has `==`, `!=`, `<`, `<=`,
+    /// `>`, `>=`, `in ["a", "b"]` and `is missing`, and joins them by `and`, `or`, `not` and parentheses; a value that is missing fails every
+    /// comparison. The result has rows for these cells alone. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds; rows of the reference are then counted among these. Without a reference it chooses
+    /// cells of the query's store. Default all, in self-mapping those of `where`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there. `plan` works without it.
     pub output: Option<String>,
     /// Representation in both stores: a key of `obsm`, `X`, or `layers/<name>`; cells × d numbers, dense or sparse, the same
@@ -152,6 +162,11 @@ pub struct MapRequest {
     /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
     /// have; `inner_product` −⟨q, x⟩, which a kernel of distances refuses.
     pub metric: Option<String>,
+    /// A column of labels in `obs` of both stores, such as the donor or the batch: reference cells that have the same label as a query cell are not its
+    /// neighbours, so that a cell is told by other batches than its own. A cell without a label excludes nothing. By lists it is searched in the order
+    /// of rows and without a repair. Default none.
+    #[serde(alias = "exclude_batch")]
+    pub exclude_batch: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall, and weights of `random`. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
@@ -172,7 +187,8 @@ pub struct MapRequest {
     /// Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
     /// cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
     pub repair: Option<String>,
-    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes.
+    /// An index of the reference, `name.gmx`, instead of one that the run builds and removes. One that was built with `bundle` is a reference by itself:
+    /// then none is named.
     pub index: Option<String>,
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
@@ -218,9 +234,9 @@ impl MapRequest {
         if self.query.is_empty() {
             return Err(Error::param("query", "", "name the query store"));
         }
-        let query = PathBuf::from(&self.query);
-        let reference = self.reference.as_ref().map_or_else(|| query.clone(), PathBuf::from);
+        let (query, reference) = self.sides()?;
         let self_mapping = same_store(&query, &reference);
+        let reference_where = if self_mapping { None } else { condition(&reference)? };
         let n_neighbors = checked_neighbors(self.n_neighbors, self_mapping)?;
         let kernel = checked_kernel(self.kernel_method.as_deref(), self_mapping)?;
         let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
@@ -253,14 +269,18 @@ impl MapRequest {
                 format!("is no distance, and {} weighs distances: take cosine, or find neighbors only", kernel.name());
             return Err(Error::param("metric", metric.name(), reason));
         }
+        let query_where = condition(&query)?;
         Ok(Resolved {
             query,
             reference,
+            bundled: self.bundle().is_some(),
             self_mapping,
             representation: self.representation(self_mapping, seed)?,
             output: self.output.as_ref().map(PathBuf::from),
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+                query_where,
+                reference_where,
                 n_comps: checked_components(self.n_comps)?,
                 obs_keys,
                 obsm_keys,
@@ -277,6 +297,7 @@ impl MapRequest {
                 diffusion,
                 prediction_postfix,
                 confidence_postfix,
+                exclude_batch: checked_batch(self.exclude_batch.as_deref(), kernel)?,
                 method: search.method.clone(),
                 metric,
                 ivf: None,
@@ -330,6 +351,28 @@ mod tests {
         assert_eq!((own.parameters.kernel_method.as_str(), own.parameters.symmetrize.as_str()), ("umap", "union"));
         let gauss = MapRequest { reference: None, kernel_method: Some("gauss".into()), ..request() }.resolve().unwrap();
         assert_eq!((gauss.parameters.symmetrize.as_str(), resolved.parameters.symmetrize.as_str()), ("max", "none"));
+    }
+
+    #[test]
+    fn cells_of_one_store_are_two_sides_unless_they_are_the_same() {
+        let asked = |query: &str, reference: Option<&str>| {
+            let resolved = MapRequest {
+                reference: None,
+                query_where: Some(query.into()),
+                reference_where: reference.map(str::to_owned),
+                ..request()
+            };
+            resolved.resolve().unwrap()
+        };
+        let own = asked("a==1", None);
+        assert!(own.self_mapping && own.reference == own.query);
+        assert_eq!((own.parameters.query_where.as_deref(), own.parameters.reference_where), (Some("a == 1"), None));
+        assert!(asked("a == 1", Some("(a == 1.0)")).self_mapping);
+        let across = asked("a == 1", Some("a != 1"));
+        assert!(!across.self_mapping);
+        assert_eq!(across.parameters.reference_where.as_deref(), Some("a != 1"));
+        let error = MapRequest { reference_where: Some("a =".into()), ..request() }.resolve().unwrap_err();
+        assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some("referenceWhere")));
     }
 
     #[test]
@@ -388,6 +431,7 @@ mod tests {
                 reference: None,
                 ..request()
             },
+            MapRequest { exclude_batch: Some(String::new()), ..request() },
             MapRequest { prediction_postfix: Some("a/b".into()), ..request() },
             MapRequest { memory: Some("lots".into()), ..request() },
             MapRequest { metric: Some("inner_product".into()), obs_keys: Some(vec!["a".into()]), ..request() },

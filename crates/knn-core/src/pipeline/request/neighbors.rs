@@ -16,6 +16,12 @@ pub struct NeighborsRequest {
     pub query: String,
     /// The reference store (x); none, or the query itself, is the graph of one store.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds, as in `map`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// Where the graph goes: an AnnData with `obsm/knn_indices` and `obsm/knn_distances`; `GM_EXISTS` if something is there.
     /// A plan works without it.
     pub output: Option<String>,
@@ -53,6 +59,9 @@ pub struct NeighborsRequest {
     /// Distance between cells. `euclidean` (default) d; `sqeuclidean` d²; `cosine` 1 − cos, 0 to 2, which zero vectors do not
     /// have; `inner_product` −⟨q, x⟩, so that the nearest come first.
     pub metric: Option<String>,
+    /// A column of labels in `obs` of both stores: reference cells with the label of a query cell are not its neighbours, as in `map`. Default none.
+    #[serde(alias = "exclude_batch")]
+    pub exclude_batch: Option<String>,
     /// Seed of every random choice: samples for training and for measuring recall. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
@@ -103,6 +112,8 @@ impl NeighborsRequest {
         let mapping = MapRequest {
             query: request.query,
             reference: request.reference,
+            query_where: request.query_where,
+            reference_where: request.reference_where,
             output: request.output,
             use_rep: request.use_rep,
             n_comps: request.n_comps,
@@ -113,6 +124,7 @@ impl NeighborsRequest {
             nlist: request.nlist,
             nprobe: request.nprobe,
             metric: request.metric,
+            exclude_batch: request.exclude_batch,
             // A graph has no weights yet.
             kernel_method: Some("gauss".into()),
             symmetrize: Some("none".into()),

@@ -1,6 +1,6 @@
 //! Presence scores as they are asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use super::values::{checked_layout, checked_memory, checked_threads};
 use crate::error::{Error, Result};
 use crate::kernel::KernelMethod;
 use crate::operator::Scaling;
+use crate::source::filtered_path;
 
 /// A request for presence scores of the reference cells of a stored graph: how much of the query lies at each. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,6 +21,12 @@ pub struct PresenceRequest {
     pub neighbors: String,
     /// The reference that it was made with, or many, as there; its cells name the rows. It is never written to.
     pub reference: String,
+    /// Only the query cells for which a condition holds, as in `map`: those that the neighbours are of, for `groupby`. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds, as in `map`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// Where the scores go, a new AnnData with a row for each reference cell; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// A column of labels in the query's `obs`: scores are made for each of its categories as well. Default none.
@@ -100,8 +107,15 @@ impl PresenceRequest {
             }
             (None, None) => None,
             (Some(key), _) if key.is_empty() => return Err(Error::param("groupby", "", "name a column of obs")),
-            (Some(key), query) => Some((query.as_ref().map_or_else(|| neighbors.clone(), PathBuf::from), key.clone())),
+            (Some(key), Some(query)) => {
+                Some((filtered_path(Path::new(query), "where", self.query_where.as_deref())?, key.clone()))
+            }
+            (Some(key), None) => Some((neighbors.clone(), key.clone())),
         };
+        if let Some(condition) = self.query_where.as_ref().filter(|_| self.query.is_none()) {
+            return Err(Error::param("where", condition, "chooses cells of the query: name it"));
+        }
+        let reference = named("reference", Some(&self.reference), "the reference that the neighbors are of")?;
         let (low, high) = self.percentile.unwrap_or((1.0, 99.0));
         if !(0.0 <= low && low <= high && high <= 100.0) {
             return Err(Error::param("percentile", format!("{low},{high}"), "two ascending numbers from 0 to 100"));
@@ -115,7 +129,7 @@ impl PresenceRequest {
         }
         Ok(ResolvedPresence {
             kernel,
-            reference: named("reference", Some(&self.reference), "the reference that the neighbors are of")?,
+            reference: filtered_path(&reference, "referenceWhere", self.reference_where.as_deref())?,
             output: named("output", self.output.as_ref(), "the store to write")?,
             neighbors,
             groups,
@@ -166,6 +180,7 @@ mod tests {
             ("reference", PresenceRequest { reference: String::new(), ..request() }),
             ("output", PresenceRequest { output: None, ..request() }),
             ("query", PresenceRequest { query: Some("q".into()), ..request() }),
+            ("where", PresenceRequest { query_where: Some("a == 1".into()), ..request() }),
             ("groupby", PresenceRequest { groupby: Some(String::new()), ..request() }),
             ("percentile", PresenceRequest { percentile: Some((99.0, 1.0)), ..request() }),
             ("percentile", PresenceRequest { percentile: Some((f64::NAN, 1.0)), ..request() }),

@@ -1,6 +1,6 @@
 //! A copy of an embedding as it is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::map::LayoutRequest;
 use super::resolved::DEFAULT_LAYOUT;
 use super::values::{checked_layout, checked_memory, checked_threads, distinct};
 use crate::error::{Error, Result};
+use crate::source::filtered_path;
 
 /// A request to copy an embedding and columns of a store into a new AnnData whose chunks are whole rows. Unknown fields are refused.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct RechunkRequest {
     /// The store to copy from, in any format that can be read, or many: `a.zarr,b.zarr`, or a pattern with `*` and `?`. It is never
     /// written to.
     pub input: String,
+    /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
+    #[serde(rename = "where")]
+    pub input_where: Option<String>,
     /// Where the copy goes; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// The matrix to copy: a key of `obsm`, `X` or `layers/<name>`: cells × d numbers, stored as f32 in `obsm`. Default `X_pca`.
@@ -46,8 +50,10 @@ pub struct ResolvedRechunk {
     pub input: PathBuf,
     /// The copy.
     pub output: PathBuf,
-    /// The matrix to copy.
-    pub use_rep: String,
+    /// The matrix to copy; none of the cells of an index, whose rows are in its lists.
+    pub use_rep: Option<String>,
+    /// The fingerprint of the rows of that index.
+    pub index_source: Option<String>,
     /// Columns, where that was said.
     pub obs_keys: Option<Vec<String>>,
     /// The budget, bytes.
@@ -72,9 +78,10 @@ impl RechunkRequest {
         let output = output.ok_or_else(|| Error::param("output", "", "name the store to write"))?;
         let obs_keys = self.obs_keys.as_deref().map(|keys| distinct("obsKeys", Some(keys))).transpose()?;
         Ok(ResolvedRechunk {
-            input: PathBuf::from(&self.input),
+            input: filtered_path(Path::new(&self.input), "where", self.input_where.as_deref())?,
             output: PathBuf::from(output),
-            use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
+            use_rep: Some(self.use_rep.clone().unwrap_or_else(|| "X_pca".into())),
+            index_source: None,
             obs_keys,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
@@ -95,6 +102,7 @@ mod tests {
             || RechunkRequest { input: "a".into(), output: Some("b.zarr".into()), ..RechunkRequest::default() };
         let wrong = [
             ("input", RechunkRequest { input: String::new(), ..request() }),
+            ("where", RechunkRequest { input_where: Some("a".into()), ..request() }),
             ("output", RechunkRequest { output: None, ..request() }),
             ("obsKeys", RechunkRequest { obs_keys: Some(vec!["a".into(), "a".into()]), ..request() }),
             ("threads", RechunkRequest { threads: Some(0), ..request() }),
@@ -105,6 +113,6 @@ mod tests {
             assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
         }
         let resolved = request().resolve().unwrap();
-        assert_eq!((resolved.use_rep.as_str(), resolved.obs_keys), ("X_pca", None));
+        assert_eq!((resolved.use_rep.as_deref(), resolved.obs_keys), (Some("X_pca"), None));
     }
 }

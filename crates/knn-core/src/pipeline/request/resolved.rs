@@ -19,6 +19,14 @@ use crate::pipeline::joint::Computed;
 pub struct Parameters {
     /// Key in `obsm` of both stores; empty where neighbours are imported.
     pub use_rep: String,
+    /// The condition that chooses query cells, in the one form that it has.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub query_where: Option<String>,
+    /// The condition that chooses reference cells; none in self-mapping, where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub reference_where: Option<String>,
     /// Its first columns, if not all are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -59,6 +67,10 @@ pub struct Parameters {
     pub prediction_postfix: String,
     /// Suffix of confidence columns.
     pub confidence_postfix: String,
+    /// The column of batches, where a cell's neighbours are of other batches than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub exclude_batch: Option<String>,
     /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
     pub method: String,
     /// The metric.
@@ -140,6 +152,8 @@ pub struct Resolved {
     pub reference: PathBuf,
     /// Whether query and reference are one store.
     pub self_mapping: bool,
+    /// Whether the reference is the cells of an index, whose rows are in its lists alone.
+    pub bundled: bool,
     /// Where its representation comes from.
     pub representation: Representation,
     /// The output store, where one was named.

@@ -84,13 +84,31 @@ impl Search {
             work_dir: request.work_dir.as_ref().map(PathBuf::from),
         };
         search.refuse_contradictions()?;
-        if search.index.is_some() && request.reference.is_none() {
+        let search = if request.exclude_batch.is_some() { search.among_others()? } else { search };
+        let is_alone = request.reference.is_none() && request.reference_where.is_none();
+        if search.index.is_some() && is_alone && request.bundle().is_none() {
             return Err(Error::Unsupported {
-                what: "an index without its reference in this version".into(),
-                remedy: "name the reference that the index was built from; for self-mapping, the query again".into(),
+                what: "an index that is no bundle, without its reference,".into(),
+                remedy: "name the reference that the index was built from; for self-mapping, the query again; or build it with bundle".into(),
             });
         }
         Ok(search)
+    }
+
+    /// The same where some references are barred: in the order of rows, in which the batches of a block of queries are read with it, and without
+    /// a repair, which would follow neighbours of neighbours of any batch.
+    fn among_others(self) -> Result<Self> {
+        let refuse = |what: &str, remedy: &str| {
+            let what = format!("{what} beside excludeBatch");
+            Err(Error::Unsupported { what, remedy: remedy.into() })
+        };
+        if self.order == Some(Order::Lists) {
+            return refuse("order \"lists\"", "leave order out, or ask for \"rows\"");
+        }
+        if self.repair == "always" {
+            return refuse("repair \"always\"", "leave repair out, or ask for \"never\"");
+        }
+        Ok(Self { order: Some(Order::Rows), repair: "never".into(), ..self })
     }
 
     /// Whether codes were asked for. An index that has them says so itself.

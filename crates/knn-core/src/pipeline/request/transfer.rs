@@ -21,6 +21,12 @@ pub struct TransferRequest {
     pub query: String,
     /// The reference store, or many, as in `query`; none, or the query itself, is self-mapping.
     pub reference: Option<String>,
+    /// Only the query cells for which a condition holds, as in `map`: those that the neighbours are of. Default all.
+    #[serde(rename = "where")]
+    pub query_where: Option<String>,
+    /// Only the reference cells for which a condition holds, as in `map`.
+    #[serde(alias = "reference_where")]
+    pub reference_where: Option<String>,
     /// The neighbours: a finished store of `map` or `neighbors`; an AnnData with distances in `obsp`, such as scanpy's, in self-mapping; or
     /// `ids.npy,distances.npy`, query cells × k, −1 where there is none. Rows need not be sorted or equally long; within one store the cell
     /// itself is dropped.
@@ -152,6 +158,8 @@ impl TransferRequest {
         let mapping = MapRequest {
             query: request.query,
             reference: request.reference,
+            query_where: request.query_where,
+            reference_where: request.reference_where,
             output: request.output,
             obs_keys: request.obs_keys,
             obsm_keys: request.obsm_keys,

@@ -6,7 +6,7 @@ use super::map::LayoutRequest;
 use crate::budget;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
-use crate::source::stores;
+use crate::source::{condition, stores};
 
 /// More neighbours than anyone maps with; keeps row buffers small.
 pub(super) const MOST_NEIGHBORS: i64 = 10_000;
@@ -17,12 +17,18 @@ const MOST_COMPONENTS: i64 = 1000;
 /// The largest whole number that JSON carries unchanged.
 const MOST_SEED: i64 = (1 << 53) - 1;
 
-/// Whether both paths lead to one store, or to the same stores in the same order.
+/// Whether both paths lead to the same cells: of one store, or of the same stores in the same order.
 pub(super) fn same_store(query: &Path, reference: &Path) -> bool {
+    let same = |left: &Path, right: &Path| matches!((condition(left), condition(right)), (Ok(left), Ok(right)) if left == right);
+    query == reference || (same(query, reference) && same_place(query, reference))
+}
+
+/// The same, whichever of their cells are chosen.
+pub(in crate::pipeline) fn same_place(query: &Path, reference: &Path) -> bool {
     let found = |path: &Path| -> Option<Vec<PathBuf>> {
         stores(path).ok()?.iter().map(|store| store.canonicalize().ok()).collect()
     };
-    query == reference || matches!((found(query), found(reference)), (Some(left), Some(right)) if left == right)
+    matches!((found(query), found(reference)), (Some(left), Some(right)) if left == right)
 }
 
 /// The given value if it is available (the first one if none is given); says which will come and which never existed.

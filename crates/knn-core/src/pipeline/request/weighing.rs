@@ -131,3 +131,15 @@ pub(super) fn checked_symmetrize(given: Option<&str>, kernel: KernelMethod, self
         _ => symmetrize,
     })
 }
+
+/// A column of batches. Kernels that count shared neighbours do so in graphs within both stores, where nothing is excluded.
+pub(super) fn checked_batch(given: Option<&str>, kernel: KernelMethod) -> Result<Option<String>> {
+    match given {
+        Some("") => Err(Error::param("excludeBatch", "", "name a column of obs, or leave it out")),
+        Some(_) if kernel.is_shared() => Err(Error::Unsupported {
+            what: format!("kernel {} beside excludeBatch", kernel.name()),
+            remedy: "take a kernel of distances, such as gauss".into(),
+        }),
+        given => Ok(given.map(str::to_owned)),
+    }
+}

@@ -26,7 +26,7 @@ pub enum Categories {
 
 impl Categories {
     /// False and true: what a boolean column is coded with.
-    pub(super) fn booleans() -> Self {
+    pub(in crate::source) fn booleans() -> Self {
         Self::Values { dtype: DType::Bool, bytes: vec![0, 1] }
     }
 

@@ -12,6 +12,7 @@ use super::sparse::{Compressed, Sparse};
 use super::store::{AnnDataStore, encoding};
 use crate::error::{Error, Result};
 use crate::source::container::{Missing, Node, NodeKind};
+use crate::source::filtered::SelectedRows;
 use crate::source::key::{is_valid_path, join};
 use crate::source::{ArrayRows, RowSource};
 
@@ -34,6 +35,10 @@ pub(in crate::source) fn compression(node: &Node) -> Option<Compressed> {
 /// Opens the matrix at a path, which a request calls `key`. It must have a row for every cell.
 pub(super) fn open(store: &AnnDataStore, key: &str, path: &str) -> Result<Arc<dyn RowSource>> {
     let container = store.container();
+    if let Some(filtered) = store.filtered() {
+        let rows = open(filtered.whole(), key, path)?;
+        return Ok(Arc::new(SelectedRows::new(rows, filtered)));
+    }
     let node = if is_valid_path(path) { container.node(path)? } else { None };
     let Some(node) = node else {
         let (kind, available) = match path.strip_prefix("layers/") {

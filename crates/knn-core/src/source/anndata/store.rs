@@ -15,7 +15,7 @@ use super::sparse::{Compressed, Sparse};
 use crate::error::{Error, Result};
 use crate::source::container::{Container, Node};
 use crate::source::key::{is_valid_path, join};
-use crate::source::{EdgeRows, RowSource, StringBlock, open};
+use crate::source::{EdgeRows, FilteredStore, RowSource, StringBlock, open};
 use crate::types::RowRange;
 
 /// More colours than any key has.
@@ -70,6 +70,20 @@ impl AnnDataStore {
         self.store.as_ref()
     }
 
+    /// What it is part of, where it is the cells for which a condition holds.
+    pub fn filtered(&self) -> Option<&FilteredStore> {
+        self.store.filtered()
+    }
+
+    /// Whether a cell is in both, if both are the same store or parts of it.
+    pub fn shares_cells(&self, other: &Self) -> bool {
+        match (self.filtered(), other.filtered()) {
+            (Some(part), _) => part.meets(other.container()),
+            (None, Some(part)) => part.meets(self.container()),
+            (None, None) => self.n_obs > 0,
+        }
+    }
+
     /// `encoding-version` of the AnnData.
     pub fn encoding_version(&self) -> &str {
         &self.version
@@ -114,6 +128,12 @@ impl AnnDataStore {
     /// A member of `obsp` as edges: a sparse matrix of cells × cells.
     pub fn pairwise(&self, key: &str) -> Result<Arc<dyn EdgeRows>> {
         let path = join("obsp", key);
+        if self.filtered().is_some() {
+            return Err(Error::Unsupported {
+                what: format!("{}/{path}: cells × cells of chosen cells", self.name()),
+                remedy: "take the whole store, or find the neighbors of the chosen cells".into(),
+            });
+        }
         let node = if is_valid_path(&path) { self.store.node(&path)? } else { None };
         let Some(node) = node else {
             return Err(self.not_found("obsp key", key, self.store.children("obsp").unwrap_or_default()));

@@ -35,7 +35,7 @@ pub(super) struct Layout {
 }
 
 /// Suffixes of the files that are read here.
-pub(super) const SUFFIXES: [&str; 6] = ["npy", "fbin", "u8bin", "i8bin", "fvecs", "f32"];
+pub(in crate::source) const SUFFIXES: [&str; 6] = ["npy", "fbin", "u8bin", "i8bin", "fvecs", "f32"];
 
 impl Layout {
     /// The layout of `file`, which has the suffix `suffix`; `name` is the file's for errors, and tells the width of raw rows.

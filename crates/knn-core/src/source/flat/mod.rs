@@ -10,6 +10,8 @@ mod npy;
 mod row_numbers;
 
 pub(super) use file::FlatFile;
+#[cfg(test)]
+pub(super) use layout::SUFFIXES;
 pub(super) use row_numbers::RowNumbers;
 
 #[cfg(test)]

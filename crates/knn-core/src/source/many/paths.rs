@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::source::anndata::encoding;
 use crate::source::container::Container;
+use crate::source::filtered::split;
 use crate::source::subtree::Subtree;
 
 /// More stores than this are not opened as one: each is held open.
@@ -13,10 +14,14 @@ const MOST_STORES: usize = 4096;
 /// What the parts of a store are called, with their number behind it.
 const PART: &str = "dataset_";
 
-/// The stores that a request calls by one path: between commas, and by `*` and `?` in their names, numbers in their order.
+/// The stores that a request calls by one path: between commas, and by `*` and `?` in their names, numbers in their order. A condition behind
+/// it changes nothing of that.
 ///
 /// `GM_NOT_FOUND` where a pattern meets nothing, `GM_PARAM` where a store is named twice.
 pub fn stores(path: &Path) -> Result<Vec<PathBuf>> {
+    if let Some((whole, _)) = split(path)? {
+        return stores(&whole);
+    }
     let Some(text) = path.to_str().filter(|text| text.contains([',', '*', '?']) && path.symlink_metadata().is_err())
     else {
         return Ok(vec![path.to_path_buf()]);

@@ -1,0 +1,155 @@
+//! A portable reference: an index with the cells beside its lists, so that queries are mapped onto it where the atlas is not.
+//!
+//! Within the folder of the index lies `cells.zarr`, an AnnData of the reference's names and columns without any matrix; the rows are those of the
+//! lists. It names the fingerprint of the rows that the index was built from, so that cells of another index are not taken for its own.
+//! What needs the rows by themselves (an exact search, shared neighbours, a repair, distances beside codes) needs the atlas.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::index::sealed;
+use super::places::is_begun;
+use super::rechunk::rechunk_resolved;
+use super::report::OutputArray;
+use super::request::{DEFAULT_LAYOUT, Resolved, ResolvedIndex, ResolvedRechunk};
+use crate::error::{Error, Result};
+use crate::index::Manifest;
+use crate::progress::Progress;
+use crate::source::{AnnDataStore, Missing, RowSource, StringBlock};
+use crate::store::Vfs;
+use crate::types::{DType, RowRange, Tile};
+
+/// The cells within the folder of an index.
+const CELLS: &str = "cells.zarr";
+
+/// Where the cells of an index are, if it has them.
+pub(super) fn cells(index: &Path) -> Option<PathBuf> {
+    let cells = index.join(CELLS);
+    cells.is_dir().then_some(cells)
+}
+
+/// Writes the cells of an index that is sealed, or goes on with them.
+pub(super) fn write(
+    resolved: &ResolvedIndex,
+    (index, manifest): (&Path, &Manifest),
+    vfs: &Arc<dyn Vfs>,
+    progress: &Progress,
+) -> Result<Vec<OutputArray>> {
+    if !resolved.bundle {
+        return Ok(Vec::new());
+    }
+    let output = index.join(CELLS);
+    // What an earlier index of the same name left is of other rows.
+    let resume = resolved.resume && is_begun(&**vfs, &output)?;
+    let request = ResolvedRechunk {
+        input: resolved.reference.clone(),
+        output,
+        use_rep: None,
+        index_source: Some(manifest.source.clone()),
+        obs_keys: resolved.obs_keys.clone(),
+        memory: resolved.memory,
+        threads: resolved.threads,
+        resume,
+        overwrite: !resume,
+        layout: DEFAULT_LAYOUT,
+    };
+    rechunk_resolved(&request, progress, Arc::clone(vfs)).map(|report| report.stored)
+}
+
+/// Refuses what needs the rows of the reference by themselves.
+pub(super) fn check(resolved: &Resolved) -> Result<()> {
+    if !resolved.bundled {
+        return Ok(());
+    }
+    let refuse = |what: String| {
+        let remedy = "name the reference that the index was built from, too".into();
+        Err(Error::Unsupported { what: format!("{what} onto an index without its reference"), remedy })
+    };
+    let ivf = resolved.parameters.ivf.as_ref();
+    let kernel = &resolved.parameters.kernel_method;
+    match ivf {
+        None => refuse("an exact search".into()),
+        Some(ivf) if ivf.rerank.as_deref() == Some("none") => refuse("a search by codes alone".into()),
+        Some(_) if resolved.search.repair == "always" => refuse("repair \"always\"".into()),
+        Some(_)
+            if crate::kernel::KernelMethod::from_name(kernel).is_some_and(crate::kernel::KernelMethod::is_shared) =>
+        {
+            refuse(format!("kernel {kernel}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The rows of the reference that an index stands for: how many, how long, and what they were.
+pub(super) fn rows(resolved: &Resolved, reference: &AnnDataStore) -> Result<Arc<dyn RowSource>> {
+    let path = resolved.search.index.as_deref().ok_or_else(|| Error::internal("a bundle without its index"))?;
+    let manifest = sealed(path)?;
+    let mut source = StringBlock::default();
+    let named = reference.container().array("uns/gigamapper/index_source", Missing::Fill)?;
+    named.read_strings(RowRange::new(0, 1), &mut source)?;
+    if source.iter().next() != Some(manifest.source.as_str()) || reference.n_obs() != manifest.rows {
+        let reason = format!(
+            "{} are the cells of another index than lies there now: build it again with bundle",
+            reference.name()
+        );
+        return Err(Error::Stale { path: path.to_path_buf(), reason });
+    }
+    let fingerprint = u128::from_str_radix(&manifest.source, 16).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Arc::new(BundledRows {
+        name: path.display().to_string(),
+        rows: manifest.rows,
+        dim: manifest.dim as usize,
+        fingerprint,
+    }))
+}
+
+/// Rows that are in the lists of an index and nowhere else.
+struct BundledRows {
+    name: String,
+    rows: u64,
+    dim: usize,
+    fingerprint: u128,
+}
+
+impl RowSource for BundledRows {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn dtype(&self) -> DType {
+        DType::Float32
+    }
+
+    fn natural_tile_rows(&self) -> u64 {
+        1
+    }
+
+    fn scratch_bytes(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        0
+    }
+
+    fn read(&self, _: RowRange, _: &mut Tile) -> Result<()> {
+        Err(Error::internal(format!("the rows of {} are in its lists", self.name)))
+    }
+
+    fn preflight(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// That of the rows that the index was built from.
+    fn fingerprint(&self, _: u64) -> Result<u128> {
+        Ok(self.fingerprint)
+    }
+}

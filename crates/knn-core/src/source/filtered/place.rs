@@ -1,0 +1,41 @@
+//! A path with a condition: the path, and behind it the condition between brackets. A path that exists is itself, whatever is in its name.
+
+use std::path::{Path, PathBuf};
+
+use super::expression::Expression;
+use crate::error::Result;
+
+/// The path that names the cells of a store for which a condition holds; the path itself without one. A request calls the condition `name`.
+///
+/// `GM_PARAM` where the condition cannot be read.
+pub fn filtered_path(path: &Path, name: &str, condition: Option<&str>) -> Result<PathBuf> {
+    let Some(condition) = condition else { return Ok(path.to_path_buf()) };
+    Ok(with(path, &Expression::parse(name, condition)?))
+}
+
+/// The condition that a path names, in the one form that it has; none of a path that is a store as it is.
+pub fn condition(path: &Path) -> Result<Option<String>> {
+    Ok(split(path)?.map(|(_, expression)| expression.to_string()))
+}
+
+fn with(path: &Path, expression: &Expression) -> PathBuf {
+    let mut text = path.as_os_str().to_owned();
+    text.push(format!("[{expression}]"));
+    text.into()
+}
+
+/// The path before the condition, and the condition.
+pub(in crate::source) fn split(path: &Path) -> Result<Option<(PathBuf, Expression)>> {
+    let text = path.to_str().filter(|text| text.ends_with(']') && path.symlink_metadata().is_err());
+    let Some(inner) = text.and_then(|text| text.strip_suffix(']')) else { return Ok(None) };
+    let mut first = None;
+    for (at, _) in inner.match_indices('[').filter(|(at, _)| *at > 0) {
+        let parsed = Expression::parse("where", &inner[at + 1..]);
+        match parsed {
+            Ok(expression) => return Ok(Some((PathBuf::from(&inner[..at]), expression))),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    // Of several brackets, the first are those of a condition.
+    first.map_or(Ok(None), Err)
+}

@@ -1,0 +1,91 @@
+//! An index with its cells is a reference by itself: mapping onto it is mapping onto the atlas by the same index.
+
+use std::path::Path;
+
+use gigamapper_core::pipeline::{IndexRequest, MapRequest, build_index, describe_index, plan};
+use gigamapper_core::progress::Progress;
+
+use super::mapped::Mapped;
+use super::sample::{Place, map, sample};
+
+fn index(place: &Place, reference: &str, name: &str) -> IndexRequest {
+    IndexRequest {
+        reference: reference.to_owned(),
+        output: Some(place.outputs().join(name).to_str().unwrap().to_owned()),
+        nlist: Some(8),
+        memory: Some("256MiB".into()),
+        ..IndexRequest::default()
+    }
+}
+
+fn found(place: &Place, request: &MapRequest) -> (Vec<i64>, Vec<i32>, Vec<u64>, Vec<String>) {
+    map(&MapRequest { overwrite: Some(true), ..request.clone() }).unwrap();
+    let mapped = Mapped::open(&place.output());
+    let scores = mapped.numbers("score_pred").iter().map(|number| number.to_bits()).collect();
+    (mapped.neighbors().ids, mapped.codes("cell type_pred"), scores, mapped.categories("cell type_pred"))
+}
+
+#[test]
+fn it_maps_without_the_atlas_as_with_it() {
+    for dtype in ["f32", "f16"] {
+        let place = Place::new();
+        let (query, reference) = (sample(&place, "query", 120), sample(&place, "ref", 190));
+        let request = IndexRequest {
+            bundle: Some(true),
+            list_dtype: Some(dtype.into()),
+            ..index(&place, &reference.path(), "atlas.gmx")
+        };
+        let report = build_index(&request, &Progress::silent()).unwrap();
+        assert!(report.stored.iter().any(|array| array.path == "obs/cell type"), "{:?}", report.stored);
+        let built = request.output.unwrap();
+        assert!(describe_index(Path::new(&built)).unwrap().bundled);
+        let by = MapRequest {
+            index: Some(built.clone()),
+            obs_keys: Some(vec!["cell type".into(), "score".into()]),
+            recall: Some(0.9),
+            ..place.request(&query, Some(&reference))
+        };
+        let expected = found(&place, &by);
+        // The atlas is gone.
+        std::fs::rename(reference.path(), place.inputs().join("away")).unwrap();
+        let alone = MapRequest { reference: None, ..by };
+        assert_eq!(found(&place, &alone), expected, "{dtype}");
+        assert_eq!(plan(&alone).unwrap().mode, "cross");
+        // What needs the rows by themselves says so.
+        for other in [
+            MapRequest { kernel_method: Some("jaccard".into()), ..alone.clone() },
+            MapRequest { repair: Some("always".into()), ..alone.clone() },
+        ] {
+            assert_eq!(plan(&other).unwrap_err().code(), "GM_UNSUPPORTED");
+        }
+        let unknown = MapRequest { obsm_keys: Some(vec!["X_umap".into()]), ..alone.clone() };
+        assert_eq!(plan(&unknown).unwrap_err().code(), "GM_NOT_FOUND");
+    }
+}
+
+#[test]
+fn cells_of_another_index_are_not_taken_for_its_own() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 90), sample(&place, "ref", 190));
+    let request = index(&place, &reference.path(), "atlas.gmx");
+    build_index(&request, &Progress::silent()).unwrap();
+    let alone = MapRequest { index: request.output.clone(), ..place.request(&query, None) };
+    // Without its cells an index is no reference.
+    assert_eq!(plan(&alone).unwrap_err().code(), "GM_UNSUPPORTED");
+    let few = IndexRequest {
+        bundle: Some(true),
+        resume: Some(true),
+        obs_keys: Some(vec!["cell type".into()]),
+        ..request.clone()
+    };
+    let report = build_index(&few, &Progress::silent()).unwrap();
+    assert_eq!(report.stored.len(), 2, "{:?}", report.stored);
+    plan(&alone).unwrap();
+    // Another reference of as many cells under the same name, without a bundle: the cells are those of the one before.
+    let other = sample(&place, "another", 190);
+    let again = IndexRequest { overwrite: Some(true), ..index(&place, &other.path(), "atlas.gmx") };
+    build_index(&again, &Progress::silent()).unwrap();
+    assert_eq!(plan(&alone).unwrap_err().code(), "GM_STALE");
+    build_index(&IndexRequest { bundle: Some(true), ..again }, &Progress::silent()).unwrap();
+    plan(&alone).unwrap();
+}

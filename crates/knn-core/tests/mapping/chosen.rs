@@ -1,0 +1,159 @@
+//! Cells that a condition chooses: mapping onto them is mapping onto a store that has no others, and they are part of what a run is.
+
+use std::path::Path;
+
+use gigamapper_core::pipeline::{IndexRequest, MapRequest, RechunkRequest, build_index, plan, rechunk};
+use gigamapper_core::progress::Progress;
+use gigamapper_core::source::{AnnDataStore, Container, Missing, ZarrStore};
+use gigamapper_core::types::RowRange;
+
+use super::mapped::Mapped;
+use super::sample::{Place, map, output, sample};
+
+fn at(place: &Place, name: &str) -> String {
+    place.outputs().join(name).to_str().unwrap().to_owned()
+}
+
+/// A copy of the chosen cells, and how many.
+fn copied(place: &Place, input: &str, condition: &str, name: &str) -> (String, u64) {
+    let output = at(place, name);
+    let request = RechunkRequest {
+        input: input.to_owned(),
+        input_where: Some(condition.to_owned()),
+        output: Some(output.clone()),
+        ..RechunkRequest::default()
+    };
+    let report = rechunk(&request, &Progress::silent()).unwrap();
+    let rows = AnnDataStore::open(Path::new(&output)).unwrap().n_obs();
+    assert_eq!(report.input.n_obs, rows);
+    (output, rows)
+}
+
+const QUERY: &str = "`cell type` in [\"T\", \"NK\"] or score > 9";
+const REFERENCE: &str = "flag == false and `cell type` is not missing";
+
+fn keys(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|&name| name.to_owned()).collect())
+}
+
+#[test]
+fn chosen_cells_map_as_a_store_of_their_own() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 150), sample(&place, "ref", 190));
+    let (few_queries, n_query) = copied(&place, &query.path(), QUERY, "few-queries.zarr");
+    let (few, n_ref) = copied(&place, &reference.path(), REFERENCE, "few.zarr");
+    assert!(n_query > 50 && n_query < 150 && n_ref > 70 && n_ref < 130);
+    let base = MapRequest {
+        obs_keys: keys(&["cell type", "score", "count"]),
+        // One part, whose uns says what was chosen.
+        layout: None,
+        ..place.request(&query, Some(&reference))
+    };
+    let found = |request: MapRequest| {
+        let request = MapRequest { overwrite: Some(true), ..request };
+        let report = map(&request).unwrap();
+        let mapped = Mapped::open(output(&request));
+        let codes = mapped.codes("cell type_pred");
+        (
+            mapped.neighbors(),
+            mapped.names(),
+            codes,
+            mapped.numbers("score_pred").iter().map(|n| n.to_bits()).collect::<Vec<_>>(),
+            report.plan.run,
+        )
+    };
+    for method in ["exact", "ivf"] {
+        let base = || MapRequest {
+            method: Some(method.into()),
+            nlist: (method == "ivf").then_some(8),
+            nprobe: (method == "ivf").then_some(8),
+            ..base.clone()
+        };
+        let apart = found(MapRequest { query: few_queries.clone(), reference: Some(few.clone()), ..base() });
+        let chosen = MapRequest { query_where: Some(QUERY.into()), reference_where: Some(REFERENCE.into()), ..base() };
+        let ours = found(chosen.clone());
+        assert!(ours.0.ids == apart.0.ids && ours.1 == apart.1 && ours.2 == apart.2 && ours.3 == apart.3, "{method}");
+        // Threads, memory and blocks change nothing, another condition does.
+        let other = found(MapRequest { threads: Some(1), memory: Some("1GiB".into()), ..chosen.clone() });
+        assert_eq!((&ours.0.ids, &ours.3, &ours.4), (&other.0.ids, &other.3, &other.4), "{method}");
+        let narrower = MapRequest { reference_where: Some(format!("({REFERENCE}) and score > 1")), ..chosen };
+        assert_ne!(plan(&narrower).unwrap().run, ours.4, "{method}");
+    }
+    // In the store stands which cells its rows are.
+    let store = ZarrStore::open(&place.output()).unwrap();
+    for (side, cells, of) in [("query", n_query, 150_i64), ("reference", n_ref, 190)] {
+        for (what, expected) in [("cells", cells as i64), ("of", of)] {
+            let path = format!("uns/gigamapper/chosen/{side}/{what}");
+            let mut bytes = Vec::new();
+            let array = Container::array(&store, &path, Missing::Fill).unwrap();
+            array.read_rows(RowRange::new(0, 1), &mut bytes).unwrap();
+            assert_eq!(i64::from_ne_bytes(bytes.try_into().unwrap()), expected, "{path}");
+        }
+        assert!(store.node(&format!("uns/gigamapper/chosen/{side}/where")).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_part_maps_onto_itself_and_onto_the_rest() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 160);
+    let base = MapRequest { obs_keys: keys(&["cell type"]), ..place.request(&cells, None) };
+    let own = MapRequest { query_where: Some("flag == true".into()), ..base.clone() };
+    assert_eq!(map(&own).unwrap().plan.mode, "self");
+    let rest = MapRequest { reference_where: Some("flag != true".into()), overwrite: Some(true), ..own.clone() };
+    let report = map(&rest).unwrap();
+    assert_eq!(report.plan.mode, "cross");
+    assert!(!report.warnings.iter().any(|warning| warning.contains("in common")), "{:?}", report.warnings);
+    let whole = MapRequest { reference: Some(cells.path()), ..rest.clone() };
+    assert!(
+        plan(&MapRequest { reference_where: None, ..whole.clone() })
+            .unwrap()
+            .warnings
+            .iter()
+            .any(|w| w.contains("in common"))
+    );
+    // Resumed only as what it was.
+    let resumed = MapRequest { overwrite: None, resume: Some(true), ..rest.clone() };
+    assert!(map(&resumed).is_ok());
+    let other = MapRequest { reference_where: Some("flag != true and score > 3".into()), ..resumed };
+    assert_eq!(map(&other).unwrap_err().code(), "GM_STALE");
+    // Where a condition holds for no cell of the reference, there is nothing to map onto.
+    let none = MapRequest { reference_where: Some("score > 1e9".into()), ..rest };
+    assert_eq!(plan(&none).unwrap_err().code(), "GM_SCHEMA");
+}
+
+#[test]
+fn an_index_is_of_the_cells_that_were_chosen() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 90), sample(&place, "ref", 190));
+    let index = at(&place, "part.gmx");
+    let built = build_index(
+        &IndexRequest {
+            reference: reference.path(),
+            reference_where: Some(REFERENCE.into()),
+            output: Some(index.clone()),
+            nlist: Some(8),
+            memory: Some("256MiB".into()),
+            ..IndexRequest::default()
+        },
+        &Progress::silent(),
+    );
+    let rows = built.unwrap().rows;
+    let by_index = |condition: Option<&str>| MapRequest {
+        index: Some(index.clone()),
+        nprobe: Some(8),
+        method: Some("ivf".into()),
+        reference_where: condition.map(str::to_owned),
+        overwrite: Some(true),
+        ..place.request(&query, Some(&reference))
+    };
+    let report = map(&by_index(Some(REFERENCE))).unwrap();
+    assert_eq!(report.plan.reference.n_obs, rows);
+    let exact = MapRequest { method: Some("exact".into()), index: None, nprobe: None, ..by_index(Some(REFERENCE)) };
+    let found = Mapped::open(&place.output()).neighbors();
+    map(&exact).unwrap();
+    assert_eq!(Mapped::open(&place.output()).neighbors().ids, found.ids);
+    for other in [None, Some("flag == false and `cell type` is missing")] {
+        assert!(plan(&by_index(other)).is_err(), "{other:?}");
+    }
+}
