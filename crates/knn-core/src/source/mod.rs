@@ -12,6 +12,7 @@ mod container;
 mod edges;
 mod first_columns;
 mod flat;
+mod generated;
 mod given;
 mod h5;
 mod inspect;
