@@ -42,7 +42,7 @@ async function neighborsOf(library, store, { rows, stride }) {
 
 /** Labels of the same rows. */
 async function labelsOf(library, store, key, { rows, stride }) {
-  await using mapped = new library.MappedStore(store);
+  const mapped = new library.MappedStore(store);
   const all = await mapped.length();
   const found = [];
   for (let first = 0; first < all && found.length < rows; first += LABEL_ROWS) {

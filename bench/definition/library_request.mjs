@@ -18,8 +18,7 @@ async function carriedOut() {
   }
   if (verb !== "neighbors") throw new Error(`there is no verb ${verb}`);
   const { query, reference, ...options } = request;
-  await using kernel = new Kernel(query, reference);
-  return await kernel.computeNeighbors(options);
+  return await new Kernel(query, reference).computeNeighbors(options);
 }
 
 const report = await carriedOut();

@@ -14,7 +14,7 @@ export async function machine(library) {
     cores: os.availableParallelism(),
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     kernel: `${os.type()} ${os.release()} ${os.arch()}`,
-    lane: doctor.cpu?.lane ?? null,
+    tile: doctor.cpu.tile,
     load: os.loadavg().map((load) => Math.round(load * 100) / 100),
     node: process.version,
     rustc: output("rustc", ["--version"]) ?? null,
