@@ -20,7 +20,7 @@ def is_definition(path):
 
 
 def materialised(path, folder, raw=False):
-    """(definition, reference store, query store or None); a store that is there already is of the same cells and is kept."""
+    """(definition, reference store, query store or None); a store that is there is kept, if it is of the same cells."""
     definition = json.loads(pathlib.Path(path).read_text())
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,8 @@ def materialised(path, folder, raw=False):
         cells = folder / f"{definition['name']}-{role}.cells.json"
         cells.write_text(json.dumps({"format": "gigamapper-cells", "version": 1, **definition[role]}))
         store = cells.with_name(f"{definition['name']}-{role}.zarr")
-        words = ["rechunk", "--input", cells, "--output", store, "--resume", "--json", "--progress", "none"]
+        words = ["rechunk", "--input", cells, "--output", store, "--json", "--progress", "none"]
+        words += ["--resume"] if store.exists() else []
         command = ["node", ROOT / "bin/gigamapper.mjs", *words]
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
         if raw:
