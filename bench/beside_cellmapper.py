@@ -1,6 +1,7 @@
 """gigamapper beside CellMapper 0.2.5: whole mappings, and label transfer along neighbours that are known.
 
     python bench/beside_cellmapper.py QUERY.zarr REFERENCE.zarr [--label cell_type] [--recall 0.99] [--rounds 2] [--backends faiss-cpu,pynndescent]
+    python bench/beside_cellmapper.py DEFINITION.json --scratch FOLDER
 
 Both work on two threads, in turns. CellMapper finds the graph between the stores alone (only_yx), has both stores in memory before the clock starts, and its result stays there; gigamapper is its
 command from start to exit, from disk to disk. Recall is against an exact search. CellMapper's faiss-cpu is exact (IndexFlatL2).
@@ -18,6 +19,8 @@ import anndata
 import numpy as np
 import zarr
 from cellmapper import CellMapper
+
+from defined import is_definition, materialised
 
 ROOT = Path(__file__).resolve().parents[1]
 K, REPRESENTATION = 30, "X_pca"
@@ -50,13 +53,18 @@ def cellmapper(query, reference, label: str, backend: str) -> tuple[float, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("query", type=Path)
-    parser.add_argument("reference", type=Path)
+    parser.add_argument("query", type=Path, help="query store, or definition of cells mapped onto others")
+    parser.add_argument("reference", type=Path, nargs="?")
+    parser.add_argument("--scratch", type=Path, help="where the cells of a definition are generated")
     parser.add_argument("--label", default="cell_type")
     parser.add_argument("--recall", type=float, default=0.99)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--backends", default="faiss-cpu,pynndescent")
     arguments = parser.parse_args()
+    if is_definition(arguments.query):
+        _, arguments.reference, arguments.query = materialised(arguments.query, arguments.scratch or tempfile.gettempdir())
+    if not (arguments.query and arguments.reference):
+        parser.error("give a query and a reference, or a definition that has both")
     query, reference = anndata.read_zarr(arguments.query), anndata.read_zarr(arguments.reference)
     with tempfile.TemporaryDirectory(dir=arguments.query.parent) as folder:
         stores = ["--query", arguments.query, "--reference", arguments.reference, "--n-neighbors", K]

@@ -1,11 +1,14 @@
 """Other peers on the self-join: the 30 nearest neighbours of all rows, the cell itself counted, recall against brute force.
 
-python bench/peers.py X.zarr [--peers pynndescent,hnswlib,usearch,lancedb,ann-search-rs] [--threads 2]
+python bench/peers.py X.zarr|DEFINITION.json [--peers faiss,pynndescent,hnswlib,usearch,lancedb,ann-search-rs] [--threads 2]
+
+A definition of cells that are mapped onto themselves (`bench/definitions`) is generated first, into --scratch.
 
 Each peer runs in a process of its own, one after the other, from rows in memory to ids in memory; reading is not timed.
 Prints one line of JSON for each setting: seconds of build and search, recall@30 on the sampled rows. Settings are those
 around recall 0.95 to 0.999 of each library; --set NAME=BUILD:SEARCH,SEARCH replaces one peer's, as below.
 
+* faiss          IVF-Flat, BUILD = lists, or lists/hnsw with an HNSW graph over their centres; SEARCH = nprobe
 * pynndescent    BUILD = n_neighbors of the graph; SEARCH is `graph`: its neighbour graph is the answer, so search is 0 s
 * hnswlib        BUILD = ef of construction (M = 16), SEARCH = ef
 * usearch        BUILD = expansion of adding (connectivity 16, f32), SEARCH = expansion of searching
@@ -24,14 +27,36 @@ import sys
 import tempfile
 import time
 
+from defined import is_definition, materialised
+
 HERE = pathlib.Path(__file__).resolve().parent
 DEFAULTS = {
+    "faiss": ["4096:8,16,32", "4096/hnsw:8,16,32"],
     "pynndescent": ["30:graph", "40:graph"],
     "hnswlib": ["200:40,80,160"],
     "usearch": ["128:64,128,256"],
     "lancedb": ["4096:8,16,32"],
     "ann-search-rs": ["ivf/4096:8,16,32", "hnsw/200:50,100,200", "nndescent/0:50,100"],
 }
+
+
+def faiss(rows, known, threads, build, searches, folder):
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    nlist, _, coarse = build.partition("/")
+    index = faiss.index_factory(rows.shape[1], f"IVF{nlist}_HNSW32,Flat" if coarse == "hnsw" else f"IVF{nlist},Flat")
+    began = time.perf_counter()
+    index.train(rows)
+    index.add(rows)
+    built = time.perf_counter() - began
+    for search in searches:
+        faiss.extract_index_ivf(index).nprobe = int(search)
+        if coarse == "hnsw":  # as many candidates as lists are wanted, and some to spare
+            faiss.downcast_index(faiss.extract_index_ivf(index).quantizer).hnsw.efSearch = max(64, 2 * int(search))
+        began = time.perf_counter()
+        ids = index.search(rows, 30)[1]
+        yield search, built, time.perf_counter() - began, ids[known.sample]
 
 
 def pynndescent(rows, known, threads, build, searches, folder):
@@ -125,7 +150,7 @@ def ann_search_rs(rows, known, threads, build, searches, folder):
         yield search, float(built), float(seconds), ids[known.sample].astype(np.int64)
 
 
-PEERS = {"pynndescent": pynndescent, "hnswlib": hnswlib, "usearch": usearch, "lancedb": lancedb, "ann-search-rs": ann_search_rs}
+PEERS = {"faiss": faiss, "pynndescent": pynndescent, "hnswlib": hnswlib, "usearch": usearch, "lancedb": lancedb, "ann-search-rs": ann_search_rs}
 
 
 def one_peer(arguments, name, setting):
@@ -138,7 +163,7 @@ def one_peer(arguments, name, setting):
     rows, known = read_rows(arguments.data), truth(arguments.data, None, arguments.sample)
     references = open_rows(arguments.data)
     build, _, searches = setting.partition(":")
-    pinned = "0.12.1" if name == "ann-search-rs" else version(name)
+    pinned = "0.12.1" if name == "ann-search-rs" else version({"faiss": "faiss-cpu"}.get(name, name))
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         for search, built, seconds, ids in PEERS[name](rows, known, arguments.threads, build, searches.split(","), folder):
             print(json.dumps({
@@ -151,7 +176,7 @@ def one_peer(arguments, name, setting):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", help="zarr store or .f32 file")
+    parser.add_argument("data", help="zarr store, .f32 file, or definition of cells mapped onto themselves")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=BUILD:SEARCH,SEARCH", help="replaces a peer's settings")
     parser.add_argument("--threads", type=int, default=2)
@@ -164,6 +189,13 @@ def main():
         name, _, setting = arguments.one.partition("=")
         return one_peer(arguments, name, setting)
 
+    if is_definition(arguments.data):
+        if not arguments.scratch:
+            parser.error("a definition needs --scratch, where its cells are generated")
+        definition, arguments.data, query = materialised(arguments.data, arguments.scratch, raw=True)
+        if query:
+            parser.error(f"{definition['name']} maps onto other cells; peers are given those mapped onto themselves")
+        arguments.data = str(arguments.data)
     settings = dict(DEFAULTS)
     for word in arguments.set:
         name, _, setting = word.partition("=")
@@ -175,7 +207,9 @@ def main():
         for setting in settings[name]:
             if arguments.beside:
                 beside(arguments)
-            again = [sys.executable, __file__, *sys.argv[1:], "--one", f"{name}={setting}"]
+            words = [arguments.data, "--threads", arguments.threads, "--sample", arguments.sample, "--one", f"{name}={setting}"]
+            words += ["--scratch", arguments.scratch] if arguments.scratch else []
+            again = [sys.executable, __file__, *map(str, words)]
             if subprocess.run(again, env=environment).returncode:
                 failed.append(f"{name}={setting}")
     if failed:

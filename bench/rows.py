@@ -38,7 +38,7 @@ def slabs(rows):
 
 def take(rows, ids):
     """The rows of these ids, as f32, with one pass over the file."""
-    found = np.empty((len(ids), DIM), np.float32)
+    found = np.empty((len(ids), rows.shape[1]), np.float32)
     order = np.argsort(ids, kind="stable")
     ordered = np.asarray(ids)[order]
     for first, slab in slabs(rows):

@@ -14,6 +14,7 @@ mod filtered;
 mod first_columns;
 mod flat;
 mod formats;
+mod generated;
 mod given;
 mod h5;
 mod inspect;

@@ -12,6 +12,7 @@ use super::columnar::TableFile;
 use super::container::Container;
 use super::filtered::{FilteredStore, split as split_condition};
 use super::flat::FlatFile;
+use super::generated::GeneratedStore;
 use super::given;
 use super::h5::H5File;
 use super::many::{ManyStores, parts, stores};
@@ -76,6 +77,9 @@ fn open_file(path: &Path) -> Result<Arc<dyn Container>> {
     }
     if FlatFile::is_flat(path) {
         return Ok(Arc::new(FlatFile::open(path)?));
+    }
+    if GeneratedStore::is_generated(path) {
+        return Ok(Arc::new(GeneratedStore::open(path)?));
     }
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Error::io("open", path, error))?;

@@ -20,6 +20,7 @@ mod edges;
 mod evaluate;
 mod evaluated_golden;
 mod diffuse;
+mod generated;
 mod gmx;
 mod expression;
 mod golden;

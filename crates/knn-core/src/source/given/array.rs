@@ -15,7 +15,7 @@ const BAND: u64 = 1 << 16;
 
 /// What an array holds.
 #[derive(Debug)]
-pub(super) enum Values {
+pub(in crate::source) enum Values {
     /// Numbers, native-endian.
     Numbers(DType, Vec<u8>),
     /// Texts.
@@ -24,7 +24,7 @@ pub(super) enum Values {
 
 /// An array in memory.
 #[derive(Debug)]
-pub(super) struct GivenArray {
+pub(in crate::source) struct GivenArray {
     store: Arc<str>,
     path: String,
     values: Values,
@@ -34,7 +34,7 @@ pub(super) struct GivenArray {
 
 impl GivenArray {
     /// Values whose number was compared with the shape, the first extent of which are rows.
-    pub(super) fn new(store: &Arc<str>, path: String, values: Values, shape: Vec<u64>) -> Self {
+    pub(in crate::source) fn new(store: &Arc<str>, path: String, values: Values, shape: Vec<u64>) -> Self {
         let mut band = shape.clone();
         for extent in &mut band {
             *extent = (*extent).max(1);

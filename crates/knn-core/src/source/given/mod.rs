@@ -12,6 +12,7 @@ mod store;
 pub use description::{CellsDescription, GivenColumn, GivenMatrix, GivenNumbers};
 pub use held::{hold, release};
 
+pub(super) use array::{GivenArray, Values};
 pub(super) use held::held;
 
 #[cfg(test)]
