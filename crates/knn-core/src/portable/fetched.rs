@@ -11,7 +11,7 @@ use crate::budget::{Lease, MemoryBudget};
 use crate::distance::Lane;
 use crate::error::{Error, Result};
 use crate::index::{IvfIndex, Manifest, PartOf, Probes};
-use crate::join::ListJoin;
+use crate::join::{Barred, ListJoin};
 use crate::progress::Progress;
 
 /// What is to be fetched of the lists.
@@ -114,7 +114,7 @@ impl FetchedIndex {
         self.check(run, nprobe)?;
         let join = ListJoin::new(&self.index, &self.lane, &self.budget);
         run.advance(rows, |queries, nearest, ordered| {
-            join.join(queries, Probes::Nearest(nprobe), None, nearest, ordered, progress)
+            join.join(queries, Probes::Nearest(nprobe), Barred::default(), nearest, ordered, progress)
         })
     }
 

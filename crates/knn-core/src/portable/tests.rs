@@ -8,7 +8,7 @@ use super::{ExactReference, FetchedIndex, QueryRun, Weighed, Weighing};
 use crate::budget::MemoryBudget;
 use crate::distance::{Lane, Metric, exact_distance};
 use crate::index::{IndexBuilder, IndexSpec, Io, IvfIndex, ListType, Probes, Start};
-use crate::join::{ListJoin, Ordered};
+use crate::join::{Barred, ListJoin, Ordered};
 use crate::progress::Progress;
 use crate::source::MemoryRows;
 use crate::store::OsVfs;
@@ -99,7 +99,8 @@ fn neighbors_of_a_fetched_index_are_those_of_the_one_on_disk() {
             }
             let mut expected = NeighborBlock::empty(150, k);
             let probes = Probes::Nearest(nprobe);
-            join.join(&tile, probes, None, &mut expected, &mut Ordered::default(), &Progress::silent()).unwrap();
+            join.join(&tile, probes, Barred::default(), &mut expected, &mut Ordered::default(), &Progress::silent())
+                .unwrap();
             let mut index = open(&path);
             let mut run = QueryRun::new(queries.clone(), DIM, k, spec.metric, &budget()).unwrap();
             for first in (0..150).step_by(64) {

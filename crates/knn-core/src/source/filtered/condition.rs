@@ -102,9 +102,12 @@ impl<'a> Condition<'a> {
             return Ok(place);
         }
         let opened = self.store.column(&column.name)?;
-        if let ColumnKind::Other(kind) = opened.kind() {
-            return Err(self.wrong(column, format!("is {kind:?}, which is not read")));
-        }
+        let compared = match opened.kind() {
+            ColumnKind::Datetime => Err("datetime"),
+            ColumnKind::Other(kind) => Err(&**kind),
+            _ => Ok(()),
+        };
+        compared.map_err(|kind| self.wrong(column, format!("is {kind:?}, which is not read")))?;
         self.columns.push(opened);
         Ok(self.columns.len() - 1)
     }
@@ -128,7 +131,7 @@ impl<'a> Condition<'a> {
                 };
                 Test::Texts(operator, values.iter().map(text).collect::<Result<_>>()?)
             }
-            ColumnKind::Numeric(_) | ColumnKind::Other(_) => {
+            ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
                 let number = |value: &Value| match value {
                     Value::Number(number) => Ok(*number),
                     other => Err(self.wrong(column, format!("holds numbers, and {other} is none"))),
@@ -218,7 +221,7 @@ fn values(column: &ObsColumn, rows: RowRange) -> Result<Values> {
             column.read_strings(rows, &mut texts, &mut missing)?;
             Values::Texts(texts, missing)
         }
-        ColumnKind::Numeric(_) | ColumnKind::Other(_) => {
+        ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
             let mut numbers = Vec::new();
             column.read_numbers(rows, &mut numbers)?;
             Values::Numbers(numbers)
