@@ -29,6 +29,9 @@ pub(super) fn over_all(
     }
     let (dim, lists) = (coarse.dim(), coarse.nlist() as usize);
     let _lease = budget.take("sums over all lists", bytes(lists as u64, dim as u64))?;
+    // One part is read at a time.
+    let largest = (0..coarse.super_cells() as usize).map(|cell| cells.rows(cell)).max().unwrap_or(0);
+    let (_, _part) = cells.at_a_time(&[largest], dim, budget)?;
     let mut means = Means { sums: vec![0.0; lists * dim], counts: vec![0; lists] };
     for _ in 0..rounds {
         let router = Router::new(&coarse, kmeans.tile);

@@ -247,8 +247,8 @@ impl Cells<'_> {
     pub(super) fn at_a_time(&self, rows: &[u64], dim: usize, budget: &MemoryBudget) -> Result<(usize, Option<Lease>)> {
         let Self::Spilled(_) = self else { return Ok((rows.len().max(1), None)) };
         let largest = rows.iter().copied().max().unwrap_or(0) * dim as u64 * 4 * COPIES;
-        let threads = rayon::current_num_threads() as u64;
-        let at_a_time = (budget.available() / 2 / largest.max(1)).clamp(1, threads);
+        let most = (rayon::current_num_threads() as u64).min(rows.len().max(1) as u64);
+        let at_a_time = (budget.available() / 2 / largest.max(1)).clamp(1, most);
         let lease = budget.take("the samples of the largest parts", largest * at_a_time)?;
         Ok((at_a_time as usize, Some(lease)))
     }

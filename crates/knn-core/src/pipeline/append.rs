@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::bundle;
 use super::cost;
 use super::index::{INDEX_VERSION, list_dtype, memory, rerank, sealed, training};
 use super::index_report::IndexPlan;
@@ -44,6 +45,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
     let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype, parameters.rerank.is_some());
+    let disk_bytes = disk_bytes.saturating_add(bundle::planned(resolved)?);
     let run_bytes = cost::build_run_bytes(added, dim);
     // The rows of the index are compared with the store's; its lists are read for that, and again to be written with the new rows.
     let read_bytes = rows.stored_bytes();

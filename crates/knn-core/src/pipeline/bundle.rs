@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::index::sealed;
 use super::places::is_begun;
-use super::rechunk::rechunk_resolved;
+use super::rechunk::{planned_copy, rechunk_resolved};
 use super::report::OutputArray;
 use super::request::{DEFAULT_LAYOUT, Resolved, ResolvedIndex, ResolvedRechunk};
 use crate::error::{Error, Result};
@@ -38,22 +38,32 @@ pub(super) fn write(
     if !resolved.bundle {
         return Ok(Vec::new());
     }
-    let output = index.join(CELLS);
     // What an earlier index of the same name left is of other rows.
-    let resume = resolved.resume && is_begun(&**vfs, &output)?;
-    let request = ResolvedRechunk {
+    let resume = resolved.resume && is_begun(&**vfs, &index.join(CELLS))?;
+    let request = request(resolved, index, Some(manifest.source.clone()), resume);
+    rechunk_resolved(&request, progress, Arc::clone(vfs)).map(|report| report.stored)
+}
+
+/// Bytes on disk that the cells of an index will take, 0 where it is to have none; fails where writing them would.
+pub(super) fn planned(resolved: &ResolvedIndex) -> Result<u64> {
+    let Some(index) = resolved.output.as_deref().filter(|_| resolved.bundle) else { return Ok(0) };
+    planned_copy(&request(resolved, index, None, false))
+}
+
+/// The copy of names and columns into the folder of an index.
+fn request(resolved: &ResolvedIndex, index: &Path, source: Option<String>, resume: bool) -> ResolvedRechunk {
+    ResolvedRechunk {
         input: resolved.reference.clone(),
-        output,
+        output: index.join(CELLS),
         use_rep: None,
-        index_source: Some(manifest.source.clone()),
+        index_source: source,
         obs_keys: resolved.obs_keys.clone(),
         memory: resolved.memory,
         threads: resolved.threads,
         resume,
         overwrite: !resume,
         layout: DEFAULT_LAYOUT,
-    };
-    rechunk_resolved(&request, progress, Arc::clone(vfs)).map(|report| report.stored)
+    }
 }
 
 /// Refuses what needs the rows of the reference by themselves.

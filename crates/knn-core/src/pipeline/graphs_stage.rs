@@ -5,10 +5,12 @@
 //! and resumed as any run is. In self-mapping the four graphs are one, which is stored already.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::inputs::Inputs;
 use super::joint;
 use super::near_graphs::{self, NearGraphs};
+use super::places::is_begun;
 use super::plan::{Prepared, planned};
 use super::report::Plan;
 use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
@@ -18,7 +20,7 @@ use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, NearCounts, SharedNeighbors, Sharers, Symmetrize};
 use crate::progress::Progress;
-use crate::sink::{Layout, MappingStore, Stage, StoreSpec};
+use crate::sink::{Layout, MappingStore, Stage, StoreSpec, discard};
 use crate::store::Vfs;
 use crate::types::NeighborBlock;
 
@@ -130,6 +132,27 @@ pub(super) fn add_costs(asked: &Resolved, others: Vec<(OtherGraph, Plan)>, plan:
             plan.memory = other.memory;
         }
     }
+}
+
+/// Removes the graphs that an overwriting run will find itself: those of the run before would be in the way of one that goes on with this.
+/// `GM_EXISTS` where something lies that gigamapper did not write.
+pub(super) fn clear(prepared: &Prepared, vfs: &Arc<dyn Vfs>) -> Result<()> {
+    if !prepared.resolved.overwrite {
+        return Ok(());
+    }
+    for graph in needed(&prepared.resolved) {
+        let path = path(graph, &prepared.resolved)?;
+        if is_begun(&**vfs, &path)? {
+            discard(vfs, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the graphs will be that are kept beside the output.
+pub(super) fn kept_places(resolved: &Resolved) -> Vec<PathBuf> {
+    let beside = |output: &PathBuf| resolved.kept_graphs.iter().map(|graph| graph.beside(output)).collect();
+    resolved.output.as_ref().map(beside).unwrap_or_default()
 }
 
 /// Finds the graphs that are kept, before the store that they lie beside is said to be complete. Returns whether there are any.

@@ -203,7 +203,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> 
     let graph = kept_graph::plan(resolved, &parameters)?;
     let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
     let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = lists_bytes.saturating_add(kept);
+    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved)?);
     let build_bytes = cost::build_run_bytes(n, dim);
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));

@@ -200,6 +200,9 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
+    for graph in graphs_stage::kept_places(resolved) {
+        check_output(&graph, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
+    }
     if let Some(work_dir) = &resolved.search.work_dir {
         check_work_dir(work_dir, &read, resolved.output.as_deref())?;
     }

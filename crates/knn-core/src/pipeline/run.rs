@@ -126,6 +126,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if early.is_some() {
         clock.lap("calibrate", 0);
     }
+    graphs_stage::clear(&prepared, &vfs)?;
     let store = output(&prepared, Arc::clone(&vfs))?;
     let [joined_before, transferred_before] = [Stage::Joined, Stage::Transferred].map(|stage| resumed(&store, stage));
     let is_joined = joined_before.units == prepared.spec.layout.units();

@@ -101,6 +101,11 @@ pub(super) fn rechunk_resolved(
     })
 }
 
+/// Bytes on disk that a copy will take; fails where it would refuse to start.
+pub(super) fn planned_copy(resolved: &ResolvedRechunk) -> Result<u64> {
+    prepare(resolved).map(|prepared| planned_bytes(&prepared.spec))
+}
+
 /// A copy that may start.
 struct Prepared {
     store: AnnDataStore,
