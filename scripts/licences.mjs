@@ -73,7 +73,16 @@ export function compiledIn() {
 /** The same of the WebAssembly module, for which the core leaves out what reads and writes. */
 function compiledInModule() {
   const some = ["--locked", "--offline"];
-  const tree = ["tree", ...some, "--package", "gigamapper-wasm", "--target", "wasm32-unknown-unknown", "--prefix", "none"];
+  const tree = [
+    "tree",
+    ...some,
+    "--package",
+    "gigamapper-wasm",
+    "--target",
+    "wasm32-unknown-unknown",
+    "--prefix",
+    "none",
+  ];
   const listed = output("cargo", [...tree, "--edges", "normal,no-proc-macro", "--format", "{p}"]);
   const metadata = output("cargo", ["metadata", ...some, "--format-version=1"]);
   if (listed === undefined || metadata === undefined) stop("cargo does not say what is compiled in.");

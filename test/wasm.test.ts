@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import FileSystemStore from "@zarrita/storage/fs";
 import { MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
@@ -19,6 +20,7 @@ import { describe, expect, it } from "vitest";
 import * as zarr from "zarrita";
 import { LABELS, writeBlobs } from "./anndata.js";
 import { query, reference, root, temporary } from "./folder.js";
+import { compile, project } from "./project.js";
 import { serve } from "./static-server.js";
 
 const golden = join(root, "test/fixtures/golden");
@@ -400,5 +402,37 @@ describe("published columns", () => {
     expect(await blobs.obs("score")).toMatchObject({ kind: "numbers", numbers: expect.any(Float64Array) });
     await expect(blobs.obs("_index")).rejects.toThrow(failing("GM_UNSUPPORTED", "_index"));
     await expect(new RemoteColumns("http://127.0.0.1:9/a.zarr").obs("a")).rejects.toThrow(failing("GM_IO"));
+  });
+});
+
+describe("examples of doc comments", () => {
+  it("are whole programs that run", async () => {
+    const { folder } = await published({}, 50);
+    const { url } = await serve(
+      { "atlas.gmx": join(folder, "atlas.gmx"), "atlas.zarr": join(folder, "atlas.zarr"), "gigamapper.wasm": "/" },
+      {
+        instead: (path, _, response) => {
+          if (path !== "/gigamapper.wasm") return false;
+          response.setHeader("content-type", "application/wasm");
+          return response.end(readFileSync(wasmFile)) !== undefined;
+        },
+      },
+    );
+    const names = "ExactReference, initialise, mapRemote, RemoteColumns, RemoteIndex";
+    const sources = readdirSync(join(root, "ts/wasm")).map((name) => readFileSync(join(root, "ts/wasm", name), "utf8"));
+    const found = sources.flatMap((text) => [...text.matchAll(/\* @example\n((?: +\*(?: .*)?\n)+?) +\*\//g)]);
+    const examples = found.map(([, code = ""]) => {
+      const here = code
+        .replace(/^ *\* ?/gm, "")
+        .replaceAll("https://atlas.example.org", url)
+        .replaceAll("cell_type", "label");
+      return `import { ${names} } from "gigamapper/wasm";\n${here}\nexport {};\n`;
+    });
+    expect(examples).toHaveLength(5);
+    const place = project();
+    for (const path of compile(place, examples, true)) {
+      // Not in this process, which is the server.
+      await promisify(execFile)(process.execPath, [path], { cwd: place });
+    }
   });
 });
