@@ -388,11 +388,20 @@ describe("a published index", () => {
 
 describe("published columns", () => {
   it("are read whatever the version of the store, and refused with a sentence", async () => {
-    const { url } = await serve(join(root, "test/fixtures"));
+    const { url, faults } = await serve(join(root, "test/fixtures"));
     const columns = new RemoteColumns(`${url}/pbmc/reference.zarr`);
     const column = await columns.obs("bulk_labels");
     expect(column).toMatchObject({ kind: "labels", labels: { codes: { length: 500 } } });
     expect(columns.traffic.bytes).toBeGreaterThan(500);
+    faults.ignoresRanges = true;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_UNSUPPORTED", "answers with the whole file"));
+    faults.ignoresRanges = false;
+    faults.instead = (_, { headers }, response) =>
+      headers.range !== undefined && response.writeHead(206).end("cut") !== undefined;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_CORRUPT", "3 bytes came"));
+    faults.instead = (_, { method }, response) => method === "HEAD" && response.writeHead(200).end() !== undefined;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_UNSUPPORTED", "whole file"));
+    delete faults.instead;
     await expect(columns.obs("nothing")).rejects.toThrow(failing("GM_NOT_FOUND", "obs column"));
     await expect(columns.obsm("nothing")).rejects.toThrow(failing("GM_NOT_FOUND", "obsm key"));
     const folder = temporary();
