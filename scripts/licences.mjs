@@ -19,6 +19,8 @@ const CARRIED = {
   "zstd-sys": ["zstd/LICENSE"],
 };
 
+const WASM = "wasm32-unknown-unknown";
+
 const MIT = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
 files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify,
 merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished
@@ -73,9 +75,9 @@ export function compiledIn() {
 /** The same of the WebAssembly module, for which the core leaves out what reads and writes. */
 function compiledInModule() {
   const some = ["--locked", "--offline"];
-  const tree = ["tree", ...some, "--package", "gigamapper-wasm", "--target", "wasm32-unknown-unknown", "--prefix", "none"];
+  const tree = ["tree", ...some, "--package", "gigamapper-wasm", "--target", WASM, "--prefix", "none"];
   const listed = output("cargo", [...tree, "--edges", "normal,no-proc-macro", "--format", "{p}"]);
-  const metadata = output("cargo", ["metadata", ...some, "--format-version=1"]);
+  const metadata = output("cargo", ["metadata", ...some, "--format-version=1", "--filter-platform", WASM]);
   if (listed === undefined || metadata === undefined) stop("cargo does not say what is compiled in.");
   const found = new Set(listed.split("\n").map((line) => line.split(" ").slice(0, 2).join(" ")));
   return JSON.parse(metadata)

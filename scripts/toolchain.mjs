@@ -38,7 +38,8 @@ export function run(program, args, env = {}) {
 
 /** What a program prints, or undefined if it cannot be run. */
 export function output(program, args) {
-  const { status, stdout } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+  // What cargo says of all crates is longer than a megabyte.
+  const { status, stdout } = spawnSync(program, args, { cwd: root, encoding: "utf8", maxBuffer: 2 ** 26 });
   return status === 0 ? stdout.trim() : undefined;
 }
 

@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import FileSystemStore from "@zarrita/storage/fs";
 import { MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
@@ -19,6 +20,7 @@ import { describe, expect, it } from "vitest";
 import * as zarr from "zarrita";
 import { LABELS, writeBlobs } from "./anndata.js";
 import { query, reference, root, temporary } from "./folder.js";
+import { compile, project } from "./project.js";
 import { serve } from "./static-server.js";
 
 const golden = join(root, "test/fixtures/golden");
@@ -386,11 +388,20 @@ describe("a published index", () => {
 
 describe("published columns", () => {
   it("are read whatever the version of the store, and refused with a sentence", async () => {
-    const { url } = await serve(join(root, "test/fixtures"));
+    const { url, faults } = await serve(join(root, "test/fixtures"));
     const columns = new RemoteColumns(`${url}/pbmc/reference.zarr`);
     const column = await columns.obs("bulk_labels");
     expect(column).toMatchObject({ kind: "labels", labels: { codes: { length: 500 } } });
     expect(columns.traffic.bytes).toBeGreaterThan(500);
+    faults.ignoresRanges = true;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_UNSUPPORTED", "answers with the whole file"));
+    faults.ignoresRanges = false;
+    faults.instead = (_, { headers }, response) =>
+      headers.range !== undefined && response.writeHead(206).end("cut") !== undefined;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_CORRUPT", "3 bytes came"));
+    faults.instead = (_, { method }, response) => method === "HEAD" && response.writeHead(200).end() !== undefined;
+    await expect(columns.obs("bulk_labels")).rejects.toThrow(failing("GM_UNSUPPORTED", "whole file"));
+    delete faults.instead;
     await expect(columns.obs("nothing")).rejects.toThrow(failing("GM_NOT_FOUND", "obs column"));
     await expect(columns.obsm("nothing")).rejects.toThrow(failing("GM_NOT_FOUND", "obsm key"));
     const folder = temporary();
@@ -400,5 +411,37 @@ describe("published columns", () => {
     expect(await blobs.obs("score")).toMatchObject({ kind: "numbers", numbers: expect.any(Float64Array) });
     await expect(blobs.obs("_index")).rejects.toThrow(failing("GM_UNSUPPORTED", "_index"));
     await expect(new RemoteColumns("http://127.0.0.1:9/a.zarr").obs("a")).rejects.toThrow(failing("GM_IO"));
+  });
+});
+
+describe("examples of doc comments", () => {
+  it("are whole programs that run", async () => {
+    const { folder } = await published({}, 50);
+    const { url } = await serve(
+      { "atlas.gmx": join(folder, "atlas.gmx"), "atlas.zarr": join(folder, "atlas.zarr"), "gigamapper.wasm": "/" },
+      {
+        instead: (path, _, response) => {
+          if (path !== "/gigamapper.wasm") return false;
+          response.setHeader("content-type", "application/wasm");
+          return response.end(readFileSync(wasmFile)) !== undefined;
+        },
+      },
+    );
+    const names = "ExactReference, initialise, mapRemote, RemoteColumns, RemoteIndex";
+    const sources = readdirSync(join(root, "ts/wasm")).map((name) => readFileSync(join(root, "ts/wasm", name), "utf8"));
+    const found = sources.flatMap((text) => [...text.matchAll(/\* @example\n((?: +\*(?: .*)?\n)+?) +\*\//g)]);
+    const examples = found.map(([, code = ""]) => {
+      const here = code
+        .replace(/^ *\* ?/gm, "")
+        .replaceAll("https://atlas.example.org", url)
+        .replaceAll("cell_type", "label");
+      return `import { ${names} } from "gigamapper/wasm";\n${here}\nexport {};\n`;
+    });
+    expect(examples).toHaveLength(5);
+    const place = project();
+    for (const path of compile(place, examples, true)) {
+      // Not in this process, which is the server.
+      await promisify(execFile)(process.execPath, [path], { cwd: place });
+    }
   });
 });

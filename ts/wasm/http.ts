@@ -53,13 +53,7 @@ export class HttpFolder {
     if (status === 200) {
       // Not read: it would be the whole file.
       await response.body?.cancel();
-      const what = `reading parts of ${this.url}${name}, because its server answers with the whole file,`;
-      throw new GigamapperError(
-        "GM_UNSUPPORTED",
-        `${what} is not supported`,
-        { what },
-        { hint: "publish the index on a server that answers range requests with 206, as most static servers do" },
-      );
+      throw this.ignoresRanges(name);
     }
     if (status !== 206) throw this.#io(name, `the server answered ${status}`, undefined);
     // Servers of other origins tell it only where they were told to.
@@ -73,6 +67,13 @@ export class HttpFolder {
       throw this.corrupt(name, `${bytes.length} bytes came of ${end - start} from byte ${start}`);
     }
     return bytes;
+  }
+
+  /** `GM_UNSUPPORTED` of a server that answers a range request with the whole file. */
+  ignoresRanges(name: string): GigamapperError<"GM_UNSUPPORTED"> {
+    const what = `reading parts of ${this.url}${name}, because its server answers with the whole file,`;
+    const hint = "publish it on a server that answers range requests with 206, as most static servers do";
+    return new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what }, { hint });
   }
 
   /** `GM_NOT_FOUND` of a file. */

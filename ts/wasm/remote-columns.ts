@@ -4,7 +4,7 @@
  */
 
 import * as zarr from "zarrita";
-import { GigamapperError } from "../errors.js";
+import { GigamapperError, isGigamapperError } from "../errors.js";
 import { type Fetch, HttpFolder, type Traffic } from "./http.js";
 import { check } from "./module.js";
 import type { MatrixInMemory } from "./run.js";
@@ -39,15 +39,11 @@ export class RemoteColumns {
   constructor(url: string | URL, options: RemoteColumnsOptions = {}) {
     const ask = options.fetch ?? ((request) => globalThis.fetch(request));
     this.#folder = new HttpFolder(url, ask);
-    const counted = async (request: Request): Promise<Response> => {
+    const checked = async (request: Request): Promise<Response> => {
       const response = await ask(request);
-      if (!response.ok) return response;
-      const body = await response.arrayBuffer();
-      this.traffic.bytes += body.byteLength;
-      this.traffic.requests += 1;
-      return new Response(body, { status: response.status, headers: response.headers });
+      return response.ok ? await this.#checked(request, response) : response;
     };
-    this.#root = zarr.root(new zarr.FetchStore(this.#folder.url, { fetch: counted }));
+    this.#root = zarr.root(new zarr.FetchStore(this.#folder.url, { fetch: checked }));
   }
 
   /**
@@ -57,14 +53,15 @@ export class RemoteColumns {
    */
   async obs(key: string, signal?: AbortSignal): Promise<RemoteColumn> {
     const node = await this.#node(`obs/${key}`, "obs column", key, signal);
-    if (node.kind === "array") return { kind: "numbers", numbers: Float64Array.from(await this.#numbers(node, key)) };
+    if (node.kind === "array")
+      return { kind: "numbers", numbers: Float64Array.from(await this.#numbers(node, key, signal)) };
     if (node.attrs["encoding-type"] !== "categorical") {
       throw this.#unsupported(`the obs column "${key}" of encoding ${JSON.stringify(node.attrs["encoding-type"])}`);
     }
     const part = (name: string) => this.#node(`obs/${key}/${name}`, "obs column", `${key}/${name}`, signal);
     const [codes, categories] = await Promise.all([part("codes"), part("categories")]);
     if (codes.kind !== "array" || categories.kind !== "array") throw this.#unsupported(`the obs column "${key}"`);
-    const [{ data }, numbers] = await Promise.all([this.#get(categories), this.#numbers(codes, key)]);
+    const [{ data }, numbers] = await Promise.all([this.#get(categories, signal), this.#numbers(codes, key, signal)]);
     const labels = { codes: Int32Array.from(numbers), categories: Array.from(data as ArrayLike<unknown>, String) };
     check(signal, "fetch");
     return { kind: "labels", labels };
@@ -79,16 +76,36 @@ export class RemoteColumns {
     const node = await this.#node(`obsm/${key}`, "obsm key", key, signal);
     if (node.kind !== "array" || node.shape.length !== 2) throw this.#unsupported(`obsm "${key}", which is no matrix,`);
     const [rows = 0, columns = 0] = node.shape;
-    const values = await this.#numbers(node, key);
+    const values = await this.#numbers(node, key, signal);
     check(signal, "fetch");
     return { x: values instanceof Float32Array ? values : Float32Array.from(values), shape: [rows, columns] };
+  }
+
+  /** Counts what came, which must be what was asked for: zarrita takes an answer for the range that it wanted. */
+  async #checked(request: Request, response: Response): Promise<Response> {
+    const name = request.url.slice(this.#folder.url.length);
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get("range") ?? "") ?? [];
+    // A shard is read from its end, which a server must tell.
+    const untold = request.method === "HEAD" && !response.headers.has("content-length");
+    if (untold || (request.headers.has("range") && response.status === 200)) {
+      await response.body?.cancel();
+      throw this.#folder.ignoresRanges(name);
+    }
+    const body = await response.arrayBuffer();
+    if (start !== undefined && body.byteLength !== Number(end) - Number(start) + 1) {
+      throw this.#folder.corrupt(name, `${body.byteLength} bytes came from byte ${start}, not up to ${end}`);
+    }
+    this.traffic.bytes += body.byteLength;
+    this.traffic.requests += 1;
+    return new Response(body, { status: response.status, headers: response.headers });
   }
 
   async #node(path: string, kind: string, key: string, signal: AbortSignal | undefined): Promise<Node> {
     check(signal, "fetch");
     try {
-      return await zarr.open(this.#root.resolve(path));
+      return await zarr.open(this.#root.resolve(path), signal ? { signal } : {});
     } catch (error) {
+      check(signal, "fetch");
       if (!(error instanceof zarr.NotFoundError)) throw this.#io(path, error);
       const details = { store: this.#folder.url, kind, key, available: [] };
       const message = `${this.#folder.url}: no ${kind} "${key}"`;
@@ -96,22 +113,30 @@ export class RemoteColumns {
     }
   }
 
-  async #get(array: zarr.Array<zarr.DataType, zarr.AsyncReadable>): Promise<{ data: unknown }> {
+  async #get(
+    array: zarr.Array<zarr.DataType, zarr.AsyncReadable>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ data: unknown }> {
     try {
-      return await zarr.get(array);
+      return await zarr.get(array, null, signal ? { signal } : {});
     } catch (error) {
+      check(signal, "fetch");
       throw this.#io(array.path, error);
     }
   }
 
   /** The values of an array of numbers, row-major; those of 64 bits become the nearest doubles, as natively. */
-  async #numbers(array: zarr.Array<zarr.DataType, zarr.AsyncReadable>, key: string): Promise<ArrayLike<number>> {
+  async #numbers(
+    array: zarr.Array<zarr.DataType, zarr.AsyncReadable>,
+    key: string,
+    signal: AbortSignal | undefined,
+  ): Promise<ArrayLike<number>> {
     if (array.is("bigint")) {
-      const { data } = await this.#get(array);
+      const { data } = await this.#get(array, signal);
       return Float64Array.from(data as BigInt64Array | BigUint64Array, Number);
     }
     if (!array.is("number")) throw this.#unsupported(`"${key}" of type ${array.dtype}`);
-    const { data } = await this.#get(array);
+    const { data } = await this.#get(array, signal);
     return data as ArrayLike<number>;
   }
 
@@ -120,7 +145,8 @@ export class RemoteColumns {
     return new GigamapperError("GM_UNSUPPORTED", `${what} is not supported`, { what }, { hint });
   }
 
-  #io(path: string, cause: unknown): GigamapperError<"GM_IO"> {
+  #io(path: string, cause: unknown): GigamapperError {
+    if (isGigamapperError(cause)) return cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     const details = { path: this.#folder.url + path.replace(/^\//, ""), operation: "fetch", os: null, reason };
     const hint = "look whether the address is right and whether its server sends Access-Control-Allow-Origin";

@@ -142,7 +142,7 @@ impl Progress {
     fn lap(&self) {
         let mut stage = self.lock();
         let now = now();
-        let passed = now - std::mem::replace(&mut stage.lapped, now);
+        let passed = now.saturating_sub(std::mem::replace(&mut stage.lapped, now));
         let mut laps = self.laps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match laps.iter_mut().find(|(name, _)| *name == stage.name) {
             Some((_, time)) => *time += passed,
@@ -166,14 +166,14 @@ impl Progress {
         let event = {
             let mut stage = self.lock();
             let now = now();
-            if !always && stage.told.is_some_and(|told| now - told < INTERVAL) {
+            if !always && stage.told.is_some_and(|told| now.saturating_sub(told) < INTERVAL) {
                 return;
             }
             stage.told = Some(now);
             let memory = budget::resident();
             self.most_memory.fetch_max(memory, Ordering::Relaxed);
             let done = self.done.load(Ordering::Relaxed);
-            let seconds = (now - stage.began).as_secs_f64();
+            let seconds = now.saturating_sub(stage.began).as_secs_f64();
             let rate = if seconds > 0.0 { (done - stage.resumed.min(done)) as f64 / seconds } else { 0.0 };
             ProgressEvent {
                 stage: stage.name.to_owned(),

@@ -70,16 +70,20 @@ function empty(table: string): void {
   element<HTMLTableElement>(table).tBodies[0]?.replaceChildren();
 }
 
-function showLabels(mapped: Mapped): void {
+/** Labels as a table. Returns the colour of each: the most frequent have colours of their own. */
+function showLabels(mapped: Mapped): Map<number, number> {
   empty("labels");
+  const colours = new Map<number, number>();
   for (const { code, label, cells, confidence } of counted(mapped)) {
+    colours.set(code, code < 0 ? -1 : colours.size);
     const name = document.createElement("span");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.background = colour(code);
+    swatch.style.background = colour(colours.get(code) ?? -1);
     name.append(swatch, label);
     row("labels", [name, String(cells), code < 0 ? "" : confidence.toFixed(3)]);
   }
+  return colours;
 }
 
 /** Bars as SVG, and the same numbers as a table. */
@@ -132,7 +136,7 @@ function showTable(mapped: Mapped): void {
 
 function show(mapped: Mapped): void {
   element<HTMLElement>("results").hidden = false;
-  showLabels(mapped);
+  const colours = showLabels(mapped);
   showConfidence(mapped);
   showTable(mapped);
   scatter?.close();
@@ -142,7 +146,8 @@ function show(mapped: Mapped): void {
     const tell = (cell: number) => told(mapped, cell).slice(0, 3).join(", ");
     const here = element<HTMLElement>("here");
     here.textContent = "";
-    const points = { places: mapped.places, codes: mapped.labels.codes, tell };
+    const codes = Int32Array.from(mapped.labels.codes, (code) => colours.get(code) ?? -1);
+    const points = { places: mapped.places, codes, tell };
     scatter = new Scatter(element("scatter"), points, (sentence) => {
       here.textContent = sentence;
     });

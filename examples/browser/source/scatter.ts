@@ -26,7 +26,7 @@ export const PALETTE = [
   "#6b6b6b",
 ];
 
-/** The colour of a label; grey without one. */
+/** A colour by its number; grey without one. */
 export function colour(code: number): string {
   return code < 0 ? "#6b6b6b" : (PALETTE[code % PALETTE.length] ?? "#6b6b6b");
 }

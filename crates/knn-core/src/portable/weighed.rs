@@ -72,7 +72,7 @@ impl Weighed {
 
     /// Weighted means of an embedding of the reference (row-major).
     pub fn embedding(&self, values: Vec<f32>, dim: usize) -> Result<Vec<f32>> {
-        self.check_rows("embedding", if dim == 0 { 0 } else { values.len() / dim })?;
+        self.check_rows("embedding", values.len().checked_div(dim).unwrap_or(0))?;
         let mut results = Vec::new();
         transfer_embedding(&Embedding { values, dim }, &self.weights.block, &mut results);
         Ok(results)
