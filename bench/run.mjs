@@ -45,6 +45,7 @@ if (values.memory) request.memory = values.memory;
 if (values.threads) request.threads = Number(values.threads);
 const folder = mkdtempSync(join(values.scratch, "gigamapper-bench-"));
 const say = (line) => process.stderr.write(`${line}\n`);
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 if (!values.keep) process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const places = stores(definition, folder);

@@ -47,6 +47,8 @@ export async function measured(side, verb, request, folder) {
   let [peak, least] = [0, before];
   const began = performance.now();
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
+  const stop = () => child.kill();
+  process.once("exit", stop);
   let printed = "";
   child.stdout.on("data", (chunk) => {
     printed += chunk;
@@ -62,6 +64,7 @@ export async function measured(side, verb, request, folder) {
   }, SAMPLED_MS);
   const code = await new Promise((done, failed) => child.on("close", done).on("error", failed));
   clearInterval(sampling);
+  process.off("exit", stop);
   const whole = (performance.now() - began) / 1000;
   if (code !== 0) throw new Error(`${verb} by ${side} exited with ${code}`);
   const { report, seconds } = JSON.parse(printed);

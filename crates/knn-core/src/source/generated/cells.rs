@@ -5,6 +5,9 @@ use super::normal::Normal;
 use super::parameters::Parameters;
 use super::philox::{GROUP, Philox, Stream};
 
+/// How wide a rare class is, for its cluster's width. Were it as wide, its few cells would have others between them, and no search could find it.
+const RARE_WIDTH: f32 = 0.25;
+
 /// Which class a cell is of, counted from 0 within its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -105,17 +108,17 @@ impl Cells {
 
     /// The coordinates of a cell of this kind, into a row of as many. Sums are in one order: centre, noise, manifold axis by axis, shifts.
     pub(super) fn place(&self, kind: Kind, scratch: &mut Scratch, row: &mut [f32]) {
-        let (frame, shift) = match kind.class {
-            Class::Cluster(number) => (&self.atlas.frames[number], None),
-            Class::Outside(number) => (&self.atlas.outside[number], None),
+        let (frame, width, shift) = match kind.class {
+            Class::Cluster(number) => (&self.atlas.frames[number], 1.0, None),
+            Class::Outside(number) => (&self.atlas.outside[number], 1.0, None),
             Class::Rare(number) => {
                 let (host, shift) = &self.atlas.rare[number];
-                (&self.atlas.frames[*host], Some(shift))
+                (&self.atlas.frames[*host], RARE_WIDTH, Some(shift))
             }
         };
         let columns = row.len();
         let latent = frame.axes.len() / columns;
-        scratch.draw(self, kind.origin, columns + latent);
+        scratch.draw(self, kind.origin, columns + latent, width);
         let (noise, latent) = scratch.normals.split_at(columns);
         for (((value, centre), size), drawn) in row.iter_mut().zip(&frame.centre).zip(&self.atlas.noise).zip(noise) {
             *value = centre + size * drawn;
@@ -140,14 +143,15 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    fn draw(&mut self, cells: &Cells, number: u64, count: usize) {
+    /// Draws the numbers of a cell, each times `width`.
+    fn draw(&mut self, cells: &Cells, number: u64, count: usize, width: f32) {
         let groups = count.div_ceil(GROUP);
         self.normals.resize(groups * GROUP, 0.0);
         let mut words = [0; GROUP];
         for (group, normals) in self.normals.chunks_exact_mut(GROUP).enumerate() {
             cells.philox.group(Stream::Place, number, group as u32, &mut words);
             for (normal, word) in normals.iter_mut().zip(words) {
-                *normal = cells.normal.of(word);
+                *normal = width * cells.normal.of(word);
             }
         }
     }

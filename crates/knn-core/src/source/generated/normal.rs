@@ -21,8 +21,8 @@ pub(super) struct Normal {
 impl Normal {
     pub(super) fn new() -> Self {
         let mut knots = [0.0f64; PIECES + 1];
-        for number in 1..PIECES / 2 {
-            knots[number] = quantile(number as f64 / PIECES as f64);
+        for (number, knot) in knots.iter_mut().enumerate().take(PIECES / 2).skip(1) {
+            *knot = quantile(number as f64 / PIECES as f64);
         }
         // The mean of the tail below q is −φ(q) / P(q), and that of a piece is the middle of its ends.
         let density = libm::exp(-knots[1] * knots[1] / 2.0) / libm::sqrt(2.0 * PI);

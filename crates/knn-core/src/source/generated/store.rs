@@ -77,11 +77,10 @@ impl GeneratedStore {
         let (key, member) = rest.split_once('/').unwrap_or((rest, ""));
         let (_, what) = COLUMNS.into_iter().find(|(column, _)| *column == key)?;
         match (what, member) {
-            (What::IsRare | What::IsOutside, "") => Some(Place::Array(what)),
             (What::Class | What::Batch, "") => {
                 group(json!({"encoding-type": "categorical", "encoding-version": "0.2.0", "ordered": false}))
             }
-            (What::Class | What::Batch, "codes") => Some(Place::Array(what)),
+            (What::IsRare | What::IsOutside, "") | (What::Class | What::Batch, "codes") => Some(Place::Array(what)),
             (What::Class, "categories") => Some(Place::Texts(self.cells.classes())),
             (What::Batch, "categories") => {
                 let batches = self.cells.parameters.batches;
@@ -136,7 +135,9 @@ impl Container for GeneratedStore {
             Some(Place::Array(what)) => Ok(Arc::new(GeneratedArray::new(&self.name, path, &self.cells, what))),
             Some(Place::Texts(texts)) => {
                 let mut block = StringBlock::default();
-                texts.iter().for_each(|text| block.push(text));
+                for text in &texts {
+                    block.push(text);
+                }
                 let shape = vec![texts.len() as u64];
                 Ok(Arc::new(GivenArray::new(&self.name, path.to_owned(), Values::Texts(block), shape)))
             }
