@@ -78,7 +78,7 @@ describe("completion", () => {
     expect(completed(stdout, "pl")).toEqual(["plan"]);
     expect(completed(stdout, "map", "--obs")).toEqual(["--obs-keys", "--obsm-keys"]);
     expect(completed(stdout, "map", "--progress", "n")).toEqual(["ndjson", "none"]);
-    expect(completed(stdout, "plan", "")).toEqual(["map", "neighbors", "index"]);
+    expect(completed(stdout, "plan", "")).toEqual(["map", "neighbors", "index", "transfer", "diffuse", "pca"]);
     expect(completed(stdout, "completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(completed(stdout, "map", "--query", "q")).toEqual([""]);
   });
