@@ -47,7 +47,7 @@ pub use append::{check_growable, check_growth, nothing_to_append};
 pub use around::{Around, RouteScratch};
 pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
-pub use format::ListType;
+pub use format::{CELLS, ListType};
 pub use ivf::IvfIndex;
 pub use keeper::GraphKeeper;
 pub use kept::{KeptBlock, KeptGraph, MOST_KEPT, kept_bytes};
