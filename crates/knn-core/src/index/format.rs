@@ -24,6 +24,8 @@ pub(super) const THREE_LEVEL_VERSION: u32 = 3;
 pub(super) const GRAPH_VERSION: u32 = 4;
 /// The files of an index, as they are called in its first generation.
 pub(super) const MANIFEST: &str = "manifest.json";
+/// The AnnData within the folder that makes an index a reference by itself.
+pub const CELLS: &str = "cells.zarr";
 pub(super) const COARSE: &str = "coarse.bin";
 pub(super) const LISTS: &str = "lists.bin";
 pub(super) const OFFSETS: &str = "offsets.bin";

@@ -66,6 +66,8 @@ pub use around::{Around, RouteScratch};
 pub use builder::{BuildReport, IndexBuilder};
 pub use coarse::Coarse;
 pub use fetched::{Part, PartOf};
+#[cfg(feature = "disk")]
+pub use format::CELLS;
 pub use format::ListType;
 pub use ivf::IvfIndex;
 #[cfg(feature = "disk")]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use super::coarse::Coarse;
-use super::format::{COARSE, MANIFEST, PQ, is_file_name};
+use super::format::{CELLS, COARSE, MANIFEST, PQ, is_file_name};
 use super::manifest::Manifest;
 use super::quantiser::Quantiser;
 use super::spec::Resolved;
@@ -312,6 +312,11 @@ fn is_file(name: &str) -> bool {
     name == MANIFEST || is_file_name(name) || is_temporary(name)
 }
 
+/// Whether that is the cells of an index, or the journal or the lock of writing them.
+fn is_cells(name: &str) -> bool {
+    name.strip_prefix(CELLS).is_some_and(|rest| ["", ".journal", ".lock"].contains(&rest))
+}
+
 /// Whether a file of that name is one of a build.
 fn is_work(name: &str) -> bool {
     let is_run = |stem: &str| stem.starts_with("added-") || stem.starts_with("sample-");
@@ -323,7 +328,9 @@ fn check_ours(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<()
     if !vfs.exists(folder)? {
         return Ok(());
     }
-    if vfs.len(folder)?.is_some() || vfs.list(folder)?.iter().any(|(name, is_folder)| *is_folder || !ours(name)) {
+    if vfs.len(folder)?.is_some()
+        || vfs.list(folder)?.iter().any(|(name, is_folder)| !is_cells(name) && (*is_folder || !ours(name)))
+    {
         return Err(Error::Exists {
             path: folder.to_path_buf(),
             reason: "it is not an index that gigamapper wrote".into(),

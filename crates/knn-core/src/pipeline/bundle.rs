@@ -13,14 +13,11 @@ use super::rechunk::{planned_copy, rechunk_resolved};
 use super::report::OutputArray;
 use super::request::{DEFAULT_LAYOUT, Resolved, ResolvedIndex, ResolvedRechunk};
 use crate::error::{Error, Result};
-use crate::index::Manifest;
+use crate::index::{CELLS, Manifest};
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, Missing, RowSource, StringBlock};
 use crate::store::Vfs;
 use crate::types::{DType, RowRange, Tile};
-
-/// The cells within the folder of an index.
-const CELLS: &str = "cells.zarr";
 
 /// Where the cells of an index are, if it has them.
 pub(super) fn cells(index: &Path) -> Option<PathBuf> {

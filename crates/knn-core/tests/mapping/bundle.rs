@@ -43,6 +43,7 @@ fn it_maps_without_the_atlas_as_with_it() {
             index: Some(built.clone()),
             obs_keys: Some(vec!["cell type".into(), "score".into()]),
             recall: Some(0.9),
+            overwrite: Some(true),
             ..place.request(&query, Some(&reference))
         };
         let expected = found(&place, &by);
@@ -81,10 +82,14 @@ fn cells_of_another_index_are_not_taken_for_its_own() {
     let report = build_index(&few, &Progress::silent()).unwrap();
     assert_eq!(report.stored.len(), 2, "{:?}", report.stored);
     plan(&alone).unwrap();
-    // Another reference of as many cells under the same name, without a bundle: the cells are those of the one before.
+    // Another reference of as many cells under the same name, and the cells of the one before.
     let other = sample(&place, "another", 190);
     let again = IndexRequest { overwrite: Some(true), ..index(&place, &other.path(), "atlas.gmx") };
+    let (cells, aside) = (place.outputs().join("atlas.gmx/cells.zarr"), place.outputs().join("aside.zarr"));
+    std::fs::rename(&cells, &aside).unwrap();
     build_index(&again, &Progress::silent()).unwrap();
+    assert_eq!(plan(&alone).unwrap_err().code(), "GM_UNSUPPORTED");
+    std::fs::rename(&aside, &cells).unwrap();
     assert_eq!(plan(&alone).unwrap_err().code(), "GM_STALE");
     build_index(&IndexRequest { bundle: Some(true), ..again }, &Progress::silent()).unwrap();
     plan(&alone).unwrap();

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use gigamapper_core::pipeline::{IndexRequest, MapRequest, RechunkRequest, build_index, plan, rechunk};
 use gigamapper_core::progress::Progress;
-use gigamapper_core::source::{AnnDataStore, Container, Missing, ZarrStore};
-use gigamapper_core::types::RowRange;
+use gigamapper_core::source::{AnnDataStore, Container as _, ZarrStore};
 
 use super::mapped::Mapped;
 use super::sample::{Place, map, output, sample};
@@ -47,6 +46,7 @@ fn chosen_cells_map_as_a_store_of_their_own() {
         obs_keys: keys(&["cell type", "score", "count"]),
         // One part, whose uns says what was chosen.
         layout: None,
+        overwrite: Some(true),
         ..place.request(&query, Some(&reference))
     };
     let found = |request: MapRequest| {
@@ -81,15 +81,11 @@ fn chosen_cells_map_as_a_store_of_their_own() {
     }
     // In the store stands which cells its rows are.
     let store = ZarrStore::open(&place.output()).unwrap();
-    for (side, cells, of) in [("query", n_query, 150_i64), ("reference", n_ref, 190)] {
-        for (what, expected) in [("cells", cells as i64), ("of", of)] {
+    for side in ["query", "reference"] {
+        for what in ["where", "cells", "of", "digest"] {
             let path = format!("uns/gigamapper/chosen/{side}/{what}");
-            let mut bytes = Vec::new();
-            let array = Container::array(&store, &path, Missing::Fill).unwrap();
-            array.read_rows(RowRange::new(0, 1), &mut bytes).unwrap();
-            assert_eq!(i64::from_ne_bytes(bytes.try_into().unwrap()), expected, "{path}");
+            assert!(store.node(&path).unwrap().is_some(), "{path}");
         }
-        assert!(store.node(&format!("uns/gigamapper/chosen/{side}/where")).unwrap().is_some());
     }
 }
 

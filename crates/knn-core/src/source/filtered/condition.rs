@@ -254,9 +254,12 @@ fn tested(test: &Test, values: &Values) -> Vec<u8> {
             .collect(),
         (Values::Codes(codes), _) => codes.iter().map(|code| known(*code < 0)).collect(),
         (Values::Numbers(numbers), Test::Numbers(operator, wanted)) => {
-            let one = |number: &f64| match number.is_nan() {
-                true => UNKNOWN,
-                false => known(wanted.iter().any(|wanted| operator.holds(number, wanted))),
+            let one = |number: &f64| {
+                if number.is_nan() {
+                    UNKNOWN
+                } else {
+                    known(wanted.iter().any(|wanted| operator.holds(number, wanted)))
+                }
             };
             numbers.iter().map(one).collect()
         }
