@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn near_parts_are_fetched_together_and_little_else() {
         assert_eq!(together(&[]), []);
-        assert_eq!(together(&[5..9]), [5..9]);
+        assert_eq!(together(&[5..9, 900..901]), [5..9, 900..901]);
         assert_eq!(together(&[0..100, 100..200, 4096..4196]), [0..200, 4096..4196]);
         // Of gaps of 4, 3 and 9 bytes beside 300, the first two come to less than 5 percent.
         assert_eq!(together(&[0..100, 104..204, 207..257, 266..316]), [0..257, 266..316]);
