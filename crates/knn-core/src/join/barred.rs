@@ -76,7 +76,7 @@ impl Reordered {
     pub(super) fn take<'s>(
         &'s mut self,
         barred: Barred<'s>,
-        places: impl Iterator<Item = usize> + Clone,
+        places: &(impl Iterator<Item = usize> + Clone),
     ) -> Barred<'s> {
         self.own.clear();
         self.batches.clear();

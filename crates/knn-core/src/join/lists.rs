@@ -200,7 +200,7 @@ impl<'a> ListJoin<'a> {
                     from.push(own_lists[row]);
                 }
                 self.route(&around, rows, from, probes, scratch, lists);
-                let barred = reordered.take(barred, order.iter().map(|&row| row as usize));
+                let barred = reordered.take(barred, &order.iter().map(|&row| row as usize));
                 let mut results = Results { rows, dim, barred, k, ids, distances };
                 slice.join(&mut results, Looks::In { lists, probes: probes.most() }, progress)?;
                 self.widen(slice, &mut results, probes.most(), progress)
@@ -263,7 +263,7 @@ impl<'a> ListJoin<'a> {
             for few in short.chunks(rows_at_a_time(probes)) {
                 let rows: Vec<f32> = few.iter().flat_map(|&query| results.row(query).iter().copied()).collect();
                 let mut reordered = Reordered::default();
-                let barred = reordered.take(results.barred, few.iter().copied());
+                let barred = reordered.take(results.barred, &few.iter().copied());
                 let (mut ids, mut distances) = (vec![-1; few.len() * k], vec![f32::NAN; few.len() * k]);
                 let lists = &self.router.nearest(&rows, probes, self.tile);
                 let mut wider = Results { rows: &rows, dim, barred, k, ids: &mut ids, distances: &mut distances };

@@ -60,6 +60,9 @@ pub enum Target {
     Probes(usize),
 }
 
+/// The batch of each query, and those of the references; none where batches do not matter.
+type QueryBatches<'a> = Option<(Vec<u32>, Batches<'a>)>;
+
 /// The queries that measure, and their true neighbours.
 pub struct Calibration<'a> {
     pub(super) search: &'a ListJoin<'a>,
@@ -67,7 +70,7 @@ pub struct Calibration<'a> {
     pub(super) queries: Tile,
     pub(super) own: Option<Vec<i64>>,
     /// The batch of each query, and those of the references, where those of its own are no neighbours.
-    batches: Option<(Vec<u32>, Batches<'a>)>,
+    batches: QueryBatches<'a>,
     pub(super) truth: NeighborBlock,
     /// What the recall is measured by that is reported, where it is not the same.
     pub(super) told: Option<NeighborBlock>,
@@ -89,7 +92,7 @@ impl<'a> Calibration<'a> {
     pub fn among_others(
         search: &'a ListJoin<'a>,
         queries: Tile,
-        (own, batches): (Option<Vec<i64>>, Option<(Vec<u32>, Batches<'a>)>),
+        (own, batches): (Option<Vec<i64>>, QueryBatches<'a>),
         k: usize,
         progress: &Progress,
     ) -> Result<Self> {

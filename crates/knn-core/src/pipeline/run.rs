@@ -145,19 +145,15 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         clock.lap("index", store.bytes_written());
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
-    let measured = match (&prepared.resolved.parameters.ivf, measured, &search) {
-        (_, Some(measured), _) => measured,
-        (None, None, _) => {
-            let compare = || space::compare(&prepared, None, &seams.lane, progress);
-            let space = if n_obs > 0 { pool.install(compare)? } else { None };
-            Measured { space, ..search_stage::unsearched(&prepared.resolved.parameters.method) }
-        }
-        (_, None, Some(search)) => {
-            let measured = calibrate(&prepared, search, codes, (&pool, seams), progress)?;
-            clock.lap("calibrate", store.bytes_written());
+    let measured = match measured {
+        Some(measured) => measured,
+        None => {
+            let measured = measure(&prepared, search.as_ref(), codes, (&pool, seams), progress)?;
+            if search.is_some() {
+                clock.lap("calibrate", store.bytes_written());
+            }
             measured
         }
-        (Some(ivf), None, None) => search_stage::unmeasured(ivf),
     };
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
     let lists = search.as_ref().map(|search| Lists { search, probes });
@@ -242,6 +238,26 @@ fn calibrate<'a>(
     progress: &Progress,
 ) -> Result<Measured> {
     pool.install(|| search_stage::calibrate(prepared, search, codes, &seams.lane, progress))
+}
+
+/// What is told of a search before its first unit.
+fn measure<'a>(
+    prepared: &Prepared,
+    search: Option<&'a ListJoin<'a>>,
+    codes: Option<&'a BatchCodes>,
+    (pool, seams): (&ThreadPool, &Seams),
+    progress: &Progress,
+) -> Result<Measured> {
+    match (&prepared.resolved.parameters.ivf, search) {
+        (_, Some(search)) => calibrate(prepared, search, codes, (pool, seams), progress),
+        (Some(ivf), None) => Ok(search_stage::unmeasured(ivf)),
+        (None, None) => {
+            let is_empty = prepared.spec.layout.n_obs() == 0;
+            let compare = || space::compare(prepared, None, &seams.lane, progress);
+            let space = if is_empty { None } else { pool.install(compare)? };
+            Ok(Measured { space, ..search_stage::unsearched(&prepared.resolved.parameters.method) })
+        }
+    }
 }
 
 /// How neighbours come about that are stored in the order of rows.

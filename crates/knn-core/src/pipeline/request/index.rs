@@ -113,6 +113,10 @@ pub struct IndexParameters {
 
 /// A request for an index with paths and limits resolved.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a yes or no of the request, and they do not exclude each other"
+)]
 pub struct ResolvedIndex {
     /// The reference store.
     pub reference: PathBuf,

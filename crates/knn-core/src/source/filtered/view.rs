@@ -140,10 +140,10 @@ impl Container for FilteredStore {
         }
         let Some(mut node) = self.whole.container().node(path)? else { return Ok(None) };
         let (top, below) = path.split_once('/').unwrap_or((path, ""));
-        if path == "obs" {
-            if let Some(Value::Array(order)) = node.attributes.get_mut("column-order") {
-                order.extend(self.tells_row.then(|| Value::from(ROW)));
-            }
+        if path == "obs"
+            && let Some(Value::Array(order)) = node.attributes.get_mut("column-order")
+        {
+            order.extend(self.tells_row.then(|| Value::from(ROW)));
         }
         let is_matrix = path == "X" || (MATRICES.contains(&top) && !below.is_empty() && !below.contains('/'));
         match &mut node.kind {
