@@ -145,16 +145,12 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         clock.lap("index", store.bytes_written());
     }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
-    let measured = match measured {
-        Some(measured) => measured,
-        None => {
-            let measured = measure(&prepared, search.as_ref(), codes, (&pool, seams), progress)?;
-            if search.is_some() {
-                clock.lap("calibrate", store.bytes_written());
-            }
-            measured
-        }
-    };
+    let is_told = measured.is_some();
+    let anew = || measure(&prepared, search.as_ref(), codes, (&pool, seams), progress);
+    let measured = measured.map_or_else(anew, Ok)?;
+    if search.is_some() && !is_told {
+        clock.lap("calibrate", store.bytes_written());
+    }
     let probes = search_stage::probes(prepared.resolved.parameters.ivf.as_ref(), &measured.recall);
     let lists = search.as_ref().map(|search| Lists { search, probes });
     let repair = measured.recall.repair;

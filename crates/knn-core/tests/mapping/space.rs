@@ -12,8 +12,9 @@ fn cells(place: &Place, name: &str, n: usize, turned: impl Fn([f32; DIM]) -> [f3
     let noise = noise(name.len() as u64, n * DIM);
     let values: Vec<f32> = (0..n)
         .flat_map(|cell| {
-            let own: [f32; DIM] =
-                std::array::from_fn(|column| noise[cell * DIM + column] + 9.0 * (cell % 4 == column) as u8 as f32);
+            let own: [f32; DIM] = std::array::from_fn(|column| {
+                noise[cell * DIM + column] + 9.0 * f32::from(u8::from(cell % 4 == column))
+            });
             turned(own)
         })
         .collect();

@@ -10,9 +10,9 @@ const K: usize = 12;
 /// Batches of rows that lie near each other more often than not, so that the nearest of all are mostly barred; some rows have none.
 fn batches(rows: &Tile) -> Vec<u32> {
     let of = |row: usize| match row {
-        _ if row % 17 == 0 => NO_REFERENCE_BATCH,
-        _ if rows.row(row)[0] > 0.0 => (row % 8 == 0).into(),
-        _ => 2 + (row % 5 == 0) as u32,
+        _ if row.is_multiple_of(17) => NO_REFERENCE_BATCH,
+        _ if rows.row(row)[0] > 0.0 => u32::from(row.is_multiple_of(8)),
+        _ => 2 + u32::from(row.is_multiple_of(5)),
     };
     (0..rows.rows()).map(of).collect()
 }

@@ -185,7 +185,7 @@ mod tests {
             0 => row % 3 == 1 || (500..800).contains(&row),
             1 => false,
             2 => true,
-            _ => row % 7 == 0,
+            _ => row.is_multiple_of(7),
         };
         let all: Vec<bool> = (0..rows).map(chosen).collect();
         let mut selection = Selection::new();
