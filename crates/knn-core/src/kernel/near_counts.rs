@@ -1,6 +1,6 @@
 //! `hnoca_knn`: neighbours that a cell shares with each of its stored neighbours, and with nobody else.
 //!
-//! Of an edge from a query cell y to a reference cell x the count is |N_yx(y) ∩ N_xx(x)| + |N_yy(y) ∩ N_xy(x)| (see `shared.rs`), which needs the rows
+//! Of an edge from a query cell y to a reference cell x the count is `|N_yx(y) ∩ N_xx(x)| + |N_yy(y) ∩ N_xy(x)|` (see `shared.rs`), which needs the rows
 //! of y and the rows of x and nothing of any other cell. So rows of the query wait with their edges in the order of x, and the graphs that leave the
 //! reference pass by once for all of them: memory bounds how many wait, and not how large the reference is. Within one store the four graphs are
 //! one, and a cell is a neighbour of itself.

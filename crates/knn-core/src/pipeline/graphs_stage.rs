@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::inputs::Inputs;
 use super::joint;
+use super::memory::{PROCESS, Sizes};
 use super::near_graphs::{self, NearGraphs};
 use super::places::is_begun;
 use super::plan::{Prepared, planned};
@@ -17,6 +18,7 @@ use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
 use super::run::{Seams, run_resolved};
 use super::search_stage::place;
 use super::stored_rows::StoredRows;
+use crate::budget::MemoryBudget;
 use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, NearCounts, SharedNeighbors, Sharers, Symmetrize};
 use crate::progress::Progress;
@@ -220,12 +222,12 @@ pub(super) fn run(
 pub(super) fn near(
     prepared: &Prepared,
     store: &MappingStore,
-    seams: &Seams,
+    (seams, budget): (&Seams, &MemoryBudget),
     progress: &Progress,
 ) -> Result<NearGraphs> {
     let (spec, own) = (&prepared.spec, prepared.resolved.self_mapping);
     let open = || StoredRows::open(store.path(), spec.layout);
-    let (rows, _) = near_share(&prepared.resolved, &prepared.inputs, spec);
+    let after = &prepared.sizes.after;
     let mut near = NearGraphs {
         yx: open()?,
         xx: None,
@@ -233,7 +235,8 @@ pub(super) fn near(
         yy: None,
         n_ref: spec.n_ref,
         n_obs: spec.layout.n_obs(),
-        rows: prepared.sizes.run_rows.unwrap_or(rows),
+        rows: prepared.sizes.run_rows.unwrap_or(after.near_rows),
+        _lease: budget.take("rows that wait", after.near_lease)?,
         counts: NearCounts::new(spec.k, own),
         one: NearCounts::new(spec.k, own),
     };
@@ -251,13 +254,37 @@ pub(super) fn near(
     Ok(near)
 }
 
-/// Rows that wait for the graphs to pass, and the bytes of that.
-fn near_share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> (u64, u64) {
-    let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(0, |(_, width)| *width);
-    let k = spec.k;
-    let others = [OtherGraph::Xx, OtherGraph::Xy, OtherGraph::Yy].map(width);
-    let widths = if resolved.self_mapping { [k, k, 0, 0] } else { [k, others[0], others[1], others[2]] };
-    near_graphs::share(resolved.memory, spec.layout.n_obs(), widths)
+/// Neighbours of a row in yx, xx, xy and yy, 0 where there is no such graph.
+fn widths(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> [u64; 4] {
+    let usual = |graph| if needed(resolved).any(|needed| needed == graph) { spec.k } else { 0 };
+    let known = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map(|(_, width)| *width);
+    let width = |graph| known(graph).unwrap_or_else(|| usual(graph));
+    let [xx, xy, yy] = [OtherGraph::Xx, OtherGraph::Xy, OtherGraph::Yy].map(width);
+    if resolved.self_mapping { [spec.k, spec.k, 0, 0] } else { [spec.k, xx, xy, yy] }
+}
+
+/// Whether rows wait for graphs to pass.
+fn is_near(resolved: &Resolved) -> bool {
+    is_used(resolved) && method(&resolved.parameters) == Some(KernelMethod::HnocaKnn)
+}
+
+/// Enters into the sizes of a run how many rows wait for graphs to pass: half of what transfer and diffusion leave is for more than the fewest.
+pub(super) fn enter(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, sizes: &mut Sizes) {
+    if !is_near(resolved) {
+        return;
+    }
+    let widths = widths(resolved, inputs, spec);
+    let (row, n_obs) = (NearCounts::row_bytes(widths[0], widths[3]), spec.layout.n_obs());
+    let (least, _) = near_graphs::least(n_obs, widths);
+    let taken = sizes.after.transfer.saturating_add(sizes.after.state_lease);
+    let rows = (least + resolved.memory.saturating_sub(taken) / 2 / row).min(n_obs.max(1));
+    (sizes.after.near_rows, sizes.after.near_lease) = (rows, (rows - least) * row);
+    let taken = taken + sizes.after.near_lease;
+    if taken > sizes.memory.planned {
+        let parts = [("process".to_owned(), PROCESS), ("transfer".to_owned(), taken - PROCESS)];
+        sizes.memory.parts = parts.into_iter().collect();
+        sizes.memory.planned = taken;
+    }
 }
 
 /// Removes the graphs, once everything is transferred.
@@ -363,8 +390,8 @@ pub(super) fn bytes(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec) -> u
     if !is_used(resolved) {
         return 0;
     }
-    if method(&resolved.parameters) == Some(KernelMethod::HnocaKnn) {
-        return near_share(resolved, inputs, spec).1;
+    if is_near(resolved) {
+        return near_graphs::least(spec.layout.n_obs(), widths(resolved, inputs, spec)).1;
     }
     let (n_obs, n_ref, k) = (spec.layout.n_obs(), spec.n_ref, spec.k);
     let width = |graph| inputs.other_widths.iter().find(|(other, _)| *other == graph).map_or(k, |(_, width)| *width);

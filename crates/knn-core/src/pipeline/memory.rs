@@ -7,6 +7,7 @@ use super::cost::index_bytes;
 use super::diffusion;
 use super::finished::Finished;
 use super::found::FoundRows;
+use super::graphs_stage;
 use super::import_stage;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
@@ -79,6 +80,9 @@ pub(super) struct AfterJoin {
     /// Of a state of diffusion, and how much of it transfer does not count already.
     pub(super) state: u64,
     pub(super) state_lease: u64,
+    /// Rows that wait for graphs to pass, and bytes of those that transfer does not count already.
+    pub(super) near_rows: u64,
+    pub(super) near_lease: u64,
     /// Where weights are symmetrised, how much of the edges is in memory.
     pub(super) reverse: Option<ReverseShares>,
     /// Matrices of the reference that do not stay in memory.
@@ -116,6 +120,7 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
         reverse.enter(sizes.after.transfer, &mut sizes);
     }
     diffusion::enter(resolved, inputs, spec, &mut sizes);
+    graphs_stage::enter(resolved, inputs, spec, &mut sizes);
     Ok(sizes)
 }
 

@@ -3,14 +3,15 @@
 
 use super::memory::TRANSFER_ROWS;
 use super::stored_rows::StoredRows;
+use crate::budget::Lease;
 use crate::error::Result;
 use crate::graph::StoredNeighbors;
 use crate::kernel::{NearCounts, Weights};
 use crate::progress::Progress;
 use crate::types::NeighborBlock;
 
-/// Rows that wait, at least.
-const LEAST_ROWS: u64 = 1024;
+/// Rows that wait, at least, unless there are fewer.
+const LEAST_ROWS: u64 = 1 << 14;
 
 /// The graphs of all four, as far as they are others.
 pub(super) struct NearGraphs {
@@ -23,6 +24,8 @@ pub(super) struct NearGraphs {
     pub(super) n_obs: u64,
     /// Rows that wait together.
     pub(super) rows: u64,
+    /// What they take besides the fewest.
+    pub(super) _lease: Lease,
     pub(super) counts: NearCounts,
     /// Of one row that is weighed again.
     pub(super) one: NearCounts,
@@ -68,13 +71,12 @@ impl NearGraphs {
         let mut next = 0;
         while next < *n_ref {
             let alone;
-            let of_reference = match xx {
-                Some(xx) => xx.read(next, *n_ref)?,
-                None => {
-                    let rows = TRANSFER_ROWS.min(*n_ref - next) as usize;
-                    alone = NeighborBlock { first_row: next, ..NeighborBlock::empty(rows, 1) };
-                    &alone
-                }
+            let of_reference = if let Some(xx) = xx {
+                xx.read(next, *n_ref)?
+            } else {
+                let rows = TRANSFER_ROWS.min(*n_ref - next) as usize;
+                alone = NeighborBlock { first_row: next, ..NeighborBlock::empty(rows, 1) };
+                &alone
             };
             let last = next + of_reference.rows() as u64;
             match xy {
@@ -136,13 +138,12 @@ fn part(block: &NeighborBlock, other: &NeighborBlock) -> NeighborBlock {
     NeighborBlock { first_row: other.first_row, k: block.k, ids, distances }
 }
 
-/// Rows that wait together in so much memory, of which they take a quarter, and the bytes of all of it; widths are those of yx, xx, xy and yy.
-pub(super) fn share(memory: u64, n_obs: u64, widths: [u64; 4]) -> (u64, u64) {
+/// Fewest rows that wait, and the bytes of that and of the graphs that pass; widths are those of yx, xx, xy and yy.
+pub(super) fn least(n_obs: u64, widths: [u64; 4]) -> (u64, u64) {
     let [yx, xx, xy, yy] = widths;
-    let row = NearCounts::row_bytes(yx, yy);
-    let rows = (memory / 4 / row).max(LEAST_ROWS).min(n_obs.max(1));
+    let rows = LEAST_ROWS.min(n_obs.max(1));
     let reading: u64 = widths.iter().map(|&width| StoredNeighbors::bytes(TRANSFER_ROWS, width)).sum();
     // A part of a block beside it, and its rows in order.
     let passing = NearCounts::pass_bytes(TRANSFER_ROWS, xx, xy) + TRANSFER_ROWS * yx.max(xx) * 12;
-    (rows, rows * row + reading + passing)
+    (rows, rows * NearCounts::row_bytes(yx, yy) + reading + passing)
 }

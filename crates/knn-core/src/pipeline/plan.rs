@@ -110,9 +110,11 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         Layout::new(n_obs, wanted.inner_rows, wanted.inner_per_unit, wanted.part_rows)?.compact(resolved.compact);
     let mode = if resolved.self_mapping { "self" } else { "cross" };
     let mut inputs_hash = inputs.fingerprints()?;
-    let others = graphs_stage::plans(&asked, progress)?;
+    // How wide they are is known of graphs that are sought. These come last, so that the run that needs most complains.
+    let are_given = asked.other_graphs.is_some();
+    let others = if are_given { graphs_stage::plans(&asked, progress)? } else { Vec::new() };
     inputs.other_widths = others.iter().map(|(graph, other)| (*graph, other.k)).collect();
-    if asked.other_graphs.is_some() {
+    if are_given {
         inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
     }
     let compact = resolved.compact;
@@ -185,6 +187,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         warnings: warnings(&resolved, &inputs, (&sizes, &spec), k),
         run,
     };
+    let others = if are_given { others } else { graphs_stage::plans(&asked, progress)? };
     graphs_stage::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })

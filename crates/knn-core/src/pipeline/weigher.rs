@@ -48,7 +48,7 @@ impl Weigher {
         let parameters = &prepared.resolved.parameters;
         let method = bandwidth::method(parameters)?;
         if method == KernelMethod::HnocaKnn {
-            let near = graphs_stage::near(prepared, store, seams, progress)?;
+            let near = graphs_stage::near(prepared, store, (seams, budget), progress)?;
             lap("graphs");
             return Ok(Self::Near(Box::new(near)));
         }

@@ -12,8 +12,8 @@ use super::mapped::Mapped;
 use super::sample::{Place, map, noise, output};
 use super::zarr::{Grid, array, group, strings};
 
-fn keys(keys: &[&str]) -> Option<Vec<String>> {
-    Some(keys.iter().map(|&key| key.to_owned()).collect())
+fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 fn to(place: &Place, name: &str, request: MapRequest) -> MapRequest {
@@ -106,7 +106,7 @@ fn a_cell_without_weights_has_no_label_and_a_far_one_that_of_its_nearest() {
     let reference = line(&place, "reference", &[1.0, 2.0, 3.0]).categorical("type", &[1, 0, 1], &["a", "b"], false);
     // At this bandwidth exp(−d²/2σ²) of the last cell is 0 for every neighbour.
     let request = MapRequest {
-        obs_keys: keys(&["type"]),
+        obs_keys: Some(keys(&["type"])),
         n_neighbors: Some(3),
         bandwidth: Some(0.1),
         ..place.request(&query, Some(&reference))
@@ -149,7 +149,7 @@ fn booleans_are_averaged_on_request_and_times_as_integers() {
     array["data_type"] = json!({ "name": "numpy.datetime64", "configuration": { "unit": "ns", "scale_factor": 1 } });
     std::fs::write(&metadata, serde_json::to_vec(&array).unwrap()).unwrap();
     let request = MapRequest {
-        obs_keys: keys(&["flag", "when"]),
+        obs_keys: Some(keys(&["flag", "when"])),
         booleans: Some("numeric".into()),
         n_neighbors: Some(2),
         ..place.request(&query, Some(&reference))
@@ -177,7 +177,7 @@ fn colors_that_do_not_fit_warn_and_stop_nothing() {
         .categorical("right", &[0, 1], &["a", "b"], false)
         .colors("right", &["#f00", "#0f0"]);
     let request = MapRequest {
-        obs_keys: keys(&["short", "long", "right"]),
+        obs_keys: Some(keys(&["short", "long", "right"])),
         n_neighbors: Some(1),
         ..place.request(&query, Some(&reference))
     };
@@ -244,7 +244,7 @@ fn fewer_cells_than_neighbors_are_padded_within_one_store() {
     let cells = line(&place, "cells", &[0.0, 1.0, 3.0]).column("x", &[1.0f64, 2.0, 3.0]);
     for kernel in ["umap", "gauss", "jaccard", "adaptive_gauss"] {
         let request = MapRequest {
-            obs_keys: keys(&["x"]),
+            obs_keys: Some(keys(&["x"])),
             n_neighbors: Some(9),
             kernel_method: Some(kernel.into()),
             ..place.request(&cells, None)
@@ -275,7 +275,7 @@ fn a_column_may_have_more_categories_than_16_bits_count() {
     let names: Vec<_> = (0..n).map(|code| format!("c{code}")).collect();
     strings(root, "obs/type/categories", &names);
     let request = MapRequest {
-        obs_keys: keys(&["type"]),
+        obs_keys: Some(keys(&["type"])),
         n_neighbors: Some(1),
         layout: None,
         ..place.request(&query, Some(&reference))

@@ -176,3 +176,20 @@ fn graphs_that_are_missing_or_of_other_cells_are_refused_before_anything_is_writ
     let kept = map(&MapRequest { output: Some(text(&place.output())), ..mapping });
     assert_eq!(kept.unwrap().plan.k, 7);
 }
+
+#[test]
+fn rows_that_wait_for_graphs_to_pass_take_what_is_left_and_need_little() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "hnoca_knn", PARTS);
+    let expected = content(Path::new(mapping.output.as_ref().unwrap()));
+    let small = MapRequest { memory: Some("66MiB".into()), ..mapping.clone() };
+    let error = map(&small).unwrap_err();
+    assert_eq!(error.code(), "GM_BUDGET", "{error}");
+    let needed = error.details()["needed"].as_u64().unwrap();
+    for memory in [needed, needed + (1 << 20), 1 << 30] {
+        let report = map(&MapRequest { memory: Some(memory.to_string()), ..mapping.clone() }).unwrap();
+        assert!(report.plan.memory.planned <= memory);
+        assert_same(&content(Path::new(mapping.output.as_ref().unwrap())), &expected, &format!("in {memory} bytes"));
+    }
+    assert_eq!(map(&MapRequest { memory: Some((needed - 1).to_string()), ..mapping }).unwrap_err().code(), "GM_BUDGET");
+}

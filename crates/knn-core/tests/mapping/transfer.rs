@@ -195,7 +195,9 @@ pub(super) fn as_obsp(store: &Path, key: &str, graph: &NeighborBlock, diagonal: 
         entries.extend(diagonal.then_some((row as i32, row as i32, 0.0)));
     }
     if matches!(compressed, Compressed::Columns) {
-        entries.iter_mut().for_each(|(row, column, _)| std::mem::swap(row, column));
+        for (row, column, _) in &mut entries {
+            std::mem::swap(row, column);
+        }
     }
     entries.sort_by_key(|&(major, minor, _)| (major, minor));
     let indptr: Vec<i64> = (0..=n as i32).map(|row| entries.partition_point(|entry| entry.0 < row) as i64).collect();

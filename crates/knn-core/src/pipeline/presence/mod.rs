@@ -48,6 +48,7 @@ pub fn presence(request: &PresenceRequest, progress: &Progress) -> Result<Presen
 }
 
 /// [`presence`] through another file system, and with no more than so many columns of sums in memory: where that is one, finished ones are on disk.
+#[expect(clippy::needless_pass_by_value, reason = "as the other verbs take it")]
 pub fn presence_with(
     request: &PresenceRequest,
     progress: &Progress,

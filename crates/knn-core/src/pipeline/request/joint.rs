@@ -80,6 +80,7 @@ pub struct JointRequest {
 
 /// A request for a representation with paths and limits resolved.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent answers to what was asked")]
 pub struct ResolvedJoint {
     /// The query store.
     pub query: PathBuf,

@@ -31,7 +31,7 @@ pub enum ColumnKind {
     Boolean,
     /// Texts.
     String,
-    /// Points in time, as integers that count their unit from 1970; missing where they are the least there is (NaT).
+    /// Points in time, as integers that count their unit from 1970; missing where they are the least there is (`NaT`).
     Datetime,
     /// Something that is not read; the name of its encoding or type.
     Other(String),

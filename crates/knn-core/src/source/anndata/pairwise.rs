@@ -251,7 +251,7 @@ mod tests {
         const N: usize = 23;
         let (_folder, root) = anndata(N, &[]);
         let value = |row: usize, column: usize| {
-            ((row * 7 + column * 3) % 5 == 0 || row == 4).then(|| (row * N + column) as f32)
+            ((row * 7 + column * 3).is_multiple_of(5) || row == 4).then(|| (row * N + column) as f32)
         };
         let (mut indptr, mut indices, mut data) = (vec![0u32], Vec::new(), Vec::new());
         for column in 0..N {
