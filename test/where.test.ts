@@ -1,9 +1,12 @@
 import { join } from "node:path";
 import {
+  CellMapper,
   inspect,
   isGigamapperError,
+  Kernel,
   type MappedColumn,
   MappedStore,
+  MappingOperator,
   map,
   Neighbors,
   ReferenceIndex,
@@ -103,5 +106,56 @@ describe("cells that a condition chooses", () => {
     expect((await gigamapper(["plan", ...sides.slice(0, 4), "--where", "nothing == 3"])).code).toBe(3);
     const none = await gigamapper(["plan", ...sides.slice(0, 4), "--where", 'louvain == "nothing"']);
     expect(none.stderr).toContain("nothing");
+  });
+
+  it("are one store's own neighbors where no other is named, by the library and on the command line", async () => {
+    const folder = temporary();
+    const output = join(folder, "graph.zarr");
+    const cells = (await inspect(reference, { where: referenceWhere })).nObs;
+    await using kernel = new Kernel(reference);
+    const report = await kernel.computeNeighbors({ where: referenceWhere, nNeighbors: 5, output });
+    expect(report.plan).toMatchObject({ mode: "self", k: 4, query: { nObs: cells }, reference: { nObs: cells } });
+    expect((await kernel.plan({ where: referenceWhere })).mode).toBe("self");
+    const apart = { where: 'louvain == "0"', referenceWhere: 'louvain != "0"' };
+    expect((await kernel.plan(apart)).mode).toBe("cross");
+    const args = ["--query", reference, "--where", referenceWhere, "--json"];
+    const made = await gigamapper(["neighbors", ...args, "--output", join(folder, "command.zarr")]);
+    expect((JSON.parse(made.stdout) as { plan: object }).plan).toMatchObject({
+      mode: "self",
+      reference: { nObs: cells },
+    });
+    const planned = await gigamapper(["plan", "neighbors", ...args]);
+    expect(JSON.parse(planned.stdout)).toMatchObject({ mode: "self", reference: { nObs: cells } });
+    // The graph is of the chosen cells on both sides, and so are its scores.
+    await using operator = new MappingOperator(output, { query: reference });
+    const scored = await operator.presence({ where: referenceWhere, output: join(folder, "presence.zarr") });
+    expect(scored).toMatchObject({ nQuery: cells, nRef: cells, groups: [] });
+    const grouped = { where: referenceWhere, groupby: "louvain", output: join(folder, "groups.zarr") };
+    expect((await operator.presence(grouped)).groups.length).toBeGreaterThan(1);
+  });
+
+  it("are mapped onto an index that is a reference by itself", async () => {
+    const folder = temporary();
+    const index = join(folder, "atlas.gmx");
+    await ReferenceIndex.build(reference, { output: index, nlist: 4, bundle: true });
+    const args = ["--query", query, "--where", where, "--index", index, "--nprobe", "4", "--json"];
+    const made = await gigamapper(["neighbors", ...args, "--output", join(folder, "graph.zarr")]);
+    expect((JSON.parse(made.stdout) as { plan: object }).plan).toMatchObject({
+      mode: "cross",
+      reference: { nObs: (await inspect(reference)).nObs },
+    });
+    const planned = await gigamapper(["plan", "neighbors", ...args]);
+    expect(JSON.parse(planned.stdout)).toMatchObject({ mode: "cross" });
+  });
+
+  it("are those whose predictions are evaluated", async () => {
+    await using mapper = new CellMapper(query, reference);
+    const where = 'bulk_labels != "CD14+ Monocyte"';
+    await mapper.map({ where, obsKeys: ["bulk_labels"], layerKey: "X", output: join(temporary(), "mapped.zarr") });
+    const cells = (await inspect(query, { where })).nObs;
+    const labels = await mapper.evaluateLabelTransfer("bulk_labels", { where });
+    expect(labels.cells).toBe(cells);
+    expect((await mapper.evaluateExpressionTransfer({ where })).cells).toBe(cells);
+    await expect(mapper.evaluateLabelTransfer("bulk_labels")).rejects.toMatchObject({ code: "GM_SHAPE" });
   });
 });

@@ -90,7 +90,7 @@ bandwidth?: number,
  */
 symmetrize?: string, 
 /**
- * Whether a cell votes for itself in self-mapping; default true there.
+ * Whether a cell votes for itself in self-mapping; default true there, unless `excludeBatch` excludes its batch.
  */
 selfEdges?: boolean, 
 /**
@@ -618,7 +618,7 @@ bandwidth?: number,
  */
 symmetrize?: string, 
 /**
- * Whether a cell votes for itself in self-mapping; default true there.
+ * Whether a cell votes for itself in self-mapping; default true there, unless the neighbours were sought without its batch.
  */
 selfEdges?: boolean, 
 /**

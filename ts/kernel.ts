@@ -9,7 +9,7 @@ import { withPaths } from "./held.js";
 import { read, runTask } from "./job.js";
 import { Lifetime } from "./lifetime.js";
 import { LastNeighbors, type Neighbors } from "./neighbors.js";
-import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions } from "./request.js";
+import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions, type Stores } from "./request.js";
 
 /**
  * Finds the neighbours of cells, without mapping anything onto them.
@@ -21,17 +21,21 @@ import { encode, type Limits, type NeighborsOptions, type NeighborsPlanOptions }
  */
 export class Kernel {
   readonly #stores: { query: Cells; reference: Cells };
+  /** Whether it is of one store. */
+  readonly #isWithin: boolean;
   readonly #limits: Limits;
   readonly #life = new Lifetime("kernel");
   readonly #last = new LastNeighbors();
 
   /**
    * @param xrep the reference cells: path of an AnnData, or cells in memory, which are copied at each call
-   * @param yrep the query cells; none, or the reference itself, is the graph of one store
+   * @param yrep the query cells; none, or the reference itself, is the graph of one store. Without it `where` chooses cells of both sides, unless
+   *   `referenceWhere` chooses others
    * @param limits memory and threads of every call; a call may set its own
    */
   constructor(xrep: Cells, yrep?: Cells | null, limits: Limits = {}) {
     this.#stores = { query: yrep ?? xrep, reference: xrep };
+    this.#isWithin = yrep == null;
     this.#limits = limits;
   }
 
@@ -49,11 +53,8 @@ export class Kernel {
    */
   async computeNeighbors(options: NeighborsOptions): Promise<RunReport> {
     const signals = this.#life.signals(options.signal);
-    const report = await this.#life.during(
-      withPaths(this.#stores, (paths) =>
-        runTask<RunReport>("neighbors", { ...this.#limits, ...options, ...paths }, signals),
-      ),
-    );
+    const request = { ...this.#limits, ...this.#sided(options), ...this.#stores };
+    const report = await this.#life.during(neighborsUnder(signals, request));
     this.#last.found(report.output);
     return report;
   }
@@ -61,10 +62,12 @@ export class Kernel {
   /** What {@link Kernel.computeNeighbors} would do and cost with these options. Writes nothing and needs no `output`. */
   async plan(options: NeighborsPlanOptions = {}): Promise<Plan> {
     this.#life.refuseClosed();
-    return await withPaths(this.#stores, (paths) => {
-      const text = encode({ ...this.#limits, ...options, ...paths });
-      return read<Plan>("plan", options.signal, (addon) => addon.planNeighbors(text));
-    });
+    return await planNeighbors({ ...this.#limits, ...this.#sided(options), ...this.#stores });
+  }
+
+  /** The options with the condition of both sides, where they are one store: the core sees two that are named. */
+  #sided<Options extends NeighborsPlanOptions>(options: Options): Options {
+    return this.#isWithin ? { ...options, referenceWhere: options.referenceWhere ?? options.where } : options;
   }
 
   /** The neighbours that the last `computeNeighbors` stored; `GM_PARAM` where none has finished. */
@@ -81,4 +84,21 @@ export class Kernel {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** {@link Kernel.computeNeighbors} of stores among the options; without a reference the core says what that is: the query, or the cells of an index. */
+export async function neighborsUnder(signals: AbortSignal[], options: Stores & NeighborsOptions): Promise<RunReport> {
+  const { query, reference, ...rest } = options;
+  const stores = reference === undefined ? { query } : { query, reference };
+  return await withPaths(stores, (paths) => runTask<RunReport>("neighbors", { ...rest, ...paths }, signals));
+}
+
+/** {@link Kernel.plan} of the same. */
+export async function planNeighbors(options: Stores & NeighborsPlanOptions): Promise<Plan> {
+  const { query, reference, ...rest } = options;
+  const stores = reference === undefined ? { query } : { query, reference };
+  return await withPaths(stores, (paths) => {
+    const text = encode({ ...rest, ...paths });
+    return read<Plan>("plan", options.signal, (addon) => addon.planNeighbors(text));
+  });
 }

@@ -56,14 +56,16 @@ export class MappingOperator {
     return report;
   }
 
-  /** Sums its columns: how much of the query lies at each reference cell. See {@link presence}. */
+  /** Sums its columns: how much of the query lies at each reference cell. See {@link presence}. Within one store `where` chooses cells of both sides. */
   async presence(options: ScoreOptions): Promise<PresenceReport> {
     const signals = this.#life.signals(options.signal);
     const { query, reference = query } = this.#stores;
-    const { groupby } = options;
-    // The query is read for its groups alone.
+    const { groupby, where, ...others } = options;
+    // The query is read for its groups alone, and so is the condition that chooses its cells.
     const stores = groupby === undefined ? { reference } : { reference, query };
-    const request = { ...this.#limits, ...options, neighbors: this.neighbors.path };
+    const ofQuery = groupby === undefined ? {} : { groupby, where };
+    const within = this.#stores.reference === undefined ? { referenceWhere: options.referenceWhere ?? where } : {};
+    const request = { ...this.#limits, ...others, ...ofQuery, ...within, neighbors: this.neighbors.path };
     return await this.#life.during(
       withPaths(stores, (paths) => runTask<PresenceReport>("presence", { ...request, ...paths }, signals)),
     );

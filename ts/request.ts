@@ -133,14 +133,17 @@ export interface EvaluateOptions
 
 /** Options of {@link CellMapper.evaluateLabelTransfer}. The stores are the mapper's. */
 export interface LabelTransferOptions
-  extends Pick<EvaluateRequest, "prediction" | "confidence" | "confidenceCutoff">,
+  extends Pick<EvaluateRequest, "where" | "prediction" | "confidence" | "confidenceCutoff">,
     Limits,
     CallOptions,
     ProgressOptions {}
 
 /** Options of {@link CellMapper.evaluateExpressionTransfer}. The stores are the mapper's. */
 export interface ExpressionTransferOptions
-  extends Pick<EvaluateRequest, "layerKey" | "imputedKey" | "comparisonMethod" | "groupby" | "testVarKey" | "genes">,
+  extends Pick<
+      EvaluateRequest,
+      "where" | "layerKey" | "imputedKey" | "comparisonMethod" | "groupby" | "testVarKey" | "genes"
+    >,
     Limits,
     CallOptions,
     ProgressOptions {}

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { NeighborsRequest } from "../generated.js";
-import { Kernel } from "../kernel.js";
+import { neighborsUnder } from "../kernel.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { tellReport } from "./map.js";
@@ -31,11 +31,11 @@ export function registerNeighbors(program: Command): void {
   );
   addManner(command);
   setAction<Given<NeighborsRequest>>(command, async ({ terminal, signal }, options) => {
-    const { query = "", reference, ...rest } = await readRequest<NeighborsRequest>(options);
-    await using kernel = new Kernel(reference ?? query, query);
+    const { query = "", ...rest } = await readRequest<NeighborsRequest>(options);
     const shown = display(terminal);
     try {
-      const report = await kernel.computeNeighbors({ ...rest, signal, onProgress: (event) => shown.update(event) });
+      const onProgress = shown.update.bind(shown);
+      const report = await neighborsUnder([signal], { ...rest, query, onProgress });
       shown.finish();
       tellReport(terminal, report);
       if (terminal.json) terminal.data(report, String);

@@ -15,7 +15,7 @@ import type {
   Side,
   TransferRequest,
 } from "../generated.js";
-import { Kernel } from "../kernel.js";
+import { planNeighbors } from "../kernel.js";
 import { plan } from "../mapper.js";
 import { ReferenceIndex } from "../reference-index.js";
 import { planRepresentation } from "../representation.js";
@@ -67,9 +67,8 @@ export function registerPlan(program: Command): void {
       const { reference = "", ...rest } = await readRequest<IndexRequest>(options as Given<IndexRequest>);
       show(terminal, await ReferenceIndex.plan(reference, { ...rest, signal }), renderIndex);
     } else if (verb === "neighbors") {
-      const { query = "", reference, ...rest } = await readRequest<NeighborsRequest>(options);
-      await using kernel = new Kernel(reference ?? query, query);
-      show(terminal, await kernel.plan({ ...rest, signal }), render);
+      const { query = "", ...rest } = await readRequest<NeighborsRequest>(options);
+      show(terminal, await planNeighbors({ ...rest, query, signal }), render);
     } else if (verb === "transfer") {
       const { query = "", neighbors = "", ...rest } = withSymmetrize(await readRequest<TransferRequest>(options));
       show(terminal, await planTransfer({ ...rest, query, neighbors, signal }), render);

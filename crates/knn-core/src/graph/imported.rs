@@ -108,6 +108,11 @@ impl ImportedGraph {
         matches!(self.source, Source::Stored(..))
     }
 
+    /// The store, where it is one of ours.
+    pub fn stored(&self) -> Option<&GraphStore> {
+        if let Source::Stored(graph, _) = &self.source { Some(graph) } else { None }
+    }
+
     /// Refuses a graph of other cells.
     fn check_shape(&self) -> Result<()> {
         let GraphBetween { n_query, n_ref, within, .. } = self.between;
@@ -336,7 +341,7 @@ fn are_distinct(pairs: &[(f32, i64)]) -> bool {
 }
 
 /// Whether a store at a path is one that gigamapper wrote.
-fn is_ours(path: &Path) -> Result<bool> {
+pub fn is_ours(path: &Path) -> Result<bool> {
     if !path.is_dir() {
         return Ok(false);
     }

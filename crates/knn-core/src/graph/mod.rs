@@ -14,7 +14,7 @@ mod sums;
 
 pub use block::{GraphBlock, Ids, MOST_BLOCK_BYTES};
 #[cfg(feature = "disk")]
-pub use imported::{GraphBetween, ImportedGraph};
+pub use imported::{GraphBetween, ImportedGraph, is_ours};
 #[cfg(feature = "disk")]
 pub use quantile::distance_quantile;
 pub use reverse::{ReverseBlock, ReverseForm, ReverseReader};

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::block::{GraphBlock, Ids, block_rows};
 use super::stored::StoredNeighbors;
 use crate::error::{Error, Result};
-use crate::source::ZarrStore;
+use crate::source::{Container, ZarrArray, ZarrStore};
 use crate::store::{MARK, MARK_VERSION, Status};
 use crate::types::RowRange;
 
@@ -100,6 +100,15 @@ impl GraphStore {
     /// Hash of all content and parameters that the graph was made of.
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// A text that `uns/gigamapper` of the store has at a path; none where nothing is there.
+    pub fn told(&self, path: &str) -> Result<Option<String>> {
+        let path = format!("{}uns/{MARK}/{path}", prefix(0, self.description.rows, self.part_rows));
+        if Container::node(&self.store, &path)?.is_none() {
+            return Ok(None);
+        }
+        ZarrArray::open(&self.store, &path)?.read_text().map(Some)
     }
 
     /// The rows from `first_row` on: as many as were asked for, else as fit in 64 MiB, and no more than there are.

@@ -85,4 +85,4 @@ pub use sample::Sampler;
 #[cfg(feature = "disk")]
 pub use spec::{IndexSpec, MOST_TRAINED, default_lists, stale_warning, training_warning};
 #[cfg(feature = "disk")]
-pub use work::{Start, discard};
+pub use work::{Start, discard, is_cells};

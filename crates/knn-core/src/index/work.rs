@@ -312,8 +312,8 @@ fn is_file(name: &str) -> bool {
     name == MANIFEST || is_file_name(name) || is_temporary(name)
 }
 
-/// Whether that is the cells of an index, or the journal or the lock of writing them.
-fn is_cells(name: &str) -> bool {
+/// Whether that is what the cells of an index are called, or the journal or the lock of writing them.
+pub fn is_cells(name: &str) -> bool {
     name.strip_prefix(CELLS).is_some_and(|rest| ["", ".journal", ".lock"].contains(&rest))
 }
 

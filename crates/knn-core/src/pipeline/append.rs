@@ -1,13 +1,11 @@
 //! Appending to an index: what it would cost, and what is refused before the index stage begins. The index says what its lists are, so
 //! options that would say something else are refused.
 
-use std::sync::Arc;
-
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::bundle;
 use super::cost;
-use super::index::{INDEX_VERSION, list_dtype, memory, rerank, sealed, training};
+use super::index::{INDEX_VERSION, Reference, list_dtype, memory, rerank, sealed, training};
 use super::index_report::IndexPlan;
 use super::inputs::FINGERPRINT_SEED;
 use super::later;
@@ -19,7 +17,7 @@ use crate::index::{IndexBuilder, Manifest, check_growable, check_growth, nothing
 use crate::source::{AnnDataStore, RowSource};
 
 /// What an append would do and cost, and the rows that it reads.
-pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> {
+pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     let Some(path) = resolved.output.as_deref() else {
         return Err(Error::param("output", "", "name the index to append to"));
     };
@@ -51,10 +49,11 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     let read_bytes = rows.stored_bytes();
     let traffic = read_bytes.saturating_add(disk_bytes.saturating_mul(3)).saturating_add(run_bytes.saturating_mul(2));
     let levels = IndexBuilder::least_append_bytes(&index, threads);
+    let held = store.container().held_bytes();
     Ok((
         IndexPlan {
             reference: side(&store, &rows),
-            memory: memory(resolved, &rows, levels)?,
+            memory: memory(resolved, (&rows, held), levels)?,
             added_rows: added,
             threads,
             disk_bytes,
@@ -65,7 +64,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
             run: identity(&index, &parameters, &rows)?,
             parameters,
         },
-        rows,
+        (rows, held),
     ))
 }
 

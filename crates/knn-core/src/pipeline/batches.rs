@@ -104,14 +104,16 @@ impl<'a> BatchCodes<'a> {
         let column = &input.reference;
         let mut counts = vec![0; column.categories().map_or(0, crate::source::Categories::len)];
         let (mut references, mut codes) = (Vec::with_capacity(column.rows() as usize), Vec::new());
+        progress.begin("batches", column.rows(), 0);
         for rows in RowRange::new(0, column.rows()).pieces(step(column)) {
-            progress.check()?;
             column.read_codes(rows, &mut codes)?;
             references.extend(codes.iter().map(|code| u32::try_from(*code).unwrap_or(NO_REFERENCE_BATCH)));
             for code in codes.iter().filter_map(|code| usize::try_from(*code).ok()) {
                 counts[code] += 1;
             }
+            progress.advance(rows.len() as u64)?;
         }
+        progress.end();
         Ok(Some(Self { input, references, counts }))
     }
 

@@ -1,7 +1,8 @@
 //! A portable reference: an index with the cells beside its lists, so that queries are mapped onto it where the atlas is not.
 //!
 //! Within the folder of the index lies `cells.zarr`, an AnnData of the reference's names and columns without any matrix; the rows are those of the
-//! lists. It names the fingerprint of the rows that the index was built from, so that cells of another index are not taken for its own.
+//! lists. It names the fingerprint of the rows that the index was built from, so that cells of another index are not taken for its own, and the
+//! representation that they are of, so that nobody has to know it who maps onto them.
 //! What needs the rows by themselves (an exact search, shared neighbours, a repair, distances beside codes) needs the atlas.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::index::sealed;
 use super::places::is_begun;
 use super::rechunk::{planned_copy, rechunk_resolved};
 use super::report::OutputArray;
-use super::request::{DEFAULT_LAYOUT, Resolved, ResolvedIndex, ResolvedRechunk};
+use super::request::{DEFAULT_LAYOUT, OtherGraph, Resolved, ResolvedIndex, ResolvedRechunk};
 use crate::error::{Error, Result};
 use crate::index::{CELLS, Manifest};
 use crate::progress::Progress;
@@ -54,6 +55,7 @@ fn request(resolved: &ResolvedIndex, index: &Path, source: Option<String>, resum
         output: index.join(CELLS),
         use_rep: None,
         index_source: source,
+        index_rep: Some(resolved.use_rep.clone()),
         obs_keys: resolved.obs_keys.clone(),
         memory: resolved.memory,
         threads: resolved.threads,
@@ -78,6 +80,9 @@ pub(super) fn check(resolved: &Resolved) -> Result<()> {
         None => refuse("an exact search".into()),
         Some(ivf) if ivf.rerank.as_deref() == Some("none") => refuse("a search by codes alone".into()),
         Some(_) if resolved.search.repair == "always" => refuse("repair \"always\"".into()),
+        Some(_) if resolved.kept_graphs.iter().any(|&graph| graph != OtherGraph::Yy) => {
+            refuse("graphs xx and xy".into())
+        }
         Some(_)
             if crate::kernel::KernelMethod::from_name(kernel).is_some_and(crate::kernel::KernelMethod::is_shared) =>
         {
@@ -87,14 +92,57 @@ pub(super) fn check(resolved: &Resolved) -> Result<()> {
     }
 }
 
+/// The representation that the lists of an index are of, as its cells tell; none of cells that an earlier version wrote.
+pub(super) fn representation(cells: &AnnDataStore) -> Result<Option<String>> {
+    told(cells, "index_rep")
+}
+
+/// What the cells of an index tell of it.
+fn told(cells: &AnnDataStore, name: &str) -> Result<Option<String>> {
+    let path = format!("uns/gigamapper/{name}");
+    if cells.container().node(&path)?.is_none() {
+        return Ok(None);
+    }
+    let mut found = StringBlock::default();
+    cells.container().array(&path, Missing::Fill)?.read_strings(RowRange::new(0, 1), &mut found)?;
+    Ok(found.iter().next().map(str::to_owned))
+}
+
+/// A warning where the query is compared by an embedding of another name, which may be the same by a query's own name, and one where the query is
+/// what the index was built from.
+pub(super) fn warnings(resolved: &Resolved, reference: &AnnDataStore, query: &dyn RowSource) -> Result<Vec<String>> {
+    if !resolved.bundled {
+        return Ok(Vec::new());
+    }
+    let mut warnings = Vec::new();
+    let plain = |key: &str| key.strip_prefix("obsm/").unwrap_or(key).to_owned();
+    let asked = &resolved.parameters.use_rep;
+    if let Some(own) = representation(reference)?.filter(|own| plain(own) != plain(asked)) {
+        let query = query.name();
+        warnings.push(format!(
+            "the index is of {own}, and its queries are {asked} ({query}): they must be coordinates in one space"
+        ));
+    }
+    let manifest = index(resolved)?.1;
+    let is_same = query.rows() == manifest.rows && query.dim() as u64 == u64::from(manifest.dim);
+    if is_same && manifest.source == format!("{:032x}", query.fingerprint(manifest.training.seed)?) {
+        let reason = "the query is what the index was built from: each cell is its own nearest neighbor. Name it as reference, too, for self-mapping";
+        warnings.push(reason.into());
+    }
+    Ok(warnings)
+}
+
+/// The index of a bundle.
+fn index(resolved: &Resolved) -> Result<(&Path, Manifest)> {
+    let path = resolved.search.index.as_deref().ok_or_else(|| Error::internal("a bundle without its index"))?;
+    Ok((path, sealed(path)?))
+}
+
 /// The rows of the reference that an index stands for: how many, how long, and what they were.
 pub(super) fn rows(resolved: &Resolved, reference: &AnnDataStore) -> Result<Arc<dyn RowSource>> {
-    let path = resolved.search.index.as_deref().ok_or_else(|| Error::internal("a bundle without its index"))?;
-    let manifest = sealed(path)?;
-    let mut source = StringBlock::default();
-    let named = reference.container().array("uns/gigamapper/index_source", Missing::Fill)?;
-    named.read_strings(RowRange::new(0, 1), &mut source)?;
-    if source.iter().next() != Some(manifest.source.as_str()) || reference.n_obs() != manifest.rows {
+    let (path, manifest) = index(resolved)?;
+    let source = told(reference, "index_source")?;
+    if source.as_ref() != Some(&manifest.source) || reference.n_obs() != manifest.rows {
         let reason = format!(
             "{} are the cells of another index than lies there now: build it again with bundle",
             reference.name()

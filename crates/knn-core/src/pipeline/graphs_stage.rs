@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, NearCounts, SharedNeighbors, Sharers, Symmetrize};
 use crate::progress::Progress;
 use crate::sink::{Layout, MappingStore, Stage, StoreSpec, discard};
+use crate::source::condition;
 use crate::store::Vfs;
 use crate::types::NeighborBlock;
 
@@ -54,10 +55,14 @@ fn request(graph: OtherGraph, asked: &Resolved) -> Result<Resolved> {
         query: query.clone(),
         reference: reference.clone(),
         self_mapping,
+        // The cells of an index are the reference alone.
+        bundled: false,
         resume: asked.resume && exists,
         output,
         representation: joint::lent(&asked.representation),
         parameters: Parameters {
+            query_where: condition(query)?,
+            reference_where: if self_mapping { None } else { condition(reference)? },
             obs_keys: Vec::new(),
             obsm_keys: Vec::new(),
             layer_key: None,
@@ -67,7 +72,7 @@ fn request(graph: OtherGraph, asked: &Resolved) -> Result<Resolved> {
             kernel_seed: None,
             bandwidth: None,
             symmetrize: Symmetrize::None.name().into(),
-            self_edges: self_mapping,
+            self_edges: self_mapping && asked.parameters.exclude_batch.is_none(),
             labels: LabelParameters::default(),
             diffusion: None,
             ..asked.parameters.clone()

@@ -8,6 +8,7 @@ use super::inputs::{FINGERPRINT_SEED, Inputs};
 use super::join_stage::{Joined, copy_names};
 use super::memory::{AfterJoin, Sizes, fits};
 use super::plan::Prepared;
+use super::provenance;
 use super::report::MemoryPlan;
 use super::request::Resolved;
 use crate::error::{Error, Result};
@@ -36,9 +37,20 @@ pub(super) fn open(
 /// Looks at all neighbours, and at the names of the cells where they are told, and settles how many neighbours there are.
 pub(super) fn scan(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Progress) -> Result<()> {
     if let Some((graph, imported)) = inputs.imported.as_mut().zip(resolved.imported.as_ref()) {
-        if graph.is_ours() {
-            same_names(&AnnDataStore::open(&imported.path)?, &inputs.query, &mut inputs.warnings, progress)?;
+        if let Some(stored) = graph.stored() {
+            let warnings = &mut inputs.warnings;
+            // Names tell of the query's cells, and in self-mapping of all, whether they are the same.
+            provenance::same_choice(stored, ("query", &inputs.query), &mut Vec::new())?;
+            if !resolved.self_mapping {
+                provenance::same_choice(stored, ("reference", &inputs.reference), warnings)?;
+            }
+            same_names(&AnnDataStore::open(&imported.path)?, &inputs.query, warnings, progress)?;
+            let excludes = provenance::parameters(stored)?.is_some_and(|told| told["excludeBatch"].is_string());
+            if excludes && !imported.says_self_edges {
+                resolved.parameters.self_edges = false;
+            }
         }
+        provenance::same_space(&imported.path, resolved.other_graphs.as_ref().map_or(&[], |graphs| graphs))?;
         resolved.parameters.n_neighbors = graph.scan(progress)? + u64::from(resolved.self_mapping);
     }
     Ok(())

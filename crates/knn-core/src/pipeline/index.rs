@@ -16,7 +16,7 @@ use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
 use super::kept_graph;
 use super::later;
-use super::memory::PROCESS;
+use super::memory::{self, PROCESS};
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
 use super::report::{MemoryPlan, StageReport};
@@ -48,7 +48,7 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
 pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Seams) -> Result<IndexReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (resolved, plan, rows, pool) = check(request)?;
+    let (resolved, plan, (rows, held), pool) = check(request)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
@@ -70,13 +70,15 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
             (_, true) => Start::Overwrite,
             _ => Start::New,
         },
-        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS)),
+        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + held)),
         tile: &seams.lane,
         progress,
     };
     let built =
         pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
     progress.end();
+    // Whoever reads the reference once more chooses its cells once more.
+    drop(rows);
     let manifest = kept_graph::keep((&resolved, parameters), output, built.manifest, seams, progress)?;
     let stored = bundle::write(&resolved, (output, &manifest), &seams.vfs, progress)?;
     let bytes = bytes(&manifest);
@@ -167,8 +169,11 @@ fn bytes(manifest: &Manifest) -> u64 {
     manifest.files.values().map(|file| file.length).sum()
 }
 
+/// The rows that are indexed, and bytes that their open store holds.
+pub(super) type Reference = (Arc<dyn RowSource>, u64);
+
 /// Everything up to the first write, in the pool that would build.
-fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Arc<dyn RowSource>, ThreadPool)> {
+fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
     let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
     let (plan, rows) =
@@ -176,7 +181,7 @@ fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Arc<dyn Ro
     Ok((resolved, plan, rows, pool))
 }
 
-fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> {
+fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     let inputs = [resolved.reference.as_path()];
     if let Some(output) = &resolved.output {
         check_output(output, &inputs, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
@@ -216,9 +221,10 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> 
     let codes = if parameters.rerank.is_some() { IndexBuilder::codes_bytes(dim) } else { 0 };
     let levels = Levels::of(u32::try_from(parameters.nlist).unwrap_or(u32::MAX));
     let levels = IndexBuilder::least_bytes(levels, dim, threads, parameters.training == THOROUGH) + codes;
+    let held = store.container().held_bytes();
     let plan = IndexPlan {
         reference: side(&store, &rows),
-        memory: kept_graph::memory(resolved, memory(resolved, &rows, levels)?, graph.as_ref())?,
+        memory: kept_graph::memory(resolved, memory(resolved, (&rows, held), levels)?, graph.as_ref())?,
         added_rows: n,
         threads,
         disk_bytes,
@@ -229,16 +235,17 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Arc<dyn RowSource>)> 
         warnings,
         run: format!("{:032x}", xxh3_128(&identity)),
     };
-    Ok((plan, rows))
+    Ok((plan, (rows, held)))
 }
 
 /// What a build or an append takes at least: the levels stay, and a tile of rows is read at a time.
-pub(super) fn memory(resolved: &ResolvedIndex, rows: &dyn RowSource, levels: u64) -> Result<MemoryPlan> {
-    let parts = BTreeMap::from([
+pub(super) fn memory(resolved: &ResolvedIndex, (rows, held): (&dyn RowSource, u64), levels: u64) -> Result<MemoryPlan> {
+    let mut parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
         ("levels of the index".to_owned(), levels),
         ("reference reading".to_owned(), TileReader::bytes(rows)),
     ]);
+    parts.extend(memory::held(held));
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if planned > resolved.memory {
         let instead =

@@ -13,6 +13,7 @@ use super::import_stage;
 use super::joint;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
+use super::memory::HELD;
 use super::request::{LabelParameters, OtherGraph, Resolved, same_place};
 use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
@@ -87,7 +88,8 @@ impl Inputs {
     pub(super) fn open(resolved: &Resolved, progress: &Progress) -> Result<Self> {
         let parameters = &resolved.parameters;
         let query = AnnDataStore::open(&resolved.query)?;
-        let reference = AnnDataStore::open(&resolved.reference)?;
+        // Within one store a condition is evaluated once.
+        let reference = if resolved.self_mapping { query.clone() } else { AnnDataStore::open(&resolved.reference)? };
         let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
             match &resolved.imported {
                 Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),
@@ -118,6 +120,7 @@ impl Inputs {
         if !resolved.self_mapping {
             warnings.extend(reference_rows.warnings()?);
             warnings.extend(shared_cells(resolved, &query, &reference));
+            warnings.extend(bundle::warnings(resolved, &reference, &query_rows)?);
         }
         let columns: Vec<_> = parameters
             .obs_keys
@@ -170,7 +173,7 @@ impl Inputs {
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
-    /// Bytes of cells that the caller gave in memory, where they stay.
+    /// Bytes of cells that the caller gave in memory, where they stay, and of which cells are chosen.
     pub(super) fn held_bytes(&self) -> u64 {
         let query = self.query.container().held_bytes();
         // Within one store both are the same cells.
@@ -179,7 +182,7 @@ impl Inputs {
 
     /// The same as a part of the memory, where there are any.
     pub(super) fn held(&self) -> Option<(&'static str, u64)> {
-        Some(("cells in memory", self.held_bytes())).filter(|(_, bytes)| *bytes > 0)
+        Some((HELD, self.held_bytes())).filter(|(_, bytes)| *bytes > 0)
     }
 
     /// Hashes of all content that the result is made of, in a fixed order.

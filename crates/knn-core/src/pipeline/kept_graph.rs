@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::memory::PROCESS;
+use super::memory::{HELD, PROCESS, held};
 use super::plan::planned;
 use super::report::{MemoryPlan, Plan};
 use super::request::{DEFAULT_LAYOUT, IndexParameters, LayoutRequest, NeighborsRequest, ResolvedIndex};
@@ -42,7 +42,9 @@ pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Re
 /// The memory of the stage that takes most: of the build, of finding the graph, or of copying it.
 pub(super) fn memory(resolved: &ResolvedIndex, build: MemoryPlan, graph: Option<&Plan>) -> Result<MemoryPlan> {
     let (Some(graph), Some(kept)) = (graph, resolved.keep_graph) else { return Ok(build) };
-    let parts = BTreeMap::from([("process".to_owned(), PROCESS), ("graph copying".to_owned(), copying_bytes(kept))]);
+    let mut parts =
+        BTreeMap::from([("process".to_owned(), PROCESS), ("graph copying".to_owned(), copying_bytes(kept))]);
+    parts.extend(held(build.parts.get(HELD).copied().unwrap_or(0)));
     let copying = MemoryPlan { limit: resolved.memory, planned: parts.values().sum(), parts };
     if copying.planned > resolved.memory {
         return Err(Error::Budget {

@@ -30,6 +30,8 @@ use crate::source::RowSource;
 
 /// Node, the libraries' code and heaps, and what an allocator keeps: measured at 60 MiB at most.
 pub(super) const PROCESS: u64 = 72 * MIB;
+/// What open stores hold: cells that the caller gave, and which cells are chosen.
+pub(super) const HELD: &str = "cells in memory";
 /// No block is larger: beyond this nothing gets faster.
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// A reference that must be streamed is not cut finer than this.
@@ -378,6 +380,11 @@ fn repair_needs(
         unit_rows: spec.layout.unit_rows(),
         parts,
     }
+}
+
+/// What open stores hold as a part of a plan, where it is anything.
+pub(super) fn held(bytes: u64) -> Option<(String, u64)> {
+    (bytes > 0).then(|| (HELD.to_owned(), bytes))
 }
 
 /// The levels above so many lists.

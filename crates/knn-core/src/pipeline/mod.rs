@@ -43,6 +43,7 @@ mod payload;
 mod places;
 mod plan;
 mod presence;
+mod provenance;
 mod rechunk;
 mod reference;
 mod repair_memory;

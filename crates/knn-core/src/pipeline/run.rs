@@ -110,16 +110,17 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
-    let codes = pool.install(|| BatchCodes::read(&prepared, progress))?;
-    let codes = codes.as_ref();
+    let batches = || pool.install(|| BatchCodes::read(&prepared, progress));
     check_beside(&prepared, &*vfs)?;
     clock.lap("preflight", 0);
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = opened.as_ref().map(search_in);
+    // An index that the run builds itself has the memory to itself, so batches are read behind it.
+    let mut codes = if given.is_some() { batches()? } else { None };
     // Measuring reads every list, so what is damaged is found before anything is written.
     let early = match &given {
         Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => {
-            Some(calibrate(&prepared, search, codes, (&pool, seams), progress)?)
+            Some(calibrate(&prepared, search, codes.as_ref(), (&pool, seams), progress)?)
         }
         _ => None,
     };
@@ -144,9 +145,12 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if built.is_some() {
         clock.lap("index", store.bytes_written());
     }
+    if codes.is_none() && !is_found {
+        codes = batches()?;
+    }
     let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let is_told = measured.is_some();
-    let anew = || measure(&prepared, search.as_ref(), codes, (&pool, seams), progress);
+    let anew = || measure(&prepared, search.as_ref(), codes.as_ref(), (&pool, seams), progress);
     let measured = measured.map_or_else(anew, Ok)?;
     if search.is_some() && !is_told {
         clock.lap("calibrate", store.bytes_written());
@@ -161,7 +165,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
-            let way = || found_by(&prepared, seams, (lists, codes), progress);
+            let way = || found_by(&prepared, seams, (lists, codes.as_ref()), progress);
             Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
         }
         (Some(ledger), Some(lists)) => {
@@ -172,6 +176,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         (Some(_), None) => None,
     };
     progress.end();
+    drop(codes);
     // The graph of the reference is looked at when the index is closed.
     let kept = opened.as_ref().filter(|_| repair.is_some() && prepared.resolved.search.kept.is_some());
     let kept = kept.map(|index| search_stage::kept(&prepared.resolved, index).cloned()).transpose()?;

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle;
 use super::index::sealed;
 use crate::error::{Error, Result};
-use crate::index::Manifest;
+use crate::index::{CELLS, Manifest, is_cells};
 use crate::progress::Progress;
 use crate::sink::{self, DamagedObject, UnitRows};
 use crate::store::{OsVfs, Vfs, hash_file};
@@ -132,17 +133,45 @@ fn index(path: &Path, repair: bool, progress: &Progress) -> Result<VerifyReport>
             report.objects += manifest.files.len() as u64;
             report.bytes = manifest.files.values().map(|file| file.length).sum();
             let names = OsVfs.list(path)?.into_iter().map(|(name, _)| name);
-            report.unknown =
-                names.filter(|name| name != "manifest.json" && !manifest.files.contains_key(name)).collect();
+            let is_known =
+                |name: &String| name == "manifest.json" || manifest.files.contains_key(name) || is_cells(name);
+            report.unknown = names.filter(|name| !is_known(name)).collect();
             report.run = manifest.run;
+            cells(path, &mut report, progress)?;
         }
         Err(Error::Corrupt { reason, .. }) => damaged("manifest.json", reason),
         Err(other) => return Err(other),
     }
     if !report.damaged.is_empty() {
-        report.remedy = Some("build it again, with overwrite".into());
+        let of_cells = report.damaged.iter().all(|one| one.object.starts_with(CELLS));
+        let also = if of_cells { "bundle and overwrite" } else { "overwrite" };
+        report.remedy = Some(format!("build it again, with {also}"));
+    } else if !report.complete {
+        report.remedy = Some("build it again, with bundle and resume, to finish its cells".into());
     }
     Ok(report)
+}
+
+/// The cells of an index that is a reference by itself, which are a store with a journal of its own.
+fn cells(index: &Path, report: &mut VerifyReport, progress: &Progress) -> Result<()> {
+    let Some(path) = bundle::cells(index) else { return Ok(()) };
+    let within = |object: &str| format!("{CELLS}/{object}");
+    match sink::verify(&OsVfs, &path, progress) {
+        Ok(checked) => {
+            report.objects += checked.objects;
+            report.bytes += checked.bytes;
+            report.complete &= checked.complete;
+            let inside = |one: DamagedObject| DamagedObject { object: within(&one.object), ..one };
+            report.damaged.extend(checked.damaged.into_iter().map(inside));
+            report.unknown.extend(checked.unknown.iter().map(|object| within(object)));
+        }
+        Err(error @ (Error::NotFound { .. } | Error::Schema { .. } | Error::Corrupt { .. })) => {
+            let reason = error.to_string();
+            report.damaged.push(DamagedObject { object: CELLS.into(), array: String::new(), reason });
+        }
+        Err(other) => return Err(other),
+    }
+    Ok(())
 }
 
 /// Tells every file of an index that is not what its manifest says.

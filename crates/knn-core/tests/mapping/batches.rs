@@ -1,9 +1,15 @@
 //! Neighbours of other batches than a cell's own: what is found is what mapping onto the other batches finds, batch by batch.
 
-use gigamapper_core::pipeline::{MapRequest, plan};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use gigamapper_core::pipeline::{MapRequest, TransferRequest, plan, run_with, transfer_with};
+use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
+
+use super::disk::assert_same;
 use super::mapped::Mapped;
-use super::sample::{Place, map, sample};
+use super::sample::{Place, map, quick, sample};
+use super::transfer::{along, content, text};
 
 const KEY: &str = "cell type";
 const LABELS: [&str; 4] = ["T", "B", "NK", "größer"];
@@ -115,4 +121,42 @@ fn what_cannot_be_is_refused_before_work() {
     assert_eq!(code(lists(MapRequest { order: Some("lists".into()), ..base.clone() })), Some("GM_UNSUPPORTED"));
     assert_eq!(code(lists(MapRequest { repair: Some("always".into()), ..base.clone() })), Some("GM_UNSUPPORTED"));
     assert_eq!(code(MapRequest { kernel_method: Some("jaccard".into()), ..base }), Some("GM_UNSUPPORTED"));
+}
+
+#[test]
+fn a_cell_of_an_excluded_batch_does_not_vote_for_itself_unless_it_is_asked_to() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 190);
+    let mapping = MapRequest {
+        exclude_batch: Some(KEY.into()),
+        output: Some(text(&place.inputs().join("mapped.zarr"))),
+        ..with(&place.request(&cells, None), "exact")
+    };
+    assert!(!map(&mapping).unwrap().plan.parameters.self_edges);
+    let found = Path::new(mapping.output.as_ref().unwrap());
+    let confidence = |path: &Path| Mapped::open(path).numbers("flag_conf");
+    let asked = MapRequest { self_edges: Some(true), output: Some(text(&place.output())), ..mapping.clone() };
+    map(&asked).unwrap();
+    assert_ne!(confidence(found), confidence(&place.output()));
+    // Nor along the neighbors that were found so.
+    let transfer = along(text(found), &mapping, &place.output());
+    transfer_with(&transfer, &Progress::silent(), &quick()).unwrap();
+    assert_same(&content(&place.output()), &content(found), "along");
+    let asked = TransferRequest { self_edges: Some(true), ..transfer };
+    transfer_with(&asked, &Progress::silent(), &quick()).unwrap();
+    assert_ne!(confidence(found), confidence(&place.output()));
+}
+
+#[test]
+fn an_index_is_built_before_batches_are_in_memory() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 120), sample(&place, "ref", 190));
+    let base = MapRequest { exclude_batch: Some(KEY.into()), ..with(&place.request(&query, Some(&reference)), "ivf") };
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let stages = Arc::clone(&seen);
+    let listener = Box::new(move |event: ProgressEvent| stages.lock().unwrap().push(event.stage.to_string()));
+    run_with(&base, &Progress::new(Cancel::default(), Some(listener)), quick()).unwrap();
+    let seen = seen.lock().unwrap();
+    let first = |stage: &str| seen.iter().position(|seen| seen == stage).unwrap();
+    assert!(first("seal") < first("batches") && first("batches") < first("calibrate"), "{seen:?}");
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use gigamapper_core::pipeline::{IndexRequest, MapRequest, build_index, describe_index, plan};
+use gigamapper_core::pipeline::{
+    IndexRequest, MapRequest, NeighborsRequest, build_index, describe_index, plan, plan_neighbors,
+};
 use gigamapper_core::progress::Progress;
 
 use super::mapped::Mapped;
-use super::sample::{Place, map, sample};
+use super::sample::{Place, map, noise, sample};
 
 fn index(place: &Place, reference: &str, name: &str) -> IndexRequest {
     IndexRequest {
@@ -93,4 +95,61 @@ fn cells_of_another_index_are_not_taken_for_its_own() {
     assert_eq!(plan(&alone).unwrap_err().code(), "GM_STALE");
     build_index(&IndexRequest { bundle: Some(true), ..again }, &Progress::silent()).unwrap();
     plan(&alone).unwrap();
+}
+
+#[test]
+fn it_knows_what_its_rows_are() {
+    let place = Place::new();
+    let query = sample(&place, "query", 120).embedding("X_latent", 2, &noise(3, 240));
+    let reference = sample(&place, "ref", 190);
+    let bundle = |use_rep: Option<&str>, name: &str| {
+        let request = IndexRequest {
+            use_rep: use_rep.map(str::to_owned),
+            bundle: Some(true),
+            ..index(&place, &reference.path(), name)
+        };
+        build_index(&request, &Progress::silent()).unwrap();
+        request.output
+    };
+    let onto = |index: &Option<String>| MapRequest { index: index.clone(), ..place.request(&query, None) };
+    let other = bundle(Some("X_umap"), "umap.gmx");
+    let warned = |request: &MapRequest, what: &str| {
+        let warnings = plan(request).unwrap().warnings;
+        warnings.iter().any(|warning| warning.contains(what))
+    };
+    // Its own representation is the default, and another is told.
+    let by_default = plan(&onto(&other)).unwrap();
+    assert_eq!(by_default.parameters.use_rep, "X_umap");
+    let named = |key: &str| MapRequest { use_rep: Some(key.into()), ..onto(&other) };
+    assert_eq!(plan(&named("X_umap")).unwrap().run, by_default.run);
+    let both = "the index is of X_umap, and its queries are X_latent";
+    assert!(warned(&named("X_latent"), both) && !warned(&named("obsm/X_umap"), "one space"));
+    map(&onto(&other)).unwrap();
+    std::fs::remove_dir_all(place.output()).unwrap();
+    let own = bundle(None, "atlas.gmx");
+    assert_eq!(plan(&onto(&own)).unwrap().parameters.use_rep, "X_pca");
+    // What it was built from is no query of its own.
+    let itself = MapRequest { query: reference.path(), ..onto(&own) };
+    assert!(warned(&itself, "its own nearest") && !warned(&onto(&own), "its own nearest"));
+}
+
+#[test]
+fn graphs_from_its_cells_are_refused_and_those_of_the_query_are_not() {
+    let place = Place::new();
+    let (query, reference) = (sample(&place, "query", 120), sample(&place, "ref", 190));
+    let built = IndexRequest { bundle: Some(true), ..index(&place, &reference.path(), "atlas.gmx") };
+    build_index(&built, &Progress::silent()).unwrap();
+    let graphs = |names: &[&str]| NeighborsRequest {
+        query: query.path(),
+        index: built.output.clone(),
+        graphs: Some(names.iter().map(|&name| name.to_owned()).collect()),
+        n_neighbors: Some(7),
+        memory: Some("256MiB".into()),
+        ..NeighborsRequest::default()
+    };
+    for names in [&["yx", "xx"][..], &["yx", "xy"], &["yx", "xx", "yy", "xy"]] {
+        assert_eq!(plan_neighbors(&graphs(names)).unwrap_err().code(), "GM_UNSUPPORTED", "{names:?}");
+    }
+    let (alone, with) = (plan_neighbors(&graphs(&["yx"])).unwrap(), plan_neighbors(&graphs(&["yx", "yy"])).unwrap());
+    assert!(with.pairs > alone.pairs);
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use gigamapper_core::pipeline::{IndexRequest, MapRequest, RechunkRequest, build_index, plan, rechunk};
+use gigamapper_core::pipeline::{
+    IndexRequest, MapRequest, NeighborsRequest, PresenceRequest, RechunkRequest, TransferRequest, build_index,
+    neighbors, plan, plan_index, plan_transfer, presence, rechunk,
+};
 use gigamapper_core::progress::Progress;
 use gigamapper_core::source::{AnnDataStore, Container as _, ZarrStore};
 
@@ -152,4 +155,119 @@ fn an_index_is_of_the_cells_that_were_chosen() {
     for other in [None, Some("flag == false and `cell type` is missing")] {
         assert!(plan(&by_index(other)).is_err(), "{other:?}");
     }
+}
+
+#[test]
+fn parts_of_parts_are_told_apart_by_all_their_conditions() {
+    let place = Place::new();
+    let cells = sample(&place, "cells", 160);
+    let part = |condition: &str| format!("{}[{condition}]", cells.path());
+    let narrow = || Some("score > 3".to_owned());
+    let nested = MapRequest {
+        query: part("flag == true"),
+        reference: Some(part("flag == false")),
+        query_where: narrow(),
+        reference_where: narrow(),
+        ..place.request(&cells, None)
+    };
+    let planned = plan(&nested).unwrap();
+    assert_eq!(planned.mode, "cross");
+    assert!(!planned.warnings.iter().any(|warning| warning.contains("in common")), "{:?}", planned.warnings);
+    let told = (planned.parameters.query_where.as_deref(), planned.parameters.reference_where.as_deref());
+    assert_eq!(told, (Some("flag == true and score > 3"), Some("flag == false and score > 3")));
+    // It is the run of the same cells however they are chosen.
+    let at_once = |flag: &str| Some(format!("flag == {flag} and score > 3"));
+    let flat = MapRequest {
+        query: cells.path(),
+        reference: Some(cells.path()),
+        query_where: at_once("true"),
+        reference_where: at_once("false"),
+        ..nested.clone()
+    };
+    assert_eq!(plan(&flat).unwrap().run, planned.run);
+    assert_eq!(plan(&MapRequest { reference: Some(part("flag == true")), ..nested }).unwrap().mode, "self");
+}
+
+#[test]
+fn a_graph_of_other_chosen_cells_is_refused() {
+    let place = Place::new();
+    let halves: Vec<f32> = (0..190).map(|cell| (cell % 2) as f32).collect();
+    let (query, reference) = (sample(&place, "query", 90), sample(&place, "ref", 190).column("half", &halves));
+    let (graph, half) = (at(&place, "graph.zarr"), |half: u8| Some(format!("half == {half}")));
+    let found = NeighborsRequest {
+        query: query.path(),
+        reference: Some(reference.path()),
+        reference_where: half(0),
+        output: Some(graph.clone()),
+        n_neighbors: Some(7),
+        memory: Some("256MiB".into()),
+        ..NeighborsRequest::default()
+    };
+    neighbors(&found, &Progress::silent()).unwrap();
+    let transfer = |reference: &str, condition| TransferRequest {
+        query: query.path(),
+        reference: Some(reference.to_owned()),
+        reference_where: condition,
+        neighbors: graph.clone(),
+        obs_keys: keys(&["cell type"]),
+        memory: Some("256MiB".into()),
+        ..TransferRequest::default()
+    };
+    let warned = |warnings: &[String]| warnings.iter().any(|warning| warning.contains("taken whole"));
+    let own = plan_transfer(&transfer(&reference.path(), half(0))).unwrap();
+    assert!(!warned(&own.warnings));
+    let error = plan_transfer(&transfer(&reference.path(), half(1))).unwrap_err();
+    assert!(error.code() == "GM_STALE" && error.to_string().contains("half == 0"), "{error}");
+    let scores = |reference: &str, condition| {
+        let request = PresenceRequest {
+            neighbors: graph.clone(),
+            reference: reference.to_owned(),
+            reference_where: condition,
+            output: Some(at(&place, "scores.zarr")),
+            memory: Some("256MiB".into()),
+            overwrite: Some(true),
+            ..PresenceRequest::default()
+        };
+        presence(&request, &Progress::silent())
+    };
+    let report = scores(&reference.path(), half(0)).unwrap();
+    assert!(report.memory.parts.contains_key("cells in memory") && !warned(&report.warnings));
+    assert_eq!(scores(&reference.path(), half(1)).unwrap_err().code(), "GM_STALE");
+    // A copy of the chosen cells may be the same ones.
+    let (copy, cells) = copied(&place, &reference.path(), "half == 0", "copy.zarr");
+    assert_eq!(cells, 95);
+    assert!(warned(&plan_transfer(&transfer(&copy, None)).unwrap().warnings));
+    assert!(warned(&scores(&copy, None).unwrap().warnings));
+}
+
+#[test]
+fn which_cells_are_chosen_is_counted_wherever_it_is_in_memory() {
+    let place = Place::new();
+    let reference = sample(&place, "ref", 190);
+    let index = |condition: Option<&str>, keep_graph| IndexRequest {
+        reference: reference.path(),
+        reference_where: condition.map(str::to_owned),
+        nlist: Some(8),
+        keep_graph,
+        memory: Some("256MiB".into()),
+        ..IndexRequest::default()
+    };
+    let planned = |condition, kept| plan_index(&index(condition, kept)).unwrap().memory;
+    let (whole, part) = (planned(None, None), planned(Some(REFERENCE), None));
+    assert!(!whole.parts.contains_key("cells in memory"));
+    let held = part.parts["cells in memory"];
+    assert!(held > 0);
+    assert_eq!(part.planned, part.parts.values().sum::<u64>());
+    assert!(planned(Some(REFERENCE), Some(4)).parts.contains_key("cells in memory"));
+    let copy = RechunkRequest {
+        input: reference.path(),
+        input_where: Some(REFERENCE.into()),
+        output: Some(at(&place, "copy.zarr")),
+        memory: Some("256MiB".into()),
+        ..RechunkRequest::default()
+    };
+    let report = rechunk(&copy, &Progress::silent()).unwrap();
+    assert_eq!(report.memory.parts.get("cells in memory"), Some(&held));
+    let own = MapRequest { query_where: Some(REFERENCE.into()), ..place.request(&reference, None) };
+    assert_eq!(plan(&own).unwrap().memory.parts.get("cells in memory"), Some(&held), "both sides are one");
 }

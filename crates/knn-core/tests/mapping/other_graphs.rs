@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gigamapper_core::error::Error;
+use gigamapper_core::graph::GraphStore;
 use gigamapper_core::kernel::KernelMethod;
 use gigamapper_core::pipeline::{
     MapRequest, NeighborsRequest, Seams, TransferRequest, neighbors_with, plan_neighbors, plan_transfer, transfer_with,
@@ -192,4 +193,55 @@ fn rows_that_wait_for_graphs_to_pass_take_what_is_left_and_need_little() {
         assert_same(&content(Path::new(mapping.output.as_ref().unwrap())), &expected, &format!("in {memory} bytes"));
     }
     assert_eq!(map(&MapRequest { memory: Some((needed - 1).to_string()), ..mapping }).unwrap_err().code(), "GM_BUDGET");
+}
+
+#[test]
+fn graphs_that_are_kept_tell_the_cells_that_they_are_of() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", None);
+    let (query_where, reference_where) = (Some("flag == true".to_owned()), Some("score > 3".to_owned()));
+    let request = NeighborsRequest { query_where, reference_where, ..all_graphs(&place, &mapping) };
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let (query, reference) = (request.query.clone(), request.reference.clone().unwrap());
+    let (of_query, of_reference) = (request.query_where.clone(), request.reference_where.clone());
+    for (name, from, to) in [
+        ("xx", (reference.clone(), of_reference.clone()), (None, None)),
+        ("yy", (query.clone(), of_query.clone()), (None, None)),
+        ("xy", (reference, of_reference), (Some(query), of_query)),
+    ] {
+        let alone = NeighborsRequest {
+            query: from.0,
+            query_where: from.1,
+            reference: to.0,
+            reference_where: to.1,
+            graphs: None,
+            output: None,
+            ..request.clone()
+        };
+        let kept = GraphStore::open(&place.outputs().join(format!("graph-{name}.zarr"))).unwrap();
+        assert_eq!(kept.run(), plan_neighbors(&alone).unwrap().run, "{name}");
+        let told = kept.told("parameters").unwrap().unwrap();
+        assert_eq!(told.contains("referenceWhere"), name == "xy", "{told}");
+    }
+}
+
+#[test]
+fn graphs_of_another_metric_are_not_counted_together() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "jaccard", None);
+    let request = all_graphs(&place, &mapping);
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let graph = request.output.clone().unwrap();
+    let transfer = along(graph, &mapping, &place.output());
+    plan_transfer(&transfer).unwrap();
+    // The one between the stores is found again, and the others are those of before.
+    let again =
+        NeighborsRequest { metric: Some("cosine".into()), graphs: None, overwrite: Some(true), ..request.clone() };
+    neighbors_with(&again, &Progress::silent(), &quick()).unwrap();
+    let error = plan_transfer(&transfer).unwrap_err();
+    assert_eq!(error.code(), "GM_STALE", "{error}");
+    assert!(error.to_string().contains("cosine in X_pca"), "{error}");
+    let all = NeighborsRequest { graphs: request.graphs, ..again };
+    neighbors_with(&all, &Progress::silent(), &quick()).unwrap();
+    plan_transfer(&transfer).unwrap();
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gigamapper_core::pipeline::{LayoutRequest, MapRequest, Seams, VerifyReport, VerifyRequest, run_with, verify};
+use gigamapper_core::pipeline::{
+    IndexRequest, LayoutRequest, MapRequest, Seams, VerifyReport, VerifyRequest, build_index, run_with, verify,
+};
 use gigamapper_core::progress::{Cancel, Progress};
 
 use super::clusters::{by_lists, index_of, with_gaps};
@@ -202,4 +204,36 @@ fn matrices_that_were_put_together_are_verified_and_repaired() {
         map(&resumed(&request)).unwrap();
         assert_same(&files(store), &expected, name);
     }
+}
+
+#[test]
+fn damage_to_the_cells_of_an_index_is_found() {
+    let place = Place::new();
+    let output = place.outputs().join("atlas.gmx");
+    let request = IndexRequest {
+        reference: sample(&place, "ref", 190).path(),
+        output: Some(output.to_str().unwrap().to_owned()),
+        nlist: Some(8),
+        bundle: Some(true),
+        memory: Some("256MiB".into()),
+        ..IndexRequest::default()
+    };
+    build_index(&request, &Progress::silent()).unwrap();
+    let whole = verified(&output, false);
+    assert!(whole.complete && whole.damaged.is_empty() && whole.unknown.is_empty(), "{whole:?}");
+    let cells = files(&output.join("cells.zarr"));
+    assert!(whole.objects > cells.len() as u64);
+    for (way, (name, bytes)) in cells.iter().enumerate().step_by(4) {
+        damage(&output.join("cells.zarr").join(name), way.max(1));
+        let found = verified(&output, false);
+        let damaged: Vec<_> = found.damaged.iter().map(|damaged| damaged.object.clone()).collect();
+        assert!(damaged == [format!("cells.zarr/{name}")] || name == "zarr.json", "{name}: {found:?}");
+        assert!(found.remedy.is_some_and(|remedy| remedy.contains("bundle")), "{name}");
+        std::fs::write(output.join("cells.zarr").join(name), bytes).unwrap();
+    }
+    std::fs::write(output.join("notes.txt"), b"mine").unwrap();
+    std::fs::remove_dir_all(output.join("cells.zarr.journal")).unwrap();
+    let found = verified(&output, false);
+    assert_eq!(found.damaged.iter().map(|damaged| &damaged.object).collect::<Vec<_>>(), ["cells.zarr"]);
+    assert_eq!(found.unknown, ["notes.txt"]);
 }

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::joint_resolved;
 use super::prepared::Prepared;
 use crate::error::{Error, Result};
+use crate::pipeline::bundle;
 use crate::pipeline::places::is_begun;
 use crate::pipeline::plan::{planned, pool};
 use crate::pipeline::report::{MemoryPlan, Plan};
@@ -56,9 +57,14 @@ fn warning(request: &ResolvedJoint) -> String {
 /// Settles which representation a run takes: the one that was named, the usual one where it is stored, or one to be computed.
 pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
     let Representation::Usual { is_canonical, seed } = resolved.representation else { return Ok(()) };
-    let is_needed = resolved.search.index.is_none() && lacks(&resolved.query)? && lacks(&resolved.reference)?;
+    let both = || Ok(lacks(&resolved.query)? && (resolved.self_mapping || lacks(&resolved.reference)?));
+    let is_needed = resolved.search.index.is_none() && both()?;
     if !is_needed {
         resolved.representation = Representation::Stored;
+        if resolved.bundled {
+            let own = bundle::representation(&AnnDataStore::open(&resolved.reference)?)?;
+            resolved.parameters.use_rep = own.unwrap_or_else(|| resolved.parameters.use_rep.clone());
+        }
         return Ok(());
     }
     let outputs = [".query-rep.zarr", ".reference-rep.zarr"]

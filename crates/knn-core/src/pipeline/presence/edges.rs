@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::{Error, Result};
 use crate::graph::{DistanceSums, GraphDescription, GraphStore, Ids};
+use crate::pipeline::provenance::same_choice;
 use crate::pipeline::request::ResolvedPresence;
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, ObsColumn};
@@ -15,6 +16,8 @@ pub(super) const BLOCK_ROWS: u64 = 16_384;
 pub(super) struct Edges {
     graph: GraphStore,
     groups: Option<ObsColumn>,
+    /// Bytes that the store of the groups holds.
+    held: u64,
     block: NeighborBlock,
     codes: Vec<i32>,
     /// Groups of the rows in `band`, which are those of whole chunks.
@@ -24,8 +27,8 @@ pub(super) struct Edges {
 
 impl Edges {
     /// Opens the graph and the column of groups, which must be of the same cells.
-    pub(super) fn open(resolved: &ResolvedPresence) -> Result<Self> {
-        let graph = GraphStore::open(&resolved.neighbors)?;
+    pub(super) fn open(resolved: &ResolvedPresence, warnings: &mut Vec<String>) -> Result<Self> {
+        let (graph, mut held) = (GraphStore::open(&resolved.neighbors)?, 0);
         let rows = graph.description().rows;
         let groups = match &resolved.groups {
             None => None,
@@ -47,13 +50,18 @@ impl Edges {
                         reason: "groups and neighbors need the same query cells".into(),
                     });
                 }
+                if *path != resolved.neighbors {
+                    same_choice(&graph, ("query", &store), warnings)?;
+                }
                 column.preflight()?;
+                held = store.container().held_bytes();
                 Some(column)
             }
         };
         Ok(Self {
             graph,
             groups,
+            held,
             block: NeighborBlock::default(),
             codes: Vec::new(),
             read: Vec::new(),
@@ -63,6 +71,15 @@ impl Edges {
 
     pub(super) fn description(&self) -> &GraphDescription {
         self.graph.description()
+    }
+
+    pub(super) fn graph(&self) -> &GraphStore {
+        &self.graph
+    }
+
+    /// Bytes that stay in memory of the store of the groups: which of its cells are chosen.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held
     }
 
     /// Names of the groups, by their codes.

@@ -21,10 +21,11 @@ use self::edges::{BLOCK_ROWS, Edges};
 use self::group_scores::GroupScores;
 use self::scores::{Scores, passes};
 use super::inputs::FINGERPRINT_SEED;
-use super::memory::PROCESS;
+use super::memory::{PROCESS, held};
 use super::outputs::described;
 use super::places::{Existing, check_output, open_store};
 use super::plan::{WORKER, pool};
+use super::provenance::same_choice;
 use super::rechunk::ColumnCopy;
 use super::report::{MemoryPlan, laps};
 use super::request::{PresenceRequest, ResolvedPresence};
@@ -122,7 +123,8 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     let grouped = resolved.groups.as_ref().map(|(store, _)| store.as_path());
     let read: Vec<_> = [resolved.neighbors.as_path(), &resolved.reference].into_iter().chain(grouped).collect();
     check_output(&resolved.output, &read, resolved.existing())?;
-    let edges = Edges::open(resolved)?;
+    let mut warnings = Vec::new();
+    let edges = Edges::open(resolved, &mut warnings)?;
     let reference = AnnDataStore::open(&resolved.reference)?;
     let n_ref = edges.description().n_ref;
     if reference.n_obs() != n_ref {
@@ -136,8 +138,8 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     }
     let names = ColumnCopy::names(&reference)?;
     names.preflight()?;
+    same_choice(edges.graph(), ("reference", &reference), &mut warnings)?;
     let groups = edges.groups();
-    let mut warnings = Vec::new();
     if resolved.groups.is_some() && groups.is_empty() {
         warnings.push("groupby has no category: scores are of the whole query alone".into());
     }
@@ -163,7 +165,7 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
     let spec = StoreSpec { layout, n_ref: 0, k: 0, run, plan, arrays };
     spec.check(WORKER)?;
     let all = groups.len() as u64 + 1;
-    let (columns, waits, memory) = memory(resolved, &edges, &spec, &names, all)?;
+    let (columns, waits, memory) = memory((resolved, reference.container().held_bytes()), &edges, &spec, &names, all)?;
     let columns = columns.min(most_columns.unwrap_or(all));
     let waits = all > 1 && (waits || most_columns == Some(1));
     let passes = passes(all, columns).count() as u64;
@@ -172,7 +174,7 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Pre
 
 /// How many columns of sums are in memory at a time, or what would be enough for one; and whether finished ones of groups have no room there.
 fn memory(
-    resolved: &ResolvedPresence,
+    (resolved, held_of_reference): (&ResolvedPresence, u64),
     edges: &Edges,
     spec: &StoreSpec,
     names: &ColumnCopy,
@@ -187,6 +189,7 @@ fn memory(
         // Finished scores of the whole query in f64, and a column's copy while it is scaled and written.
         ("scores".to_owned(), n_ref.saturating_mul(20)),
     ]);
+    parts.extend(held(held_of_reference + edges.held_bytes()));
     let fixed = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     let sums = |columns| PresenceSums::bytes(n_ref, columns, BLOCK_ROWS, k);
     let mut least = fixed.saturating_add(sums(1));

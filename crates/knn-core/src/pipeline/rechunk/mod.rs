@@ -20,7 +20,7 @@ pub(super) use self::column::{ColumnCopy, columns};
 pub(super) use self::copy::little_endian;
 use self::copy::{RowsCopy, piece_rows};
 use super::inputs::FINGERPRINT_SEED;
-use super::memory::PROCESS;
+use super::memory::{PROCESS, held};
 use super::outputs::described;
 use super::places::{Existing, check_output, open_store};
 use super::plan::{WORKER, pool, side};
@@ -151,7 +151,7 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     let paths: Vec<_> = arrays.iter().map(|array| &array.path).collect();
     let fingerprints: Vec<_> = fingerprints.iter().map(|hash| format!("{hash:032x}")).collect();
     let mut told_of = format!("{colors:?}");
-    told_of.extend(resolved.index_source.as_deref());
+    told_of.extend([&resolved.index_source, &resolved.index_rep].into_iter().flatten().map(String::as_str));
     let identity = serde_json::to_vec(&(COPY_VERSION, &paths, grid, fingerprints, told_of));
     let run = format!("{:032x}", xxh3_128(&identity.map_err(|error| Error::internal(error.to_string()))?));
     let plan = json!({ "mode": "rechunk", "use_rep": resolved.use_rep, "n_obs": store.n_obs(), "arrays": paths });
@@ -162,7 +162,7 @@ fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
     for (name, colors) in colors {
         uns.insert(name, UnsValue::Strings(colors));
     }
-    let memory = memory(resolved, &spec, &rows, &columns)?;
+    let memory = memory((resolved, &store), &spec, &rows, &columns)?;
     Ok(Prepared { store, rows, path, columns, spec, uns, memory, warnings })
 }
 
@@ -176,6 +176,9 @@ fn told(resolved: &ResolvedRechunk, rows: &dyn RowSource, run: &str) -> Result<U
     if let Some(source) = &resolved.index_source {
         // A list, because whoever maps onto the cells reads it.
         told["index_source"] = json!([source]);
+    }
+    if let Some(key) = &resolved.index_rep {
+        told["index_rep"] = json!([key]);
     }
     Ok(UnsValue::Dict(Uns::from_json(told.as_object().unwrap_or(&serde_json::Map::new()))?))
 }
@@ -207,19 +210,20 @@ pub(super) fn colors(
 }
 
 fn memory(
-    resolved: &ResolvedRechunk,
+    (resolved, store): (&ResolvedRechunk, &AnnDataStore),
     spec: &StoreSpec,
     rows: &dyn RowSource,
     columns: &[ColumnCopy],
 ) -> Result<MemoryPlan> {
     let dim = rows.dim() as u64;
-    let parts = BTreeMap::from([
+    let mut parts = BTreeMap::from([
         ("process".to_owned(), PROCESS),
         ("writer".to_owned(), writer_bytes(spec)),
         ("chunks of the embedding".to_owned(), TileReader::bytes(rows)),
         ("rows in flight".to_owned(), 2 * piece_rows(dim) * dim * 4),
         ("chunks of columns".to_owned(), ColumnCopy::bytes(columns)),
     ]);
+    parts.extend(held(store.container().held_bytes()));
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if planned > resolved.memory {
         let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part.as_str());

@@ -48,7 +48,7 @@ pub struct DiffuseRequest {
     pub bandwidth: Option<f64>,
     /// How both directions of an edge become one weight: `max` (default), `mean` or `none`.
     pub symmetrize: Option<String>,
-    /// Whether a cell keeps a share of its own value; default true.
+    /// Whether a cell keeps a share of its own value; default true, unless the neighbours were sought without its batch.
     #[serde(alias = "self_edges")]
     pub self_edges: Option<bool>,
     /// Seed of the weights of kernel `random`, 0 to 2^53 − 1; default 0.
@@ -138,6 +138,9 @@ impl DiffuseRequest {
             return Err(Error::param("obsKeys", "", "name what is diffused: obsKeys, obsmKeys or layerKey"));
         }
         resolved.take_over(PathBuf::from(request.neighbors), None, None);
+        if let Some(imported) = &mut resolved.imported {
+            imported.says_self_edges = self.self_edges.is_some();
+        }
         Ok(resolved)
     }
 }

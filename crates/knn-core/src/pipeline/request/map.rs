@@ -87,7 +87,7 @@ pub struct MapRequest {
     /// How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean`, where one that is not
     /// there counts as 0, or `none`. Within `umap` they are always united; those that share neighbours are the same both ways.
     pub symmetrize: Option<String>,
-    /// Whether a cell votes for itself in self-mapping; default true there.
+    /// Whether a cell votes for itself in self-mapping; default true there, unless `excludeBatch` excludes its batch.
     #[serde(alias = "self_edges")]
     pub self_edges: Option<bool>,
     /// Steps of diffusion, in self-mapping: the mapping matrix M is applied t times, so that labels, numbers, embeddings and expression spread along the
@@ -248,7 +248,7 @@ impl MapRequest {
         check_codes(search.is_coded(), metric)?;
         check_bandwidth(self.bandwidth, kernel)?;
         let seed = checked_seed(self.seed)?;
-        let self_edges = checked_self_edges(self.self_edges, self_mapping)?;
+        let self_edges = checked_self_edges(self.self_edges, self_mapping, self.exclude_batch.is_some())?;
         let prediction_postfix = postfix("predictionPostfix", self.prediction_postfix.as_deref(), "pred")?;
         let confidence_postfix = postfix("confidencePostfix", self.confidence_postfix.as_deref(), "conf")?;
         if prediction_postfix == confidence_postfix {

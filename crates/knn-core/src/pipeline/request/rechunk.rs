@@ -54,6 +54,8 @@ pub struct ResolvedRechunk {
     pub use_rep: Option<String>,
     /// The fingerprint of the rows of that index.
     pub index_source: Option<String>,
+    /// The representation that the index is of, likewise.
+    pub index_rep: Option<String>,
     /// Columns, where that was said.
     pub obs_keys: Option<Vec<String>>,
     /// The budget, bytes.
@@ -82,6 +84,7 @@ impl RechunkRequest {
             output: PathBuf::from(output),
             use_rep: Some(self.use_rep.clone().unwrap_or_else(|| "X_pca".into())),
             index_source: None,
+            index_rep: None,
             obs_keys,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,

@@ -137,6 +137,8 @@ pub struct ImportedNeighbors {
     pub most: Option<u64>,
     /// Whether distances of a store of ours may be negative: where weights do not depend on them.
     pub signed: bool,
+    /// Whether it was said if cells vote for themselves; else it is as the neighbours were sought.
+    pub says_self_edges: bool,
 }
 
 /// A request with paths and limits resolved: what `plan` works on.
@@ -210,7 +212,7 @@ impl Resolved {
         self.parameters.use_rep.clear();
         self.representation = Representation::Stored;
         let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
-        self.imported = Some(ImportedNeighbors { path, key, most, signed });
+        self.imported = Some(ImportedNeighbors { path, key, most, signed, says_self_edges: false });
     }
 
     /// Whether queries are rounded to f16: where they are the rows of lists that are.

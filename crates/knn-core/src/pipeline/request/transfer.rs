@@ -72,7 +72,7 @@ pub struct TransferRequest {
     pub bandwidth: Option<f64>,
     /// How an edge from a to b and one from b to a become one weight, in self-mapping: `max` (default there), `mean` or `none`.
     pub symmetrize: Option<String>,
-    /// Whether a cell votes for itself in self-mapping; default true there.
+    /// Whether a cell votes for itself in self-mapping; default true there, unless the neighbours were sought without its batch.
     #[serde(alias = "self_edges")]
     pub self_edges: Option<bool>,
     /// Steps of diffusion, in self-mapping, as in `map`. At least 1, the default.
@@ -206,6 +206,9 @@ impl TransferRequest {
         resolved.other_graphs = self.other_graphs(is_shared && !resolved.self_mapping)?;
         let most = self.n_neighbors.map(|n| n as u64 - u64::from(resolved.self_mapping));
         resolved.take_over(PathBuf::from(request.neighbors), request.neighbors_key, most);
+        if let Some(imported) = &mut resolved.imported {
+            imported.says_self_edges = self.self_edges.is_some();
+        }
         Ok(resolved)
     }
 }

@@ -35,13 +35,13 @@ pub(super) fn checked_kernel(given: Option<&str>, self_mapping: bool) -> Result<
     Ok(kernel)
 }
 
-/// Whether cells vote for themselves.
-pub(super) fn checked_self_edges(given: Option<bool>, self_mapping: bool) -> Result<bool> {
+/// Whether cells vote for themselves. A cell is of its own batch, so where that is excluded, so is it unless it is asked for.
+pub(super) fn checked_self_edges(given: Option<bool>, self_mapping: bool, excludes_batch: bool) -> Result<bool> {
     if given == Some(true) && !self_mapping {
         let reason = "only in self-mapping does a cell have itself as a neighbor";
         return Err(Error::param("selfEdges", true, reason));
     }
-    Ok(given.unwrap_or(self_mapping))
+    Ok(given.unwrap_or(self_mapping && !excludes_batch))
 }
 
 /// What expression is scaled to, where there is any.

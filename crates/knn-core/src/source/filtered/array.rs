@@ -28,6 +28,17 @@ impl SelectedArray {
         let band = replaced(whole.inner_chunk(), whole.inner_rows());
         Self { whole, selection, shape, band }
     }
+
+    /// Most rows of the whole that are read at once.
+    fn longest(&self) -> u64 {
+        longest(self.whole.natural_rows(), self.row_bytes())
+    }
+
+    /// What is read of texts is told by nobody before; the column's own scratch counts them alike.
+    fn row_bytes(&self) -> u64 {
+        let width = self.shape.iter().skip(1).fold(1, |width: u64, extent| width.saturating_mul(*extent));
+        width.saturating_mul(self.dtype().size().unwrap_or(40) as u64)
+    }
 }
 
 impl StoredArray for SelectedArray {
@@ -60,10 +71,8 @@ impl StoredArray for SelectedArray {
     }
 
     fn scratch_bytes(&self, _: u64) -> u64 {
-        let rows = longest(self.whole.natural_rows(), self.whole.rows());
-        // What is read of texts is told by nobody before; the column's own scratch counts them alike.
-        let bytes = self.dtype().size().unwrap_or(40) as u64;
-        self.whole.scratch_bytes(rows).saturating_add(rows.saturating_mul(bytes))
+        let rows = self.longest().min(self.whole.rows());
+        self.whole.scratch_bytes(rows).saturating_add(rows.saturating_mul(self.row_bytes()))
     }
 
     fn stored_bytes(&self) -> u64 {
@@ -79,7 +88,7 @@ impl StoredArray for SelectedArray {
         };
         let (mut read, mut rest) = (Vec::new(), out);
         let whole = &self.whole;
-        for piece in pieces(&self.selection, rows, whole.natural_rows(), |row| whole.band_end(row)) {
+        for piece in pieces(&self.selection, rows, self.longest(), |row| whole.band_end(row)) {
             whole.read_rows(piece.rows, &mut read)?;
             for run in self.selection.runs(piece.ranks) {
                 let first = (run.start - piece.rows.start) as usize * size;
@@ -96,7 +105,7 @@ impl StoredArray for SelectedArray {
         out.clear();
         let mut read = StringBlock::default();
         let whole = &self.whole;
-        for piece in pieces(&self.selection, rows, whole.natural_rows(), |row| whole.band_end(row)) {
+        for piece in pieces(&self.selection, rows, self.longest(), |row| whole.band_end(row)) {
             whole.read_strings(piece.rows, &mut read)?;
             for row in self.selection.runs(piece.ranks).flat_map(|run| run.start..run.end) {
                 out.push(read.get((row - piece.rows.start) as usize));

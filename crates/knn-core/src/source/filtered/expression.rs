@@ -7,6 +7,9 @@ use std::fmt::{Display, Formatter, Result, Write};
 /// Words that are no names of columns unless they are quoted.
 pub(super) const WORDS: [&str; 10] = ["and", "or", "not", "in", "is", "missing", "true", "false", "True", "False"];
 
+/// Longer numbers are written with an exponent, where that is shorter.
+const MOST_DIGITS: usize = 17;
+
 /// A condition on the columns of `obs`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
@@ -94,11 +97,23 @@ pub enum Value {
     Flag(bool),
 }
 
+impl Expression {
+    /// Both.
+    pub(super) fn and(self, other: Self) -> Self {
+        let parts = |one: Self| if let Self::And(parts) = one { parts } else { vec![one] };
+        Self::And([parts(self), parts(other)].concat())
+    }
+}
+
 impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::Text(text) => quoted(f, '"', text),
-            Self::Number(number) => write!(f, "{number}"),
+            Self::Number(number) => {
+                // Hundreds of digits are none that anyone wrote.
+                let (plain, short) = (format!("{number}"), format!("{number:e}"));
+                f.write_str(if plain.len() > MOST_DIGITS && short.len() < plain.len() { &short } else { &plain })
+            }
             Self::Flag(flag) => write!(f, "{flag}"),
         }
     }

@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 const LONGEST: usize = 1 << 16;
 /// Parentheses and `not` nest no deeper.
 const DEEPEST: usize = 64;
+/// Written out in its one form a condition has spaces, digits and backslashes that it was given without, and parentheses behind each `not`.
+const LONGEST_WRITTEN: usize = 4 * LONGEST;
+const DEEPEST_WRITTEN: usize = 2 * DEEPEST + 2;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -33,12 +36,24 @@ enum Token {
 impl Expression {
     /// Reads a condition, which a request calls `name`. `GM_PARAM` says where it is wrong and what may stand there.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
-        let wrong = |at: usize, reason: String| Error::param(name, text, format!("at character {at}: {reason}"));
         if text.len() > LONGEST {
             return Err(Error::param(name, format!("{} bytes", text.len()), format!("at most {LONGEST} bytes")));
         }
+        Self::within(name, text, DEEPEST)
+    }
+
+    /// Reads a condition out of a path, where it may stand in its one form; what can be parsed can be read in that.
+    pub(super) fn read(text: &str) -> Result<Self> {
+        if text.len() > LONGEST_WRITTEN {
+            return Err(Error::param("where", format!("{} bytes", text.len()), format!("at most {LONGEST} bytes")));
+        }
+        Self::within("where", text, DEEPEST_WRITTEN)
+    }
+
+    fn within(name: &str, text: &str, deepest: usize) -> Result<Self> {
+        let wrong = |at: usize, reason: String| Error::param(name, text, format!("at character {at}: {reason}"));
         let tokens = tokens(text).map_err(|(at, reason)| wrong(at, reason))?;
-        let mut parser = Parser { tokens, next: 0 };
+        let mut parser = Parser { tokens, next: 0, deepest };
         parser.whole().map_err(|(at, reason)| wrong(at, reason))
     }
 }
@@ -136,6 +151,7 @@ fn quoted(letters: &[char], at: &mut usize) -> Parsed<String> {
 struct Parser {
     tokens: Vec<(Token, usize)>,
     next: usize,
+    deepest: usize,
 }
 
 impl Parser {
@@ -188,7 +204,7 @@ impl Parser {
     }
 
     fn any(&mut self, depth: usize) -> Parsed<Expression> {
-        if depth > DEEPEST {
+        if depth > self.deepest {
             return Err((self.at(), format!("more than {DEEPEST} conditions within one another")));
         }
         let mut parts = vec![self.all(depth)?];
@@ -207,7 +223,7 @@ impl Parser {
     }
 
     fn one(&mut self, depth: usize) -> Parsed<Expression> {
-        if depth > DEEPEST {
+        if depth > self.deepest {
             return Err((self.at(), format!("more than {DEEPEST} conditions within one another")));
         }
         if self.takes_word("not") {

@@ -13,7 +13,8 @@ pub fn filtered_path(path: &Path, name: &str, condition: Option<&str>) -> Result
     Ok(with(path, &Expression::parse(name, condition)?))
 }
 
-/// The condition that a path names, in the one form that it has; none of a path that is a store as it is.
+/// The condition that a path names, in the one form that it has; none of a path that is a store as it is. Of a part of a part it is what
+/// holds for both.
 pub fn condition(path: &Path) -> Result<Option<String>> {
     Ok(split(path)?.map(|(_, expression)| expression.to_string()))
 }
@@ -24,13 +25,24 @@ fn with(path: &Path, expression: &Expression) -> PathBuf {
     text.into()
 }
 
-/// The path before the condition, and the condition.
+/// The path before all conditions, and the condition: where there are several behind each other, all of them together.
 pub(in crate::source) fn split(path: &Path) -> Result<Option<(PathBuf, Expression)>> {
+    let Some((mut whole, mut expression)) = last(path)? else { return Ok(None) };
+    while let Some((inner, before)) = last(&whole)? {
+        // Read once more, because places are told in the text as a whole.
+        expression = Expression::read(&before.and(expression).to_string())?;
+        whole = inner;
+    }
+    Ok(Some((whole, expression)))
+}
+
+/// The path before its last condition, and that.
+fn last(path: &Path) -> Result<Option<(PathBuf, Expression)>> {
     let text = path.to_str().filter(|text| text.ends_with(']') && path.symlink_metadata().is_err());
     let Some(inner) = text.and_then(|text| text.strip_suffix(']')) else { return Ok(None) };
     let mut first = None;
     for (at, _) in inner.match_indices('[').filter(|(at, _)| *at > 0) {
-        let parsed = Expression::parse("where", &inner[at + 1..]);
+        let parsed = Expression::read(&inner[at + 1..]);
         match parsed {
             Ok(expression) => return Ok(Some((PathBuf::from(&inner[..at]), expression))),
             Err(error) => drop(first.get_or_insert(error)),

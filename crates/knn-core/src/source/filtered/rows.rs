@@ -14,8 +14,9 @@ use crate::source::RowSource;
 use crate::source::memory::check_range;
 use crate::types::{DType, RowRange, SparseRows, Tile};
 
-/// Rows that are read together at least, where any range may be read.
+/// Rows that are read together, where any range may be read, and bytes of them.
 const FEWEST: u64 = 4096;
+const READ_BYTES: u64 = 4 << 20;
 
 /// What is read at once for chosen rows: from the first of them to the last within one band, and which of the chosen they are.
 pub(super) struct Piece {
@@ -23,11 +24,11 @@ pub(super) struct Piece {
     pub(super) ranks: RowRange,
 }
 
-/// Cuts chosen rows into pieces. A band is at most `natural` rows long, and ends for a row where `band_end` says.
+/// Cuts chosen rows into pieces of at most `most` rows. A band ends for a row where `band_end` says.
 pub(super) fn pieces(
     selection: &Selection,
     ranks: RowRange,
-    natural: u64,
+    most: u64,
     band_end: impl Fn(u64) -> u64,
 ) -> impl Iterator<Item = Piece> {
     let mut rank = ranks.start;
@@ -36,7 +37,7 @@ pub(super) fn pieces(
             return None;
         }
         let start = selection.row(rank);
-        let end = band_end(start).min(start + natural.max(FEWEST)).clamp(start + 1, selection.rows());
+        let end = band_end(start).min(start + most).clamp(start + 1, selection.rows());
         let next = selection.rank(end).min(ranks.end);
         let piece = Piece {
             rows: RowRange { start, end: selection.row(next - 1) + 1 },
@@ -47,9 +48,9 @@ pub(super) fn pieces(
     })
 }
 
-/// Most rows of a piece.
-pub(super) fn longest(natural: u64, rows: u64) -> u64 {
-    natural.max(FEWEST).min(rows)
+/// Most rows of a piece: those of a band, or where any range may be read, as many as are a few MiB.
+pub(super) fn longest(natural: u64, row_bytes: u64) -> u64 {
+    if natural > 1 { natural } else { (READ_BYTES / row_bytes.max(1)).clamp(1, FEWEST) }
 }
 
 /// A hash of what is chosen of something.
@@ -81,6 +82,11 @@ impl SelectedRows {
     pub(in crate::source) fn new(whole: Arc<dyn RowSource>, part: &FilteredStore) -> Self {
         Self { whole, selection: Arc::clone(part.selection()), warnings: part.warnings() }
     }
+
+    /// Most rows of the whole that are read at once.
+    fn longest(&self) -> u64 {
+        longest(self.whole.natural_tile_rows(), self.dim() as u64 * 4)
+    }
 }
 
 impl RowSource for SelectedRows {
@@ -109,7 +115,7 @@ impl RowSource for SelectedRows {
     }
 
     fn scratch_bytes(&self, _: u64) -> u64 {
-        let rows = longest(self.whole.natural_tile_rows(), self.whole.rows());
+        let rows = self.longest().min(self.whole.rows());
         let tile = rows.saturating_mul(self.dim() as u64).saturating_mul(4);
         self.whole.scratch_bytes(rows).saturating_add(tile)
     }
@@ -131,8 +137,8 @@ impl RowSource for SelectedRows {
         tile.values.clear();
         tile.values.reserve(rows.len() * dim);
         let mut read = Tile::default();
-        let (natural, whole) = (self.whole.natural_tile_rows(), &self.whole);
-        for piece in pieces(&self.selection, rows, natural, |row| whole.band_end(row)) {
+        let whole = &self.whole;
+        for piece in pieces(&self.selection, rows, self.longest(), |row| whole.band_end(row)) {
             whole.read(piece.rows, &mut read)?;
             for run in self.selection.runs(piece.ranks) {
                 let first = (run.start - piece.rows.start) as usize * dim;
@@ -161,5 +167,17 @@ impl RowSource for SelectedRows {
 
     fn warnings(&self) -> Result<Vec<String>> {
         Ok([self.whole.warnings()?, self.warnings.clone()].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_bands_or_a_few_mebibytes() {
+        assert_eq!((longest(1, 200), longest(1, 30_000 * 4), longest(1, 1 << 30)), (FEWEST, 34, 1));
+        // A band is decoded as a whole, so less of it at a time would save nothing.
+        assert_eq!((longest(7, 200), longest(100_000, 30_000 * 4)), (7, 100_000));
     }
 }

@@ -293,3 +293,30 @@ fn a_part_is_inspected_and_refuses_what_it_cannot_be() {
     assert!(none.filtered().unwrap().warnings()[0].contains("none of 40"));
     assert_eq!(none.filtered().unwrap().described()["of"], 40);
 }
+
+#[test]
+fn what_can_be_written_can_be_read_in_its_one_form() {
+    let one = one();
+    let deep = format!("{}whole > -100", "not ".repeat(60));
+    assert_eq!(rows(&chosen(&one, &deep).unwrap()).len() as u64, CELLS);
+    let long = format!("number not in [{}]", vec!["1e300"; 9000].join(","));
+    assert_eq!(rows(&chosen(&one, &long).unwrap()).len(), (0..CELLS).filter(|cell| cell % 8 != 3).count());
+    let written = |text: &str| Expression::parse("where", text).unwrap().to_string();
+    assert_eq!(
+        written("a in [1e300, -1e-300, 1e9, 0.30000000000000004]"),
+        "a in [1e300, -1e-300, 1000000000, 0.30000000000000004]"
+    );
+}
+
+#[test]
+fn a_part_of_a_part_is_what_both_conditions_choose() {
+    let one = one();
+    let first = filtered_path(&one.root, "where", Some("whole > -10 or whole == -20")).unwrap();
+    let path = filtered_path(&first, "where", Some("number > 3")).unwrap();
+    let wanted = rows(&chosen(&one, "(whole > -10 or whole == -20) and number > 3").unwrap());
+    assert_eq!(rows(&AnnDataStore::open(&path).unwrap()), wanted);
+    let both = "(whole > -10 or whole == -20) and number > 3";
+    assert_eq!(super::condition(&path).unwrap().as_deref(), Some(both));
+    let error = AnnDataStore::open(&filtered_path(&first, "where", Some("nothing > 3")).unwrap()).unwrap_err();
+    assert_eq!(error.code(), "GM_NOT_FOUND");
+}

@@ -83,6 +83,20 @@ impl ZarrArray {
         if self.dtype() != DType::String || self.shape().len() != 1 {
             return Err(self.schema("data_type", "is not a list of strings"));
         }
+        self.strings(rows, out)
+    }
+
+    /// Reads the one text of a scalar.
+    pub fn read_text(&self) -> Result<String> {
+        if self.dtype() != DType::String || !self.shape().is_empty() {
+            return Err(self.schema("data_type", "is not one string"));
+        }
+        let mut text = StringBlock::default();
+        self.strings(RowRange::new(0, 1), &mut text)?;
+        Ok(text.iter().next().unwrap_or_default().to_owned())
+    }
+
+    fn strings(&self, rows: RowRange, out: &mut StringBlock) -> Result<()> {
         let grid = &self.metadata().grid;
         let bands: Vec<RowRange> = grid.bands(rows).collect();
         for bands in bands.chunks(in_flight(self.largest_strings()) as usize) {
