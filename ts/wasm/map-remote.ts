@@ -18,9 +18,9 @@ export interface MapRemoteOptions
   /** Address of the index, `…/name.gmx`. */
   index: string | URL;
   /**
-   * Address of the reference's store, `…/name.zarr`. Default: the cells beside the lists of an index that was built with `bundle`. Its rows must
-   * be those that the index was built from, in their order. Cells that came with an index name it, and those of another one are refused; of any
-   * other store only the number of rows is compared.
+   * Address of the reference's store, `…/name.zarr`. Default: the cells beside the lists of an index that was built with `bundle`, which have
+   * columns and no embedding. Its rows must be those that the index was built from, in their order. Cells that came with an index name it, and
+   * those of another one are refused; of any other store only the number of rows is compared.
    */
   reference?: string | URL | undefined;
   /** Columns of `obs` to transfer. */
