@@ -118,8 +118,12 @@ export function freed(handle: { free(): void } | undefined): void {
 /** A module that ran out of memory, or into a bug of ours, is of no use any more: the calls that follow get a new one. */
 function stopped(error: Error): GigamapperError<"GM_BACKEND"> {
   held = new WeakSet();
-  loaded?.__wbg_reset_state();
-  const hint = "its memory may have run out: map fewer cells at a time, and open again what was open";
+  let hint = "its memory may have run out: map fewer cells at a time, and open again what was open";
+  try {
+    loaded?.__wbg_reset_state();
+  } catch {
+    hint = "load the page again, and map fewer cells at a time"; // There is no room for another one either.
+  }
   return backend(`the module stopped: ${error.message}`, error, hint);
 }
 
