@@ -12,7 +12,7 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { broken, compared, digest } from "./definition/checks.mjs";
 import { queried, readDefinition, stores } from "./definition/definition.mjs";
@@ -88,13 +88,17 @@ const date = new Date().toISOString().slice(0, 10);
 // Where files were put is nobody's business, and no result depends on it.
 const words = process.argv
   .slice(2)
-  .map((word, at, all) => (/^--(scratch|record)$/.test(all[at - 1] ?? "") ? "FOLDER" : word));
+  .map((word, at, all) => (/^--(scratch|record)$/.test(all[at - 1] ?? "") ? "FOLDER" : word))
+  .map((word) => word.replace(/^(--(?:scratch|record)=).*/, "$1FOLDER"));
 const command = [
   "npm run bench --",
   ...words.map((word) => (word === path ? relative(process.cwd(), path) : word)),
 ].join(" ");
 const facts = await machine(library);
-const written = record(values.record, { definition, date, command, machine: facts, runs, checks, overhead, wrong });
+const told = { definition, date, command, machine: facts, runs, checks, overhead, wrong };
+const [here, there] = [resolve(folder), folder].map((path) => JSON.stringify(path).slice(1, -1));
+const untold = JSON.parse(JSON.stringify(told).replaceAll(here, "FOLDER").replaceAll(there, "FOLDER"));
+const written = record(values.record, untold);
 const rows = queried(definition).rows;
 process.stdout.write(
   `${JSON.stringify({

@@ -5,7 +5,7 @@
  *     node scripts/wasm.mjs
  */
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,13 +14,15 @@ import { announce, cargoFolder, cargoPlace, hasTarget, root, run } from "./toolc
 const WASM = "wasm32-unknown-unknown";
 const FOLDER = join(root, "dist", "wasm");
 
-/** Builds the module; says what is missing and returns false where the compiler has no such target. */
+/** Builds the module; says what is missing and returns false where the compiler has no such target. Then there is none: one of before is none of this. */
 export function wasm() {
   announce("WebAssembly");
   if (!hasTarget(WASM)) {
     process.stdout.write(
       `SKIPPED: gigamapper/wasm, because rustup has no ${WASM} for this toolchain (rustup target add ${WASM}).\n`,
     );
+    for (const name of ["glue_bg.wasm", "glue_bg.wasm.d.ts", "glue.js", "glue.d.ts"])
+      rmSync(join(FOLDER, name), { force: true });
     return false;
   }
   const home = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");

@@ -1,6 +1,6 @@
 /** The smallest defined benchmark from its file to its record, and definitions that nobody could compare. */
 
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "gigamapper";
@@ -31,12 +31,18 @@ const definitions = join(root, "bench/definitions");
 const read = (name: string): Definition => JSON.parse(readFileSync(join(definitions, name), "utf8")) as Definition;
 
 /** Runs a definition by the library alone; the Rust side needs a program that only `npm run bench` wants. */
-function bench(path: string, folder: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const words = [path, "--sides", "typescript", "--scratch", folder, "--record", join(folder, "record")];
+function bench(
+  path: string,
+  folder: string,
+  started: (child: ChildProcess) => void = () => {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const words = [path, "--sides", "typescript", `--scratch=${folder}`, "--record", join(folder, "record")];
   return new Promise((done) => {
-    execFile(process.execPath, [join(root, "bench/run.mjs"), ...words], { cwd: root }, (error, stdout, stderr) => {
+    const command = [join(root, "bench/run.mjs"), ...words];
+    const child = execFile(process.execPath, command, { cwd: root }, (error, stdout, stderr) => {
       done({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
+    started(child);
   });
 }
 
@@ -78,10 +84,30 @@ describe("npm run bench", () => {
       Object.assign(definition.request, { recall: undefined, nprobe: 1, nlist: 64 });
     });
     const { code, stdout } = await bench(path, folder);
-    const { kept, wrong, recall } = JSON.parse(stdout) as Result;
+    const { kept, wrong, recall, record } = JSON.parse(stdout) as Result;
     expect({ code, kept }).toEqual({ code: 1, kept: false });
     expect(recall).toBeLessThan(0.9);
     expect(wrong[0]).toMatch(/^recall 0\.\d+ is below 0\.945$/);
+    // Where files were put is in no record, neither in its command nor in the reports of its runs.
+    const records = [record, record.replace(/md$/, "json")].map((name) => readFileSync(name, "utf8"));
+    for (const text of records) {
+      expect(text).toContain("FOLDER");
+      expect(text.replaceAll(path, "")).not.toContain(folder);
+    }
+  });
+
+  it("leaves nothing where it is stopped", { timeout: 120_000 }, async () => {
+    const folder = temporary();
+    const scratch = () => readdirSync(folder).filter((name) => name.startsWith("gigamapper-bench-"));
+    const begun = () => scratch().some((name) => readdirSync(join(folder, name)).length > 0);
+    let child: ChildProcess | undefined;
+    const ended = bench(join(definitions, "1e5-lid10-self.json"), folder, (started) => {
+      child = started;
+    });
+    await expect.poll(begun, { timeout: 60_000 }).toBe(true);
+    child?.kill("SIGINT");
+    expect((await ended).code).toBe(130);
+    expect(scratch()).toEqual([]);
   });
 
   it("refuses words that a definition does not have", async () => {

@@ -10,6 +10,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Slice } from "zarrita";
+import { names } from "./category-names.js";
 import type { Numbers } from "./cells.js";
 import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
 import { Lifetime } from "./lifetime.js";
@@ -214,8 +215,9 @@ export async function columnOf(store: string, key: string, rows?: readonly [numb
   const { "encoding-type": encoding, ordered } = await attributesOf(store, path);
   // Loaded when it is needed: importing the library costs nothing.
   const [{ default: FileSystemStore }, zarr] = await Promise.all([import("@zarrita/storage/fs"), import("zarrita")]);
+  const open = (array: string) => zarr.open.v3(zarr.root(new FileSystemStore(store)).resolve(array), { kind: "array" });
   const read = async (array: string, selection: Slice | null): Promise<unknown> => {
-    const opened = await zarr.open.v3(zarr.root(new FileSystemStore(store)).resolve(array), { kind: "array" });
+    const opened = await open(array);
     // zarrita selects no nothing.
     if (opened.shape[0] === 0 || (selection && rows && rows[0] >= rows[1])) return EMPTY[opened.dtype]?.() ?? [];
     return (await zarr.get(opened, [selection])).data;
@@ -224,7 +226,8 @@ export async function columnOf(store: string, key: string, rows?: readonly [numb
   switch (encoding) {
     case "categorical": {
       const codes = (await read(`${path}/codes`, some)) as Int8Array | Int16Array | Int32Array;
-      const categories = Array.from((await read(`${path}/categories`, null)) as ArrayLike<unknown>, String);
+      const { dtype } = await open(`${path}/categories`);
+      const categories = names(dtype, (await read(`${path}/categories`, null)) as ArrayLike<unknown>);
       return { kind: "categorical", codes, categories, ordered: ordered === true };
     }
     case "string-array":

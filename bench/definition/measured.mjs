@@ -48,7 +48,8 @@ export async function measured(side, verb, request, folder) {
   const began = performance.now();
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
   const stop = () => child.kill();
-  process.once("exit", stop);
+  // Before whatever else is done at the end: the folder that it writes to may go.
+  process.prependOnceListener("exit", stop);
   let printed = "";
   child.stdout.on("data", (chunk) => {
     printed += chunk;

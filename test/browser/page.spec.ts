@@ -9,7 +9,7 @@ import type axe from "axe-core";
 import { MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LABELS, writeBlobs } from "../anndata.js";
+import { array, LABELS, writeBlobs } from "../anndata.js";
 import { root } from "../folder.js";
 import { type StaticServer, serve } from "../static-server.js";
 
@@ -86,6 +86,13 @@ async function opened(options: Record<string, string> = {}): Promise<{ page: Pag
   return { page, errors };
 }
 
+/** An archive of a store, beside it. */
+function pack(store: string): void {
+  const path = JSON.stringify(at(store));
+  const packed = spawnSync("python3", ["-c", `import shutil; shutil.make_archive(${path}, "zip", ${path})`]);
+  expect(packed.stderr.toString()).toBe("");
+}
+
 async function mapped(page: Page, file: string): Promise<string> {
   await page.setInputFiles("#file", at(file));
   await page.click("#map");
@@ -138,11 +145,7 @@ describe("the page", () => {
   });
 
   it("reads a store in an archive", async () => {
-    const packed = spawnSync("python3", [
-      "-c",
-      `import shutil; shutil.make_archive(${JSON.stringify(at("query.zarr"))}, "zip", ${JSON.stringify(at("query.zarr"))})`,
-    ]);
-    expect(packed.stderr.toString()).toBe("");
+    pack("query.zarr");
     const { page } = await opened();
     expect(await mapped(page, "query.zarr.zip")).toMatch(/^400 cells are mapped/);
     expect(await page.textContent("#cells tbody tr th")).toBe("cell0");
@@ -207,6 +210,43 @@ describe("the page", () => {
     await page.close();
   });
 
+  it("reads whole numbers, and no other group's obsm", async () => {
+    writeBlobs(at("whole.zarr"), { rows: 4, dim: 1, seed: 1 });
+    const cells = BigInt64Array.from({ length: 4 * DIM }, (_, at) => BigInt(at % 5));
+    array(at("whole.zarr"), "obsm/X_pca", cells, [4, DIM], [4, DIM], { type: "int64", fill: 0 });
+    const other = new Float32Array(4 * DIM).fill(100);
+    array(at("whole.zarr"), "uns/obsm/X_pca", other, [4, DIM], [4, DIM], { type: "float32", fill: 0 });
+    pack("whole.zarr");
+    writeFileSync(at("whole.npy"), npy(Float32Array.from(cells, Number), 4));
+    const { page } = await opened();
+    const nearest = async (file: string) => {
+      expect(await mapped(page, file)).toMatch(/^4 cells are mapped/);
+      return await page.locator("#cells tbody tr td").allTextContents();
+    };
+    expect(await nearest("whole.zarr.zip")).toEqual(await nearest("whole.npy"));
+    await page.close();
+  });
+
+  it("maps onto an index with its cells, and onto nothing else without an atlas", async () => {
+    await using _ = await ReferenceIndex.build(at("atlas.zarr"), { output: at("whole.gmx"), nlist: 64, bundle: true });
+    const { page } = await opened({ index: `${atlas.url}/whole.gmx`, reference: "", embedding: "" });
+    expect(await mapped(page, "query.csv")).toMatch(/^400 cells are mapped/);
+    const other = await opened({ reference: "" });
+    expect(await mapped(other.page, "query.csv")).toMatch(/the index has no cells.*name the reference/);
+    await Promise.all([page.close(), other.page.close()]);
+  });
+
+  it("says that its worker stopped, and begins another", async () => {
+    const { page } = await opened();
+    await page.route("**/worker.js", (route) => route.abort());
+    await page.reload();
+    await page.waitForFunction(() => /worker stopped/.test(document.querySelector("#state")?.textContent ?? ""));
+    expect(await mapped(page, "query.csv")).toMatch(/worker stopped/);
+    await page.unroute("**/worker.js");
+    expect(await mapped(page, "query.csv")).toMatch(/^400 cells are mapped/);
+    await page.close();
+  });
+
   it("says what is wrong, in a sentence", async () => {
     const { page } = await opened();
     atlas.faults.refusesOrigins = true;
@@ -224,6 +264,10 @@ describe("the page", () => {
     delete atlas.faults.instead;
     writeFileSync(at("bad.csv"), "cell,a\nx,1,2\n");
     expect(await mapped(page, "bad.csv")).toMatch(/line 2 has 2 numbers, not 1/);
+    const whole = readFileSync(at("query.npy"));
+    writeFileSync(at("cut.npy"), whole.subarray(0, whole.length - 3));
+    const all = QUERIES * DIM * 4;
+    expect(await mapped(page, "cut.npy")).toBe(`cut.npy: it has ${all - 3} bytes of numbers instead of ${all}`);
     writeFileSync(at("wide.csv"), "cell,a\nx,1\n");
     expect(await mapped(page, "wide.csv")).toMatch(/same columns/);
     expect(await mapped(page, "query.csv")).toMatch(/^400 cells are mapped/);

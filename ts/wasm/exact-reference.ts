@@ -1,7 +1,7 @@
 /** A reference in memory, searched whole. */
 
 import { GigamapperError } from "../errors.js";
-import { called, type Glue, glue } from "./module.js";
+import { called, freed, type Glue, glue } from "./module.js";
 import { columns, count, inBlocks, type MatrixInMemory, MEMORY, type WasmCallOptions } from "./run.js";
 import { SearchResult } from "./search.js";
 
@@ -66,6 +66,7 @@ export class ExactReference {
     const dim = columns("reference", matrix);
     const module = await glue();
     const budget = new module.Memory(memory);
+    called(() => budget.check("the reference", matrix.x.byteLength));
     const native = called(() => new module.ExactReference(matrix.x, dim, metric, budget));
     return new ExactReference(module, budget, native, { metric, rows: matrix.shape[0] });
   }
@@ -80,12 +81,13 @@ export class ExactReference {
     const k = count("nNeighbors", options.nNeighbors ?? 30);
     const rows = query.shape[0];
     const { QueryRun } = this.#glue;
+    called(() => this.#memory.check("the queries", query.x.byteLength));
     const run = called(() => new QueryRun(query.x, dim, k, this.#metric, this.#memory));
     const each = Math.max(1, Math.min(64, Math.floor(BLOCK_PAIRS / this.rows / CHUNK))) * CHUNK;
     try {
       await inBlocks("join", { rows, each }, options, (_, some) => called(() => this.#open().join(run, some)));
     } catch (error) {
-      run.free();
+      freed(run);
       throw error;
     }
     return new SearchResult(this.#glue, this.#memory, run, { k, referenceRows: this.rows });
@@ -93,7 +95,7 @@ export class ExactReference {
 
   /** Gives its memory back. May be called again. */
   close(): void {
-    this.#native?.free();
+    freed(this.#native);
     this.#native = undefined;
   }
 

@@ -6,6 +6,9 @@
 /** Loads the module, once. */
 export default function start(input: { module_or_path: unknown }): Promise<unknown>;
 
+/** Puts a new instance in the place of one that stopped. */
+export function __wbg_reset_state(): void;
+
 interface Handle {
   free(): void;
 }
@@ -13,6 +16,7 @@ interface Handle {
 /** Bytes that calls may take together. */
 export class Memory implements Handle {
   constructor(bytes: number);
+  check(what: string, bytes: number): void;
   free(): void;
 }
 

@@ -3,7 +3,7 @@
  * what the bytes mean.
  */
 
-import { GigamapperError } from "../errors.js";
+import { GigamapperError, wrongParameter } from "../errors.js";
 import { check } from "./module.js";
 
 /** What came over the network. */
@@ -17,56 +17,111 @@ export interface Traffic {
 /** A function like the platform's own `fetch`. */
 export type Fetch = (input: Request) => Promise<Response>;
 
+/** How a file is asked for. */
+export interface Asking {
+  /** Stops the request. */
+  signal?: AbortSignal | undefined;
+  /** Asks the server even where a copy is at hand. */
+  fresh?: boolean | undefined;
+  /** Bytes that it has at most: of a longer one no more is read. */
+  most?: number | undefined;
+}
+
+/** A part of a file. */
+export interface Part {
+  bytes: Uint8Array;
+  /** The file's `ETag`, where a server tells it: another one is another file. */
+  tag: string | undefined;
+}
+
+/** Names of the file system, which are data, as a part of an address. */
+const encoded = (name: string): string => name.split("/").map(encodeURIComponent).join("/");
+
+/** An address below another one, whose query it keeps. */
+export function below(folder: string | URL, name: string): URL {
+  // Addresses of a page may be relative to it.
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  let address: URL;
+  try {
+    address = new URL(folder, page);
+  } catch {
+    throw wrongParameter("url", folder, "it is no address");
+  }
+  address.hash = "";
+  address.pathname = `${address.pathname.replace(/\/*$/, "/")}${encoded(name)}`;
+  return address;
+}
+
 /** A folder behind an address. */
 export class HttpFolder {
-  /** The address, with a `/` at its end. */
+  /** The address as it is told, with a `/` at its end. What stands behind a `?` may be a signature, so it is not in it. */
   readonly url: string;
   /** What came from it so far. */
   readonly traffic: Traffic = { bytes: 0, requests: 0 };
+  readonly #folder: URL;
   readonly #fetch: Fetch;
 
   constructor(url: string | URL, fetch: Fetch = (request) => globalThis.fetch(request)) {
-    this.url = String(url).replace(/\/*$/, "/");
+    this.#folder = below(url, "");
+    const told = new URL(this.#folder);
+    told.search = "";
+    this.url = told.href;
     this.#fetch = fetch;
   }
 
-  /** A file, whole; undefined where there is none. `fresh` asks the server even where a copy is at hand. */
-  async whole(name: string, signal: AbortSignal | undefined, fresh = false): Promise<Uint8Array | undefined> {
+  /** A file, whole; undefined where there is none. */
+  async whole(name: string, { signal, fresh, most }: Asking = {}): Promise<Uint8Array | undefined> {
     const response = await this.#ask(name, signal, fresh ? ({ cache: "no-store" } as RequestInit) : {});
-    if (response.status === 404 || response.status === 410) return undefined;
-    if (!response.ok) throw this.#io(name, `the server answered ${response.status}`, undefined);
-    return await this.#body(name, response, signal);
+    if (isMissing(response)) return undefined;
+    if (!response.ok) throw await this.#refused(name, response);
+    return await this.#body(name, response, { signal, most });
   }
 
-  /** Bytes of a file of `length` bytes, from `start` to before `end`. */
+  /** Bytes of a file, from `start` to before `end`; of one of `length` bytes, where that is known. */
   async range(
     name: string,
-    { start, end, length }: { start: number; end: number; length: number },
-    signal: AbortSignal | undefined,
-  ): Promise<Uint8Array> {
+    { start, end, length }: { start: number; end: number; length?: number },
+    { signal }: Asking = {},
+  ): Promise<Part> {
     // Chromium lets one request at a time to its cache of a file, and each is wanted once.
     const init = { headers: { range: `bytes=${start}-${end - 1}` }, cache: "no-store" } as RequestInit;
     const response = await this.#ask(name, signal, init);
-    const { status } = response;
-    if (status === 404 || status === 410) throw this.missing(name);
+    const { status, headers } = response;
+    if (isMissing(response)) throw this.missing(name);
     if (status === 416) throw this.corrupt(name, `it ends before byte ${end}`);
     if (status === 200) {
       // Not read: it would be the whole file.
       await response.body?.cancel();
       throw this.ignoresRanges(name);
     }
-    if (status !== 206) throw this.#io(name, `the server answered ${status}`, undefined);
+    if (status !== 206) throw await this.#refused(name, response);
     // Servers of other origins tell it only where they were told to.
-    const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
-    if (total !== undefined && Number(total) !== length) {
+    const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get("content-range") ?? "") ?? [];
+    const wrong =
+      length !== undefined && Number(total) >= 0 && Number(total) !== length
+        ? `${total} bytes instead of ${length}`
+        : first !== undefined && Number(first) !== start && `bytes from ${first} came, not from ${start}`;
+    if (wrong) {
       await response.body?.cancel();
-      throw this.corrupt(name, `${total} bytes instead of ${length}`);
+      throw this.corrupt(name, wrong);
     }
-    const bytes = await this.#body(name, response, signal);
+    const bytes = await this.#body(name, response, { signal, most: end - start });
     if (bytes.length !== end - start) {
       throw this.corrupt(name, `${bytes.length} bytes came of ${end - start} from byte ${start}`);
     }
-    return bytes;
+    return { bytes, tag: headers.get("etag")?.replace(/^W\//, "") };
+  }
+
+  /** Bytes of a file; undefined where there is none. */
+  async length(name: string, { signal }: Asking = {}): Promise<number | undefined> {
+    const response = await this.#ask(name, signal, { method: "HEAD", cache: "no-store" } as RequestInit);
+    if (isMissing(response)) return undefined;
+    if (!response.ok) throw await this.#refused(name, response);
+    this.traffic.requests += 1;
+    const told = response.headers.get("content-length");
+    // One that does not tell what a file has does not know its parts either.
+    if (told === null) throw this.ignoresRanges(name);
+    return Number(told);
   }
 
   /** `GM_UNSUPPORTED` of a server that answers a range request with the whole file. */
@@ -83,28 +138,50 @@ export class HttpFolder {
   }
 
   /** `GM_CORRUPT` of a file. */
-  corrupt(name: string, reason: string): GigamapperError<"GM_CORRUPT"> {
+  corrupt(name: string, reason: string, cause?: unknown): GigamapperError<"GM_CORRUPT"> {
     const file = this.url + name;
-    return new GigamapperError("GM_CORRUPT", `${file}: ${reason}`, { file, block: "file", reason });
+    return new GigamapperError("GM_CORRUPT", `${file}: ${reason}`, { file, block: "file", reason }, { cause });
+  }
+
+  /** `GM_STALE` of a file that is another one than it was. */
+  replaced(name: string): GigamapperError<"GM_STALE"> {
+    const [path, reason] = [this.url + name, "it was replaced while it was read"];
+    return new GigamapperError("GM_STALE", `${path}: ${reason}`, { path, reason }, { hint: "open it again" });
   }
 
   async #ask(name: string, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
     try {
-      return await this.#fetch(new Request(this.url + name, { ...init, ...(signal ? { signal } : {}) }));
+      return await this.#fetch(new Request(below(this.#folder, name), { ...init, ...(signal ? { signal } : {}) }));
     } catch (error) {
       throw this.#failed(name, error, signal);
     }
   }
 
-  async #body(name: string, response: Response, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #body(name: string, response: Response, { signal, most = Infinity }: Asking): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    let length = 0;
     try {
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      this.traffic.bytes += bytes.length;
-      this.traffic.requests += 1;
-      return bytes;
+      const reader = response.body?.getReader();
+      for (;;) {
+        const { done, value } = (await reader?.read()) ?? { done: true };
+        if (done || !value) break;
+        parts.push(value);
+        length += value.length;
+        if (length > most) break;
+      }
+      if (length > most) await reader?.cancel();
     } catch (error) {
       throw this.#failed(name, error, signal);
     }
+    this.traffic.bytes += length;
+    this.traffic.requests += 1;
+    if (length > most) throw this.corrupt(name, `more than ${most} bytes came, of which it has ${most} at most`);
+    return joined(parts, length);
+  }
+
+  async #refused(name: string, response: Response): Promise<GigamapperError<"GM_IO">> {
+    await response.body?.cancel();
+    return this.#io(name, `the server answered ${response.status}`, undefined);
   }
 
   /** A browser does not say why it refuses an answer. */
@@ -122,4 +199,19 @@ export class HttpFolder {
     const details = { path, operation: "fetch", os: null, reason };
     return new GigamapperError("GM_IO", `fetch ${path}: ${reason}`, details, { hint, cause });
   }
+}
+
+const isMissing = ({ status }: Response): boolean => status === 404 || status === 410;
+
+/** Parts, one after the other, as one array. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = parts;
+  if (only?.length === length) return only;
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -1,6 +1,7 @@
 /** The whole mapping of query cells in memory onto a published reference, with nothing but static files on the other side. */
 
-import type { Fetch, Traffic } from "./http.js";
+import { GigamapperError } from "../errors.js";
+import { below, type Fetch, type Traffic } from "./http.js";
 import { turn } from "./module.js";
 import { RemoteColumns } from "./remote-columns.js";
 import { RemoteIndex, type RemoteSearchOptions, type SearchTraffic } from "./remote-index.js";
@@ -16,7 +17,11 @@ export interface MapRemoteOptions
   query: MatrixInMemory;
   /** Address of the index, `…/name.gmx`. */
   index: string | URL;
-  /** Address of the reference's store, `…/name.zarr`; needed for what is transferred. */
+  /**
+   * Address of the reference's store, `…/name.zarr`. Default: the cells beside the lists of an index that was built with `bundle`, which have
+   * columns and no embedding. Its rows must be those that the index was built from, in their order. Cells that came with an index name it, and
+   * those of another one are refused; of any other store only the number of rows is compared.
+   */
   reference?: string | URL | undefined;
   /** Columns of `obs` to transfer. */
   obsKeys?: readonly string[] | undefined;
@@ -46,7 +51,8 @@ export interface RemoteMapping {
  * Maps query cells onto a published reference. Ids, distances, labels, numbers and embeddings are those of `map` with the same `nprobe`,
  * kernel and columns, to the bit. Meant for a worker: blocks of cells take some tenths of a second each.
  *
- * @throws as {@link RemoteIndex.open}, {@link RemoteIndex.search} and {@link RemoteColumns}.
+ * @throws as {@link RemoteIndex.open}, {@link RemoteIndex.search} and {@link RemoteColumns}; `GM_STALE` of cells of another index, `GM_PARAM`
+ * where columns are asked for and neither a reference is named nor the index has its cells.
  *
  * @example
  * const { labels, traffic } = await mapRemote({
@@ -60,8 +66,9 @@ export interface RemoteMapping {
 export async function mapRemote(options: MapRemoteOptions): Promise<RemoteMapping> {
   const { query, obsKeys = [], obsmKeys = [], signal, onProgress, fetch } = options;
   using index = await RemoteIndex.open(options.index, { memory: options.memory, fetch, signal });
+  const store = new RemoteColumns(options.reference ?? below(options.index, "cells.zarr"), { fetch });
+  if (obsKeys.length + obsmKeys.length > 0) await belongs(index, store, options);
   using search = await index.search(query, options);
-  const store = new RemoteColumns(options.reference ?? options.index, { fetch });
   const mapping: RemoteMapping = {
     neighbors: search.neighbors,
     sigma: null,
@@ -90,4 +97,23 @@ export async function mapRemote(options: MapRemoteOptions): Promise<RemoteMappin
     await told();
   }
   return mapping;
+}
+
+/** Fails where the columns are of other cells than the index, as far as they say. */
+async function belongs(
+  index: RemoteIndex,
+  store: RemoteColumns,
+  { index: url, reference, signal }: MapRemoteOptions,
+): Promise<void> {
+  const source = await store.indexSource(signal);
+  if (source === index.description.source) return;
+  if (source === undefined && reference !== undefined) return;
+  const path = below(reference ?? url, reference === undefined ? "cells.zarr" : "").href.replace(/[?].*/, "");
+  if (source !== undefined) {
+    const reason = "these are the cells of another index";
+    throw new GigamapperError("GM_STALE", `${path}: ${reason}`, { path, reason }, { hint: "build the index again" });
+  }
+  const reason = "columns are asked for, and the index has no cells";
+  const hint = "name the reference that the index was built from, or build the index with bundle";
+  throw new GigamapperError("GM_PARAM", `reference: ${reason}`, { name: "reference", value: "", reason }, { hint });
 }

@@ -2,7 +2,7 @@
  * The WebAssembly module: loaded once, from where the caller says or from beside this file. Not here: anything that is done with it.
  */
 
-import { cancelled, fromNative, GigamapperError } from "../errors.js";
+import { cancelled, fromNative, GigamapperError, isGigamapperError } from "../errors.js";
 
 /** The functions of the module. */
 export type Glue = typeof import("./glue.js");
@@ -13,6 +13,7 @@ export type Glue = typeof import("./glue.js");
 export type ModuleSource = string | URL | Response | Promise<Response> | ArrayBuffer | Uint8Array<ArrayBuffer> | object;
 
 let loading: Promise<Glue> | undefined;
+let loaded: Glue | undefined;
 
 /**
  * Loads the module. Everything else here does it at its first call; this is for who keeps the module elsewhere than beside the library, has
@@ -40,8 +41,6 @@ export async function glue(source?: ModuleSource): Promise<Glue> {
 }
 
 async function load(source: ModuleSource | undefined): Promise<Glue> {
-  const backend = (reason: string, cause: unknown) =>
-    new GigamapperError("GM_BACKEND", `WebAssembly: ${reason}`, { backend: "wasm", reason }, { cause });
   const module = await import("./glue.js").catch((error: unknown) => {
     throw backend("this package was built without it", error);
   });
@@ -51,6 +50,7 @@ async function load(source: ModuleSource | undefined): Promise<Glue> {
   } catch (error) {
     throw backend(error instanceof Error ? error.message : String(error), error);
   }
+  loaded = module;
   return module;
 }
 
@@ -89,14 +89,47 @@ function unread(path: string, reason: string, cause: unknown): GigamapperError<"
   );
 }
 
+/** What the module holds that runs now. */
+let held = new WeakSet<object>();
+
 /** Calls the module; what it refuses with becomes the library's error. */
 export function called<Result>(call: () => Result): Result {
   try {
-    return call();
+    const result = call();
+    if (typeof result === "object" && result !== null) held.add(result);
+    return result;
   } catch (error) {
+    if (isGigamapperError(error)) throw error;
+    if (error instanceof Error && error.name === "RuntimeError") throw stopped(error);
+    // That is what the module's own JavaScript says.
+    if (error instanceof Error && /stale object/.test(error.message)) {
+      throw backend("the module stopped since this was opened", error, "open it again");
+    }
     if (typeof error !== "string") throw fromNative(error);
     throw fromNative(JSON.parse(error));
   }
+}
+
+/** Gives back what the module holds, unless that was another module. */
+export function freed(handle: { free(): void } | undefined): void {
+  if (handle && held.delete(handle)) handle.free();
+}
+
+/** A module that ran out of memory, or into a bug of ours, is of no use any more: the calls that follow get a new one. */
+function stopped(error: Error): GigamapperError<"GM_BACKEND"> {
+  held = new WeakSet();
+  let hint = "its memory may have run out: map fewer cells at a time, and open again what was open";
+  try {
+    loaded?.__wbg_reset_state();
+  } catch {
+    hint = "load the page again, and map fewer cells at a time"; // There is no room for another one either.
+  }
+  return backend(`the module stopped: ${error.message}`, error, hint);
+}
+
+function backend(reason: string, cause: unknown, hint: string | null = null): GigamapperError<"GM_BACKEND"> {
+  const details = { backend: "wasm", reason };
+  return new GigamapperError("GM_BACKEND", `WebAssembly: ${reason}`, details, { hint, cause });
 }
 
 /** Lets whatever waits have its turn, then fails if the call was cancelled. */

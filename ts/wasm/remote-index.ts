@@ -4,8 +4,8 @@
 
 import { GigamapperError, isGigamapperError } from "../errors.js";
 import type { SearchOptions } from "./exact-reference.js";
-import { type Fetch, HttpFolder } from "./http.js";
-import { called, check, type Glue, glue, turn } from "./module.js";
+import { type Asking, type Fetch, HttpFolder, joined } from "./http.js";
+import { called, check, freed, type Glue, glue, turn } from "./module.js";
 import { columns, count, inBlocks, type MatrixInMemory, MEMORY } from "./run.js";
 import { SearchResult } from "./search.js";
 
@@ -15,6 +15,8 @@ const BLOCK_ROWS = 2048;
 const REQUESTS = 6;
 /** How often a manifest may change while it is read. */
 const ATTEMPTS = 3;
+/** Bytes of a manifest, at most. */
+const MANIFEST = 2 ** 24;
 
 /** How an index is opened. */
 export interface RemoteIndexOptions {
@@ -42,6 +44,8 @@ export interface RemoteIndexDescription {
   dtype: string;
   /** 1 as it was built, one more with every append. */
   generation: number;
+  /** What the rows were that it was built from: a hash, in hexadecimal. */
+  source: string;
 }
 
 /** What is sought, and where. */
@@ -125,10 +129,11 @@ export class RemoteIndex {
     const budget = new module.Memory(memory);
     let before: Uint8Array | undefined;
     for (let attempt = 1; ; attempt += 1) {
-      const text = await folder.whole("manifest.json", signal, true);
+      const text = await folder.whole("manifest.json", { signal, fresh: true, most: MANIFEST });
       if (!text) throw folder.missing("manifest.json");
       try {
-        const opened = await open(module, budget, folder, text, signal);
+        // What did not fit a manifest may be a copy of before, of which a browser keeps some.
+        const opened = await open(module, budget, folder, text, { signal, fresh: attempt > 1 });
         return new RemoteIndex({ ...opened, glue: module, memory: budget, folder });
       } catch (error) {
         // An append replaces files, and then the manifest: only if that is still the same is the index damaged.
@@ -142,8 +147,8 @@ export class RemoteIndex {
 
   /** What the index is. */
   get description(): RemoteIndexDescription {
-    const { rows, dim, metric, nlist, excluded, dtype, generation } = this.#manifest;
-    return { rows, dim, metric, nlist, excluded, dtype, generation };
+    const { rows, dim, metric, nlist, excluded, dtype, generation, source } = this.#manifest;
+    return { rows, dim, metric, nlist, excluded, dtype, generation, source };
   }
 
   /**
@@ -162,35 +167,35 @@ export class RemoteIndex {
     const dim = columns("query", query);
     const k = count("nNeighbors", options.nNeighbors ?? 30);
     const nprobe = count("nprobe", Math.min(options.nprobe ?? 16, options.nprobe ? Infinity : this.#manifest.nlist));
-    const native = this.#open();
+    this.#open();
     const { QueryRun } = this.#glue;
+    called(() => this.#memory.check("the queries", query.x.byteLength));
     const run = called(() => new QueryRun(query.x, dim, k, this.#manifest.metric, this.#memory));
     const blocks = { rows: query.shape[0], each: BLOCK_ROWS };
     try {
-      native.begin();
-      await inBlocks("route", blocks, options, (first, rows) => called(() => native.route(run, first, rows, nprobe)));
-      const { ranges, probedBytes, lists, indexBytes } = JSON.parse(called(() => native.fetch())) as Wanted;
-      const fetched = await this.#fetch(native, ranges, options);
-      await inBlocks("join", blocks, options, (_, rows) => called(() => native.join(run, rows, nprobe)));
+      // Whoever closes the index may do so between any two of these.
+      this.#call((native) => native.begin());
+      const route = (first: number, rows: number) => this.#call((native) => native.route(run, first, rows, nprobe));
+      await inBlocks("route", blocks, options, route);
+      const { ranges, probedBytes, lists, indexBytes } = JSON.parse(this.#call((native) => native.fetch())) as Wanted;
+      const fetched = await this.#fetch(ranges, options);
+      const join = (_: number, rows: number) => this.#call((native) => native.join(run, rows, nprobe));
+      await inBlocks("join", blocks, options, join);
       const traffic = { directory: this.#directory, lists, probed: probedBytes, fetched, index: indexBytes };
       const of = { k, referenceRows: this.#manifest.rows };
       const result = new RemoteSearchResult(this.#glue, this.#memory, run, of);
       result.traffic = { ...traffic, requests: ranges.length };
       return result;
     } catch (error) {
-      run.free();
+      freed(run);
       throw await this.#told(error, options.signal);
     } finally {
-      this.#native?.begin();
+      if (this.#native) this.#call((native) => native.begin());
     }
   }
 
   /** Fetches ranges, some at a time; returns how many bytes came. */
-  async #fetch(
-    native: InstanceType<Glue["FetchedIndex"]>,
-    ranges: Wanted["ranges"],
-    { signal, onProgress }: RemoteSearchOptions,
-  ): Promise<number> {
+  async #fetch(ranges: Wanted["ranges"], { signal, onProgress }: RemoteSearchOptions): Promise<number> {
     const total = ranges.reduce((sum, { start, end }) => sum + (end - start), 0);
     const stop = new AbortController();
     const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -200,8 +205,8 @@ export class RemoteIndex {
       for (const { codes, file, start, end } of waiting) {
         check(signal, "fetch");
         const length = this.#manifest.files[file]?.length ?? 0;
-        const bytes = await this.#folder.range(file, { start, end, length }, either);
-        called(() => native.give(codes, start, bytes));
+        const { bytes } = await this.#folder.range(file, { start, end, length }, { signal: either });
+        this.#call((native) => native.give(codes, start, bytes));
         done += bytes.length;
         onProgress?.({ stage: "fetch", done, total });
       }
@@ -218,7 +223,9 @@ export class RemoteIndex {
   /** What went wrong: damage, or an index that was replaced while it was read. */
   async #told(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (!isGigamapperError(error, "GM_CORRUPT") && !isGigamapperError(error, "GM_NOT_FOUND")) return error;
-    const now = await this.#folder.whole("manifest.json", signal, true).catch(() => undefined);
+    const now = await this.#folder
+      .whole("manifest.json", { signal, fresh: true, most: MANIFEST })
+      .catch(() => undefined);
     if (now === undefined || same(now, this.#text)) return error;
     const [path, reason] = [this.#folder.url, "the index was replaced while it was read"];
     const hint = "open it again";
@@ -227,13 +234,17 @@ export class RemoteIndex {
 
   /** Gives its memory back. May be called again. */
   close(): void {
-    this.#native?.free();
+    freed(this.#native);
     this.#native = undefined;
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #call<Result>(call: (native: InstanceType<Glue["FetchedIndex"]>) => Result): Result {
+    return called(() => call(this.#open()));
   }
 
   #open(): InstanceType<Glue["FetchedIndex"]> {
@@ -261,25 +272,28 @@ async function open(
   memory: InstanceType<Glue["Memory"]>,
   folder: HttpFolder,
   text: Uint8Array,
-  signal: AbortSignal | undefined,
+  asking: Asking,
 ): Promise<Opened> {
   const { FetchedIndex } = module;
-  const names = called(() => FetchedIndex.small_files(folder.url.slice(0, -1), text));
+  const place = folder.url.slice(0, -1);
+  const told = called(() => FetchedIndex.small_files(place, text));
+  const names = JSON.parse(told) as { name: string; length: number | null }[];
+  const needed = names.reduce((sum, { length }) => sum + (length ?? 0), 0);
+  called(() => memory.check("the small files of the index", needed));
   const files = await Promise.all(
-    (JSON.parse(names) as { name: string }[]).map(async ({ name }) => {
-      const bytes = await folder.whole(name, signal);
+    names.map(async ({ name, length }) => {
+      const bytes = await folder.whole(name, { ...asking, most: length ?? 0 });
       if (!bytes) throw folder.missing(name);
       return bytes;
     }),
   );
-  await turn(signal, "open");
+  await turn(asking.signal, "open");
   const lengths = files.map((bytes) => bytes.length);
-  const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
-  lengths.reduce((at, length, number) => {
-    all.set(files[number] ?? [], at);
-    return at + length;
-  }, 0);
-  const make = () => new FetchedIndex(folder.url.slice(0, -1), text, all, new Uint32Array(lengths), memory);
+  const all = joined(
+    files,
+    lengths.reduce((sum, length) => sum + length, 0),
+  );
+  const make = () => new FetchedIndex(place, text, all, new Uint32Array(lengths), memory);
   return { native: called(make), text, directory: text.length + all.length };
 }
 

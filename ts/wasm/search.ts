@@ -3,7 +3,7 @@
  */
 
 import { GigamapperError } from "../errors.js";
-import { called, type Glue } from "./module.js";
+import { called, freed, type Glue } from "./module.js";
 import { found, type NeighborsInMemory } from "./run.js";
 import { type WeighingOptions, WeightsInMemory } from "./weights.js";
 
@@ -31,7 +31,7 @@ export class SearchResult {
 
   /** The neighbours, as copies. */
   get neighbors(): NeighborsInMemory {
-    return found(this.#open(), this.#k);
+    return called(() => found(this.#open(), this.#k));
   }
 
   /**
@@ -43,12 +43,12 @@ export class SearchResult {
     const { Weighed } = this.#glue;
     const make = () =>
       new Weighed(this.#open(), kernelMethod, bandwidth, kernelSeed, this.#referenceRows, this.#memory);
-    return new WeightsInMemory(called(make));
+    return new WeightsInMemory(called(make), this.#memory);
   }
 
   /** Gives its memory back. May be called again. */
   close(): void {
-    this.#run?.free();
+    freed(this.#run);
     this.#run = undefined;
   }
 

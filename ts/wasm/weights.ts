@@ -1,7 +1,7 @@
 /** Weights of found neighbours, and the columns of the reference that they transfer. */
 
 import { GigamapperError } from "../errors.js";
-import { called, type Glue } from "./module.js";
+import { called, freed, type Glue } from "./module.js";
 import type { MatrixInMemory } from "./run.js";
 
 /** How neighbours are weighed, as `map` has it. */
@@ -44,16 +44,18 @@ export interface TransferredNumbers {
  * Row-normalised weights of query cells on their neighbours. Made by `weigh` of a search; close it when nothing more is transferred.
  */
 export class WeightsInMemory {
+  readonly #memory: InstanceType<Glue["Memory"]>;
   #native: InstanceType<Glue["Weighed"]> | undefined;
 
   /** @internal */
-  constructor(native: InstanceType<Glue["Weighed"]>) {
+  constructor(native: InstanceType<Glue["Weighed"]>, memory: InstanceType<Glue["Memory"]>) {
     this.#native = native;
+    this.#memory = memory;
   }
 
   /** The bandwidth σ, in units of distance; null where the kernel has none. */
   get sigma(): number | null {
-    return this.#open().sigma() ?? null;
+    return called(() => this.#open().sigma() ?? null);
   }
 
   /**
@@ -62,10 +64,13 @@ export class WeightsInMemory {
    * @throws `GM_SHAPE` where there is not one code for each reference cell, `GM_PARAM` of a code that is no category.
    */
   labels({ codes, categories }: LabelColumn): TransferredLabels {
+    this.#check("a column of labels", codes);
     const votes = called(() => this.#open().labels(codes, categories.length));
-    const results = { codes: votes.codes(), confidence: votes.confidence(), categories };
-    votes.free();
-    return results;
+    try {
+      return called(() => ({ codes: votes.codes(), confidence: votes.confidence(), categories }));
+    } finally {
+      freed(votes);
+    }
   }
 
   /**
@@ -74,6 +79,7 @@ export class WeightsInMemory {
    * @throws `GM_SHAPE` where there is not one number for each reference cell.
    */
   numbers(numbers: Float64Array): TransferredNumbers {
+    this.#check("a column of numbers", numbers);
     const both = called(() => this.#open().numbers(numbers));
     return { means: both.slice(0, both.length / 2), deviations: both.slice(both.length / 2) };
   }
@@ -84,19 +90,24 @@ export class WeightsInMemory {
    * @throws `GM_SHAPE` where there is not one row for each reference cell.
    */
   embedding({ x, shape }: MatrixInMemory): MatrixInMemory {
+    this.#check("an embedding", x);
     const values = called(() => this.#open().embedding(x, shape[1]));
     return { x: values, shape: [shape[1] === 0 ? 0 : values.length / shape[1], shape[1]] };
   }
 
   /** Gives its memory back. May be called again. */
   close(): void {
-    this.#native?.free();
+    freed(this.#native);
     this.#native = undefined;
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #check(what: string, { byteLength }: ArrayBufferView): void {
+    called(() => this.#memory.check(what, byteLength));
   }
 
   #open(): InstanceType<Glue["Weighed"]> {

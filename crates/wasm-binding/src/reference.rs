@@ -1,5 +1,7 @@
 //! What queries are compared with: a reference in memory, or an index that is fetched as it is needed.
 
+use std::hint::black_box;
+
 use gigamapper_core::budget::MemoryBudget;
 use gigamapper_core::distance::Metric;
 use gigamapper_core::error::Error;
@@ -18,11 +20,26 @@ pub struct Memory(pub(crate) MemoryBudget);
 
 #[wasm_bindgen]
 impl Memory {
-    /// So many bytes.
+    /// So many bytes, of those that a module can address.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(bytes: f64) -> Self {
-        Self(MemoryBudget::new(bytes as u64))
+        Self(MemoryBudget::new((bytes as u64).min(usize::MAX as u64)))
+    }
+
+    /// Fails unless so many bytes are left, and can be had. Arrays are copied into the module before a function of it sees them, and where
+    /// that fails, the module ends; so they are announced.
+    pub fn check(&self, what: &str, bytes: f64) -> Result<()> {
+        let lease = told(self.0.take(what, bytes as u64))?;
+        let mut room = Vec::<u8>::new();
+        let had = room.try_reserve_exact(bytes as usize);
+        // An allocation that nobody looks at may be left out.
+        black_box(&room);
+        drop(lease);
+        had.map_err(|_| {
+            let (needed, available, remedy) = (bytes as u64, 0, "close what is not needed, or map fewer cells".into());
+            failed(&Error::Budget { what: what.into(), needed, available, remedy })
+        })
     }
 }
 
@@ -73,8 +90,8 @@ impl FetchedIndex {
     pub fn new(place: &str, manifest: &[u8], files: &[u8], lengths: &[u32], memory: &Memory) -> Result<Self> {
         let manifest = told(portable::FetchedIndex::manifest(place, manifest))?;
         let mut rest = files;
-        let take = |&length: &u32| rest.split_off(..length as usize).unwrap_or_default().to_vec();
-        let files: Vec<Vec<u8>> = lengths.iter().map(take).collect();
+        let take = |&length: &u32| rest.split_off(..length as usize).unwrap_or_default();
+        let files: Vec<&[u8]> = lengths.iter().map(take).collect();
         told(portable::FetchedIndex::new(place, manifest, &files, &memory.0)).map(Self)
     }
 

@@ -18,6 +18,8 @@ fn main() -> ExitCode {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(module).out_name(name).typescript(true).omit_default_module_path(true);
     bindgen.remove_name_section(true).remove_producers_section(true);
+    // A module that ended is of no use to later calls: they get another one.
+    bindgen.reset_state_function(true);
     match bindgen.web(true).and_then(|bindgen| bindgen.generate(Path::new(folder))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

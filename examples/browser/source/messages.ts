@@ -4,6 +4,7 @@
 export interface Job {
   file: File;
   index: string;
+  /** Empty where the index has its cells. */
   reference: string;
   label: string;
   /** Embedding to transfer; empty for none. */

@@ -20,8 +20,12 @@ function element<Kind extends Element>(id: string): Kind {
 }
 
 const text = (id: string): string => element<HTMLInputElement>(id).value.trim();
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-const ask = (asked: Asked): void => worker.postMessage(asked);
+/** None where one stopped: the next job has another. */
+let worker: Worker | undefined = started();
+const ask = (asked: Asked): void => {
+  worker ??= started();
+  worker.postMessage(asked);
+};
 
 let chosen: File | undefined;
 let scatter: Scatter | undefined;
@@ -162,7 +166,22 @@ function show(mapped: Mapped): void {
   );
 }
 
-worker.addEventListener("message", ({ data }: MessageEvent<Told>) => {
+/** A worker. One that ends, or cannot be begun, is said to have. */
+function started(): Worker {
+  const made = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  made.addEventListener("message", hear);
+  const broken = (why: string): void => {
+    made.terminate();
+    worker = undefined;
+    working(false);
+    say(`The mapping's worker stopped: ${why}.`, true);
+  };
+  made.addEventListener("error", ({ message }) => broken(message || "its script cannot be loaded"));
+  made.addEventListener("messageerror", () => broken("what it said cannot be read"));
+  return made;
+}
+
+function hear({ data }: MessageEvent<Told>): void {
   if ("progress" in data) {
     const { stage, done, total } = data.progress;
     say(`${STAGES[stage] ?? stage}.`);
@@ -174,7 +193,7 @@ worker.addEventListener("message", ({ data }: MessageEvent<Told>) => {
   if ("mapped" in data) show(data.mapped);
   else if (data.failed.code === "GM_CANCELLED") say("The mapping was cancelled.");
   else say([data.failed.message, data.failed.hint].filter(Boolean).join(". Hint: "), true);
-});
+}
 
 element<HTMLFormElement>("form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -45,8 +45,10 @@ function npy(bytes: ArrayBuffer, name: string): QueryCells {
     throw new Error(`${name}: it lies column by column: save np.ascontiguousarray of it`);
   const shape: [number, number] = [Number(rows), Number(columns)];
   const data = bytes.slice(start + length);
+  const expected = shape[0] * shape[1] * (type === "<f4" ? 4 : 8);
+  if (data.byteLength !== expected)
+    throw new Error(`${name}: it has ${data.byteLength} bytes of numbers instead of ${expected}`);
   const values = type === "<f4" ? new Float32Array(data) : Float32Array.from(new Float64Array(data));
-  if (values.length !== shape[0] * shape[1]) throw new Error(`${name}: it is cut short`);
   return { x: values, shape, names: numbered(shape[0]) };
 }
 
@@ -72,10 +74,13 @@ function csv(text: string, name: string): QueryCells {
 async function zip(file: File, rep: string): Promise<QueryCells> {
   const transformEntries: Parameters<typeof ZipFileStore.fromBlob>[1] = {
     transformEntries: (entries) => {
-      const inside = Object.keys(entries).find((key) => /^[^/]+\/obsm\//.test(key));
-      if (!inside) return entries;
+      const keys = Object.keys(entries);
+      // A store at the root may have an obsm in one of its groups.
+      const inside = keys.find((key) => /^[^/]+\/obsm\//.test(key));
+      if (!inside || keys.some((key) => /^(zarr\.json|\.zgroup)$|^obsm\//.test(key))) return entries;
       const folder = inside.slice(0, inside.indexOf("/") + 1);
-      return Object.fromEntries(Object.entries(entries).map(([key, entry]) => [key.replace(folder, ""), entry]));
+      const own = Object.entries(entries).filter(([key]) => key.startsWith(folder));
+      return Object.fromEntries(own.map(([key, entry]) => [key.slice(folder.length), entry]));
     },
   };
   const root = zarr.root(ZipFileStore.fromBlob(file, transformEntries));
@@ -85,7 +90,10 @@ async function zip(file: File, rep: string): Promise<QueryCells> {
   const { data, shape } = await zarr.get(array);
   const [rows = 0, columns = 0] = shape;
   if (shape.length !== 2) throw new Error(`${file.name}: obsm/${rep} is no matrix`);
-  const x = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>);
+  if (!array.is("number") && !array.is("bigint"))
+    throw new Error(`${file.name}: obsm/${rep} has values of type ${array.dtype}, which are no numbers`);
+  // Whole numbers of 64 bits become the nearest.
+  const x = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number | bigint>, Number);
   return { x, shape: [rows, columns], names: await names(root, rows) };
 }
 

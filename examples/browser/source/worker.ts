@@ -18,7 +18,7 @@ async function map({ file, index, reference, label, embedding, rep, nprobe }: Jo
   const mapping = await mapRemote({
     query,
     index,
-    reference,
+    reference: reference === "" ? undefined : reference,
     obsKeys: [label],
     obsmKeys: embedding === "" ? [] : [embedding],
     nprobe,

@@ -50,11 +50,13 @@ impl FetchedIndex {
     }
 
     /// An index from its manifest and those files, in the order of their names.
-    pub fn new(place: &str, manifest: Manifest, files: &[Vec<u8>], budget: &MemoryBudget) -> Result<Self> {
+    pub fn new(place: &str, manifest: Manifest, files: &[impl AsRef<[u8]>], budget: &MemoryBudget) -> Result<Self> {
+        let bytes = files.iter().map(|file| file.as_ref().len() as u64).sum();
+        let _handed = budget.take("the small files of the index", bytes)?;
         let names = IvfIndex::small_files(&manifest);
         let file = |name: &str| {
             let (_, bytes) = names.iter().zip(files).find(|(known, _)| *known == name)?;
-            Some(bytes.as_slice())
+            Some(bytes.as_ref())
         };
         let index = IvfIndex::fetched(place, manifest, file, budget)?;
         let visited = vec![false; index.nlist() as usize];

@@ -37,10 +37,14 @@ impl QueryRun {
         if k == 0 {
             return Err(Error::param("nNeighbors", k, "at least 1"));
         }
-        let each = (dim * 4 + k * 12 + 1) as u64 + ordered_bytes(k as u64, dim as u64);
-        let lease = budget.take("the queries and their neighbors", (values.len() / dim.max(1)) as u64 * each)?;
+        let (rows, wide) = (values.len() / dim.max(1), dim as u64);
+        // The ids leave as numbers of eight bytes, in a copy.
+        let each = wide * 4 + k as u64 * (12 + 8) + 1 + ordered_bytes(k as u64, wide);
+        let lease = budget.take("the queries and their neighbors", (rows as u64).saturating_mul(each))?;
         let queries = prepared("query", values, dim, metric)?;
-        let found = NeighborBlock { k, ..NeighborBlock::default() };
+        // A vector that grows takes twice its bytes.
+        let (ids, distances) = (Vec::with_capacity(rows * k), Vec::with_capacity(rows * k));
+        let found = NeighborBlock { k, ids, distances, ..NeighborBlock::default() };
         let (statuses, sums, ordered) = (Vec::new(), DistanceSums::default(), Ordered::default());
         Ok(Self { queries, metric, k, found, statuses, sums, ordered, _lease: lease })
     }

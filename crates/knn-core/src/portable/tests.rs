@@ -211,3 +211,26 @@ fn a_reference_in_memory_gives_the_true_neighbors_however_queries_are_cut() {
     reference.join(&mut empty, 10, &Progress::silent()).unwrap();
     assert_eq!((empty.rows(), empty.done()), (0, 0));
 }
+
+#[test]
+fn columns_and_what_they_transfer_are_counted() {
+    let budget = MemoryBudget::new(1 << 24);
+    let reference = ExactReference::new(rows(400, 5), DIM, Metric::Euclidean, &budget).unwrap();
+    let mut run = QueryRun::new(rows(70, 6), DIM, 4, Metric::Euclidean, &budget).unwrap();
+    reference.join(&mut run, 70, &Progress::silent()).unwrap();
+    let asked = Weighing { kernel_method: "gauss".into(), bandwidth: None, seed: 0 };
+    let weighed = Weighed::new(&run, &asked, reference.rows(), &budget).unwrap();
+    let transfer = || {
+        let labels = weighed.labels(vec![0; 400], 1).map(|_| ());
+        let numbers = weighed.numbers(&[0.0; 400]).map(|_| ());
+        let embedding = weighed.embedding(vec![0.0; 800], 2).map(|_| ());
+        [labels, numbers, embedding].map(|result| result.err().map(|error| error.code()))
+    };
+    assert_eq!(transfer(), [None; 3]);
+    let others = budget.take("others", budget.available() - 1000).unwrap();
+    assert_eq!(transfer(), [Some("GM_BUDGET"); 3]);
+    drop(others);
+    assert_eq!(transfer(), [None; 3]);
+    let wide = QueryRun::new(vec![0.0; DIM], DIM, 1 << 30, Metric::Euclidean, &budget);
+    assert_eq!(wide.err().map(|error| error.code()), Some("GM_BUDGET"));
+}

@@ -23,6 +23,7 @@ pub struct Weighed {
     weights: Weights,
     sigma: Option<f64>,
     reference_rows: u64,
+    budget: MemoryBudget,
     _lease: Lease,
 }
 
@@ -42,7 +43,7 @@ impl Weighed {
         let mut weights = Weights::default();
         kernel(method, sigma, asked.seed)?.weigh(run.found(), None, false, |_| false, &mut weights);
         weights.normalize();
-        Ok(Self { weights, sigma, reference_rows, _lease: lease })
+        Ok(Self { weights, sigma, reference_rows, budget: budget.clone(), _lease: lease })
     }
 
     /// The bandwidth σ, in units of distance; none where the kernel has none.
@@ -53,6 +54,8 @@ impl Weighed {
     /// Votes over a categorical column of the reference: a code for each cell, −1 where there is no label.
     pub fn labels(&self, codes: Vec<i32>, categories: usize) -> Result<LabelVotes> {
         self.check_rows("codes", codes.len())?;
+        // Codes and categories, and of each row a code and its share, which leave in copies.
+        let _lease = self.column(codes.len() as u64 * 4 + categories as u64 * 32, 2 * (4 + 4))?;
         if let Some(code) = codes.iter().find(|code| **code < OTHER || i64::from(**code) >= categories as i64) {
             return Err(Error::param("codes", code, format!("-1, or below the {categories} categories")));
         }
@@ -65,6 +68,7 @@ impl Weighed {
     /// Weighted means and deviations of a numeric column of the reference, NaN where a value is missing.
     pub fn numbers(&self, numbers: &[f64]) -> Result<NumberMeans> {
         self.check_rows("numbers", numbers.len())?;
+        let _lease = self.column(size_of_val(numbers) as u64, 2 * (8 + 8))?;
         let mut means = NumberMeans::default();
         transfer_numbers(numbers, &self.weights.block, &mut means);
         Ok(means)
@@ -73,9 +77,16 @@ impl Weighed {
     /// Weighted means of an embedding of the reference (row-major).
     pub fn embedding(&self, values: Vec<f32>, dim: usize) -> Result<Vec<f32>> {
         self.check_rows("embedding", values.len().checked_div(dim).unwrap_or(0))?;
+        let _lease = self.column(values.len() as u64 * 4, dim as u64 * 4)?;
         let mut results = Vec::new();
         transfer_embedding(&Embedding { values, dim }, &self.weights.block, &mut results);
         Ok(results)
+    }
+
+    /// Takes the bytes of a column of the reference, and so many for each query that it is transferred to.
+    fn column(&self, bytes: u64, each: u64) -> Result<Lease> {
+        let results = (self.weights.block.rows() as u64).saturating_mul(each);
+        self.budget.take("a column and what it transfers", bytes.saturating_add(results))
     }
 
     fn check_rows(&self, name: &str, rows: usize) -> Result<()> {
