@@ -118,12 +118,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     // An index that the run builds itself has the memory to itself, so batches are read behind it.
     let mut codes = if given.is_some() { batches()? } else { None };
     // Measuring reads every list, so what is damaged is found before anything is written.
-    let early = match &given {
-        Some(search) if !prepared.resolved.resume && prepared.spec.layout.units() > 0 => {
-            Some(calibrate(&prepared, search, codes.as_ref(), (&pool, seams), progress)?)
-        }
-        _ => None,
-    };
+    let begins = !prepared.resolved.resume && prepared.spec.layout.units() > 0;
+    let measuring = |search| calibrate(&prepared, search, codes.as_ref(), (&pool, seams), progress);
+    let early = given.as_ref().filter(|_| begins).map(measuring).transpose()?;
     if early.is_some() {
         clock.lap("calibrate", 0);
     }

@@ -154,7 +154,7 @@ fn an_index_is_built_before_batches_are_in_memory() {
     let base = MapRequest { exclude_batch: Some(KEY.into()), ..with(&place.request(&query, Some(&reference)), "ivf") };
     let seen = Arc::new(Mutex::new(Vec::new()));
     let stages = Arc::clone(&seen);
-    let listener = Box::new(move |event: ProgressEvent| stages.lock().unwrap().push(event.stage.to_string()));
+    let listener = Box::new(move |event: ProgressEvent| stages.lock().unwrap().push(event.stage));
     run_with(&base, &Progress::new(Cancel::default(), Some(listener)), quick()).unwrap();
     let seen = seen.lock().unwrap();
     let first = |stage: &str| seen.iter().position(|seen| seen == stage).unwrap();

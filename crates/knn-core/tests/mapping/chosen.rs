@@ -34,8 +34,8 @@ fn copied(place: &Place, input: &str, condition: &str, name: &str) -> (String, u
 const QUERY: &str = "`cell type` in [\"T\", \"NK\"] or score > 9";
 const REFERENCE: &str = "flag == false and `cell type` is not missing";
 
-fn keys(names: &[&str]) -> Option<Vec<String>> {
-    Some(names.iter().map(|&name| name.to_owned()).collect())
+fn keys(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn chosen_cells_map_as_a_store_of_their_own() {
     let (few, n_ref) = copied(&place, &reference.path(), REFERENCE, "few.zarr");
     assert!(n_query > 50 && n_query < 150 && n_ref > 70 && n_ref < 130);
     let base = MapRequest {
-        obs_keys: keys(&["cell type", "score", "count"]),
+        obs_keys: Some(keys(&["cell type", "score", "count"])),
         // One part, whose uns says what was chosen.
         layout: None,
         overwrite: Some(true),
@@ -96,7 +96,7 @@ fn chosen_cells_map_as_a_store_of_their_own() {
 fn a_part_maps_onto_itself_and_onto_the_rest() {
     let place = Place::new();
     let cells = sample(&place, "cells", 160);
-    let base = MapRequest { obs_keys: keys(&["cell type"]), ..place.request(&cells, None) };
+    let base = MapRequest { obs_keys: Some(keys(&["cell type"])), ..place.request(&cells, None) };
     let own = MapRequest { query_where: Some("flag == true".into()), ..base.clone() };
     assert_eq!(map(&own).unwrap().plan.mode, "self");
     let rest = MapRequest { reference_where: Some("flag != true".into()), overwrite: Some(true), ..own.clone() };
@@ -209,7 +209,7 @@ fn a_graph_of_other_chosen_cells_is_refused() {
         reference: Some(reference.to_owned()),
         reference_where: condition,
         neighbors: graph.clone(),
-        obs_keys: keys(&["cell type"]),
+        obs_keys: Some(keys(&["cell type"])),
         memory: Some("256MiB".into()),
         ..TransferRequest::default()
     };

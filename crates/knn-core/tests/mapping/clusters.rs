@@ -85,13 +85,14 @@ pub(crate) fn three_levels_of(place: &Place, reference: &Cells, name: &str, nlis
     output.to_str().unwrap().to_owned()
 }
 
-/// Builds an index of a store and gives its path.
+/// Builds the index of a store that a run would build for itself, and gives its path.
 pub(crate) fn index_of(place: &Place, reference: &Cells, name: &str, nlist: i64) -> String {
     let output = place.inputs().join(name).to_str().unwrap().to_owned();
     let request = IndexRequest {
         reference: reference.path(),
         output: Some(output.clone()),
         nlist: Some(nlist),
+        training: Some("brief".into()),
         memory: Some("256MiB".into()),
         threads: Some(2),
         ..IndexRequest::default()

@@ -31,6 +31,7 @@ fn keeping(place: &Place, reference: &Cells, kept: i64, nlist: i64) -> IndexRequ
         keep_graph: Some(kept),
         memory: Some("256MiB".into()),
         threads: Some(2),
+        training: Some("brief".into()),
         ..IndexRequest::default()
     }
 }

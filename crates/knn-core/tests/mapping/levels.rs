@@ -73,6 +73,7 @@ fn more_lists_than_two_levels_hold_are_planned_and_need_their_memory() {
         nlist: Some(nlist as i64),
         memory: Some(memory.into()),
         threads: Some(2),
+        training: Some("brief".into()),
         ..IndexRequest::default()
     };
     let [two, three] = [n - 1, n].map(|nlist| plan_index(&request(nlist, "1GiB")).unwrap());

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn values_are_checked_by_name() {
         let text = |text: &str| Some(text.to_owned());
-        let wrong = [
+        let wrong = vec![
             ("probabilities", MapRequest { probabilities: text("top-0"), ..MapRequest::default() }),
             ("probabilities", MapRequest { probabilities: text("top-65"), ..MapRequest::default() }),
             ("probabilities", MapRequest { probabilities: text("top-m"), ..MapRequest::default() }),

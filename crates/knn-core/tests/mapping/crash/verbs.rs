@@ -38,8 +38,8 @@ fn cut_anywhere(name: &str, verb: Verb) {
     .explore();
 }
 
-fn output(root: &Path) -> Option<String> {
-    Some(root.join(STORE).to_str().unwrap().into())
+fn output(root: &Path) -> String {
+    root.join(STORE).to_str().unwrap().into()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_copy_survives_a_power_cut_anywhere() {
     let place = Place::new();
     let request = rechunk::request(&place, &sample(&place, "original", 80));
     cut_anywhere("copy", &|vfs, root, resume| {
-        let request = RechunkRequest { output: output(root), resume: Some(resume), ..request.clone() };
+        let request = RechunkRequest { output: Some(output(root)), resume: Some(resume), ..request.clone() };
         rechunk_with(&request, &Progress::silent(), vfs).map(drop)
     });
 }
@@ -57,7 +57,7 @@ fn presence_survives_a_power_cut_anywhere() {
     let place = Place::new();
     let request = presence::mapped_sample(&place);
     cut_anywhere("presence", &|vfs, root, resume| {
-        let request = PresenceRequest { output: output(root), resume: Some(resume), ..request.clone() };
+        let request = PresenceRequest { output: Some(output(root)), resume: Some(resume), ..request.clone() };
         presence_with(&request, &Progress::silent(), vfs, Some(2)).map(drop)
     });
 }
@@ -69,7 +69,7 @@ fn components_survive_a_power_cut_anywhere() {
     for solver in ["gram", "passes"] {
         cut_anywhere(&format!("components by {solver}"), &|vfs, root, resume| {
             let solver = Some(solver.into());
-            let request = JointRequest { output: output(root), solver, resume: Some(resume), ..request.clone() };
+            let request = JointRequest { output: Some(output(root)), solver, resume: Some(resume), ..request.clone() };
             joint_with(&request, &Progress::silent(), vfs).map(drop)
         });
     }
