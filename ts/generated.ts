@@ -468,7 +468,7 @@ bandwidth?: number,
  */
 symmetrize?: string, 
 /**
- * Whether a cell keeps a share of its own value; default true.
+ * Whether a cell keeps a share of its own value; default true, unless the neighbours were sought without its batch.
  */
 selfEdges?: boolean, 
 /**
@@ -476,7 +476,7 @@ selfEdges?: boolean,
  */
 seed?: number, 
 /**
- * The metric of the stored distances, for those who read the result; default `euclidean`.
+ * The metric of the stored distances, for those who read the result. Default what the graph tells, or `euclidean`; another than it tells is `GM_PARAM`.
  */
 metric?: string, 
 /**
@@ -686,7 +686,7 @@ predictionPostfix?: string,
  */
 confidencePostfix?: string, 
 /**
- * The metric of the distances, for those who read the result; default `euclidean`.
+ * The metric of the distances, for those who read the result. Default what the graph tells, or `euclidean`; another than it tells is `GM_PARAM`.
  */
 metric?: string, 
 /**

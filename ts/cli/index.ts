@@ -35,7 +35,10 @@ export function registerIndex(program: Command): void {
     .option("--where <condition>", "only cells for which it holds: 'tissue == \"lung\"'")
     .option("--use-rep <key>", "representation in obsm (default: X_pca)")
     .option("--method <name>", "ivf, or ivfpq with codes of 4 bits (default: ivf)")
-    .option("--training <how>", "thorough, or brief: sooner done, and slower to search (default: thorough)")
+    .option(
+      "--training <how>",
+      "thorough, or brief: sooner done, and slower to search (default: thorough up to 2^18 lists)",
+    )
     .option(
       "--keep-graph <n>",
       "keep the n nearest neighbors of each cell, 1 to 64, for --repair of later runs",

@@ -22,7 +22,7 @@ import { planRepresentation } from "../representation.js";
 import { bytes, count, counted, describe, seconds } from "../sentence.js";
 import { planTransfer } from "../transfer.js";
 import { addManner, setAction } from "./command.js";
-import { list } from "./options.js";
+import { list, number } from "./options.js";
 import { addMapping, type Given, readMapping, readRequest, withSymmetrize } from "./request.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -52,6 +52,9 @@ export function registerPlan(program: Command): void {
   addMapping(command)
     .option("--graphs <names>", "of neighbors: yx, and xx,yy,xy beside it", list)
     .option("--append", "of index: append to it")
+    .option("--training <how>", "of index: thorough or brief")
+    .option("--keep-graph <n>", "of index: neighbors of each cell that it keeps", number)
+    .option("--bundle", "of index: with names and columns of the cells")
     .option("--neighbors <path>", "of transfer and diffuse: the neighbors, as there")
     .option("--neighbors-key <key>", "of transfer: key of the distances in obsp")
     .option("--neighbors-xx <path>", "of transfer: neighbors within the reference")

@@ -103,12 +103,7 @@ impl ImportedGraph {
         Ok(graph)
     }
 
-    /// Whether it is a store of ours, which tells its cells' names.
-    pub fn is_ours(&self) -> bool {
-        matches!(self.source, Source::Stored(..))
-    }
-
-    /// The store, where it is one of ours.
+    /// The store, where it is one of ours, which tells its cells' names.
     pub fn stored(&self) -> Option<&GraphStore> {
         if let Source::Stored(graph, _) = &self.source { Some(graph) } else { None }
     }

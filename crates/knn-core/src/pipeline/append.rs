@@ -38,6 +38,11 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
     if added == 0 {
         warnings.push(nothing_to_append(&index));
     }
+    if added > 0 && !resolved.bundle && bundle::cells(path).is_some() {
+        warnings.push(
+            "the cells beside its lists will be those of before: build it again with bundle to map where the reference is not".into(),
+        );
+    }
     if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
         warnings.push(format!("{refusal}: it can be planned but not done"));
     }

@@ -47,8 +47,13 @@ fn request(graph: OtherGraph, asked: &Resolved) -> Result<Resolved> {
     };
     let self_mapping = graph != OtherGraph::Xy;
     let mut search = asked.search.clone();
-    // An index that was given is one of the reference.
-    search.index = search.index.filter(|_| graph == OtherGraph::Xx);
+    // An index that was given is one of the reference, and so are lists that were said.
+    if graph != OtherGraph::Xx {
+        (search.index, search.nlist, search.nprobe) = (None, None, None);
+    }
+    if graph == OtherGraph::Xy && search.repair == "always" {
+        search.repair = "auto".into();
+    }
     let output = asked.output.as_ref().map(|_| path(graph, asked)).transpose()?;
     let exists = output.as_ref().is_some_and(|output| output.exists());
     let mut request = Resolved {
@@ -86,7 +91,9 @@ fn request(graph: OtherGraph, asked: &Resolved) -> Result<Resolved> {
         ..asked.clone()
     };
     if let Some(given) = given(graph, asked) {
-        request.take_over(given.to_owned(), None, None);
+        // As many neighbours as are taken of the graph that they belong to.
+        let most = asked.imported.as_ref().and_then(|imported| imported.most);
+        request.take_over(given.to_owned(), None, most.map(|most| (most - u64::from(self_mapping)).max(1)));
     }
     Ok(request)
 }
@@ -130,7 +137,7 @@ pub(super) fn add_costs(asked: &Resolved, others: Vec<(OtherGraph, Plan)>, plan:
         let is_kept = asked.kept_graphs.contains(&graph);
         let bytes = if is_kept { &mut plan.disk_bytes } else { &mut plan.search.run_bytes };
         *bytes = bytes.saturating_add(other.disk_bytes);
-        if is_kept {
+        if is_kept || asked.other_graphs.is_some() {
             let told = other.warnings.into_iter().filter(|warning| !plan.warnings.contains(warning));
             let told: Vec<_> = told.collect();
             plan.warnings.extend(told);

@@ -11,6 +11,7 @@ use super::plan::Prepared;
 use super::provenance;
 use super::report::MemoryPlan;
 use super::request::Resolved;
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::graph::{GraphBetween, ImportedGraph};
 use crate::progress::Progress;
@@ -45,8 +46,15 @@ pub(super) fn scan(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Prog
                 provenance::same_choice(stored, ("reference", &inputs.reference), warnings)?;
             }
             same_names(&AnnDataStore::open(&imported.path)?, &inputs.query, warnings, progress)?;
-            let excludes = provenance::parameters(stored)?.is_some_and(|told| told["excludeBatch"].is_string());
-            if excludes && !imported.says_self_edges {
+            let told = provenance::parameters(stored)?.unwrap_or_default();
+            if let Some(metric) = told["metric"].as_str().and_then(Metric::from_name) {
+                if imported.says_metric && metric != resolved.parameters.metric {
+                    let reason = format!("the neighbors of {} are by {}", imported.path.display(), metric.name());
+                    return Err(Error::param("metric", resolved.parameters.metric.name(), reason));
+                }
+                resolved.parameters.metric = metric;
+            }
+            if told["excludeBatch"].is_string() && !imported.says_self_edges {
                 resolved.parameters.self_edges = false;
             }
         }

@@ -21,6 +21,7 @@ use super::memory::{self, Sizes};
 use super::order::Order;
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
+use super::provenance;
 use super::report::{OutputLayout, Plan, Side};
 use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Representation, Resolved};
 use super::search_stage;
@@ -97,7 +98,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let mut inputs = Inputs::open(&resolved, progress)?;
     inputs.preflight(&resolved.parameters.labels, progress)?;
     import_stage::scan(&mut resolved, &mut inputs, progress)?;
-    learn_distance(&mut resolved, &inputs, progress)?;
+    learn_distance(&mut resolved, &mut inputs, progress)?;
     diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
@@ -213,8 +214,9 @@ fn check_places(resolved: &Resolved) -> Result<()> {
 }
 
 /// Settles how far a cell may lie whose labels are not rejected: a quantile of the distances within the reference.
-fn learn_distance(resolved: &mut Resolved, inputs: &Inputs, progress: &Progress) -> Result<()> {
+fn learn_distance(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Progress) -> Result<()> {
     let k = resolved.parameters.n_neighbors - u64::from(resolved.self_mapping);
+    let metric = resolved.parameters.metric;
     let labels = &mut resolved.parameters.labels;
     let Some(LearntDistance { graph, quantile }) = &resolved.learnt_distance else {
         labels.distance_of = labels.max_distance.map(|_| k);
@@ -236,6 +238,8 @@ fn learn_distance(resolved: &mut Resolved, inputs: &Inputs, progress: &Progress)
         });
     }
     let of = k.min(described.k);
+    provenance::same_choice(&graph, ("query", &inputs.reference), &mut inputs.warnings)?;
+    provenance::same_metric(&graph, metric)?;
     labels.max_distance = distance_quantile(&mut graph, of as usize - 1, *quantile, progress)?;
     labels.distance_of = Some(of);
     Ok(())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::graph::{GraphStore, is_ours};
 use crate::source::{AnnDataStore, FilteredStore};
@@ -43,6 +44,31 @@ pub(super) fn same_choice(
         _ => {}
     }
     Ok(())
+}
+
+/// Refuses a graph whose distances are by another metric, as far as it tells: `GM_STALE`.
+pub(super) fn same_metric(graph: &GraphStore, metric: Metric) -> Result<()> {
+    let told = parameters(graph)?.unwrap_or_default();
+    match told["metric"].as_str() {
+        Some(theirs) if theirs != metric.name() => {
+            let reason = format!("its distances are by {theirs}, and here they are by {}", metric.name());
+            Err(Error::Stale { path: PathBuf::from(&graph.description().path), reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses two graphs that tell of other reference cells or of another metric: `GM_STALE`.
+pub(super) fn same_graphs(one: &GraphStore, other: &GraphStore) -> Result<()> {
+    let digest = |graph: &GraphStore| graph.told("chosen/reference/digest");
+    if let (Some(one_digest), Some(digest)) = (digest(one)?, digest(other)?)
+        && one_digest != digest
+    {
+        let reason = format!("its reference cells were chosen otherwise than those of {}", one.description().path);
+        return Err(Error::Stale { path: PathBuf::from(&other.description().path), reason });
+    }
+    let told = parameters(one)?.unwrap_or_default();
+    told["metric"].as_str().and_then(Metric::from_name).map_or(Ok(()), |metric| same_metric(other, metric))
 }
 
 /// Refuses graphs that were found by another metric or in another representation than the one that they belong to: `GM_STALE`.

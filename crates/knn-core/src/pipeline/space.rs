@@ -3,7 +3,8 @@
 //! Then its neighbours are far. How far they lie is compared with how far neighbours lie within the reference, for a sample of both that
 //! is taken from all over the stores: where most query cells are farther from their last neighbour than nearly all reference cells are from
 //! theirs, the same representation has hardly been named on both sides. It is the rule by which labels are rejected by distance, applied
-//! to the query as a whole. Nothing is known of stores that are too small, of inner products, which are no distances, and of codes alone.
+//! to the query as a whole. Nothing is known of stores that are too small, of inner products, which are no distances, of codes alone,
+//! of bundles, whose rows are in lists, and where a large reference would be read once more for a few queries.
 
 use serde::{Deserialize, Serialize};
 

@@ -12,7 +12,7 @@ pub struct Format {
 }
 
 /// Every format that [`open`](super::open) opens.
-pub const FORMATS: [Format; 10] = [
+pub const FORMATS: [Format; 11] = [
     Format {
         name: "zarr",
         endings: &[".zarr", ".zarr.zip"],
@@ -35,6 +35,7 @@ pub const FORMATS: [Format; 10] = [
     Format { name: "i8bin", endings: &[".i8bin"], holds: "the same of i8" },
     Format { name: "fvecs", endings: &[".fvecs"], holds: "rows of f32, each behind its width" },
     Format { name: "f32", endings: &[".<width>.f32"], holds: "rows of f32 and nothing else" },
+    Format { name: "generated", endings: &[".cells.json"], holds: "cells that follow from a seed and parameters" },
 ];
 
 #[cfg(test)]

@@ -78,6 +78,24 @@ fn graphs_that_are_kept_are_taken_up_again_to_the_bytes_of_a_mapping() {
 }
 
 #[test]
+fn as_many_neighbors_are_taken_of_all_graphs_as_of_the_first() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", PARTS);
+    let request = NeighborsRequest { n_neighbors: Some(9), ..all_graphs(&place, &mapping) };
+    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    for kernel in SHARED {
+        let mapping = mapped(&place, false, kernel.name(), PARTS);
+        let few = MapRequest { n_neighbors: Some(5), overwrite: Some(true), ..mapping };
+        map(&few).unwrap();
+        let request = along(request.output.clone().unwrap(), &few, &place.output());
+        let request = TransferRequest { n_neighbors: Some(5), ..request };
+        transfer_with(&request, &Progress::silent(), &quick()).unwrap();
+        let found = PathBuf::from(few.output.as_ref().unwrap());
+        assert_same(&content(&place.output()), &content(&found), kernel.name());
+    }
+}
+
+#[test]
 fn keeping_graphs_is_resumed_to_the_same_bytes() {
     let place = Place::new();
     let request = all_graphs(&place, &mapped(&place, false, "gauss", PARTS));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::provenance::same_graphs;
 use super::report::{ClassEvaluation, ClassLoss, LabelEvaluation, LabelLoss, NeighborAgreement};
 use crate::error::{Error, Result};
 use crate::graph::{GraphBlock, GraphDescription, GraphStore, Ids};
@@ -30,6 +31,7 @@ impl Graphs {
                 reason: "both need the same query and reference cells".into(),
             });
         }
+        same_graphs(&exact, &found)?;
         Ok(Self { found, exact })
     }
 

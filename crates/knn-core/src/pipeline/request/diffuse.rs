@@ -54,7 +54,7 @@ pub struct DiffuseRequest {
     /// Seed of the weights of kernel `random`, 0 to 2^53 − 1; default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<i64>,
-    /// The metric of the stored distances, for those who read the result; default `euclidean`.
+    /// The metric of the stored distances, for those who read the result. Default what the graph tells, or `euclidean`; another than it tells is `GM_PARAM`.
     pub metric: Option<String>,
     /// `none` (default), `all` or `top-<m>`: the shares of categories that are stored, as in `map`.
     pub probabilities: Option<String>,
@@ -140,6 +140,7 @@ impl DiffuseRequest {
         resolved.take_over(PathBuf::from(request.neighbors), None, None);
         if let Some(imported) = &mut resolved.imported {
             imported.says_self_edges = self.self_edges.is_some();
+            imported.says_metric = self.metric.is_some();
         }
         Ok(resolved)
     }

@@ -139,6 +139,8 @@ pub struct ImportedNeighbors {
     pub signed: bool,
     /// Whether it was said if cells vote for themselves; else it is as the neighbours were sought.
     pub says_self_edges: bool,
+    /// Whether the request says by which metric they were found.
+    pub says_metric: bool,
 }
 
 /// A request with paths and limits resolved: what `plan` works on.
@@ -212,7 +214,7 @@ impl Resolved {
         self.parameters.use_rep.clear();
         self.representation = Representation::Stored;
         let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
-        self.imported = Some(ImportedNeighbors { path, key, most, signed, says_self_edges: false });
+        self.imported = Some(ImportedNeighbors { path, key, most, signed, says_self_edges: false, says_metric: false });
     }
 
     /// Whether queries are rounded to f16: where they are the rows of lists that are.

@@ -121,7 +121,7 @@ pub struct TransferRequest {
     /// Suffix of confidence columns, default `conf`.
     #[serde(alias = "confidence_postfix")]
     pub confidence_postfix: Option<String>,
-    /// The metric of the distances, for those who read the result; default `euclidean`.
+    /// The metric of the distances, for those who read the result. Default what the graph tells, or `euclidean`; another than it tells is `GM_PARAM`.
     pub metric: Option<String>,
     /// Seed of the weights of `random`. 0 to 2^53 − 1, default 0.
     #[cfg_attr(test, ts(type = "number", optional))]
@@ -208,6 +208,7 @@ impl TransferRequest {
         resolved.take_over(PathBuf::from(request.neighbors), request.neighbors_key, most);
         if let Some(imported) = &mut resolved.imported {
             imported.says_self_edges = self.self_edges.is_some();
+            imported.says_metric = self.metric.is_some();
         }
         Ok(resolved)
     }
