@@ -38,7 +38,7 @@ const EVERY_FUNCTION = `
   const functions = Object.entries(addon).filter(([, value]) => typeof value === "function");
   for (const [name, value] of functions) {
     if (!value.prototype || Object.getOwnPropertyNames(value.prototype).length < 2)
-      await call(name, () => value("{}", []));
+      await call(name, () => (name === "holdCells" ? value("{}", []) : value("{}")));
     else
       for (const method of Object.getOwnPropertyNames(value.prototype))
         if (method !== "constructor")

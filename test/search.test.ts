@@ -190,7 +190,7 @@ describe("a kernel", () => {
   it("refuses graphs that there are not, and what a mapping transfers", async () => {
     await using kernel = new Kernel(reference, query);
     await expect(kernel.plan({ graphs: ["yz"] })).rejects.toEqual(parameter("graphs"));
-    await expect(kernel.plan({ graphs: ["xx"] })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    await expect(kernel.plan({ graphs: ["xx"] })).rejects.toMatchObject({ code: "GM_PARAM" });
     const mapping = { obsKeys: ["louvain"] } as object;
     await expect(kernel.plan(mapping)).rejects.toMatchObject({
       code: "GM_PARAM",

@@ -17,8 +17,8 @@ import { transferUnder } from "./transfer.js";
  * Applies stored neighbours to columns, embeddings and expression: M·x, and within one store Mᵗ·x.
  *
  * @example
- * await new Kernel("atlas.zarr", "query.zarr").computeNeighbors({ output: "graph.zarr" });
- * await using operator = new MappingOperator("graph.zarr", { query: "query.zarr", reference: "atlas.zarr" });
+ * await new Kernel("atlas.zarr", "query.zarr").computeNeighbors({ output: "stored.zarr" });
+ * await using operator = new MappingOperator("stored.zarr", { query: "query.zarr", reference: "atlas.zarr" });
  * await operator.apply({ obsKeys: ["bulk_labels"], output: "labels.zarr" });
  * await operator.apply({ obsmKeys: ["X_umap"], kernelMethod: "equal", output: "umap.zarr" });
  * console.log(await operator.mapped.head(2));

@@ -203,6 +203,8 @@ fn an_index_serves_its_own_metric_and_no_other() {
             output: Some(index.clone()),
             nlist: Some(8),
             metric: Some(metric.into()),
+            // As a run trains its own.
+            training: Some("brief".into()),
             memory: Some("256MiB".into()),
             ..IndexRequest::default()
         };
