@@ -241,7 +241,9 @@ def build_task(arguments, folder):
         rounds.append((wall, train + add))
     probe, per_probe = Probe(index, known, references), []
     for nprobe in map(int, arguments.probes.split(",")):
-        mine = ours.neighbors(known, "--index", out, "--nprobe", nprobe)
+        # Where the index is named alone it would be a reference by itself, which it is not.
+        alone = [] if ours.query else ["--reference", ours.reference]
+        mine = ours.neighbors(known, *alone, "--index", out, "--nprobe", nprobe)
         recalls = {"gigamapper": round(mine["recall"], 5), "faiss": round(probe.at(nprobe)["recall"], 5)}
         per_probe.append({"nprobe": nprobe, **recalls})
     summary(arguments, "build", rounds, nlist=nlist, recall_per_nprobe=per_probe)
