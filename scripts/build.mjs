@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { announce, installed, prepare, run, target } from "./toolchain.mjs";
 import { wasm } from "./wasm.mjs";
 
-/** Sets up and builds. */
-export function build() {
+/** Sets up and builds; without `browser`, no WebAssembly. */
+export function build({ browser = true } = {}) {
   prepare();
   announce("addon");
   run(installed("napi"), [
@@ -14,7 +14,7 @@ export function build() {
     // ts/native.ts finds the file; napi's own loader looks in other places and says less.
     ...["--output-dir", "dist/native", "--no-js", "--dts", "native.d.ts"],
   ]);
-  wasm();
+  if (browser) wasm();
   announce("library");
   run(installed("tsc"), ["-b"]);
   run(process.execPath, ["scripts/schema.mjs"]);

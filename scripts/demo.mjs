@@ -3,6 +3,6 @@
 import { build } from "./build.mjs";
 import { announce, run } from "./toolchain.mjs";
 
-build();
+build({ browser: false });
 announce("demo");
 run(process.execPath, ["bin/gigamapper.mjs", "demo", ...process.argv.slice(2)]);

@@ -4,7 +4,6 @@
 //! file that no line speaks of is removed. When the index is sealed the folder goes.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,8 +17,8 @@ use super::spec::Resolved;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::{
-    FAN_IN, Header, Journal, Lock, ObjectRecord, Record, Run, RunBuffer, RunShape, Stage, Vfs, Written, is_temporary,
-    make_dirs, merge, recover, standing,
+    FAN_IN, Header, Journal, Lock, ObjectRecord, Record, Run, RunBuffer, RunShape, Stage, Vfs, Written, beside,
+    is_temporary, make_dirs, merge, recover, standing,
 };
 
 /// One process builds an index, so its temporary files need no other name.
@@ -61,7 +60,7 @@ pub(super) enum Begun {
 impl Work {
     /// Begins or resumes the build of `path`.
     pub(super) fn begin(vfs: &Arc<dyn Vfs>, path: &Path, start: Start, spec: &Resolved) -> Result<Begun> {
-        let folder = beside(path, ".journal")?;
+        let folder = beside(path, "journal")?;
         let lock = Self::lock(vfs, path)?;
         let stale = |reason: &str| Err(Error::Stale { path: path.to_path_buf(), reason: reason.into() });
         match start {
@@ -100,7 +99,7 @@ impl Work {
 
     /// Begins or resumes an append to the index at `path` from row `first` on. What another append has left is removed.
     pub(super) fn append(vfs: &Arc<dyn Vfs>, path: &Path, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
-        let folder = beside(path, ".journal")?;
+        let folder = beside(path, "journal")?;
         check_ours(&**vfs, &folder, is_work)?;
         if begun_as(&**vfs, &folder)?.is_none_or(|run| run != spec.run) {
             vfs.remove_dir_all(&folder)?;
@@ -110,7 +109,7 @@ impl Work {
 
     /// The lock that whoever writes an index holds.
     pub(super) fn lock(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Lock> {
-        Lock::take(vfs, &beside(path, ".lock")?)
+        Lock::take(vfs, &beside(path, "lock")?)
     }
 
     fn open(vfs: &Arc<dyn Vfs>, path: &Path, folder: PathBuf, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
@@ -274,7 +273,7 @@ impl Work {
                 vfs.remove_file(&path.join(name))?;
             }
         }
-        clear_folder(vfs, &beside(path, ".journal")?, is_work)
+        clear_folder(vfs, &beside(path, "journal")?, is_work)
     }
 
     /// The index is sealed: what was needed to build it goes.
@@ -298,13 +297,6 @@ fn names_of(record: &Record) -> Vec<String> {
 /// The run of the build or append that a folder is of, if it is of any.
 fn begun_as(vfs: &dyn Vfs, folder: &Path) -> Result<Option<String>> {
     Ok(Journal::read(vfs, &folder.join(JOURNAL))?.map(|contents| contents.header.run))
-}
-
-fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
-    let name = path.file_name().ok_or_else(|| Error::param("output", path.display(), "name a folder to be made"))?;
-    let mut name: OsString = name.to_owned();
-    name.push(ending);
-    Ok(path.with_file_name(name))
 }
 
 /// Whether a file of that name is one of an index.
@@ -348,8 +340,8 @@ fn clear_folder(vfs: &dyn Vfs, folder: &Path, ours: fn(&str) -> bool) -> Result<
 /// Removes the index at `path` with all that is left of building it, a stale lock included; nothing need be there. `GM_EXISTS` if
 /// anything there is not ours, or a process is writing it.
 pub fn discard(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<()> {
-    let folder = beside(path, ".journal")?;
-    for left in [path, &folder, &beside(path, ".lock")?] {
+    let folder = beside(path, "journal")?;
+    for left in [path, &folder, &beside(path, "lock")?] {
         if vfs.exists(left)? {
             let _lock = Work::lock(vfs, path)?;
             return clear(&**vfs, path, &folder);

@@ -9,7 +9,7 @@ pub const NO_QUERY_BATCH: u32 = u32::MAX;
 pub const NO_REFERENCE_BATCH: u32 = u32::MAX - 1;
 
 /// What is barred, for each of some queries.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Barred<'a> {
     /// The id of each query, where queries are references themselves.
     pub own: Option<&'a [i64]>,

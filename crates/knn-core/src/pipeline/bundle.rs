@@ -16,9 +16,9 @@ use super::request::{DEFAULT_LAYOUT, OtherGraph, Resolved, ResolvedIndex, Resolv
 use crate::error::{Error, Result};
 use crate::index::{CELLS, Manifest};
 use crate::progress::Progress;
-use crate::source::{AnnDataStore, Missing, RowSource, StringBlock};
+use crate::source::{AnnDataStore, Missing, RowSource, StringBlock, UnreadRows};
 use crate::store::Vfs;
-use crate::types::{DType, RowRange, Tile};
+use crate::types::RowRange;
 
 /// Where the cells of an index are, if it has them.
 pub(super) fn cells(index: &Path) -> Option<PathBuf> {
@@ -150,61 +150,6 @@ pub(super) fn rows(resolved: &Resolved, reference: &AnnDataStore) -> Result<Arc<
         return Err(Error::Stale { path: path.to_path_buf(), reason });
     }
     let fingerprint = u128::from_str_radix(&manifest.source, 16).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Arc::new(BundledRows {
-        name: path.display().to_string(),
-        rows: manifest.rows,
-        dim: manifest.dim as usize,
-        fingerprint,
-    }))
-}
-
-/// Rows that are in the lists of an index and nowhere else.
-struct BundledRows {
-    name: String,
-    rows: u64,
-    dim: usize,
-    fingerprint: u128,
-}
-
-impl RowSource for BundledRows {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    fn dim(&self) -> usize {
-        self.dim
-    }
-
-    fn dtype(&self) -> DType {
-        DType::Float32
-    }
-
-    fn natural_tile_rows(&self) -> u64 {
-        1
-    }
-
-    fn scratch_bytes(&self, _: u64) -> u64 {
-        0
-    }
-
-    fn stored_bytes(&self) -> u64 {
-        0
-    }
-
-    fn read(&self, _: RowRange, _: &mut Tile) -> Result<()> {
-        Err(Error::internal(format!("the rows of {} are in its lists", self.name)))
-    }
-
-    fn preflight(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// That of the rows that the index was built from.
-    fn fingerprint(&self, _: u64) -> Result<u128> {
-        Ok(self.fingerprint)
-    }
+    let rows = UnreadRows::new(&path.display().to_string(), manifest.rows);
+    Ok(Arc::new(rows.standing_for(manifest.dim as usize, fingerprint)))
 }

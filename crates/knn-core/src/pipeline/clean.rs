@@ -4,7 +4,7 @@
 //! made for itself and that bear its output's name, nothing is that a process has the lock of, and what is unfinished only where that is asked for, because `resume` goes on with it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -175,7 +175,7 @@ impl Search {
             .find_map(|ending| name.strip_suffix(ending))
             .map(|of| folder.join(of));
         for at in [Some(&path), owner.as_ref()].into_iter().flatten() {
-            if Lock::standing(&*self.vfs, &beside(at, ".lock"))? == Standing::Held {
+            if Lock::standing(&*self.vfs, &at.with_added_extension("lock"))? == Standing::Held {
                 self.keep(&path, "a process is writing it");
                 return Ok(());
             }
@@ -220,7 +220,7 @@ impl Search {
             if self.vfs.exists(&runs.join("runs.ndjson"))? && RunLedger::check(&*self.vfs, runs).is_ok() {
                 let bytes = self.bytes(runs)?;
                 self.leave(runs, "runs", bytes, |vfs| {
-                    let _lock = Lock::take(vfs, &beside(runs, ".lock"))?;
+                    let _lock = Lock::take(vfs, &runs.with_added_extension("lock"))?;
                     RunLedger::remove(&**vfs, runs)
                 });
             }
@@ -241,7 +241,7 @@ impl Search {
         };
         for part in &parts {
             if matches!(self.thing(part), Thing::Finished | Thing::Running) {
-                let bytes = self.bytes(part)? + self.bytes(&beside(part, ".journal"))?;
+                let bytes = self.bytes(part)? + self.bytes(&part.with_added_extension("journal"))?;
                 self.leave(part, "store", bytes, |vfs| sink::discard(vfs, part));
             }
         }
@@ -303,7 +303,7 @@ impl Search {
             Ok(Found::Absent | Found::Empty | Found::Foreign) => {}
             Err(_) => return Thing::Unknown,
         }
-        let build = beside(path, ".journal").join("build.ndjson");
+        let build = path.with_added_extension("journal").join("build.ndjson");
         if Journal::read(vfs, &build).is_ok_and(|journal| journal.is_some()) { Thing::Building } else { Thing::None }
     }
 
@@ -338,12 +338,6 @@ fn files(vfs: &dyn Vfs, folder: &Path, each: &mut dyn FnMut(&Path, &str)) -> Res
         }
     }
     Ok(())
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(ending);
-    path.with_file_name(name)
 }
 
 /// Whether a folder is a zarr store of anyone, in which there is nothing to look for.

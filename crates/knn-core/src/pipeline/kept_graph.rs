@@ -6,7 +6,7 @@
 //! a graph, and the next build that resumes goes on with the store.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::memory::{HELD, PROCESS, held};
 use super::plan::planned;
@@ -73,7 +73,8 @@ pub(super) fn keep(
     progress: &Progress,
 ) -> Result<Manifest> {
     let Some(kept) = parameters.keep_graph else { return Ok(sealed) };
-    let (store, journal) = (beside(output, ".graph.zarr"), beside(output, ".graph.zarr.journal"));
+    let (store, journal) =
+        (output.with_added_extension("graph.zarr"), output.with_added_extension("graph.zarr.journal"));
     if sealed.graph.is_some() {
         // A process that was stopped may have left it.
         if seams.vfs.exists(&store)? && is_of(&store, &sealed, kept) {
@@ -136,12 +137,6 @@ fn request(resolved: &ResolvedIndex, parameters: &IndexParameters, kept: u64) ->
         layout: Some(LayoutRequest { inner_rows: COPIED_ROWS, inner_per_unit: CHUNKS_PER_UNIT, ..DEFAULT_LAYOUT }),
         ..NeighborsRequest::default()
     }
-}
-
-fn beside(output: &Path, ending: &str) -> PathBuf {
-    let mut name = output.file_name().unwrap_or_default().to_os_string();
-    name.push(ending);
-    output.with_file_name(name)
 }
 
 /// Whether a store is a finished graph of so many neighbours of the index's rows.

@@ -116,9 +116,9 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
     let given = opened.as_ref().map(search_in);
     // An index that the run builds itself has the memory to itself, so batches are read behind it.
-    let mut codes = if given.is_some() { batches()? } else { None };
-    // Measuring reads every list, so what is damaged is found before anything is written.
     let begins = !prepared.resolved.resume && prepared.spec.layout.units() > 0;
+    let mut codes = if given.is_some() && begins { batches()? } else { None };
+    // Measuring reads every list, so what is damaged is found before anything is written.
     let measuring = |search| calibrate(&prepared, search, codes.as_ref(), (&pool, seams), progress);
     let early = given.as_ref().filter(|_| begins).map(measuring).transpose()?;
     if early.is_some() {

@@ -116,7 +116,7 @@ impl FetchedIndex {
         self.check(run, nprobe)?;
         let join = ListJoin::new(&self.index, &self.lane, &self.budget);
         run.advance(rows, |queries, nearest, ordered| {
-            join.join(queries, Probes::Nearest(nprobe), Barred::default(), nearest, ordered, progress)
+            join.join(queries, Probes::Nearest(nprobe), Barred::NONE, nearest, ordered, progress)
         })
     }
 

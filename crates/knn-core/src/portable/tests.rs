@@ -99,7 +99,7 @@ fn neighbors_of_a_fetched_index_are_those_of_the_one_on_disk() {
             }
             let mut expected = NeighborBlock::empty(150, k);
             let probes = Probes::Nearest(nprobe);
-            join.join(&tile, probes, Barred::default(), &mut expected, &mut Ordered::default(), &Progress::silent())
+            join.join(&tile, probes, Barred::NONE, &mut expected, &mut Ordered::default(), &Progress::silent())
                 .unwrap();
             let mut index = open(&path);
             let mut run = QueryRun::new(queries.clone(), DIM, k, spec.metric, &budget()).unwrap();

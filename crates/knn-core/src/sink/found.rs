@@ -1,13 +1,12 @@
 //! What is already where a store should go. Nothing is removed that gigamapper did not write.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::tree::document_bytes;
 use crate::error::{Error, Result};
-use crate::store::{Journal, Lock, MARK, MARK_VERSION, Status, Vfs, is_temporary, write_atomic};
+use crate::store::{Journal, Lock, MARK, MARK_VERSION, Status, Vfs, beside, is_temporary, write_atomic};
 
 /// Far above the consolidated metadata of a billion cells.
 const MOST_BYTES: u64 = 1 << 28;
@@ -77,19 +76,12 @@ pub fn discard(vfs: &std::sync::Arc<dyn Vfs>, path: &Path) -> Result<()> {
 
 /// Path of the journal's folder.
 pub fn journal_folder(store: &Path) -> Result<PathBuf> {
-    beside(store, ".journal")
+    beside(store, "journal")
 }
 
 /// Path of the lock.
 pub fn lock_file(store: &Path) -> Result<PathBuf> {
-    beside(store, ".lock")
-}
-
-fn beside(store: &Path, ending: &str) -> Result<PathBuf> {
-    let name = store.file_name().ok_or_else(|| Error::param("output", store.display(), "name a folder to be made"))?;
-    let mut name: OsString = name.to_owned();
-    name.push(ending);
-    Ok(store.with_file_name(name))
+    beside(store, "lock")
 }
 
 /// Empties the place of an earlier store; `GM_EXISTS` if anything there is not ours.

@@ -1,4 +1,4 @@
-//! Cells of which a run needs the number alone: rows without columns, where a representation would stand.
+//! Cells whose rows a run does not read: it needs their number alone, or finds them elsewhere, as in the lists of an index.
 
 use super::RowSource;
 use crate::error::{Error, Result};
@@ -9,12 +9,20 @@ use crate::types::{DType, RowRange, Tile};
 pub struct UnreadRows {
     store: String,
     rows: u64,
+    dim: usize,
+    fingerprint: Option<u128>,
 }
 
 impl UnreadRows {
-    /// The rows of a store.
+    /// The rows of a store, without columns; they are told apart by their number.
     pub fn new(store: &str, rows: u64) -> Self {
-        Self { store: store.to_owned(), rows }
+        Self { store: store.to_owned(), rows, dim: 0, fingerprint: None }
+    }
+
+    /// The same, standing for rows of `dim` columns with this fingerprint.
+    #[must_use]
+    pub fn standing_for(self, dim: usize, fingerprint: u128) -> Self {
+        Self { dim, fingerprint: Some(fingerprint), ..self }
     }
 }
 
@@ -28,7 +36,7 @@ impl RowSource for UnreadRows {
     }
 
     fn dim(&self) -> usize {
-        0
+        self.dim
     }
 
     fn dtype(&self) -> DType {
@@ -56,6 +64,7 @@ impl RowSource for UnreadRows {
     }
 
     fn fingerprint(&self, seed: u64) -> Result<u128> {
-        Ok(xxhash_rust::xxh3::xxh3_128_with_seed(&self.rows.to_le_bytes(), seed))
+        let of_number = || xxhash_rust::xxh3::xxh3_128_with_seed(&self.rows.to_le_bytes(), seed);
+        Ok(self.fingerprint.unwrap_or_else(of_number))
     }
 }

@@ -15,6 +15,14 @@ use super::checksum::hex;
 use super::{Vfs, VfsFile};
 use crate::error::{Error, Result};
 
+/// What lies beside a store or an index under its name and one more ending, such as its journal and its lock.
+pub fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
+    if path.file_name().is_none() {
+        return Err(Error::param("output", path.display(), "name a folder to be made"));
+    }
+    Ok(path.with_added_extension(ending))
+}
+
 /// Length and checksum of a file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {

@@ -20,7 +20,8 @@ mod vfs;
 mod failing;
 
 pub use atomic::{
-    AtomicFile, SealedFile, Written, is_temporary, make_dirs, make_many_dirs, recover, temporary_name, write_atomic,
+    AtomicFile, SealedFile, Written, beside, is_temporary, make_dirs, make_many_dirs, recover, temporary_name,
+    write_atomic,
 };
 pub use checksum::{hash_bytes, hash_file};
 pub use journal::{Contents, Header, Journal, ObjectRecord, Record, Stage, standing};

@@ -117,9 +117,7 @@ fn committed(store: &MappingStore) -> Vec<(u64, u64)> {
 /// Where sums are kept: beside the output of the query.
 fn sums_folder(resolved: &ResolvedJoint) -> Result<PathBuf> {
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
-    let mut name = output.file_name().unwrap_or_default().to_os_string();
-    name.push(".fit");
-    Ok(output.with_file_name(name))
+    Ok(output.with_added_extension("fit"))
 }
 
 /// Begins, continues or replaces the outputs, in the order of the stores. The query's is the first to be begun, so whoever resumes finds that
