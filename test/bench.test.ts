@@ -126,6 +126,46 @@ describe("npm run bench", () => {
   });
 });
 
+describe("npm run bench:law", () => {
+  /** A record as far as the law reads it, of a job whose seconds grow with the power 1.5 from the second size on. */
+  function recorded(folder: string, rows: number, seconds: number): void {
+    const report = {
+      seconds,
+      recall: { meanNprobe: 10 },
+      plan: { threads: 2, parameters: { ivf: { nlist: rows / 100 } } },
+      stages: [{ stage: "join", seconds, bytesWritten: 0 }],
+    };
+    const definition = { name: `${rows}-made`, reference: { rows } };
+    const run = { side: "rust", extra: false, peak: 2 ** 30, diskPeak: rows, report };
+    const result = { definition, runs: [run], checks: { recall: 0.95 } };
+    writeFileSync(join(folder, `2026-01-01-bench-${rows}-made.json`), JSON.stringify(result));
+  }
+  const law = (folder: string): Promise<{ stdout: string; stderr: string }> =>
+    new Promise((done) => {
+      const words = [join(root, "bench/law.mjs"), "--set", "made", "--records", folder, "--rows", "1e9"];
+      execFile(process.execPath, words, (_, stdout, stderr) => done({ stdout, stderr }));
+    });
+
+  it("carries the largest size on by what was measured, with the range of it", async () => {
+    const folder = temporary();
+    recorded(folder, 1e6, 36);
+    recorded(folder, 1e7, 360);
+    recorded(folder, 1e8, 360 * 10 ** 1.5);
+    const { stdout } = await law(folder);
+    expect(stdout).toContain("| seconds, all | 1.00, 1.50 | 1.25 |");
+    expect(stdout).toContain("| pairs a cell | 0.00, 0.00 | 0.00 |");
+    // 360 · 10^(1.5 + b) seconds for b of all sizes, the smallest and the largest.
+    expect(stdout).toContain("**56.2 hours** (31.6 to 100)");
+    expect(stdout).toContain("this size has 1 million million");
+  });
+
+  it("says nothing from one size", async () => {
+    const folder = temporary();
+    recorded(folder, 1e6, 36);
+    expect((await law(folder)).stderr).toContain("fewer than two sizes of made");
+  });
+});
+
 describe("the definitions", () => {
   const names = readdirSync(definitions).sort();
 

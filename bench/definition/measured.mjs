@@ -1,6 +1,6 @@
 /**
  * One run of a request in a process of its own: seconds from start to exit, what the program says, and the most anonymous memory that the
- * system saw.
+ * system saw. Bytes read are those that calls asked for, and those that came from a disk: a map of a file, and what the page cache has, tell them apart.
  */
 
 import { spawn } from "node:child_process";
@@ -45,6 +45,7 @@ export async function measured(side, verb, request, folder) {
   };
   const before = free();
   let [peak, least] = [0, before];
+  let bytesRead;
   const began = performance.now();
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
   const stop = () => child.kill();
@@ -59,8 +60,12 @@ export async function measured(side, verb, request, folder) {
     try {
       const line = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"));
       peak = Math.max(peak, Number(line?.[1] ?? 0) * 1024);
+      const [, called, fetched] = /^rchar: (\d+)[\s\S]*^read_bytes: (\d+)$/m.exec(
+        readFileSync(`/proc/${child.pid}/io`, "utf8"),
+      );
+      bytesRead = { called: Number(called), fetched: Number(fetched) };
     } catch {
-      // The process is gone, or this is no Linux: its end is noticed below, and no peak is told.
+      // The process is gone, or this is no Linux: its end is noticed below, and neither peak nor bytes are told.
     }
   }, SAMPLED_MS);
   const code = await new Promise((done, failed) => child.on("close", done).on("error", failed));
@@ -69,5 +74,5 @@ export async function measured(side, verb, request, folder) {
   const whole = (performance.now() - began) / 1000;
   if (code !== 0) throw new Error(`${verb} by ${side} exited with ${code}`);
   const { report, seconds } = JSON.parse(printed);
-  return { side, report, seconds, whole, peak: peak || undefined, diskPeak: before - least };
+  return { side, report, seconds, whole, peak: peak || undefined, diskPeak: before - least, bytesRead };
 }

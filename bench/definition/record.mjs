@@ -27,6 +27,8 @@ function runsTable(runs, rows) {
     "peak MiB",
     "planned MiB",
     "disk GB",
+    "read GB, by calls",
+    "from disk",
     "recall by the report",
     "lists, mean",
   ];
@@ -40,6 +42,8 @@ function runsTable(runs, rows) {
     number(run.peak && run.peak / MIB, 0),
     number(run.report.plan.memory.planned / MIB, 0),
     number(run.diskPeak / 1e9, 2),
+    number(run.bytesRead && run.bytesRead.called / 1e9, 2),
+    number(run.bytesRead && run.bytesRead.fetched / 1e9, 2),
     share(run.report.recall.measured),
     number(run.report.recall.meanNprobe, 1),
   ];
