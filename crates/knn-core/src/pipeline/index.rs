@@ -213,6 +213,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));
     let run_bytes = build_bytes.max(graph_bytes);
+    let backend = graph.as_ref().map(|graph| graph.backend.clone());
     let threads = resolved.threads as u64;
     // Once for the sample, once to add: the stored rows; and the runs are written and read.
     let read_bytes = rows.stored_bytes().saturating_mul(2);
@@ -227,6 +228,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
         memory: kept_graph::memory(resolved, memory(resolved, (&rows, held), levels)?, graph.as_ref())?,
         added_rows: n,
         threads,
+        backend,
         disk_bytes,
         run_bytes,
         read_bytes,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::backend;
 use super::bundle;
 use super::cost::{self, Extent};
 use super::diffusion;
@@ -27,6 +28,7 @@ use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Repr
 use super::search_stage;
 use super::square;
 use crate::error::{Error, Result};
+use crate::gpu::Backend;
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
 use crate::progress::Progress;
@@ -46,6 +48,8 @@ pub(super) struct Prepared {
     pub(super) inputs: Inputs,
     pub(super) spec: StoreSpec,
     pub(super) sizes: Sizes,
+    /// What compares cells.
+    pub(super) backend: Backend,
     pub(super) plan: Plan,
 }
 
@@ -103,6 +107,9 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
     bundle::check(&resolved)?;
+    let decided = backend::choose(&resolved)?;
+    let backend = decided.backend(resolved.backend);
+    inputs.warnings.extend(decided.warning);
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
@@ -167,6 +174,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         k,
         parameters: parameters.clone(),
         method_reason,
+        backend: decided.told,
         search,
         layout: OutputLayout {
             inner_rows: layout.inner_rows(),
@@ -191,7 +199,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let others = if are_given { others } else { graphs_stage::plans(&asked, progress)? };
     graphs_stage::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
-    Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
+    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, plan })
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod append;
+mod backends;
 mod batches;
 mod bundle;
 mod cells;
