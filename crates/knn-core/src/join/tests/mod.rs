@@ -182,8 +182,7 @@ impl Way {
         #[cfg(target_os = "linux")]
         let told = self.on_device.then(|| device::Told::wrong(k as i64));
         #[cfg(target_os = "linux")]
-        let mut device =
-            told.as_ref().map(|told| told.at_work(indexed.metric, index.coarse().centre(), k).unwrap());
+        let mut device = told.as_ref().map(|told| told.at_work(indexed.metric, index.coarse().centre(), k).unwrap());
         for first in (0..queries.rows()).step_by(self.block.min(queries.rows().max(1))) {
             let last = first.saturating_add(self.block).min(queries.rows());
             let values = queries.values[first * dim..last * dim].to_vec();
@@ -196,7 +195,7 @@ impl Way {
                 #[cfg(target_os = "linux")]
                 Some(probes) if self.on_device => {
                     let device = device.as_mut().unwrap();
-                    search.join_on(device, &block, probes, own, &mut nearest, &mut ordered, &silent)
+                    search.join_on(device, &block, probes, own, (&mut nearest, &mut ordered), &silent)
                 }
                 Some(probes) => search.join(&block, probes, Barred::own(own), &mut nearest, &mut ordered, &silent),
                 None => search.join_all(&block, Barred::own(own), &mut nearest, &silent),
