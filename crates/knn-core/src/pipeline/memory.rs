@@ -235,17 +235,16 @@ fn share_lists(
     let least_build: u64 = build.values().sum();
     let repair = repairs.then(|| repair_needs(resolved, inputs, spec, common, needs.found));
     let least_repair = repair.as_ref().map_or(0, RepairNeeds::least);
-    // The stage that needs most is the one to complain.
-    if least_repair > least_build.max(least_transfer).max(least_join) {
-        let parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
-        fits(resolved, "repair", least_repair, &parts)?;
-    } else if least_build > least_transfer.max(least_join) {
-        fits(resolved, "the index", least_build, &build)?;
-    } else if least_transfer > least_join {
-        fits(resolved, "transfer", least_transfer, &transfer)?;
-    } else {
-        fits(resolved, "neighbors", least_join, &join)?;
-    }
+    let repair_parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
+    all_fit(
+        resolved,
+        [
+            ("neighbors", least_join, &join),
+            ("transfer", least_transfer, &transfer),
+            ("the index", least_build, &build),
+            ("repair", least_repair, &repair_parts),
+        ],
+    )?;
     if let Some(size) = &mut device {
         *size = size.with(resolved.memory - least_join);
         join.insert("device batches", device_bytes(*size));
@@ -410,6 +409,14 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
 /// those of the block before.
 fn block_row_bytes(dim: u64, k: u64) -> u64 {
     2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
+}
+
+/// Of stages that follow each other, the one that needs most is the one to complain: what it asks for is enough for the others.
+fn all_fit(resolved: &Resolved, stages: [(&str, u64, &BTreeMap<&'static str, u64>); 4]) -> Result<()> {
+    let [first, others @ ..] = stages;
+    let (what, needed, parts) =
+        others.into_iter().fold(first, |most, stage| if stage.1 > most.1 { stage } else { most });
+    fits(resolved, what, needed, parts)
 }
 
 pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {

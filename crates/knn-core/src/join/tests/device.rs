@@ -179,8 +179,8 @@ fn where_the_device_fails_the_processor_goes_on() {
         told.is_clean();
         (found, failure)
     };
-    let ways: [(&dyn Fn(&str, i64) -> (NeighborBlock, Option<String>), &NeighborBlock); 2] =
-        [(&join, &expected), (&lists, &by_lists)];
+    type Joining<'a> = &'a dyn Fn(&str, i64) -> (NeighborBlock, Option<String>);
+    let ways: [(Joining, &NeighborBlock); 2] = [(&join, &expected), (&lists, &by_lists)];
     for (way, expected) in ways {
         let before = told.mock.calls();
         let (found, failure) = way("fail_at", 0);
