@@ -10,8 +10,7 @@ pub(super) const SUCCESS: CEnum = 1;
 /// A handle of `raft::resources`.
 pub(super) type Resources = usize;
 
-/// `kDLCPU`, `kDLCUDA` and `kDLCUDAHost`.
-pub(super) const CPU: CEnum = 1;
+/// `kDLCUDA` and `kDLCUDAHost`.
 pub(super) const CUDA: CEnum = 2;
 pub(super) const CUDA_HOST: CEnum = 3;
 

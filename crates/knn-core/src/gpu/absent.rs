@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::device::COARSE_VARIABLE;
 use super::places::{LIBRARY_VARIABLE, MEMORY_VARIABLE};
 use crate::budget::format_bytes;
 use crate::error::Error;
@@ -53,6 +54,8 @@ pub enum Absent {
         /// What it takes at least, bytes.
         least: u64,
     },
+    /// The environment makes CUDA compute with fewer digits.
+    Coarse,
     /// A variable of the environment has no value that is understood.
     Setting {
         /// What it is set to.
@@ -79,6 +82,9 @@ impl Absent {
                 format_bytes(*found),
                 format_bytes(*least)
             ),
+            Self::Coarse => {
+                format!("{COARSE_VARIABLE} is set, so that products have fewer digits than results are proven with")
+            }
             Self::Setting { value } => format!("{MEMORY_VARIABLE} is {value:?}, which is no size"),
         }
     }
@@ -103,6 +109,7 @@ impl Absent {
             Self::Memory { .. } => {
                 "end what else uses the device, or use backend \"cpu\": the results are the same".into()
             }
+            Self::Coarse => format!("unset {COARSE_VARIABLE}"),
             Self::Setting { .. } => format!("set {MEMORY_VARIABLE} to a size such as 8GiB, or unset it"),
         }
     }

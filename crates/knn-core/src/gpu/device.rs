@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::abi;
 use super::absent::Absent;
 use super::library::{Cuvs, Fault};
 use super::places::Search;
+use super::resources::{DeviceBuffer, Resources};
 
 /// With less memory than this a device is not worth the while, bytes.
 const LEAST_MEMORY: u64 = 256 << 20;
@@ -14,6 +14,9 @@ const LEAST_MEMORY: u64 = 256 << 20;
 const MOST_MEMORY: u64 = 1 << 38;
 /// What a device must be able to give, before it is asked anything else.
 const ANSWER: usize = 256;
+
+/// Set to anything but 0 it makes CUDA compute products of f32 with fewer digits than [`Bound`](super::Bound) allows.
+pub(super) const COARSE_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
 
 /// A GPU that cuVS computes on.
 #[derive(Debug, Clone)]
@@ -50,72 +53,34 @@ pub fn probe(search: &Search) -> Result<Device, Absent> {
     if !cfg!(target_os = "linux") {
         return Err(Absent::Platform);
     }
+    if std::env::var_os(COARSE_VARIABLE).is_some_and(|value| !value.is_empty() && value != "0") {
+        return Err(Absent::Coarse);
+    }
     let cuvs = Cuvs::find(search)?;
-    let resources = Resources::new(&cuvs).map_err(|fault| no_device(&cuvs, &fault))?;
-    // Without a driver everything before this call succeeds.
-    resources.gives(ANSWER).map_err(|fault| no_device(&cuvs, &fault))?;
-    let id = resources.device_id().map_err(|fault| no_device(&cuvs, &fault))?;
-    let memory = search.memory.unwrap_or_else(|| resources.most_memory());
+    let answer = || {
+        let resources = Arc::new(Resources::new(&cuvs)?);
+        // Without a driver everything before this call succeeds.
+        drop(DeviceBuffer::new(&resources, ANSWER)?);
+        let id = resources.device_id()?;
+        Ok((resources, id))
+    };
+    let (resources, id) = answer().map_err(|fault| no_device(&cuvs, &fault))?;
+    let memory = search.memory.unwrap_or_else(|| most_memory(&resources));
     if memory < LEAST_MEMORY {
         return Err(Absent::Memory { found: memory, least: LEAST_MEMORY });
     }
-    drop(resources);
     Ok(Device { cuvs, id, memory })
+}
+
+/// The most memory that can be taken at once, to the nearest of two steps a power of two, bytes: no function tells how much there is.
+fn most_memory(resources: &Arc<Resources>) -> u64 {
+    let halves = std::iter::successors(Some(MOST_MEMORY), |bytes| Some(bytes / 2));
+    let mut steps = halves.flat_map(|bytes| [bytes, bytes / 4 * 3]).take_while(|bytes| *bytes >= LEAST_MEMORY / 4);
+    let gives = |bytes: u64| usize::try_from(bytes).is_ok_and(|bytes| DeviceBuffer::new(resources, bytes).is_ok());
+    steps.find(|&bytes| gives(bytes)).unwrap_or(0)
 }
 
 fn no_device(cuvs: &Cuvs, fault: &Fault) -> Absent {
     let library: PathBuf = cuvs.path.clone();
     Absent::NoDevice { library, version: cuvs.version(), reason: fault.text.clone() }
-}
-
-/// A handle of cuVS: a stream of its own, and what its functions keep for the next call.
-#[derive(Debug)]
-pub(super) struct Resources {
-    pub(super) cuvs: Arc<Cuvs>,
-    pub(super) handle: abi::Resources,
-}
-
-impl Resources {
-    pub(super) fn new(cuvs: &Arc<Cuvs>) -> Result<Self, Fault> {
-        let mut handle = 0;
-        // SAFETY: the function writes the handle to the place that it is given.
-        let returned = unsafe { (cuvs.table.resources_create)(&raw mut handle) };
-        cuvs.check("cuvsResourcesCreate", returned)?;
-        Ok(Self { cuvs: Arc::clone(cuvs), handle })
-    }
-
-    /// Whether the device has so many bytes to give.
-    fn gives(&self, bytes: usize) -> Result<(), Fault> {
-        let mut place = std::ptr::null_mut();
-        let table = &self.cuvs.table;
-        // SAFETY: the handle is that of `resources_create` until it is dropped, and the place is ours.
-        let returned = unsafe { (table.alloc)(self.handle, &raw mut place, bytes) };
-        self.cuvs.check("cuvsRMMAlloc", returned)?;
-        // SAFETY: it is what was just taken, and as many bytes.
-        let returned = unsafe { (table.free)(self.handle, place, bytes) };
-        self.cuvs.check("cuvsRMMFree", returned)
-    }
-
-    fn device_id(&self) -> Result<i32, Fault> {
-        let mut id = -1;
-        // SAFETY: the handle is good, and the place is ours.
-        let returned = unsafe { (self.cuvs.table.device_id)(self.handle, &raw mut id) };
-        self.cuvs.check("cuvsDeviceIdGet", returned)?;
-        if id >= 0 { Ok(id) } else { Err(Fault { call: "cuvsDeviceIdGet", text: "no device".into() }) }
-    }
-
-    /// The most memory that can be taken at once, to the nearest of two steps a power of two, bytes: no function tells how much there is.
-    fn most_memory(&self) -> u64 {
-        let halves = std::iter::successors(Some(MOST_MEMORY), |bytes| Some(bytes / 2));
-        let steps = halves.flat_map(|bytes| [bytes, bytes / 4 * 3]).take_while(|bytes| *bytes >= LEAST_MEMORY / 4);
-        let mut steps = steps.filter(|bytes| usize::try_from(*bytes).is_ok());
-        steps.find(|&bytes| self.gives(bytes as usize).is_ok()).unwrap_or(0)
-    }
-}
-
-impl Drop for Resources {
-    fn drop(&mut self) {
-        // SAFETY: the handle is dropped once, and whatever was taken with it is given back before.
-        unsafe { (self.cuvs.table.resources_destroy)(self.handle) };
-    }
 }

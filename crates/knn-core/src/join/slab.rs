@@ -19,6 +19,8 @@ pub struct Slab {
     pub(super) groups: Vec<Group>,
     /// Row at each slot of the packed rows.
     row_at: Vec<u32>,
+    /// How often rows were taken.
+    fills: u64,
 }
 
 /// The blocks of one cluster.
@@ -46,6 +48,7 @@ impl Slab {
     /// Takes other rows into the same buffers and gives the old tile back.
     pub fn refill(&mut self, rows: Tile, tile: &dyn DistanceTile) -> Tile {
         let old = std::mem::replace(&mut self.rows, rows);
+        self.fills += 1;
         let rows = &self.rows;
         let mut norms: Vec<f64> = rows.values.chunks_exact(rows.dim).filter_map(|row| self.norm(row)).collect();
         let reach = Grid::reach(&mut norms);
@@ -106,6 +109,18 @@ impl Slab {
     /// The original rows.
     pub fn rows(&self) -> &Tile {
         &self.rows
+    }
+
+    /// How often rows were taken: with the first row it tells these from others.
+    #[cfg(feature = "disk")]
+    pub(super) fn fills(&self) -> u64 {
+        self.fills
+    }
+
+    /// What rows are compared by.
+    #[cfg(feature = "disk")]
+    pub(super) fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// The packed rows.
