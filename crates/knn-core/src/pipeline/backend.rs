@@ -163,7 +163,10 @@ pub(super) fn look(asks_python: bool) -> Result<(Device, String), Missing> {
     }
     let before = resident();
     let probed = search.and_then(|search| probe(&search));
-    if !matches!(probed, Err(Absent::NotFound { .. } | Absent::Platform | Absent::Setting { .. })) {
+    let is_untouched = |absent: &Absent| {
+        matches!(absent, Absent::NotFound { .. } | Absent::Platform | Absent::Setting { .. } | Absent::Coarse)
+    };
+    if !probed.as_ref().is_err_and(is_untouched) {
         let taken = resident().saturating_sub(before).next_multiple_of(MIB).clamp(MIB, MOST_OPENED);
         OPENED.fetch_max(taken, Ordering::Relaxed);
     }
