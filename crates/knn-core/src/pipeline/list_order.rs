@@ -9,7 +9,7 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::join_stage::Lists;
+use super::join_stage::{Lists, on_device};
 use super::order::Order;
 use super::plan::Prepared;
 use super::report::RecallReport;
@@ -18,7 +18,7 @@ use super::search_stage::Measured;
 use super::space::SpaceReport;
 use super::work_rows::{OwnRows, StoreRows, WorkRows};
 use crate::error::{Error, Result};
-use crate::join::{Barred, Ordered};
+use crate::join::{Barred, OnDevice, Ordered};
 use crate::progress::Progress;
 use crate::store::{RunBuffer, RunLedger, RunShape, Stage};
 use crate::types::{NeighborBlock, Tile};
@@ -65,7 +65,8 @@ struct Block {
     rows: Vec<i64>,
 }
 
-/// Finds the neighbours of all queries that are left. `lap` is told the name of a stage that ends before the join.
+/// Finds the neighbours of all queries that are left. `lap` is told the name of a stage that ends before the join. What a device failed with, if the
+/// processor went on without it.
 pub(super) fn run(
     prepared: &Prepared,
     ledger: &mut RunLedger,
@@ -73,7 +74,7 @@ pub(super) fn run(
     measured: &Measured,
     progress: &Progress,
     mut lap: impl FnMut(&str) + Send,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let (n_obs, source) = (prepared.spec.layout.n_obs(), &prepared.inputs.query_rows);
     let (index, found) = (lists.search.index(), ledger.covered(Stage::Found));
     if prepared.resolved.self_mapping {
@@ -82,7 +83,7 @@ pub(super) fn run(
         let in_lists = prepared.sizes.order == Some(Order::Lists);
         let work: &mut dyn WorkRows = if in_lists { &mut of_lists } else { &mut of_store };
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, work, lists, measured, progress)?;
+        search(prepared, ledger, work, lists, measured, progress)
     } else {
         progress.begin("route", n_obs, ledger.covered(Stage::Routed));
         routed::route(prepared, ledger, lists.search, progress)?;
@@ -91,11 +92,11 @@ pub(super) fn run(
         progress.end();
         lap("route");
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, measured, progress)?;
+        let failure = search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, measured, progress)?;
         drop(runs);
         ledger.end_stage(Stage::Routed)?;
+        Ok(failure)
     }
-    Ok(())
 }
 
 /// Joins the queries that are left in the order of lists.
@@ -106,7 +107,7 @@ fn search(
     lists: Lists,
     measured: &Measured,
     progress: &Progress,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let (sizes, metric) = (&prepared.sizes, prepared.resolved.parameters.metric);
     let (form, n_obs) = (FoundRows::new(&prepared.spec)?, prepared.spec.layout.n_obs());
     let run_rows = sizes.run_rows.unwrap_or_else(|| run_rows(form.shape(), sizes.found_bytes));
@@ -137,6 +138,7 @@ fn search(
         },
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
+    let mut device = on_device(prepared, lists.search.index().coarse().centre())?;
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;
     while !ahead.rows.is_empty() {
         std::mem::swap(&mut here, &mut ahead);
@@ -144,7 +146,13 @@ fn search(
         nearest.ids.resize(rows.len() * k, -1);
         nearest.distances.resize(rows.len() * k, f32::NAN);
         let own = prepared.resolved.self_mapping.then_some(rows.as_slice());
-        let visit = || lists.search.join(queries, lists.probes, Barred::own(own), &mut nearest, &mut ordered, progress);
+        let (nearest_too, ordered_too) = (&mut nearest, &mut ordered);
+        let visit = || match &mut device {
+            Some(device) => {
+                lists.search.join_on(device, queries, lists.probes, own, (nearest_too, ordered_too), progress)
+            }
+            None => lists.search.join(queries, lists.probes, Barred::own(own), nearest_too, ordered_too, progress),
+        };
         // Meanwhile the block before goes to its run, and the next one is read.
         let meanwhile = || {
             range.push(&finished_rows, &finished)?;
@@ -161,7 +169,7 @@ fn search(
     range.commit()?;
     let end = range.ledger.covered(Stage::Found);
     if end == n_obs {
-        return Ok(());
+        return Ok(device.as_ref().and_then(OnDevice::failure));
     }
     Err(Error::Corrupt {
         file: lists.search.index().path().display().to_string(),

@@ -58,6 +58,7 @@ mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod sizes;
 mod space;
 mod square;
 mod stored_rows;

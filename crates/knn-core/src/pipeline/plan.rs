@@ -140,7 +140,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
-    let sizes = memory::share(&resolved, &inputs, &spec, Order::begun(&resolved, &run)?)?;
+    let sizes = memory::share(&resolved, &inputs, &spec, (Order::begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
     inputs.imported = None;
     if let Some(order) = sizes.order {

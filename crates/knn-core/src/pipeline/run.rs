@@ -32,6 +32,7 @@ use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
 use crate::distance::Lane;
 use crate::error::{Error, Result};
+use crate::gpu::Backend;
 use crate::join::ListJoin;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
@@ -60,6 +61,8 @@ pub struct Seams {
     pub state_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
+    /// What selects, instead of what the plan found.
+    pub backend: Option<Backend>,
 }
 
 impl Default for Seams {
@@ -72,6 +75,7 @@ impl Default for Seams {
             waiting_bytes: None,
             state_bytes: None,
             lane: Lane::best(),
+            backend: None,
         }
     }
 }
@@ -159,6 +163,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if repair.is_none() && prepared.sizes.order != Some(Order::Lists) {
         ledger.take().map(RunLedger::end).transpose()?;
     }
+    let mut device_failure = None;
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
@@ -167,7 +172,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-            pool.install(|| list_order::run(&prepared, ledger, lists, &measured, progress, lap))?;
+            device_failure = pool.install(|| list_order::run(&prepared, ledger, lists, &measured, progress, lap))?;
             None
         }
         (Some(_), None) => None,
@@ -185,7 +190,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if joined.is_some() || !is_found {
         clock.lap("join", store.bytes_written());
     }
-    let joined = match (joined, ledger) {
+    let mut joined = match (joined, ledger) {
         (None, Some(ledger)) => {
             let stage = if repair.is_some() { "repair" } else { "gather" };
             progress.begin(stage, n_obs, joined_before.rows);
@@ -204,6 +209,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (joined, _) => joined.unwrap_or_default(),
     };
+    joined.device_failure = device_failure.or(joined.device_failure);
 
     let resumed_units = joined_before.units + transferred_before.units;
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
@@ -224,6 +230,7 @@ fn begin(
     }
     let (mut prepared, pool) = prepare(resolved, progress)?;
     seams.replace(&mut prepared.sizes, &prepared.inputs);
+    prepared.backend = seams.backend.clone().unwrap_or(prepared.backend);
     Ok((prepared, pool))
 }
 
@@ -300,6 +307,7 @@ fn finish(
     let Graph { joined, measured, resumed_units, transferred_rows } = graph;
     let sigma = bandwidth::sigma(&prepared.resolved.parameters, &joined)?;
     let mut warnings = warnings(&prepared, &joined, sigma);
+    warnings.extend(joined.device_failure.clone());
     let use_rep = &prepared.resolved.parameters.use_rep;
     warnings.extend(measured.space.as_ref().and_then(|space| space.warning(use_rep)));
     let mut transferred = Transferred::default();

@@ -44,6 +44,13 @@ static uint16_t version[3] = {CUVS_VERSION_MAJOR, CUVS_VERSION_MINOR, CUVS_VERSI
 static _Thread_local char text[256];
 static _Thread_local int has_pinned;
 
+/* In a process that nobody tells anything. */
+__attribute__((constructor)) static void begin(void)
+{
+  const char* seed = getenv("MOCK_PERTURB");
+  if (seed) perturb = atoll(seed);
+}
+
 MOCK void mock_fail_at(int64_t call) { fail_at = call ? calls + call : 0; }
 MOCK void mock_fail_allocation(int64_t number) { fail_allocation = number; }
 MOCK void mock_device_memory(int64_t bytes) { device_memory = bytes; }

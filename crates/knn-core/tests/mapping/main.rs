@@ -14,6 +14,7 @@ mod clean;
 mod clusters;
 mod compact;
 mod crash;
+mod devices;
 mod differences;
 mod diffusion;
 mod disk;

@@ -19,22 +19,8 @@ use crate::join::visits::Visits;
 use crate::progress::Progress;
 use crate::types::{NeighborBlock, Tile};
 
-/// Routes of a piece: of a block, as many queries are taken at a time as have so many.
-const PIECE_ROUTES: usize = 1 << 21;
 /// Queries that a thread decides at a time.
 const JUDGED: usize = 64;
-
-/// Bytes that a join by lists on a device takes besides its batches, where so many lists are probed at most.
-pub fn device_lists_bytes(k: usize, dim: usize, size: super::DeviceSize, (nlist, longest): (u64, u64)) -> u64 {
-    let routes = PIECE_ROUTES as u64;
-    let judged = size.batch.queries as u64 * (k as u64 * 12 + 8);
-    // A list as it is read, and compared in full by each thread where there is no other way.
-    routes * 4
-        + Visits::bytes(routes, nlist)
-        + judged
-        + longest * (dim as u64 * 8 + 8)
-        + Judge::bytes(longest as usize, k) as u64
-}
 
 /// Queries of a piece, in the order of their nearest lists, and their neighbours.
 struct Piece<'a> {
@@ -61,8 +47,7 @@ impl ListJoin<'_> {
         queries: &Tile,
         probes: Probes,
         own: Option<&[i64]>,
-        nearest: &mut NeighborBlock,
-        ordered: &mut Ordered,
+        (nearest, ordered): (&mut NeighborBlock, &mut Ordered),
         progress: &Progress,
     ) -> Result<()> {
         let k = nearest.k;
@@ -73,7 +58,7 @@ impl ListJoin<'_> {
             ordered.sort_by_key(queries.rows(), |row| own_lists[row as usize]);
             ordered.room(k);
             let Ordered { order, ids, distances, .. } = &mut *ordered;
-            let each = (PIECE_ROUTES / probes.most()).max(1);
+            let each = (device.routes / probes.most()).max(1);
             let pieces = ids.chunks_mut(each * k).zip(distances.chunks_mut(each * k)).zip(order.chunks(each));
             let mut done = Ok(());
             for ((ids, distances), order) in pieces {

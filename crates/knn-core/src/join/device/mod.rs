@@ -9,11 +9,10 @@ mod judge;
 mod lists;
 mod slab;
 
-pub use lists::device_lists_bytes;
-
 use std::ops::Range;
 
-use super::slab::Slab;
+use self::judge::Judge;
+use super::visits::Visits;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::gpu::{Backend, Batch, BatchSize, Device, Fault, Selector};
@@ -24,40 +23,69 @@ const LEAST_MARGIN: usize = 16;
 const MARGIN_PART: usize = 4;
 /// Pairs of queries and rows of a list, fewer than which are compared sooner than a device is asked: that takes about a tenth of a millisecond.
 const FEWEST_PAIRS: usize = 1 << 14;
-/// Queries of a batch: as many as the memory is for, within these.
+/// Queries of a batch, and routes of a piece of a join by lists, at least and at most.
 const BATCH_QUERIES: Range<u64> = 1 << 10..1 << 16;
-/// The part of a budget that pinned memory may take.
-const BATCH_PART: u64 = 16;
+const PIECE_ROUTES: Range<u64> = 1 << 18..1 << 22;
+/// The parts of what memory is left that more of them take.
+const QUERIES_PART: u64 = 16;
+const ROUTES_PART: u64 = 32;
+/// Bytes of a route, where it leads and sorted by where.
+const ROUTE_BYTES: u64 = 8;
+/// Bytes for each row of a slab or list while it goes to the device: its length, and which row of the device it is.
+pub const ROW_BYTES: u64 = 16;
 
 /// Rows to ask for, where so many are sought.
 fn asked(sought: usize) -> usize {
     sought + LEAST_MARGIN.max(sought / MARGIN_PART)
 }
 
-/// What a join with a device takes: two batches of pinned memory, one of which is searched while the other is read.
+/// What a join with a device takes: two batches of pinned memory, one of which is searched while the other is read, and routes.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceSize {
+    k: usize,
     batch: BatchSize,
+    routes: u64,
 }
 
 impl DeviceSize {
-    /// For k neighbours, in a budget of so many bytes.
-    pub fn of(k: usize, dim: usize, memory: u64) -> Self {
+    /// The least that does for k neighbours.
+    pub fn least(k: usize, dim: usize) -> Self {
         // One more, where a query may be found itself.
-        let batch = BatchSize { dim, queries: 1, sought: asked(k + 1) };
-        let queries = memory / BATCH_PART / (2 * batch.bytes());
-        let queries = queries.clamp(BATCH_QUERIES.start, BATCH_QUERIES.end) as usize;
-        Self { batch: BatchSize { queries, ..batch } }
+        let batch = BatchSize { dim, queries: BATCH_QUERIES.start as usize, sought: asked(k + 1) };
+        Self { k, batch, routes: PIECE_ROUTES.start }
     }
 
-    /// Bytes of pinned memory.
-    pub fn bytes(self) -> u64 {
-        2 * self.batch.bytes()
+    /// Larger batches and pieces, which take less than an eighth of so many bytes more.
+    #[must_use]
+    pub fn with(self, spare: u64) -> Self {
+        let queries = self.batch.queries as u64 + spare / QUERIES_PART / self.query_bytes();
+        let queries = queries.min(BATCH_QUERIES.end) as usize;
+        let routes = (self.routes + spare / ROUTES_PART / ROUTE_BYTES).min(PIECE_ROUTES.end);
+        Self { batch: BatchSize { queries, ..self.batch }, routes, ..self }
     }
 
-    /// Rows of a slab that the device holds.
+    /// Bytes of a query: in two batches, and while it is decided.
+    fn query_bytes(self) -> u64 {
+        2 * BatchSize { queries: 1, ..self.batch }.bytes() + self.k as u64 * 12 + 64
+    }
+
+    /// Bytes of a join with slabs: batches, and queries that are left to the processor.
+    pub fn slabs_bytes(self) -> u64 {
+        let left = slab::LEFT_ROWS as u64 * 2 * (self.batch.dim as u64 * 4 + self.k as u64 * 12);
+        self.batch.queries as u64 * self.query_bytes() + left
+    }
+
+    /// Bytes of a join with lists: batches, routes, and a list that each thread compares in full where there is no other way.
+    pub fn lists_bytes(self, threads: u64, (nlist, longest): (u64, u64)) -> u64 {
+        let routes = self.routes * 4 + Visits::bytes(self.routes, nlist);
+        let list = longest * (self.batch.dim as u64 * 8 + 8 + ROW_BYTES);
+        let compared = threads * Judge::bytes(longest as usize, self.k) as u64;
+        self.batch.queries as u64 * self.query_bytes() + routes + list + compared
+    }
+
+    /// Rows of a slab that the device holds beside the largest batches.
     pub fn most_rows(self, device: &Device) -> u64 {
-        self.batch.most_rows(device.memory())
+        BatchSize { queries: BATCH_QUERIES.end as usize, ..self.batch }.most_rows(device.memory())
     }
 }
 
@@ -68,6 +96,8 @@ pub struct OnDevice {
     or_cpu: bool,
     fault: Option<Fault>,
     fewest_pairs: usize,
+    /// Routes of a piece.
+    routes: usize,
     /// Queries of each slab or list that the device has settled, and those that were left to the processor.
     settled: u64,
     left: u64,
@@ -85,8 +115,8 @@ struct Work {
 /// The rows on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loaded {
-    /// Of a slab: its first row, and how often it was filled.
-    Slab(u64, u64),
+    /// Of this filling of a slab.
+    Slab(u64),
     /// Of a list.
     List(u32),
 }
@@ -115,8 +145,8 @@ impl OnDevice {
     /// Takes what a join takes on the device that a plan chose; none where it chose the processor. Rows are centred by `centre`.
     pub fn begin(backend: &Backend, metric: Metric, centre: &[f32], size: DeviceSize) -> Result<Option<Self>> {
         let Backend::Cuda { device, or_cpu } = backend else { return Ok(None) };
-        let (fewest_pairs, or_cpu) = (FEWEST_PAIRS, *or_cpu);
-        let mut begun = Self { work: None, or_cpu, fault: None, fewest_pairs, settled: 0, left: 0 };
+        let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
+        let mut begun = Self { work: None, or_cpu, fault: None, fewest_pairs, routes, settled: 0, left: 0 };
         match Work::begin(device, metric, centre, size.batch) {
             Ok(work) => begun.work = Some(work),
             Err(fault) => begun.fail(fault)?,
@@ -124,10 +154,10 @@ impl OnDevice {
         Ok(Some(begun))
     }
 
-    /// Asks the device however little there is to compare.
+    /// Asks the device however little there is to compare, and of few queries at a time.
     #[cfg(test)]
     pub(super) fn asking_always(mut self) -> Self {
-        self.fewest_pairs = 0;
+        (self.fewest_pairs, self.routes) = (0, 4000);
         self
     }
 
@@ -186,12 +216,6 @@ impl Work {
             self.loaded = Some(what);
         }
         Ok(true)
-    }
-}
-
-impl Loaded {
-    fn slab(slab: &Slab) -> Self {
-        Self::Slab(slab.first_row(), slab.fills())
     }
 }
 

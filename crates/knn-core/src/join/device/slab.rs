@@ -18,7 +18,7 @@ use crate::types::{NeighborBlock, Tile};
 /// Queries that a thread decides at a time.
 const JUDGED: usize = 256;
 /// Queries that are left to the processor are copied so many at a time.
-const LEFT_ROWS: usize = 4096;
+pub(super) const LEFT_ROWS: usize = 4096;
 
 /// How far a device came with a block.
 #[derive(Default)]
@@ -47,8 +47,7 @@ impl OnDevice {
         slab: &Slab,
         self_mapping: bool,
         tile: &dyn DistanceTile,
-        nearest: &mut NeighborBlock,
-        ordered: &mut Ordered,
+        (nearest, ordered): (&mut NeighborBlock, &mut Ordered),
         progress: &Progress,
     ) -> Result<()> {
         let join = Join { queries, slab, self_mapping, tile, progress };
@@ -127,7 +126,7 @@ impl Work {
     /// Joins the queries, as many as can be; `came` says how far it came, whatever happens.
     fn join(&mut self, join: Join, nearest: &mut NeighborBlock, came: &mut Came) -> std::result::Result<(), Stop> {
         let (k, rows) = (nearest.k, join.queries.rows());
-        if k == 0 || rows == 0 || !self.load(Loaded::slab(join.slab), &join.slab.rows().values)? {
+        if k == 0 || rows == 0 || !self.load(Loaded::Slab(join.slab.filling()), &join.slab.rows().values)? {
             return Ok(());
         }
         let each = self.selector.size().queries;

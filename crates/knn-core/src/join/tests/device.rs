@@ -35,7 +35,7 @@ impl Told {
 
     /// At work for a join, with little memory, so that batches are small.
     pub(super) fn at_work(&self, metric: Metric, centre: &[f32], k: usize) -> crate::error::Result<OnDevice> {
-        let begun = OnDevice::begin(&self.backend, metric, centre, DeviceSize::of(k, centre.len(), 1 << 20))?;
+        let begun = OnDevice::begin(&self.backend, metric, centre, DeviceSize::least(k, centre.len()))?;
         Ok(begun.unwrap().asking_always())
     }
 
@@ -73,7 +73,7 @@ fn slabs(
                 }
                 none => none.insert(Slab::new(rows, Slab::mean(references), metric, &lane)),
             };
-            on.join_slab(&some, slab, own, &lane, &mut nearest, &mut ordered, &silent)?;
+            on.join_slab(&some, slab, own, &lane, (&mut nearest, &mut ordered), &silent)?;
         }
         whole.ids.extend(nearest.ids);
         whole.distances.extend(nearest.distances);
@@ -102,8 +102,6 @@ proptest! {
         let found = slabs(&mut on, metric, (&queries, &references), (k, false), (slab_rows, block)).unwrap();
         assert_same(&found, &cross, "cross");
         let own = exact(metric, &references, &references, k, true);
-        // Slabs are told apart by what they were filled with, so this needs another start.
-        let mut on = told.at_work(metric, &Slab::mean(&references), k).unwrap();
         let found = slabs(&mut on, metric, (&references, &references), (k, true), (slab_rows, block)).unwrap();
         assert_same(&found, &own, "self");
         assert_eq!(on.failure(), None);
@@ -145,7 +143,7 @@ fn lists_are_searched_by_the_device() {
     let told = Told::wrong(3);
     let mut on = told.at_work(Metric::Euclidean, index.coarse().centre(), 10).unwrap();
     let mut found = empty(4000, 10);
-    search.join_on(&mut on, &indexed.rows, probes, own, &mut found, &mut Ordered::default(), &silent).unwrap();
+    search.join_on(&mut on, &indexed.rows, probes, own, (&mut found, &mut Ordered::default()), &silent).unwrap();
     assert_same(&found, &expected, "lists");
     let (settled, left) = on.shares();
     assert!(settled > 18_000 && left < 200, "{settled}, {left}");
@@ -175,7 +173,7 @@ fn where_the_device_fails_the_processor_goes_on() {
         let search = ListJoin::new(&index, &lane, &budget);
         let mut on = told.at_work(Metric::Euclidean, index.coarse().centre(), 9).unwrap();
         let (mut found, mut ordered) = (empty(queries.rows(), 9), Ordered::default());
-        search.join_on(&mut on, &queries, Probes::Nearest(3), None, &mut found, &mut ordered, &silent).unwrap();
+        search.join_on(&mut on, &queries, Probes::Nearest(3), None, (&mut found, &mut ordered), &silent).unwrap();
         let failure = on.failure();
         drop((on, search));
         told.is_clean();
@@ -240,6 +238,6 @@ fn a_join_that_is_cancelled_ends_as_such() {
     cancel.cancel();
     let progress = Progress::new(cancel, None);
     let (mut nearest, mut ordered) = (empty(900, 9), Ordered::default());
-    let error = on.join_slab(&cells, &slab, true, &Lane::best(), &mut nearest, &mut ordered, &progress).unwrap_err();
+    let error = on.join_slab(&cells, &slab, true, &Lane::best(), (&mut nearest, &mut ordered), &progress).unwrap_err();
     assert_eq!(error.code(), "GM_CANCELLED");
 }

@@ -195,7 +195,7 @@ impl Way {
                 #[cfg(target_os = "linux")]
                 Some(probes) if self.on_device => {
                     let device = device.as_mut().unwrap();
-                    search.join_on(device, &block, probes, own, &mut nearest, &mut ordered, &silent)
+                    search.join_on(device, &block, probes, own, (&mut nearest, &mut ordered), &silent)
                 }
                 Some(probes) => search.join(&block, probes, Barred::own(own), &mut nearest, &mut ordered, &silent),
                 None => search.join_all(&block, Barred::own(own), &mut nearest, &silent),
