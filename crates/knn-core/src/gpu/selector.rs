@@ -1,6 +1,6 @@
 //! Rows on a device, and the search for what may be among the nearest of queries.
 //!
-//! Rows are centred and copied once; queries come in batches through pinned memory. While a device works on one batch the processor may read the
+//! Rows are centred by their middle and copied once; queries come in batches through pinned memory. While a device works on one batch the processor may read the
 //! one before: a batch holds both what is asked and what was found.
 
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use crate::distance::Metric;
 const MOST_LONG: usize = 32;
 /// Rows that a thread centres at a time.
 const CENTRED_ROWS: usize = 512;
+/// Rows of which the middle of a block is taken, at most.
+const SAMPLED_ROWS: usize = 64;
 /// Of the memory of a device, the part that is for rows and batches: cuVS takes some for itself.
 const SHARE: u64 = 2;
 
@@ -141,16 +143,17 @@ pub struct Selector {
     metric: Metric,
     size: BatchSize,
     most_rows: usize,
+    /// What the rows at hand are centred by.
     centre: Vec<f32>,
     block: Arc<Block>,
 }
 
 impl Selector {
-    /// Takes what a batch takes on the device. Rows are centred by `centre`, but for products.
-    pub fn new(device: &Device, metric: Metric, centre: &[f32], size: BatchSize) -> Result<Self, Fault> {
+    /// Takes what a batch takes on the device.
+    pub fn new(device: &Device, metric: Metric, size: BatchSize) -> Result<Self, Fault> {
         let resources = Arc::new(Resources::new(&device.cuvs)?);
         let batch = DeviceBuffer::new(&resources, parts(size).into_iter().sum())?;
-        let centre = if metric.is_product() { vec![0.0; size.dim] } else { centre.to_vec() };
+        let centre = vec![0.0; size.dim];
         let most_rows = size.most_rows(device.memory()) as usize;
         let (device, block) = (device.id(), Arc::default());
         Ok(Self { index: None, rows: None, batch, resources, device, metric, size, most_rows, centre, block })
@@ -184,6 +187,9 @@ impl Selector {
     pub fn load(&mut self, rows: &[f32], through: &mut [Batch; 2]) -> Result<bool, Fault> {
         let dim = self.size.dim;
         self.index = None;
+        if !self.metric.is_product() {
+            middle(rows, &mut self.centre);
+        }
         let lengths: Vec<f64> = rows.par_chunks_exact(dim).map(|row| length(row, &self.centre)).collect();
         let mut block = Block::default();
         let all = 0..lengths.len() as u32;
@@ -340,6 +346,21 @@ fn matrix(place: *mut std::ffi::c_void, device: DlDevice, dtype: DlDataType, sha
     let strides = std::ptr::null_mut();
     let tensor = DlTensor { data: place, device, ndim, dtype, shape: shape.as_mut_ptr(), strides, byte_offset: 0 };
     DlManagedTensor { tensor, context: std::ptr::null_mut(), deleter: std::ptr::null_mut() }
+}
+
+/// The median of each coordinate over some of the rows, all of whose coordinates are finite; zero where there are none. A few rows far out do not move
+/// it. Any centre gives the same neighbours; near the rows it makes values and what they are off by small.
+fn middle(rows: &[f32], centre: &mut [f32]) {
+    let (dim, step) = (centre.len(), (rows.len() / centre.len()).div_ceil(SAMPLED_ROWS).max(1));
+    let some = rows.chunks_exact(dim).step_by(step).filter(|row| row.iter().all(|value| value.is_finite()));
+    let sample: Vec<&[f32]> = some.collect();
+    let mut column = Vec::with_capacity(sample.len());
+    for (coordinate, place) in centre.iter_mut().enumerate() {
+        column.clear();
+        column.extend(sample.iter().map(|row| row[coordinate]));
+        let half = column.len() / 2;
+        *place = if column.is_empty() { 0.0 } else { *column.select_nth_unstable_by(half, f32::total_cmp).1 };
+    }
 }
 
 /// Writes the row less the centre.

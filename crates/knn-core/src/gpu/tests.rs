@@ -26,7 +26,7 @@ fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
 fn work(device: &Device, metric: Metric) -> Result<Vec<(Vec<(u32, f64)>, f64)>, Fault> {
     let (dim, values) = (5, rows(300, 5, 3));
     let size = BatchSize { dim, queries: 64, sought: 7 };
-    let mut selector = Selector::new(device, metric, &[0.5; 5], size)?;
+    let mut selector = Selector::new(device, metric, size)?;
     let mut batches = [selector.batch()?, selector.batch()?];
     assert!(selector.load(&rows(40, dim, 9), &mut batches)?);
     assert!(selector.load(&values, &mut batches)?);
@@ -151,7 +151,7 @@ fn what_a_device_lies_about_is_not_believed() {
         let mock = Mock::new();
         let device = device(mock.set("lie", lie));
         let size = BatchSize { dim: 5, queries: 8, sought: 7 };
-        let mut selector = Selector::new(&device, Metric::Euclidean, &[0.0; 5], size).unwrap();
+        let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
         let mut batches = [selector.batch().unwrap(), selector.batch().unwrap()];
         assert!(selector.load(&rows(40, 5, 9), &mut batches).unwrap());
         selector.search(rows(3, 5, 5).chunks(5), &mut batches[0]).unwrap();
@@ -167,7 +167,7 @@ fn rows_that_are_not_fit_are_left_out_or_refused() {
     let mock = Mock::new();
     let device = device(&mock);
     let size = BatchSize { dim: 2, queries: 4, sought: 3 };
-    let mut selector = Selector::new(&device, Metric::Euclidean, &[0.0; 2], size).unwrap();
+    let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
     let mut batches = [selector.batch().unwrap(), selector.batch().unwrap()];
     let mut values = vec![1.0, 2.0, f32::NAN, 0.0, 5.0, 5.0, 1e30, 0.0, 1.0, 1.0];
     assert!(selector.load(&values, &mut batches).unwrap());
@@ -179,7 +179,8 @@ fn rows_that_are_not_fit_are_left_out_or_refused() {
     found.sort_unstable();
     assert_eq!((found, block.least_other(batch.of(0))), (vec![0, 2, 4], f64::INFINITY));
     assert!(batch.of(1).norm.is_nan() && batch.of(2).norm == f64::INFINITY);
-    values.extend([1e30; 80]);
+    // So many that far out is where most of them are.
+    values.extend((0..40u8).flat_map(|row| [f32::from(row) * 1e30, f32::from(row % 7) * -1e30]));
     assert!(!selector.load(&values, &mut batches).unwrap());
     assert!(!selector.load(&[f32::NAN; 4], &mut batches).unwrap());
     drop((selector, batches));
@@ -191,7 +192,7 @@ fn pinned_memory_is_given_back_by_any_thread() {
     let mock = Mock::new();
     let device = device(&mock);
     let size = BatchSize { dim: 2, queries: 4, sought: 3 };
-    let selector = Selector::new(&device, Metric::Euclidean, &[0.0; 2], size).unwrap();
+    let selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
     let batch = selector.batch().unwrap();
     std::thread::spawn(move || drop((batch, selector))).join().unwrap();
     assert_eq!((mock.live(), mock.faults()), (0, 0));

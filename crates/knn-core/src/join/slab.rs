@@ -122,12 +122,6 @@ impl Slab {
         self.filling
     }
 
-    /// What all rows are packed around.
-    #[cfg(feature = "disk")]
-    pub fn centre(&self) -> &[f32] {
-        &self.centre
-    }
-
     /// What rows are compared by.
     #[cfg(feature = "disk")]
     pub(super) fn metric(&self) -> Metric {

@@ -185,13 +185,14 @@ impl<'a> Pass<'a> {
         first_row: u64,
     ) -> Result<Self> {
         let (inputs, metric) = (&prepared.inputs, prepared.resolved.parameters.metric);
-        let (finder, device) = if let Some(lists) = lists {
-            (Finder::Lists(lists, Vec::new()), on_device(prepared, lists.search.index().coarse().centre())?)
+        let finder = if let Some(lists) = lists {
+            Finder::Lists(lists, Vec::new())
         } else {
             let reference = Reference::open(&inputs.reference_rows, metric, prepared.sizes.slab_rows, tile)?;
-            let device = on_device(prepared, reference.centre())?;
-            (Finder::All(Box::new(reference)), device)
+            Finder::All(Box::new(reference))
         };
+        // Cells of the own batch are left out by the processor alone.
+        let device = if codes.is_none() { on_device(prepared)? } else { None };
         let rows = RowRange::new(first_row, inputs.query_rows.rows());
         let reader = TileReader::new(&inputs.query_rows, rows, metric);
         let k = prepared.spec.k as usize;
@@ -202,8 +203,7 @@ impl<'a> Pass<'a> {
             tile,
             progress,
             finder,
-            // Cells of the own batch are left out by the processor alone.
-            device: device.filter(|_| codes.is_none()),
+            device,
             codes,
             of_block: Vec::new(),
             reader,
@@ -291,11 +291,11 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What a plan's device takes for the join, where there is one. Rows are centred by `centre`.
-pub(super) fn on_device(prepared: &Prepared, centre: &[f32]) -> Result<Option<OnDevice>> {
-    let least = || DeviceSize::least(prepared.spec.k as usize, centre.len());
+/// What a plan's device takes for the join, where there is one.
+pub(super) fn on_device(prepared: &Prepared) -> Result<Option<OnDevice>> {
+    let least = || DeviceSize::least(prepared.spec.k as usize, prepared.inputs.query_rows.dim());
     let size = prepared.sizes.device.unwrap_or_else(least);
-    OnDevice::begin(&prepared.backend, prepared.resolved.parameters.metric, centre, size)
+    OnDevice::begin(&prepared.backend, prepared.resolved.parameters.metric, size)
 }
 
 /// Copies the names of some rows to their unit, band by band.

@@ -138,7 +138,7 @@ fn search(
         },
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
-    let mut device = on_device(prepared, lists.search.index().coarse().centre())?;
+    let mut device = on_device(prepared)?;
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;
     while !ahead.rows.is_empty() {
         std::mem::swap(&mut here, &mut ahead);

@@ -32,11 +32,6 @@ impl<'a> Reference<'a> {
         Ok(Self { source, tile, metric, slab_rows, slab, ahead: Tile::default() })
     }
 
-    /// What all slabs are centred by.
-    pub(super) fn centre(&self) -> &[f32] {
-        self.slab.centre()
-    }
-
     /// Whether one slab holds all.
     fn is_resident(&self) -> bool {
         self.slab_rows >= self.source.rows()

@@ -142,12 +142,12 @@ impl From<Error> for Stop {
 }
 
 impl OnDevice {
-    /// Takes what a join takes on the device that a plan chose; none where it chose the processor. Rows are centred by `centre`.
-    pub fn begin(backend: &Backend, metric: Metric, centre: &[f32], size: DeviceSize) -> Result<Option<Self>> {
+    /// Takes what a join takes on the device that a plan chose; none where it chose the processor.
+    pub fn begin(backend: &Backend, metric: Metric, size: DeviceSize) -> Result<Option<Self>> {
         let Backend::Cuda { device, or_cpu } = backend else { return Ok(None) };
         let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
         let mut begun = Self { work: None, or_cpu, fault: None, fewest_pairs, routes, settled: 0, left: 0 };
-        match Work::begin(device, metric, centre, size.batch) {
+        match Work::begin(device, metric, size.batch) {
             Ok(work) => begun.work = Some(work),
             Err(fault) => begun.fail(fault)?,
         }
@@ -200,8 +200,8 @@ impl OnDevice {
 }
 
 impl Work {
-    fn begin(device: &Device, metric: Metric, centre: &[f32], size: BatchSize) -> std::result::Result<Self, Fault> {
-        let selector = Selector::new(device, metric, centre, size)?;
+    fn begin(device: &Device, metric: Metric, size: BatchSize) -> std::result::Result<Self, Fault> {
+        let selector = Selector::new(device, metric, size)?;
         let batches = [selector.batch()?, selector.batch()?];
         Ok(Self { selector, batches, loaded: None })
     }

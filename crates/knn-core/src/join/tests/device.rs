@@ -34,8 +34,8 @@ impl Told {
     }
 
     /// At work for a join, with little memory, so that batches are small.
-    pub(super) fn at_work(&self, metric: Metric, centre: &[f32], k: usize) -> crate::error::Result<OnDevice> {
-        let begun = OnDevice::begin(&self.backend, metric, centre, DeviceSize::least(k, centre.len()))?;
+    pub(super) fn at_work(&self, metric: Metric, dim: usize, k: usize) -> crate::error::Result<OnDevice> {
+        let begun = OnDevice::begin(&self.backend, metric, DeviceSize::least(k, dim))?;
         Ok(begun.unwrap().asking_always())
     }
 
@@ -97,7 +97,7 @@ proptest! {
         let references = prepared(metric, dim, awkward(seed, rows, dim, offset));
         let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
         let told = Told::wrong(wrong);
-        let mut on = told.at_work(metric, &Slab::mean(&references), k).unwrap();
+        let mut on = told.at_work(metric, dim, k).unwrap();
         let cross = exact(metric, &queries, &references, k, false);
         let found = slabs(&mut on, metric, (&queries, &references), (k, false), (slab_rows, block)).unwrap();
         assert_same(&found, &cross, "cross");
@@ -116,7 +116,7 @@ fn the_device_settles_most_and_the_processor_what_is_left() {
         let references = prepared(metric, 20, clumps(1, 4000, 20, 12));
         let queries = prepared(metric, 20, clumps(2, 3000, 20, 12));
         let told = Told::wrong(5);
-        let mut on = told.at_work(metric, &Slab::mean(&references), 15).unwrap();
+        let mut on = told.at_work(metric, 20, 15).unwrap();
         let found = slabs(&mut on, metric, (&queries, &references), (15, false), (4000, 3000)).unwrap();
         assert_same(&found, &exact(metric, &queries, &references, 15, false), metric.name());
         let (settled, left) = on.shares();
@@ -141,7 +141,7 @@ fn lists_are_searched_by_the_device() {
     let probes = Probes::Nearest(5);
     search.join(&indexed.rows, probes, Barred::own(own), &mut expected, &mut Ordered::default(), &silent).unwrap();
     let told = Told::wrong(3);
-    let mut on = told.at_work(Metric::Euclidean, index.coarse().centre(), 10).unwrap();
+    let mut on = told.at_work(Metric::Euclidean, 20, 10).unwrap();
     let mut found = empty(4000, 10);
     search.join_on(&mut on, &indexed.rows, probes, own, (&mut found, &mut Ordered::default()), &silent).unwrap();
     assert_same(&found, &expected, "lists");
@@ -159,7 +159,7 @@ fn where_the_device_fails_the_processor_goes_on() {
     let told = Told::wrong(1);
     let join = |how: &str, value: i64| {
         told.mock.set(how, value);
-        let mut on = told.at_work(Metric::Euclidean, &Slab::mean(&references), 9).unwrap();
+        let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
         let found = slabs(&mut on, Metric::Euclidean, (&queries, &references), (9, false), (500, 2000)).unwrap();
         let failure = on.failure();
         drop(on);
@@ -171,7 +171,7 @@ fn where_the_device_fails_the_processor_goes_on() {
         let index = indexed.open(Io::Resident);
         let (lane, budget, silent) = (Lane::best(), MemoryBudget::new(0), Progress::silent());
         let search = ListJoin::new(&index, &lane, &budget);
-        let mut on = told.at_work(Metric::Euclidean, index.coarse().centre(), 9).unwrap();
+        let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
         let (mut found, mut ordered) = (empty(queries.rows(), 9), Ordered::default());
         search.join_on(&mut on, &queries, Probes::Nearest(3), None, (&mut found, &mut ordered), &silent).unwrap();
         let failure = on.failure();
@@ -214,7 +214,7 @@ fn where_nothing_else_may_compute_a_failure_is_an_error() {
     let told = Told::wrong(1).alone();
     let before = told.mock.calls();
     let join = || {
-        let mut on = told.at_work(Metric::Cosine, &Slab::mean(&cells), 9)?;
+        let mut on = told.at_work(Metric::Cosine, 7, 9)?;
         slabs(&mut on, Metric::Cosine, (&cells, &cells), (9, true), (500, 600))
     };
     join().unwrap();
@@ -232,7 +232,7 @@ fn where_nothing_else_may_compute_a_failure_is_an_error() {
 fn a_join_that_is_cancelled_ends_as_such() {
     let cells = prepared(Metric::Euclidean, 7, clumps(1, 900, 7, 5));
     let told = Told::wrong(1);
-    let mut on = told.at_work(Metric::Euclidean, &Slab::mean(&cells), 9).unwrap();
+    let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
     let slab = Slab::new(cells.clone(), Slab::mean(&cells), Metric::Euclidean, &Lane::best());
     let cancel = Cancel::default();
     cancel.cancel();

@@ -182,7 +182,7 @@ impl Way {
         #[cfg(target_os = "linux")]
         let told = self.on_device.then(|| device::Told::wrong(k as i64));
         #[cfg(target_os = "linux")]
-        let mut device = told.as_ref().map(|told| told.at_work(indexed.metric, index.coarse().centre(), k).unwrap());
+        let mut device = told.as_ref().map(|told| told.at_work(indexed.metric, queries.dim, k).unwrap());
         for first in (0..queries.rows()).step_by(self.block.min(queries.rows().max(1))) {
             let last = first.saturating_add(self.block).min(queries.rows());
             let values = queries.values[first * dim..last * dim].to_vec();
