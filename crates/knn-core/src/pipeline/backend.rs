@@ -3,12 +3,24 @@
 //! Every back end finds the same bits, so the choice is no part of a run's identity, and a run may go on by another one. A GPU only compares
 //! rows: training, routing, codes, repairs and whatever is stored are the CPU's.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use super::request::{AskedBackend, Resolved};
-use crate::budget::format_bytes;
+use crate::budget::{MIB, format_bytes, resident};
 use crate::error::{Error, Result};
 use crate::gpu::{Absent, Backend, Device, LIBRARY_VARIABLE, Search, probe};
+
+/// Anonymous memory that opening the library took, bytes; 0 as long as none is open. It is of the process, because a library that is open stays so.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+/// Opening it takes no more: what another thread takes meanwhile is not its.
+const MOST_OPENED: u64 = 512 * MIB;
+
+/// What the open library takes of a budget, where there is one, whether or not it has found a device.
+pub(super) fn opened() -> Option<(&'static str, u64)> {
+    Some(("GPU library", OPENED.load(Ordering::Relaxed))).filter(|(_, bytes)| *bytes > 0)
+}
 
 /// What neighbours are sought with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +161,16 @@ pub(super) fn look(asks_python: bool) -> Result<(Device, String), Missing> {
         let remedy = "ask for backend \"auto\" or \"cpu\": the results are the same";
         return Err(Missing { reason: reason.into(), remedy: remedy.into(), is_meant: is_named });
     }
-    let device = search.and_then(|search| probe(&search)).map_err(|absent| Missing {
+    let before = resident();
+    let probed = search.and_then(|search| probe(&search));
+    let is_untouched = |absent: &Absent| {
+        matches!(absent, Absent::NotFound { .. } | Absent::Platform | Absent::Setting { .. } | Absent::Coarse)
+    };
+    if !probed.as_ref().is_err_and(is_untouched) {
+        let taken = resident().saturating_sub(before).next_multiple_of(MIB).clamp(MIB, MOST_OPENED);
+        OPENED.fetch_max(taken, Ordering::Relaxed);
+    }
+    let device = probed.map_err(|absent| Missing {
         reason: absent.reason(),
         remedy: absent.remedy(),
         is_meant: is_named || !matches!(absent, Absent::NotFound { .. } | Absent::Platform),

@@ -10,6 +10,7 @@ use rayon::ThreadPool;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
+use super::backend;
 use super::bundle;
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
@@ -51,6 +52,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
     let (resolved, plan, (rows, held), pool) = check(request)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(resolved.work_dir.as_deref())?;
+    let opened = backend::opened().map_or(0, |(_, bytes)| bytes);
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::clone(&seams.vfs),
@@ -70,7 +72,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
             (_, true) => Start::Overwrite,
             _ => Start::New,
         },
-        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + held)),
+        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + held + opened)),
         tile: &seams.lane,
         progress,
     };
@@ -248,6 +250,7 @@ pub(super) fn memory(resolved: &ResolvedIndex, (rows, held): (&dyn RowSource, u6
         ("reference reading".to_owned(), TileReader::bytes(rows)),
     ]);
     parts.extend(memory::held(held));
+    parts.extend(backend::opened().map(|(name, bytes)| (name.to_owned(), bytes)));
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if planned > resolved.memory {
         let instead =

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::agreement::HeldOut;
+use super::backend;
 use super::cost::index_bytes;
 use super::diffusion;
 use super::finished::Finished;
@@ -64,6 +65,7 @@ pub(super) fn share(
     let mut common = BTreeMap::new();
     common.insert("process", PROCESS);
     common.extend(inputs.held());
+    common.extend(backend::opened());
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(spec.k));
     common.extend(inputs.batch.as_ref().map(|batch| ("batches", batch.bytes())));
     let reverse = ReverseNeeds::of(resolved, spec)?;

@@ -1,6 +1,7 @@
 //! What compares cells: every combination that `capabilities` tells of is asked for, planned and where it can be run, and what it does is what is told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gigamapper_core::error::Result;
 use gigamapper_core::pipeline::{
@@ -215,4 +216,45 @@ fn the_graph_of_an_index_is_found_by_the_back_end_that_is_asked_for() {
             assert_eq!(listed(Path::new(&stores.place.outputs())), Vec::<String>::new());
         }
     }
+}
+
+/// The mock of cuVS, which `tests/gpu/mock.c` is, as a library of its own.
+fn mock(folder: &Path) -> PathBuf {
+    let (here, library) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gpu"), folder.join("libcuvs_c.so"));
+    let mut compile = Command::new("cc");
+    compile.args(["-std=c11", "-O2", "-shared", "-fPIC", "-pthread", "-I"]).arg(here.join("include"));
+    compile.arg(here.join("mock.c")).arg("-o").arg(&library).arg("-lm");
+    let output = compile.output().expect("the tests of the GPU need a C compiler: install gcc, so that `cc` is found");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    library
+}
+
+/// What a process opens it keeps, so the same tests run once more in another one, which is told where the mock is.
+#[test]
+fn with_a_device_all_of_this_holds_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [
+        "every_combination_is_what_a_plan_makes_of_it",
+        "what_compares_cells_is_no_part_of_a_run",
+        "the_graph_of_an_index_is_found_by_the_back_end_that_is_asked_for",
+        "what_is_open_counts_as_memory",
+    ];
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again
+        .arg("--exact")
+        .args(names.map(|name| format!("backends::{name}")))
+        .env("GIGAMAPPER_CUVS", mock(folder.path()));
+    let output = again.env("GIGAMAPPER_TEST_DEVICE", "1").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("4 passed"), "{told}");
+}
+
+#[test]
+fn what_is_open_counts_as_memory() {
+    let stores = Stores::new();
+    let cuda = state(&capabilities().backends, "cuda");
+    assert!(cuda.available || std::env::var_os("GIGAMAPPER_TEST_DEVICE").is_none(), "{cuda:?}");
+    let planned = plan(&stores.place.request(&stores.query, Some(&stores.reference))).unwrap();
+    let library = planned.memory.parts.get("GPU library").copied();
+    assert!(library.is_some_and(|bytes| bytes > 0) || !cuda.available);
 }
