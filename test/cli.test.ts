@@ -68,7 +68,7 @@ describe("options of later versions", () => {
   );
 
   it("and values of later versions, too", async () => {
-    const { code } = await gigamapper(["plan", ...stores, "--backend", "cuda"]);
+    const { code } = await gigamapper(["plan", ...stores, "--io", "direct"]);
     expect(code).toBe(3);
   });
 });
@@ -216,7 +216,7 @@ describe("doctor", () => {
     expect(JSON.parse(stdout)).toMatchObject({
       cpu: { arch: expect.any(String), tile: expect.stringMatching(/^(avx512.*|avx2|neon|scalar)$/) },
       memory: { machine: expect.any(Number), default: expect.any(Number) },
-      backends: expect.arrayContaining([{ name: "cpu", available: true, reason: null }]),
+      backends: expect.arrayContaining([expect.objectContaining({ name: "cpu", available: true, reason: null })]),
     });
     expect((await gigamapper(["doctor"])).stdout).toMatch(/distance tile +(avx512|avx2|neon|scalar)/);
   });

@@ -37,7 +37,7 @@ describe("options", () => {
   });
 
   it("that come later say so", async () => {
-    await expect(plan({ query, reference, backend: "cuda" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
+    await expect(plan({ query, reference, io: "direct" })).rejects.toMatchObject({ code: "GM_UNSUPPORTED" });
   });
 
   it("map needs an output", async () => {

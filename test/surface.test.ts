@@ -92,6 +92,7 @@ describe("what is public", () => {
     expect(names.sort()).toEqual([
       "Approximation",
       "ArrayReport",
+      "BackendPlan",
       "BackendState",
       "CalibrationBin",
       "CalibrationReport",
@@ -103,6 +104,7 @@ describe("what is public", () => {
       "CleanReport",
       "CleanRequest",
       "ColumnReport",
+      "Combination",
       "ConfusionMatrix",
       "Cpu",
       "DamagedObject",
@@ -150,6 +152,7 @@ describe("what is public", () => {
       "OutputLayout",
       "Parameters",
       "Plan",
+      "PlatformCapability",
       "PresenceReport",
       "PresenceRequest",
       "ProgressEvent",

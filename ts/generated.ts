@@ -237,7 +237,8 @@ index?: string,
  */
 workDir?: string, 
 /**
- * `auto` (default) or `cpu`.
+ * What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
+ * `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
  */
 backend?: string, 
 /**
@@ -381,7 +382,8 @@ index?: string,
  */
 workDir?: string, 
 /**
- * `auto` (default) or `cpu`.
+ * What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
+ * `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
  */
 backend?: string, 
 /**
@@ -965,6 +967,10 @@ parameters: Parameters,
  */
 methodReason: string, 
 /**
+ * What cells are compared by, and why.
+ */
+backend: BackendPlan, 
+/**
  * What the search takes besides the output.
  */
 search: SearchPlan, 
@@ -1049,6 +1055,23 @@ indexBytes: number,
  * Bytes of intermediate files at most, gone at the end.
  */
 runBytes: number, };
+
+/**
+ * What neighbours are sought with.
+ */
+export type BackendPlan = { 
+/**
+ * `cpu` or `cuda`.
+ */
+name: string, 
+/**
+ * Why this one, in one sentence.
+ */
+reason: string, 
+/**
+ * The device and the library that drives it; null for the CPU.
+ */
+device: string | null, };
 
 /**
  * One side of a mapping.
@@ -1421,6 +1444,11 @@ memory?: string,
  */
 threads?: number, 
 /**
+ * By what the graph that is kept is found (`keepGraph`): `auto` (default), `cpu` or `cuda`, as in `map`. Lists are trained and rows assigned by the
+ * CPU in any case.
+ */
+backend?: string, 
+/**
  * Existing folder for intermediate files. Default: beside the output. Changes no result.
  */
 workDir?: string, 
@@ -1495,6 +1523,10 @@ addedRows: number,
  * Worker threads.
  */
 threads: number, 
+/**
+ * What the cells of the graph that is kept are compared by, and why; null where none is kept.
+ */
+backend: BackendPlan | null, 
 /**
  * Bytes of memory: the limit and what takes them at least.
  */
@@ -3173,6 +3205,14 @@ dtypes: Array<string>,
  */
 methods: Array<MethodCapability>, 
 /**
+ * What becomes of each combination of back end, method, numbers in lists, metric and mode.
+ */
+combinations: Array<Combination>, 
+/**
+ * Back ends that each platform can have.
+ */
+platforms: Array<PlatformCapability>, 
+/**
  * How distances become weights.
  */
 kernels: Array<KernelCapability>, 
@@ -3209,6 +3249,72 @@ reranks: Array<string>,
  * Whether an index can be built for it, to be used again.
  */
 hasIndex: boolean, };
+
+/**
+ * One combination of what a search can be asked for, and what becomes of it.
+ */
+export type Combination = { 
+/**
+ * The back end that is asked for: `cpu` or `cuda`.
+ */
+backend: string, 
+/**
+ * `exact`, `ivf`, or `ivfpq`, whose codes are those of a product quantiser.
+ */
+method: string, 
+/**
+ * Numbers of the rows that are compared: `f32`, `f16`, or `none` where codes are all that is stored.
+ */
+dtype: string, 
+/**
+ * The metric.
+ */
+metric: string, 
+/**
+ * `cross` between two stores, `self` within one.
+ */
+mode: string, 
+/**
+ * The back end that compares cells then, where it is there; null where the combination is refused.
+ */
+runsOn: string | null, 
+/**
+ * Why it is refused, or why another back end does it; null where it is as asked.
+ */
+reason: string | null, 
+/**
+ * The same as `runsOn` where `excludeBatch` is asked for too.
+ */
+runsOnWithExcludeBatch: string | null, 
+/**
+ * Whether there is an index of it that cells can be added to on disk (`append`).
+ */
+append: boolean, 
+/**
+ * Whether each side may be in many stores (shards) that are read as one.
+ */
+sharded: boolean, };
+
+/**
+ * What back ends a platform can have.
+ */
+export type PlatformCapability = { 
+/**
+ * Its name, as packages have it: `linux-x64-gnu`.
+ */
+name: string, 
+/**
+ * Whether this build is for it.
+ */
+isThis: boolean, 
+/**
+ * Back ends that can be there.
+ */
+backends: Array<string>, 
+/**
+ * Why one cannot; null where all can.
+ */
+reason: string | null, };
 
 /**
  * A kernel.
@@ -3324,6 +3430,14 @@ name: string,
  */
 available: boolean, 
 /**
- * Why not.
+ * Why not, or how it can be used alone.
  */
-reason: string | null, };
+reason: string | null, 
+/**
+ * What would change that.
+ */
+remedy: string | null, 
+/**
+ * The device and the library that drives it, where there is one.
+ */
+device: string | null, };

@@ -2,8 +2,9 @@
 
 import type { Command } from "commander";
 import { capabilities } from "../capabilities.js";
-import type { Capabilities } from "../generated.js";
+import type { Capabilities, Combination } from "../generated.js";
 import { addManner, setAction } from "./command.js";
+import { backends } from "./doctor.js";
 import { table } from "./table.js";
 import type { Manner } from "./terminal.js";
 
@@ -33,10 +34,7 @@ function render(found: Capabilities): string {
     section(`gigamapper ${found.version} for ${found.platform}`, [
       ["cpu", names([found.cpu.arch, ...found.cpu.features])],
       ["distance tile", found.cpu.tile],
-      ...found.backends.map(({ name, available, reason }) => [
-        `back end ${name}`,
-        available ? "available" : `not available: ${reason ?? "no reason known"}`,
-      ]),
+      ...backends(found.backends),
       ["element types", names(found.dtypes)],
     ]),
     section(
@@ -48,6 +46,7 @@ function render(found: Capabilities): string {
         reranks.length > 0 ? `rerank ${names(reranks)}` : "",
       ]),
     ),
+    section("a GPU compares", onGpu(found.combinations)),
     section(
       "kernels",
       found.kernels.map(({ name, betweenStores, withinStore, hasBandwidth }) => [
@@ -59,4 +58,15 @@ function render(found: Capabilities): string {
     section("reads", formats(found.reads)),
     section("writes", formats(found.writes)),
   ].join("\n");
+}
+
+/** The metrics of each method and its rows that a GPU takes where there is one, or why it takes none. */
+function onGpu(all: Combination[]): string[][] {
+  const asked = all.filter(({ backend, mode }) => backend === "cuda" && mode === "cross");
+  const nameOf = ({ method, dtype }: Combination): string => `${method} of ${dtype}`;
+  return [...new Set(asked.map(nameOf))].map((name) => {
+    const cells = asked.filter((one) => nameOf(one) === name);
+    const taken = cells.filter(({ runsOn }) => runsOn === "cuda").map(({ metric }) => metric);
+    return [name, taken.length > 0 ? taken.join(", ") : `nothing: ${cells[0]?.reason ?? "no reason known"}`];
+  });
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { doctor, type Machine } from "../doctor.js";
+import type { BackendState } from "../generated.js";
 import { bytes } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
 import { table } from "./table.js";
@@ -25,6 +26,15 @@ export function registerDoctor(program: Command): void {
   });
 }
 
+/** Whether each back end can be used, why not, and what to do. */
+export function backends(found: BackendState[]): string[][] {
+  return found.flatMap(({ name, available, reason, remedy, device }) => [
+    [`back end ${name}`, available ? `available${device === null ? "" : `: ${device}`}` : "not available"],
+    ...(reason === null ? [] : [["", reason]]),
+    ...(remedy === null ? [] : [["", `to change that: ${remedy}`]]),
+  ]);
+}
+
 function render(found: Machine & { node: string; platform: string }): string {
   const { cpu, memory } = found;
   return table(
@@ -40,10 +50,7 @@ function render(found: Machine & { node: string; platform: string }): string {
         `${bytes(memory.machine)}, ${memory.cgroup === null ? "no cgroup limit" : `cgroup limit ${bytes(memory.cgroup)}`}`,
       ],
       ["budget", `${bytes(memory.default)} unless --memory says otherwise`],
-      ...found.backends.map(({ name, available, reason }) => [
-        `back end ${name}`,
-        available ? "available" : `not available: ${reason ?? "no reason known"}`,
-      ]),
+      ...backends(found.backends),
     ],
     0,
   );

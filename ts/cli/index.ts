@@ -44,6 +44,7 @@ export function registerIndex(program: Command): void {
       "keep the n nearest neighbors of each cell, 1 to 64, for --repair of later runs",
       number,
     )
+    .option("--backend <name>", "what finds that graph: auto, cpu or cuda (default: auto)")
     .option("--bundle", "store names and columns of the cells with it: then map needs no reference beside the index")
     .option("--obs-keys <keys>", "columns of a bundle, comma-separated (default: all that can be read)", list)
     .option("--append", "append the cells that the reference has beyond those of the index");

@@ -55,6 +55,7 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   const troubled = Object.entries(report.statusCounts).filter(([status, cells]) => status !== "ok" && cells > 0);
   for (const [status, cells] of troubled) terminal.warn(`${counted(cells, "cell")} not mapped: ${status}`);
   tellStages(terminal, report.stages);
+  terminal.say(`back end ${report.plan.backend.name}: ${report.plan.backend.reason}`, 2);
   terminal.say(`peak memory ${bytes(report.peakMemory)}, sigma ${report.sigma ?? "none"}`, 2);
 }
 

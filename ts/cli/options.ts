@@ -86,7 +86,7 @@ export function addSearch(command: Command): Command {
       "--exclude-batch <column>",
       "seek no neighbors among reference cells of the cell's own batch: a column of labels in obs of both",
     )
-    .option("--backend <name>", "auto or cpu (default: auto)");
+    .option("--backend <name>", "what compares cells: auto (a GPU where one is found), cpu or cuda (default: auto)");
 }
 
 /** What decides an index, built for one run or for many. */

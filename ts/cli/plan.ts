@@ -3,6 +3,7 @@
 import { Argument, type Command } from "commander";
 import { planDiffuse } from "../diffuse.js";
 import type {
+  BackendPlan,
   DiffuseRequest,
   IndexPlan,
   IndexRequest,
@@ -108,6 +109,7 @@ function render(planned: Plan): string {
       ["reference", `${side(planned.reference)}, read ${passes}`],
       ["search", `${searched(planned)}: ${planned.methodReason}`],
       ...lists(planned),
+      ["back end", compares(planned.backend)],
       ["kernel", `${parameters.kernelMethod}${sigma}${both}`],
       ...steps(planned),
       ["distances", count(planned.pairs)],
@@ -133,6 +135,7 @@ function renderIndex(planned: IndexPlan): string {
     table([
       ["reference", side(planned.reference)],
       ["adds", counted(planned.addedRows, "cell")],
+      ...(planned.backend ? [["graph", `by the back end ${compares(planned.backend)}`]] : []),
       ["lists", `${count(parameters.nlist)} of ${parameters.listDtype}, ${parameters.metric}, seed ${parameters.seed}`],
       ["time", `about ${seconds(planned.estimatedSeconds)} on ${counted(planned.threads, "thread")}`],
       ...memoryRows(planned.memory),
@@ -166,6 +169,11 @@ function renderJoint(planned: JointPlan): string {
 function searched({ parameters }: Plan): string {
   const { method, metric, useRep } = parameters;
   return method === "imported" ? "none" : `${method}, ${metric} in ${useRep}`;
+}
+
+/** What compares cells, and why. */
+function compares({ name, reason, device }: BackendPlan): string {
+  return `${name}: ${reason}${device === null ? "" : `; ${device}`}`;
 }
 
 /** The index of a search that has one. */

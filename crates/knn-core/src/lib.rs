@@ -15,6 +15,8 @@ pub mod progress;
 pub mod store;
 pub mod distance;
 #[cfg(feature = "disk")]
+pub mod gpu;
+#[cfg(feature = "disk")]
 pub mod source;
 #[cfg(feature = "disk")]
 pub mod representation;

@@ -327,6 +327,29 @@ fn the_core_knows_no_binding_and_bindings_hold_no_logic() {
     assert_eq!(wrong_binding(&[source("map.rs", "use rayon::prelude::*;\nuse napi::Env;")]).len(), 1);
 }
 
+/// Packages of a GPU among those that a lock file pins, directly or through others: cuVS is looked for when a run asks for it, and nothing else of it is known.
+fn gpu_packages(lock: &str) -> Vec<String> {
+    let known = ["cuda", "cudnn", "cuvs", "cublas", "nvidia", "nvml", "nvrtc", "rapids", "rocm"];
+    let name = |line: &str| {
+        let line = line.trim();
+        let crate_name = line.strip_prefix("name = \"").and_then(|rest| rest.strip_suffix('"'));
+        let package = line.strip_suffix("\": {").and_then(|rest| rest.rsplit("node_modules/").next());
+        crate_name.or(package).map(|name| name.trim_start_matches('"').to_owned())
+    };
+    lock.lines().filter_map(name).filter(|name| known.iter().any(|word| name.contains(word))).collect()
+}
+
+#[test]
+fn no_package_of_a_gpu_is_depended_upon() {
+    for (lock, some) in [("Cargo.lock", "name = \"rayon\""), ("package-lock.json", "\"node_modules/commander\": {")] {
+        let text = std::fs::read_to_string(crates().join("..").join(lock)).unwrap();
+        assert!(text.contains(some), "{lock}");
+        assert_eq!(gpu_packages(&text), NONE, "{lock}");
+    }
+    assert_eq!(gpu_packages("[[package]]\nname = \"cudarc\"\nversion = \"0.19.0\""), ["cudarc"]);
+    assert_eq!(gpu_packages("\"node_modules/a/node_modules/@nvidia/cuda\": {"), ["@nvidia/cuda"]);
+}
+
 /// Names of tests in the rows of the tables behind a heading, and what these tables lack.
 fn wrong_tests(document: &str, heading: &str, defined: &[Source]) -> (Vec<String>, usize) {
     let section = document.split_once(heading).map_or("", |(_, behind)| behind);

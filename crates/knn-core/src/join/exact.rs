@@ -41,6 +41,25 @@ pub fn join_slab(
     ordered: &mut Ordered,
     progress: &Progress,
 ) -> Result<()> {
+    let own = |row: u32| queries.first_row as i64 + i64::from(row);
+    join_rows(queries, slab, (self_mapping, &own), batches, tile, nearest, ordered, progress)
+}
+
+/// The same of queries that are the reference rows which `own` says.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what is joined, with what, and what must not be a neighbour are what they are"
+)]
+pub(super) fn join_rows(
+    queries: &Tile,
+    slab: &Slab,
+    (self_mapping, own_id): (bool, &(dyn Fn(u32) -> i64 + Sync)),
+    batches: Option<(&[u32], Batches)>,
+    tile: &dyn DistanceTile,
+    nearest: &mut NeighborBlock,
+    ordered: &mut Ordered,
+    progress: &Progress,
+) -> Result<()> {
     let (dim, k) = (queries.dim, nearest.k);
     debug_assert_eq!(nearest.rows(), queries.rows());
     let assigned = slab.clusters.assign(&queries.values, slab.grid(), tile);
@@ -56,7 +75,7 @@ pub fn join_slab(
         panels.all(on_grid);
         bounds.fill(on_grid, panels, slab, tile);
         own.clear();
-        own.extend(order.iter().map(|&row| queries.first_row as i64 + i64::from(row)));
+        own.extend(order.iter().map(|&row| own_id(row)));
         codes.clear();
         codes.extend(batches.iter().flat_map(|(of, _)| order.iter().map(|&row| of[row as usize])));
         let batches = batches.map(|(_, references)| (codes.as_slice(), references));

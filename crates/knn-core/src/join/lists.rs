@@ -244,7 +244,13 @@ impl<'a> ListJoin<'a> {
 
     /// Looks in more lists for queries that found fewer than k, until there are enough or no more lists. A query that found all that are not
     /// of its batch looks no further.
-    fn widen(&self, slice: &mut Slice, results: &mut Results, probes: usize, progress: &Progress) -> Result<()> {
+    pub(super) fn widen(
+        &self,
+        slice: &mut Slice,
+        results: &mut Results,
+        probes: usize,
+        progress: &Progress,
+    ) -> Result<()> {
         let (dim, k, mut probes) = (results.dim, results.k, probes);
         while probes < self.nlist() {
             let is_finite = |query: usize| results.row(query).iter().all(|value| value.is_finite());

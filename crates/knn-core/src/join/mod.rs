@@ -8,6 +8,8 @@ mod barred;
 mod clusters;
 mod codes;
 mod decide;
+#[cfg(feature = "disk")]
+mod device;
 mod exact;
 mod links;
 mod lists;
@@ -27,6 +29,8 @@ mod visits;
 
 pub use barred::{Barred, Batches, NO_QUERY_BATCH, NO_REFERENCE_BATCH};
 pub use codes::DEFAULT_LOSS;
+#[cfg(feature = "disk")]
+pub use device::{DeviceSize, OnDevice, ROW_BYTES};
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
 pub use links::{Hop, Links};
 pub use lists::ListJoin;

@@ -1,8 +1,13 @@
 //! A range of reference rows in memory: as they are, and packed for the tile in groups of near rows.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::clusters::Clusters;
 use crate::distance::{BLOCK_ROWS, DistanceTile, Grid, Metric, PackedReferences, exact_squared};
 use crate::types::Tile;
+
+/// How often any slab was filled.
+static FILLINGS: AtomicU64 = AtomicU64::new(0);
 
 /// Stands for no row; it never survives the tile.
 const PADDING: u32 = u32::MAX;
@@ -19,6 +24,8 @@ pub struct Slab {
     pub(super) groups: Vec<Group>,
     /// Row at each slot of the packed rows.
     row_at: Vec<u32>,
+    /// The number of this filling, which no other slab's has.
+    filling: u64,
 }
 
 /// The blocks of one cluster.
@@ -46,6 +53,7 @@ impl Slab {
     /// Takes other rows into the same buffers and gives the old tile back.
     pub fn refill(&mut self, rows: Tile, tile: &dyn DistanceTile) -> Tile {
         let old = std::mem::replace(&mut self.rows, rows);
+        self.filling = FILLINGS.fetch_add(1, Ordering::Relaxed);
         let rows = &self.rows;
         let mut norms: Vec<f64> = rows.values.chunks_exact(rows.dim).filter_map(|row| self.norm(row)).collect();
         let reach = Grid::reach(&mut norms);
@@ -106,6 +114,18 @@ impl Slab {
     /// The original rows.
     pub fn rows(&self) -> &Tile {
         &self.rows
+    }
+
+    /// A number that tells the rows from all others that any slab has or had.
+    #[cfg(feature = "disk")]
+    pub(super) fn filling(&self) -> u64 {
+        self.filling
+    }
+
+    /// What rows are compared by.
+    #[cfg(feature = "disk")]
+    pub(super) fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// The packed rows.

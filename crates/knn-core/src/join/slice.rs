@@ -13,7 +13,7 @@ use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView, ReadAhead};
 use crate::progress::Progress;
 
 /// Lists of a query that are visited before the others, its nearest apart.
-const NEAR_RANKS: usize = 4;
+pub(super) const NEAR_RANKS: usize = 4;
 
 /// Fewer queries of a slice than this are compared with the rows of a list as they are, where it would be packed for them alone.
 ///

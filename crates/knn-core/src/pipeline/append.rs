@@ -61,6 +61,7 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
             memory: memory(resolved, (&rows, held), levels)?,
             added_rows: added,
             threads,
+            backend: None,
             disk_bytes,
             run_bytes,
             read_bytes,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::combinations::{Combination, PlatformCapability, combinations, platforms};
 use super::doctor::{BackendState, Cpu, doctor};
 use super::request::{IndexRequest, MapRequest};
 use crate::distance::Metric;
@@ -32,6 +33,10 @@ pub struct Capabilities {
     pub dtypes: Vec<String>,
     /// How neighbours are sought, each with what it can be combined with.
     pub methods: Vec<MethodCapability>,
+    /// What becomes of each combination of back end, method, numbers in lists, metric and mode.
+    pub combinations: Vec<Combination>,
+    /// Back ends that each platform can have.
+    pub platforms: Vec<PlatformCapability>,
     /// How distances become weights.
     pub kernels: Vec<KernelCapability>,
     /// Formats that cells are read from.
@@ -99,6 +104,8 @@ pub fn capabilities() -> Capabilities {
             .map(|dtype| dtype.name().into())
             .collect(),
         methods: METHODS.map(method).into(),
+        combinations: combinations(),
+        platforms: platforms(),
         kernels: KernelMethod::ALL.map(kernel).into(),
         reads: FORMATS.iter().map(|format| listed(format.name, format.endings, format.holds)).collect(),
         writes: vec![
@@ -167,6 +174,7 @@ mod tests {
         }
         writeln!(page, "\nRepresentations may be stored as {}; they are compared as float32.", names(&found.dtypes))
             .unwrap();
+        page += &back_ends(found);
         page += "\n## Kernels\n\n| kernel | between two stores | within one | bandwidth can be pinned |\n|---|---|---|---|\n";
         for one in &found.kernels {
             let [between, within, pinned] = [one.between_stores, one.within_store, one.has_bandwidth].map(yes);
@@ -180,6 +188,75 @@ mod tests {
             }
         }
         page
+    }
+
+    /// What each back end does, a row for each method and its numbers, and what each platform can have.
+    fn back_ends(found: &Capabilities) -> String {
+        let on = |runs_on: Option<&str>, asked: &str| match runs_on {
+            None => "no",
+            Some(name) if name == asked => "yes",
+            Some("cpu") => "by the CPU",
+            Some(_) => "by a GPU",
+        };
+        let both = |ways: [&str; 2]| {
+            if ways[0] == ways[1] { ways[0].into() } else { format!("{}; within one store {}", ways[0], ways[1]) }
+        };
+        let metrics = Metric::ALL.map(Metric::name);
+        let mut section = String::from(
+            "\n## Back ends\n\nWhat compares cells where a back end is asked for and is there, between two stores and within one. Whether it is there is what `gigamapper doctor` says; `auto`\ntakes a GPU where it can. Every back end finds the same bits. Rows are f32, f16 in lists of half the bytes, or none where codes are all that is stored.\nLists are trained, cells added to them, and codes made by the CPU, so an index has the same bytes everywhere.\n\n",
+        );
+        writeln!(
+            section,
+            "| back end | method | rows | {} | with excludeBatch | added to on disk | many stores as one |",
+            metrics.join(" | ")
+        )
+        .unwrap();
+        section += &format!("|{}\n", "---|".repeat(6 + metrics.len()));
+        let mut rest = &found.combinations[..];
+        while let Some(first) = rest.first() {
+            let (row, behind) = rest.split_at(2 * metrics.len());
+            rest = behind;
+            let ways = |of: fn(&Combination) -> Option<&str>| {
+                row.chunks(2)
+                    .map(|pair| both([on(of(&pair[0]), &first.backend), on(of(&pair[1]), &first.backend)]))
+                    .collect::<Vec<_>>()
+            };
+            let plain = ways(|one| one.runs_on.as_deref());
+            let mut batches = ways(|one| one.runs_on_with_exclude_batch.as_deref());
+            batches.retain(|way| way != "no");
+            batches.dedup();
+            let some = |is: fn(&Combination) -> bool| {
+                if row.iter().filter(|one| one.runs_on.is_some()).all(is) { "yes" } else { "no" }
+            };
+            let columns =
+                [plain.join(" | "), batches.join("; "), some(|one| one.append).into(), some(|one| one.sharded).into()];
+            writeln!(section, "| {} | {} | {} | {} |", first.backend, first.method, first.dtype, columns.join(" | "))
+                .unwrap();
+        }
+        let mut reasons: Vec<_> = found
+            .combinations
+            .iter()
+            .filter_map(|one| one.reason.as_deref().map(|reason| (on(one.runs_on.as_deref(), &one.backend), reason)))
+            .collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        section += "\n";
+        for (what, reason) in reasons {
+            writeln!(section, "* {what}: {reason}").unwrap();
+        }
+        section += "\n| platform | back ends | |\n|---|---|---|\n";
+        for one in &found.platforms {
+            writeln!(
+                section,
+                "| {} | {} | {} |",
+                one.name,
+                one.backends.join(", "),
+                one.reason.as_deref().unwrap_or_default()
+            )
+            .unwrap();
+        }
+        section += "\nWhich platforms have packages is said in [platforms.md](platforms.md).\n";
+        section
     }
 
     #[test]
@@ -208,6 +285,6 @@ mod tests {
         assert!(umap.within_store && !umap.between_stores);
         assert!(found.kernels.iter().all(|kernel| kernel.within_store || kernel.between_stores));
         let cuda = found.backends.iter().find(|backend| backend.name == "cuda").unwrap();
-        assert!(!cuda.available && cuda.reason.is_some());
+        assert!(cuda.available || (cuda.reason.is_some() && cuda.remedy.is_some()));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backend;
 use crate::budget;
 use crate::distance::{DistanceTile, Lane};
 
@@ -60,17 +61,16 @@ pub struct BackendState {
     pub name: String,
     /// Whether a run can use it.
     pub available: bool,
-    /// Why not.
+    /// Why not, or how it can be used alone.
     pub reason: Option<String>,
+    /// What would change that.
+    pub remedy: Option<String>,
+    /// The device and the library that drives it, where there is one.
+    pub device: Option<String>,
 }
 
 /// Looks at the machine.
 pub fn doctor() -> Doctor {
-    let backend = |name: &str, reason: Option<&str>| BackendState {
-        name: name.into(),
-        available: reason.is_none(),
-        reason: reason.map(str::to_owned),
-    };
     Doctor {
         version: env!("CARGO_PKG_VERSION").into(),
         cpu: Cpu {
@@ -85,7 +85,25 @@ pub fn doctor() -> Doctor {
             cgroup: budget::cgroup_limit(),
             default: budget::default_limit(),
         },
-        backends: vec![backend("cpu", None), backend("cuda", Some("this version has no GPU back end"))],
+        backends: vec![cpu(), cuda()],
+    }
+}
+
+fn cpu() -> BackendState {
+    BackendState { name: "cpu".into(), available: true, reason: None, remedy: None, device: None }
+}
+
+/// As `auto` finds it; or where that finds no library, as `cuda` does, which asks other programs too.
+fn cuda() -> BackendState {
+    let state = |available, device, told: Option<(String, String)>| {
+        let (reason, remedy) = told.unzip();
+        BackendState { name: "cuda".into(), available, reason, remedy, device }
+    };
+    let quick = backend::look(false);
+    let is_absent = quick.as_ref().is_err_and(|missing| !missing.is_meant);
+    match if is_absent { backend::look(true) } else { quick } {
+        Ok((device, told)) => state(true, Some(told), is_absent.then(|| backend::hidden(&device))),
+        Err(missing) => state(false, None, Some((missing.reason, missing.remedy))),
     }
 }
 

@@ -95,6 +95,7 @@ pub(super) fn share(
         slab_rows: inputs.reference_rows.rows().max(1),
         reference_passes: 1,
         leased: planned,
+        device: None,
         order: None,
         after: AfterJoin::default(),
         repair: None,

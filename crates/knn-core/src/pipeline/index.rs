@@ -10,6 +10,7 @@ use rayon::ThreadPool;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
+use super::backend;
 use super::bundle;
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
@@ -51,6 +52,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
     let (resolved, plan, (rows, held), pool) = check(request)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(resolved.work_dir.as_deref())?;
+    let opened = backend::opened().map_or(0, |(_, bytes)| bytes);
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::clone(&seams.vfs),
@@ -70,7 +72,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
             (_, true) => Start::Overwrite,
             _ => Start::New,
         },
-        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + held)),
+        budget: MemoryBudget::new(resolved.memory.saturating_sub(PROCESS + held + opened)),
         tile: &seams.lane,
         progress,
     };
@@ -213,6 +215,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));
     let run_bytes = build_bytes.max(graph_bytes);
+    let backend = graph.as_ref().map(|graph| graph.backend.clone());
     let threads = resolved.threads as u64;
     // Once for the sample, once to add: the stored rows; and the runs are written and read.
     let read_bytes = rows.stored_bytes().saturating_mul(2);
@@ -227,6 +230,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
         memory: kept_graph::memory(resolved, memory(resolved, (&rows, held), levels)?, graph.as_ref())?,
         added_rows: n,
         threads,
+        backend,
         disk_bytes,
         run_bytes,
         read_bytes,
@@ -246,6 +250,7 @@ pub(super) fn memory(resolved: &ResolvedIndex, (rows, held): (&dyn RowSource, u6
         ("reference reading".to_owned(), TileReader::bytes(rows)),
     ]);
     parts.extend(memory::held(held));
+    parts.extend(backend::opened().map(|(name, bytes)| (name.to_owned(), bytes)));
     let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if planned > resolved.memory {
         let instead =

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::BackendPlan;
 use super::report::{MemoryPlan, OutputArray, Side, StageReport};
 use super::request::IndexParameters;
 
@@ -20,6 +21,8 @@ pub struct IndexPlan {
     /// Worker threads.
     #[cfg_attr(test, ts(type = "number"))]
     pub threads: u64,
+    /// What the cells of the graph that is kept are compared by, and why; null where none is kept.
+    pub backend: Option<BackendPlan>,
     /// Bytes of memory: the limit and what takes them at least.
     pub memory: MemoryPlan,
     /// Bytes the index will take at most. Those of the generation before are there beside them until the append is done.

@@ -19,7 +19,7 @@ use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::graph::DistanceSums;
 use crate::index::Probes;
-use crate::join::{ListJoin, Ordered, join_slab};
+use crate::join::{DeviceSize, ListJoin, OnDevice, Ordered, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::{MappingStore, Stage, UnitWriter};
@@ -120,6 +120,7 @@ pub(super) fn run(
                     none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, range.rows.start)?),
                 };
                 pass.unit(range.rows, &mut writer, &mut joined)?;
+                prepared.note_failure(pass.device.as_ref());
             }
         }
         let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
@@ -157,6 +158,8 @@ struct Pass<'a> {
     tile: &'a dyn DistanceTile,
     progress: &'a Progress,
     finder: Finder<'a>,
+    /// What selects, where it is not the tile.
+    device: Option<OnDevice>,
     /// Batches, where those of a query's own are no neighbours; and those of the block at hand.
     codes: Option<&'a BatchCodes<'a>>,
     of_block: Vec<u32>,
@@ -185,6 +188,8 @@ impl<'a> Pass<'a> {
             let reference = Reference::open(&inputs.reference_rows, metric, prepared.sizes.slab_rows, tile)?;
             Finder::All(Box::new(reference))
         };
+        // Cells of the own batch are left out by the processor alone.
+        let device = if codes.is_none() { on_device(prepared)? } else { None };
         let rows = RowRange::new(first_row, inputs.query_rows.rows());
         let reader = TileReader::new(&inputs.query_rows, rows, metric);
         let k = prepared.spec.k as usize;
@@ -195,6 +200,7 @@ impl<'a> Pass<'a> {
             tile,
             progress,
             finder,
+            device,
             codes,
             of_block: Vec::new(),
             reader,
@@ -232,7 +238,9 @@ impl<'a> Pass<'a> {
     /// Joins the block in `queries`; meanwhile reads the next one of the unit and writes the one before.
     fn join(&mut self, unit_end: u64, block_rows: u64, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
         let left = unit_end - self.reader.position();
-        let Self { prepared, tile, progress, finder, reader, queries, ahead, nearest, ordered, finished, .. } = self;
+        let Self {
+            prepared, tile, progress, finder, device, reader, queries, ahead, nearest, ordered, finished, ..
+        } = self;
         let (codes, of_block) = (self.codes, &mut self.of_block);
         if let Some(codes) = codes {
             codes.of_queries(RowRange::new(queries.first_row, queries.first_row + queries.rows() as u64), of_block)?;
@@ -248,8 +256,10 @@ impl<'a> Pass<'a> {
                 nearest.distances.clear();
                 nearest.distances.resize(slots, f32::NAN);
                 let batches = barred(None, codes, of_block).batches;
-                reference
-                    .visit(|slab| join_slab(queries, slab, (self_mapping, batches), *tile, nearest, ordered, progress))
+                reference.visit(|slab| match device {
+                    Some(device) => device.join_slab(queries, slab, self_mapping, *tile, (nearest, ordered), progress),
+                    None => join_slab(queries, slab, (self_mapping, batches), *tile, nearest, ordered, progress),
+                })
             }
             Finder::Lists(Lists { search, probes }, own) => {
                 nearest.ids.resize(slots, -1);
@@ -259,7 +269,11 @@ impl<'a> Pass<'a> {
                 own.extend(first..first + queries.rows() as i64);
                 let own = self_mapping.then_some(own.as_slice());
                 let barred = barred(own, codes, of_block);
-                search.join(queries, *probes, barred, nearest, ordered, progress).map(|()| search.excluded())
+                let joined = match device {
+                    Some(device) => search.join_on(device, queries, *probes, own, (nearest, ordered), progress),
+                    None => search.join(queries, *probes, barred, nearest, ordered, progress),
+                };
+                joined.map(|()| search.excluded())
             }
         };
         let meanwhile = || {
@@ -272,6 +286,13 @@ impl<'a> Pass<'a> {
         joined.excluded = excluded?;
         done
     }
+}
+
+/// What a plan's device takes for the join, where there is one.
+pub(super) fn on_device(prepared: &Prepared) -> Result<Option<OnDevice>> {
+    let least = || DeviceSize::least(prepared.spec.k as usize, prepared.inputs.query_rows.dim());
+    let size = prepared.sizes.device.unwrap_or_else(least);
+    OnDevice::begin(&prepared.backend, prepared.resolved.parameters.metric, size)
 }
 
 /// Copies the names of some rows to their unit, band by band.

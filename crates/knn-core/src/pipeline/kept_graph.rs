@@ -134,6 +134,7 @@ fn request(resolved: &ResolvedIndex, parameters: &IndexParameters, kept: u64) ->
         repair: Some("never".into()),
         memory: Some(resolved.memory.to_string()),
         threads: Some(resolved.threads as i64),
+        backend: Some(resolved.backend.name().into()),
         layout: Some(LayoutRequest { inner_rows: COPIED_ROWS, inner_per_unit: CHUNKS_PER_UNIT, ..DEFAULT_LAYOUT }),
         ..NeighborsRequest::default()
     }

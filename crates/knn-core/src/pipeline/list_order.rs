@@ -9,7 +9,7 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::join_stage::Lists;
+use super::join_stage::{Lists, on_device};
 use super::order::Order;
 use super::plan::Prepared;
 use super::report::RecallReport;
@@ -137,6 +137,7 @@ fn search(
         },
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
+    let mut device = on_device(prepared)?;
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;
     while !ahead.rows.is_empty() {
         std::mem::swap(&mut here, &mut ahead);
@@ -144,7 +145,13 @@ fn search(
         nearest.ids.resize(rows.len() * k, -1);
         nearest.distances.resize(rows.len() * k, f32::NAN);
         let own = prepared.resolved.self_mapping.then_some(rows.as_slice());
-        let visit = || lists.search.join(queries, lists.probes, Barred::own(own), &mut nearest, &mut ordered, progress);
+        let (nearest_too, ordered_too) = (&mut nearest, &mut ordered);
+        let visit = || match &mut device {
+            Some(device) => {
+                lists.search.join_on(device, queries, lists.probes, own, (nearest_too, ordered_too), progress)
+            }
+            None => lists.search.join(queries, lists.probes, Barred::own(own), nearest_too, ordered_too, progress),
+        };
         // Meanwhile the block before goes to its run, and the next one is read.
         let meanwhile = || {
             range.push(&finished_rows, &finished)?;
@@ -157,6 +164,7 @@ fn search(
         finished_rows.clone_from(rows);
         progress.advance(rows.len() as u64)?;
     }
+    prepared.note_failure(device.as_ref());
     range.push(&finished_rows, &finished)?;
     range.commit()?;
     let end = range.ledger.covered(Stage::Found);

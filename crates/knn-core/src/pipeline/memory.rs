@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::agreement::HeldOut;
+use super::backend;
 use super::cost::index_bytes;
 use super::diffusion;
 use super::finished::Finished;
@@ -11,19 +12,22 @@ use super::graphs_stage;
 use super::import_stage;
 use super::inputs::Inputs;
 use super::order::{Order, Traffic};
-use super::passing::Passing;
-use super::repair_memory::{RepairNeeds, RepairShares};
+use super::repair_memory::RepairNeeds;
 use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
-use super::reverse_memory::{ReverseNeeds, ReverseShares};
+use super::reverse_memory::ReverseNeeds;
 use super::routed;
 use super::runs_memory::{Needs, Shares};
 use super::search_stage::MEASURED_QUERIES;
+pub(super) use super::sizes::{AfterJoin, Sizes};
 use super::transfer_memory::share_transfer;
 use crate::budget::MIB;
 use crate::error::{Error, Result};
+use crate::gpu::Backend;
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
-use crate::join::{QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
+use crate::join::{
+    DeviceSize, QUERY_CHUNK, ROW_BYTES, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes,
+};
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
@@ -34,6 +38,8 @@ pub(super) const PROCESS: u64 = 72 * MIB;
 pub(super) const HELD: &str = "cells in memory";
 /// No block is larger: beyond this nothing gets faster.
 const MOST_BLOCK_ROWS: u64 = 16_384;
+/// On a device larger blocks are quicker: rows of a slab are copied to it once for each.
+const MOST_DEVICE_BLOCK: u64 = 1 << 17;
 /// A reference that must be streamed is not cut finer than this.
 const LEAST_SLAB_ROWS: u64 = 4096;
 /// Reference rows in memory at a time, where the recall is measured by them and the index holds codes alone.
@@ -49,53 +55,17 @@ const LEAST_LIST_BLOCK: u64 = 4096;
 /// Rows that transfer works on at a time.
 pub(super) const TRANSFER_ROWS: u64 = 4096;
 
-/// Sizes chosen from the budget.
-#[derive(Debug, Clone)]
-pub(super) struct Sizes {
-    pub(super) block_rows: u64,
-    pub(super) slab_rows: u64,
-    pub(super) reference_passes: u64,
-    /// What is taken from the budget when the run starts.
-    pub(super) leased: u64,
-    /// The order of work of a search by lists; none for an exact one.
-    pub(super) order: Option<Order>,
-    /// What the stages behind the join take.
-    pub(super) after: AfterJoin,
-    /// What a repair of neighbours takes, where there may be one.
-    pub(super) repair: Option<RepairShares>,
-    /// In the order of lists and with a repair, bytes for runs while queries are sorted, and those of them for what is found.
-    pub(super) run_bytes: u64,
-    pub(super) found_bytes: u64,
-    /// Rows of a run, where a test says how many.
-    pub(super) run_rows: Option<u64>,
-    pub(super) memory: MemoryPlan,
-}
-
-/// Bytes of the stages behind the join.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AfterJoin {
-    /// Of transfer, and of sorting edges before it.
-    pub(super) transfer: u64,
-    pub(super) sorting: u64,
-    /// On disk, of the edges that are sorted, and of weights and states of diffusion.
-    pub(super) edge_bytes: u64,
-    /// Of a state of diffusion, and how much of it transfer does not count already.
-    pub(super) state: u64,
-    pub(super) state_lease: u64,
-    /// Rows that wait for graphs to pass, and bytes of those that transfer does not count already.
-    pub(super) near_rows: u64,
-    pub(super) near_lease: u64,
-    /// Where weights are symmetrised, how much of the edges is in memory.
-    pub(super) reverse: Option<ReverseShares>,
-    /// Matrices of the reference that do not stay in memory.
-    pub(super) passing: Passing,
-}
-
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
-pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begun: Option<Order>) -> Result<Sizes> {
+pub(super) fn share(
+    resolved: &Resolved,
+    inputs: &Inputs,
+    spec: &StoreSpec,
+    (begun, backend): (Option<Order>, &Backend),
+) -> Result<Sizes> {
     let mut common = BTreeMap::new();
     common.insert("process", PROCESS);
     common.extend(inputs.held());
+    common.extend(backend::opened());
     common.insert("writer", writer_bytes(spec) + Finished::scratch_bytes(spec.k));
     common.extend(inputs.batch.as_ref().map(|batch| ("batches", batch.bytes())));
     let reverse = ReverseNeeds::of(resolved, spec)?;
@@ -108,12 +78,12 @@ pub(super) fn share(resolved: &Resolved, inputs: &Inputs, spec: &StoreSpec, begu
     let mut sizes = match ivf {
         Some(ivf) => {
             let order = begun.or(resolved.search.order);
-            share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, order)?
+            share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, (order, backend))?
         }
         None if resolved.imported.is_some() => {
             import_stage::share(resolved, inputs, spec.k, &common, transfer.clone())?
         }
-        None => share_slabs(resolved, inputs, spec, &common, transfer.clone())?,
+        None => share_slabs(resolved, inputs, spec, (&common, backend), transfer.clone())?,
     };
     sizes.after.transfer = transfer.values().sum();
     sizes.after.passing = passing;
@@ -131,7 +101,7 @@ fn share_slabs(
     resolved: &Resolved,
     inputs: &Inputs,
     spec: &StoreSpec,
-    common: &BTreeMap<&'static str, u64>,
+    (common, backend): (&BTreeMap<&'static str, u64>, &Backend),
     transfer: BTreeMap<&'static str, u64>,
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
@@ -144,16 +114,25 @@ fn share_slabs(
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
 
+    // On a device: batches, rows of a slab that it holds, and what each takes on its way there.
+    let mut device = device_size(backend, k, dim);
+    let (most_block, most_slab, row_bytes) = match (backend, device) {
+        (Backend::Cuda { device, .. }, Some(size)) => {
+            join.insert("device batches", size.slabs_bytes());
+            (MOST_DEVICE_BLOCK, size.most_rows(device).clamp(1, n_ref.max(1)), ROW_BYTES)
+        }
+        _ => (MOST_BLOCK_ROWS, n_ref.max(1), 0),
+    };
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, dim);
     let least_block = n_query.clamp(1, (QUERY_CHUNK as u64 * threads).min(MOST_BLOCK_ROWS));
-    let most_block = n_query.clamp(1, MOST_BLOCK_ROWS);
+    let most_block = n_query.clamp(1, most_block);
     let reading = TileReader::bytes(&inputs.reference_rows);
-    let fixed: u64 = join.values().sum();
-    let whole = Slab::bytes(n_ref, dim) + reading;
-    let resident = fixed + whole + least_block * per_row <= resolved.memory;
+    let mut fixed: u64 = join.values().sum();
+    let whole = Slab::bytes(n_ref, dim) + n_ref * row_bytes + reading;
+    let resident = n_ref <= most_slab && fixed + whole + least_block * per_row <= resolved.memory;
     // The slab at work and the rows read ahead for the next one.
-    let slab_row = Slab::bytes(LEAST_SLAB_ROWS, dim).div_ceil(LEAST_SLAB_ROWS) + dim * 4;
-    let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS);
+    let slab_row = Slab::bytes(LEAST_SLAB_ROWS, dim).div_ceil(LEAST_SLAB_ROWS) + row_bytes + dim * 4;
+    let least_slab = n_ref.clamp(1, LEAST_SLAB_ROWS.min(most_slab));
     let least_join = fixed + least_block * per_row + whole.min(reading + least_slab * slab_row);
     let least_transfer = transfer.values().sum();
     // The stage that needs more is the one to complain: what it asks for is enough for the other.
@@ -164,6 +143,12 @@ fn share_slabs(
         least.insert("reference reading", reading);
         fits(resolved, "neighbors", least_join, &least)?;
     }
+    if let Some(device) = &mut device {
+        let least = if resident { fixed + whole + least_block * per_row } else { least_join };
+        *device = device.with(resolved.memory - least);
+        join.insert("device batches", device.slabs_bytes());
+        fixed = join.values().sum();
+    }
     let (block_rows, slab_rows) = if resident {
         let left = resolved.memory - fixed - whole;
         ((left / per_row).clamp(least_block, most_block), n_ref.max(1))
@@ -172,7 +157,7 @@ fn share_slabs(
         let left = resolved.memory - fixed - reading;
         let for_queries = (left / 2).min(left - least_slab * slab_row);
         let block_rows = (for_queries / per_row).clamp(least_block, n_query.clamp(1, 1 << 20));
-        let slab_rows = (left.saturating_sub(block_rows * per_row) / slab_row).clamp(least_slab, n_ref.max(1));
+        let slab_rows = (left.saturating_sub(block_rows * per_row) / slab_row).clamp(least_slab, most_slab);
         (block_rows, slab_rows)
     };
     join.insert("queries in flight", block_rows * per_row);
@@ -189,6 +174,7 @@ fn share_slabs(
         slab_rows,
         reference_passes: passes,
         leased: planned,
+        device,
         order: None,
         after: AfterJoin::default(),
         repair: None,
@@ -207,22 +193,19 @@ fn share_lists(
     spec: &StoreSpec,
     (common, transfer): (&BTreeMap<&'static str, u64>, BTreeMap<&'static str, u64>),
     ivf: &IvfParameters,
-    order: Option<Order>,
+    (order, backend): (Option<Order>, &Backend),
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
     // Rows that only codes tell are no queries.
     let has_rows = !resolved.self_mapping || ivf.rerank.as_deref() != Some("none");
-    if order == Some(Order::Lists) && !has_rows {
-        return Err(Error::param(
-            "order",
-            "lists",
-            "lists without rows (rerank \"none\") hold no queries: take \"rows\"",
-        ));
-    }
+    check_order(order, has_rows)?;
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
     let (mut join, levels) = search_parts(resolved, inputs, spec.k, common, ivf, longest);
+    let mut device = device_size(backend, k, dim);
+    let device_bytes = |size: DeviceSize| size.lists_bytes(threads, (ivf.nlist, longest));
+    join.extend(device.map(|size| ("device batches", device_bytes(size))));
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
     let fixed: u64 = join.values().sum();
@@ -248,17 +231,18 @@ fn share_lists(
     let least_build: u64 = build.values().sum();
     let repair = repairs.then(|| repair_needs(resolved, inputs, spec, common, needs.found));
     let least_repair = repair.as_ref().map_or(0, RepairNeeds::least);
-    // The stage that needs most is the one to complain.
-    if least_repair > least_build.max(least_transfer).max(least_join) {
-        let parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
-        fits(resolved, "repair", least_repair, &parts)?;
-    } else if least_build > least_transfer.max(least_join) {
-        fits(resolved, "the index", least_build, &build)?;
-    } else if least_transfer > least_join {
-        fits(resolved, "transfer", least_transfer, &transfer)?;
-    } else {
-        fits(resolved, "neighbors", least_join, &join)?;
-    }
+    let repair_parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
+    let stages = [
+        ("neighbors", least_join, &join),
+        ("transfer", least_transfer, &transfer),
+        ("the index", least_build, &build),
+        ("repair", least_repair, &repair_parts),
+    ];
+    all_fit(resolved, stages)?;
+    device = device.map(|size| size.with(resolved.memory - least_join));
+    join.extend(device.map(|size| ("device batches", device_bytes(size))));
+    let fixed: u64 = join.values().sum();
+    let by_lists = fixed + own_list + needs.least();
     let share = (resolved.memory - fixed) / 3 / per_row;
     let lists = n_ref * (dim * 4 + 8);
     let stay = resolved.memory - fixed >= lists + MOST_LIST_BLOCK * per_row;
@@ -283,12 +267,8 @@ fn share_lists(
     let through_runs = order == Order::Lists || repairs;
     let (block_rows, per_row) = (shares.block_rows, if through_runs { needs.row } else { per_row });
     join.insert("queries in flight", block_rows * per_row);
-    if through_runs {
-        join.insert("runs", shares.run_bytes);
-    }
-    if order == Order::Lists {
-        join.insert("queries of lists", own_list);
-    }
+    join.extend(through_runs.then_some(("runs", shares.run_bytes)));
+    join.extend((order == Order::Lists).then_some(("queries of lists", own_list)));
     if repairs {
         // The sample is gone when the join begins.
         join.insert("repair sample", (fixed + sample).saturating_sub(join.values().sum()));
@@ -309,6 +289,7 @@ fn share_lists(
         slab_rows: n_ref.max(1),
         reference_passes: 1,
         leased,
+        device,
         order: Some(order),
         after: AfterJoin::default(),
         repair: shared.map(|(shares, _)| shares),
@@ -317,6 +298,11 @@ fn share_lists(
         run_rows: None,
         memory,
     })
+}
+
+/// The least that a device takes for a join, where there is one.
+fn device_size(backend: &Backend, k: u64, dim: u64) -> Option<DeviceSize> {
+    matches!(backend, Backend::Cuda { .. }).then(|| DeviceSize::least(k as usize, dim as usize))
 }
 
 /// What a search by lists takes besides queries in flight, of which so much are the levels of the index.
@@ -411,6 +397,23 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
 /// those of the block before.
 fn block_row_bytes(dim: u64, k: u64) -> u64 {
     2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
+}
+
+/// Lists that hold no rows hold no queries.
+fn check_order(order: Option<Order>, has_rows: bool) -> Result<()> {
+    if order == Some(Order::Lists) && !has_rows {
+        let reason = "lists without rows (rerank \"none\") hold no queries: take \"rows\"";
+        return Err(Error::param("order", "lists", reason));
+    }
+    Ok(())
+}
+
+/// Of stages that follow each other, the one that needs most is the one to complain: what it asks for is enough for the others.
+fn all_fit(resolved: &Resolved, stages: [(&str, u64, &BTreeMap<&'static str, u64>); 4]) -> Result<()> {
+    let [first, others @ ..] = stages;
+    let (what, needed, parts) =
+        others.into_iter().fold(first, |most, stage| if stage.1 > most.1 { stage } else { most });
+    fits(resolved, what, needed, parts)
 }
 
 pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {

@@ -6,12 +6,14 @@
 
 mod agreement;
 mod append;
+mod backend;
 mod bandwidth;
 mod batches;
 mod bundle;
 mod capabilities;
 mod clean;
 mod clock;
+mod combinations;
 mod cost;
 mod diffuse;
 mod diffusion;
@@ -56,6 +58,7 @@ mod routed;
 mod run;
 mod runs_memory;
 mod search_stage;
+mod sizes;
 mod space;
 mod square;
 mod stored_rows;
@@ -70,8 +73,10 @@ mod work_rows;
 mod typescript;
 
 pub use agreement::{CategoryAgreement, LabelAgreement};
+pub use backend::BackendPlan;
 pub use capabilities::{Capabilities, FormatCapability, KernelCapability, MethodCapability, capabilities};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
+pub use combinations::{Combination, PlatformCapability};
 pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
@@ -88,10 +93,11 @@ pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
 pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
 pub use request::{
-    DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys, IndexParameters,
-    IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
-    NeighborsRequest, OtherGraph, Parameters, PresenceRequest, RechunkRequest, Representation, Resolved,
-    ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
+    AskedBackend, DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys,
+    IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest,
+    LearntDistance, MapRequest, NeighborsRequest, OtherGraph, Parameters, PresenceRequest, RechunkRequest,
+    Representation, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk,
+    Search, TransferRequest,
 };
 pub use run::{Seams, run, run_with};
 pub use space::SpaceReport;

@@ -1,12 +1,14 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rayon::ThreadPool;
 use serde::Serialize;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::backend;
 use super::bundle;
 use super::cost::{self, Extent};
 use super::diffusion;
@@ -27,8 +29,10 @@ use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Repr
 use super::search_stage;
 use super::square;
 use crate::error::{Error, Result};
+use crate::gpu::Backend;
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
+use crate::join::OnDevice;
 use crate::progress::Progress;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource};
@@ -46,7 +50,20 @@ pub(super) struct Prepared {
     pub(super) inputs: Inputs,
     pub(super) spec: StoreSpec,
     pub(super) sizes: Sizes,
+    /// What compares cells.
+    pub(super) backend: Backend,
+    /// What a device failed with, where the processor went on without it.
+    pub(super) device_failure: OnceLock<String>,
     pub(super) plan: Plan,
+}
+
+impl Prepared {
+    /// Keeps what a device failed with, if it did, for the report.
+    pub(super) fn note_failure(&self, device: Option<&OnDevice>) {
+        if let Some(failure) = device.and_then(OnDevice::failure) {
+            self.device_failure.get_or_init(|| failure);
+        }
+    }
 }
 
 /// What the run hash covers: whatever changes a byte of the result. A struct, so that its JSON has one order of fields.
@@ -103,6 +120,9 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
     search_stage::check(&resolved, &inputs.reference_rows)?;
     bundle::check(&resolved)?;
+    let decided = backend::choose(&resolved)?;
+    let backend = decided.backend(resolved.backend);
+    inputs.warnings.extend(decided.warning);
     let parameters = &resolved.parameters;
     let (n_obs, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let k = parameters.n_neighbors - u64::from(resolved.self_mapping);
@@ -133,7 +153,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
-    let sizes = memory::share(&resolved, &inputs, &spec, Order::begun(&resolved, &run)?)?;
+    let sizes = memory::share(&resolved, &inputs, &spec, (Order::begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
     inputs.imported = None;
     if let Some(order) = sizes.order {
@@ -167,6 +187,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         k,
         parameters: parameters.clone(),
         method_reason,
+        backend: decided.told,
         search,
         layout: OutputLayout {
             inner_rows: layout.inner_rows(),
@@ -191,7 +212,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let others = if are_given { others } else { graphs_stage::plans(&asked, progress)? };
     graphs_stage::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
-    Ok(Prepared { resolved, asked, inputs, spec, sizes, plan })
+    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::agreement::LabelAgreement;
+use super::backend::BackendPlan;
 use super::request::Parameters;
 use super::space::SpaceReport;
 use crate::join::Hop;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub parameters: Parameters,
     /// Why this search method, in one sentence.
     pub method_reason: String,
+    /// What cells are compared by, and why.
+    pub backend: BackendPlan,
     /// What the search takes besides the output.
     pub search: SearchPlan,
     /// Grid of the output.

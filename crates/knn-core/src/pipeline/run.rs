@@ -32,6 +32,7 @@ use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
 use crate::distance::Lane;
 use crate::error::{Error, Result};
+use crate::gpu::Backend;
 use crate::join::ListJoin;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
@@ -60,6 +61,8 @@ pub struct Seams {
     pub state_bytes: Option<u64>,
     /// Lane of the distance tile, instead of the best.
     pub lane: Lane,
+    /// What selects, instead of what the plan found.
+    pub backend: Option<Backend>,
 }
 
 impl Default for Seams {
@@ -72,6 +75,7 @@ impl Default for Seams {
             waiting_bytes: None,
             state_bytes: None,
             lane: Lane::best(),
+            backend: None,
         }
     }
 }
@@ -224,6 +228,7 @@ fn begin(
     }
     let (mut prepared, pool) = prepare(resolved, progress)?;
     seams.replace(&mut prepared.sizes, &prepared.inputs);
+    prepared.backend = seams.backend.clone().unwrap_or(prepared.backend);
     Ok((prepared, pool))
 }
 
@@ -300,6 +305,7 @@ fn finish(
     let Graph { joined, measured, resumed_units, transferred_rows } = graph;
     let sigma = bandwidth::sigma(&prepared.resolved.parameters, &joined)?;
     let mut warnings = warnings(&prepared, &joined, sigma);
+    warnings.extend(prepared.device_failure.get().cloned());
     let use_rep = &prepared.resolved.parameters.use_rep;
     warnings.extend(measured.space.as_ref().and_then(|space| space.warning(use_rep)));
     let mut transferred = Transferred::default();

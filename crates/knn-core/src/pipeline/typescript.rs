@@ -8,15 +8,15 @@ use std::path::Path;
 use ts_rs::{Config, TS};
 
 use super::{
-    Approximation, BackendState, CalibrationReport, Capabilities, CategoryAgreement, ClassEvaluation, ClassLoss,
-    CleanReport, CleanRequest, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters, Doctor, EvaluateRequest,
-    EvaluationReport, ExpressionEvaluation, ExpressionMetric, FormatCapability, GroupMetric, IndexDescription,
-    IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, JointPlan, JointReport, JointRequest, Kept,
-    KernelCapability, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest, Leftover,
-    MachineMemory, MapRequest, MemoryPlan, MethodCapability, NeighborAgreement, NeighborsRequest, OutputArray,
-    OutputLayout, Parameters, Plan, PresenceReport, PresenceRequest, RecallReport, RechunkReport, RechunkRequest,
-    RiskCoverageReport, RunReport, SearchPlan, Side, SpaceReport, StageReport, TransferRequest, VerifyReport,
-    VerifyRequest,
+    Approximation, BackendPlan, BackendState, CalibrationReport, Capabilities, CategoryAgreement, ClassEvaluation,
+    ClassLoss, CleanReport, CleanRequest, Combination, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters,
+    Doctor, EvaluateRequest, EvaluationReport, ExpressionEvaluation, ExpressionMetric, FormatCapability, GroupMetric,
+    IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, JointPlan, JointReport,
+    JointRequest, Kept, KernelCapability, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
+    Leftover, MachineMemory, MapRequest, MemoryPlan, MethodCapability, NeighborAgreement, NeighborsRequest,
+    OutputArray, OutputLayout, Parameters, Plan, PlatformCapability, PresenceReport, PresenceRequest, RecallReport,
+    RechunkReport, RechunkRequest, RiskCoverageReport, RunReport, SearchPlan, Side, SpaceReport, StageReport,
+    TransferRequest, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -48,6 +48,7 @@ fn rendered() -> String {
         declaration::<LabelParameters>(),
         declaration::<Plan>(),
         declaration::<SearchPlan>(),
+        declaration::<BackendPlan>(),
         declaration::<Side>(),
         declaration::<OutputLayout>(),
         declaration::<MemoryPlan>(),
@@ -110,6 +111,8 @@ fn rendered() -> String {
         declaration::<GivenColumn>(),
         declaration::<Capabilities>(),
         declaration::<MethodCapability>(),
+        declaration::<Combination>(),
+        declaration::<PlatformCapability>(),
         declaration::<KernelCapability>(),
         declaration::<FormatCapability>(),
         declaration::<Doctor>(),

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod append;
+mod backends;
 mod batches;
 mod bundle;
 mod cells;
@@ -13,6 +14,7 @@ mod clean;
 mod clusters;
 mod compact;
 mod crash;
+mod devices;
 mod differences;
 mod diffusion;
 mod disk;

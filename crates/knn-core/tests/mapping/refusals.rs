@@ -157,7 +157,7 @@ fn parameters_out_of_range_and_of_later_versions_are_refused() {
     let wrong = MapRequest { n_neighbors: Some(1), reference: None, ..request.clone() };
     stores.refused(&wrong, "GM_PARAM", &["at least 2"]);
     let some = |value: &str| Some(value.to_owned());
-    let later = [MapRequest { backend: some("cuda"), ..request.clone() }];
+    let later = [MapRequest { io: some("direct"), ..request.clone() }];
     for request in &later {
         stores.refused(request, "GM_UNSUPPORTED", &["available now"]);
     }

@@ -117,6 +117,7 @@ pub(crate) fn quick() -> Seams {
         waiting_bytes: None,
         state_bytes: None,
         lane: Lane::best(),
+        backend: None,
     }
 }
 

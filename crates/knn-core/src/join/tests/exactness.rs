@@ -77,6 +77,9 @@ proptest! {
                 assert_same(&way.join(&indexed, &indexed.block(), k, probes, true), &own, &what);
             }
         }
+        let way = Way { io: if stays { Io::Resident } else { Io::Pread }, on_device: true, ..Way::default() };
+        assert_same(&way.join(&indexed, &queries, k, Some(usize::MAX), false), &cross, "device");
+        assert_same(&way.join(&indexed, &indexed.block(), k, Some(usize::MAX), true), &own, "device");
     }
 
     #[test]
@@ -90,11 +93,13 @@ proptest! {
         let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
         let probes = probes.min(indexed.open(Io::Resident).nlist() as usize);
         let probes = if near { Probes::Near(probes) } else { Probes::Nearest(probes) };
-        let way = Way { io: if stays { Io::Mmap } else { Io::Pread }, ..Way::default() };
         let cross = naive(&indexed, &queries, k, probes, false);
-        assert_same(&way.join_in(&indexed, &queries, k, Some(probes), false), &cross, "cross");
         let own = naive(&indexed, &indexed.rows, k, probes, true);
-        assert_same(&way.join_in(&indexed, &indexed.block(), k, Some(probes), true), &own, "self");
+        for on_device in [false, true] {
+            let way = Way { io: if stays { Io::Mmap } else { Io::Pread }, on_device, ..Way::default() };
+            assert_same(&way.join_in(&indexed, &queries, k, Some(probes), false), &cross, "cross");
+            assert_same(&way.join_in(&indexed, &indexed.block(), k, Some(probes), true), &own, "self");
+        }
     }
 
     #[test]
@@ -108,6 +113,8 @@ proptest! {
         let rounded = Tile { first_row: 0, dim, values };
         let queries = prepared(metric, dim, clumps(seed ^ 1, 30, dim, 5));
         let expected = exact(metric, &queries, &rounded, k, false);
+        let way = Way { on_device: true, ..Way::default() };
+        assert_same(&way.join(&indexed, &queries, k, Some(usize::MAX), false), &expected, "rounded, on a device");
         for io in [Io::Resident, Io::Mmap, Io::Pread] {
             let way = Way { io, ..Way::default() };
             assert_same(&way.join(&indexed, &queries, k, Some(usize::MAX), false), &expected, "rounded");

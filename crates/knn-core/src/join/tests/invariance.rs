@@ -19,8 +19,10 @@ fn ways() -> Vec<Way> {
     ways.extend([37, 1000, 4096, 5000].map(|block| Way { block, ..Way::default() }));
     for lane in Lane::available() {
         ways.push(Way { lane, ..Way::default() });
-        ways.push(Way { lane, io: Io::Pread, threads: 1, kept: 0, block: 2500 });
+        ways.push(Way { lane, io: Io::Pread, threads: 1, kept: 0, block: 2500, ..Way::default() });
     }
+    ways.push(Way { on_device: true, ..Way::default() });
+    ways.push(Way { on_device: true, io: Io::Pread, threads: 8, kept: 0, block: 2500, ..Way::default() });
     ways
 }
 

@@ -4,6 +4,8 @@ mod barred;
 mod calibration;
 mod codes;
 mod damage;
+#[cfg(target_os = "linux")]
+mod device;
 mod exactness;
 mod invariance;
 mod repair;
@@ -150,11 +152,13 @@ struct Way {
     kept: u64,
     /// Queries of a block.
     block: usize,
+    /// Whether a device selects, which the mock is.
+    on_device: bool,
 }
 
 impl Default for Way {
     fn default() -> Self {
-        Self { io: Io::Resident, lane: Lane::best(), threads: 2, kept: 1 << 30, block: usize::MAX }
+        Self { io: Io::Resident, lane: Lane::best(), threads: 2, kept: 1 << 30, block: usize::MAX, on_device: false }
     }
 }
 
@@ -175,6 +179,10 @@ impl Way {
         let search = ListJoin::new(&index, &self.lane, &budget);
         let (mut ordered, mut whole) = (Ordered::default(), empty(0, k));
         let dim = queries.dim;
+        #[cfg(target_os = "linux")]
+        let told = self.on_device.then(|| device::Told::wrong(k as i64));
+        #[cfg(target_os = "linux")]
+        let mut device = told.as_ref().map(|told| told.at_work(indexed.metric, queries.dim, k).unwrap());
         for first in (0..queries.rows()).step_by(self.block.min(queries.rows().max(1))) {
             let last = first.saturating_add(self.block).min(queries.rows());
             let values = queries.values[first * dim..last * dim].to_vec();
@@ -184,6 +192,11 @@ impl Way {
             let mut nearest = empty(block.rows(), k);
             let silent = Progress::silent();
             pool.install(|| match probes {
+                #[cfg(target_os = "linux")]
+                Some(probes) if self.on_device => {
+                    let device = device.as_mut().unwrap();
+                    search.join_on(device, &block, probes, own, (&mut nearest, &mut ordered), &silent)
+                }
                 Some(probes) => search.join(&block, probes, Barred::own(own), &mut nearest, &mut ordered, &silent),
                 None => search.join_all(&block, Barred::own(own), &mut nearest, &silent),
             })

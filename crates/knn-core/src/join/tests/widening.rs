@@ -2,9 +2,10 @@
 
 use super::*;
 
-pub(super) fn every_io() -> [Way; 4] {
+pub(super) fn every_io() -> [Way; 5] {
     let ways = [Io::Resident, Io::Mmap, Io::Pread].map(|io| Way { io, ..Way::default() });
-    [ways[0], ways[1], ways[2], Way { io: Io::Pread, kept: 0, threads: 8, block: 7, lane: Lane::SCALAR }]
+    let small = Way { io: Io::Pread, kept: 0, threads: 8, block: 7, lane: Lane::SCALAR, on_device: false };
+    [ways[0], ways[1], ways[2], small, Way { on_device: true, ..Way::default() }]
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::AskedBackend;
 use super::search::check_nlist;
 use super::values::{
     check_codes, checked_index_path, checked_list_dtype, checked_lists, checked_memory, checked_metric, checked_rerank,
@@ -72,6 +73,9 @@ pub struct IndexRequest {
     /// Worker threads; default all cores.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub threads: Option<i64>,
+    /// By what the graph that is kept is found (`keepGraph`): `auto` (default), `cpu` or `cuda`, as in `map`. Lists are trained and rows assigned by the
+    /// CPU in any case.
+    pub backend: Option<String>,
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
     pub work_dir: Option<String>,
@@ -146,6 +150,8 @@ pub struct ResolvedIndex {
     pub memory: u64,
     /// Worker threads.
     pub threads: usize,
+    /// What the cells of the graph that is kept are to be compared by.
+    pub backend: AskedBackend,
     /// Where intermediate files go; none is beside the output.
     pub work_dir: Option<PathBuf>,
     /// Append to the index.
@@ -186,6 +192,7 @@ impl IndexRequest {
             obs_keys: self.obs_keys.as_deref().map(|keys| distinct("obsKeys", Some(keys))).transpose()?,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
+            backend: self.checked_backend()?,
             work_dir: self.work_dir.as_ref().map(PathBuf::from),
             append: self.append.unwrap_or(false),
             resume: self.resume.unwrap_or(false),
@@ -209,6 +216,17 @@ impl IndexRequest {
             return Err(Error::param("bundle", true, "an index that is appended to is built again for a bundle"));
         }
         Ok(bundle)
+    }
+
+    /// A build compares nothing by a GPU but the cells of the graph that it keeps.
+    fn checked_backend(&self) -> Result<AskedBackend> {
+        let backend = AskedBackend::resolve(self.backend.as_deref())?;
+        if backend == AskedBackend::Cuda && self.keep_graph.is_none() {
+            let reason =
+                "lists are trained by the CPU, and only a graph that is kept is found by a GPU: ask for keepGraph too";
+            return Err(Error::param("backend", backend.name(), reason));
+        }
+        Ok(backend)
     }
 
     /// What decides among rows that codes select, if they are to have codes.
@@ -300,6 +318,8 @@ mod tests {
             ("bundle", IndexRequest { bundle: Some(true), rerank: Some("none".into()), ..request() }),
             ("bundle", IndexRequest { bundle: Some(true), append: Some(true), ..request() }),
             ("threads", IndexRequest { threads: Some(0), ..request() }),
+            ("backend", IndexRequest { backend: Some("gpu".into()), ..request() }),
+            ("backend", IndexRequest { backend: Some("cuda".into()), ..request() }),
         ];
         for (name, request) in wrong {
             let error = request.resolve().unwrap_err();

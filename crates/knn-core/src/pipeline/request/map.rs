@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::AskedBackend;
 use super::joint::METHODS;
 use super::labels::LabelParameters;
 use super::resolved::{DEFAULT_LAYOUT, Parameters, Representation, Resolved};
@@ -193,7 +194,8 @@ pub struct MapRequest {
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
     pub work_dir: Option<String>,
-    /// `auto` (default) or `cpu`.
+    /// What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
+    /// `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
     pub backend: Option<String>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
     /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
@@ -242,7 +244,7 @@ impl MapRequest {
         let symmetrize = checked_symmetrize(self.symmetrize.as_deref(), kernel, self_mapping)?;
         let diffusion = checked_diffusion(self, kernel, &symmetrize, self_mapping)?;
         let (labels, learnt_distance) = LabelParameters::resolve(self)?;
-        one_of("backend", self.backend.as_deref(), &["auto", "cpu"], &["cuda"])?;
+        let backend = AskedBackend::resolve(self.backend.as_deref())?;
         let metric = checked_metric(self.metric.as_deref())?;
         let search = Search::resolve(self)?;
         check_codes(search.is_coded(), metric)?;
@@ -310,6 +312,7 @@ impl MapRequest {
             graph_only: false,
             memory: checked_memory(self.memory.as_deref())?,
             threads: checked_threads(self.threads)?,
+            backend,
             resume: self.resume.unwrap_or(false),
             overwrite: self.overwrite.unwrap_or(false),
             layout: checked_layout(self.layout.unwrap_or(DEFAULT_LAYOUT))?,

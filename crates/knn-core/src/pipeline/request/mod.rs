@@ -3,6 +3,7 @@
 //! A request is data: it touches no array. What only the size of the reference decides (the method that `auto` takes, the number
 //! of lists) stays open in [`Resolved`] until a plan knows it.
 
+mod backend;
 mod diffuse;
 mod evaluate;
 mod index;
@@ -20,6 +21,7 @@ mod transfer;
 mod values;
 mod weighing;
 
+pub use backend::AskedBackend;
 pub use diffuse::DiffuseRequest;
 pub use evaluate::{EvaluateRequest, ExpressionKeys, LabelKeys, ResolvedEvaluation};
 pub(super) use index::{BRIEF, THOROUGH};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::AskedBackend;
 use super::labels::{LabelParameters, LearntDistance};
 use super::map::LayoutRequest;
 use super::other_graphs::OtherGraph;
@@ -180,6 +181,8 @@ pub struct Resolved {
     pub memory: u64,
     /// Worker threads.
     pub threads: usize,
+    /// What cells are to be compared by.
+    pub backend: AskedBackend,
     /// Continue an interrupted run.
     pub resume: bool,
     /// Replace an earlier mapped store.

@@ -1,0 +1,52 @@
+//! What the budget was shared out to: the sizes that a run works with.
+
+use super::order::Order;
+use super::passing::Passing;
+use super::repair_memory::RepairShares;
+use super::report::MemoryPlan;
+use super::reverse_memory::ReverseShares;
+use crate::join::DeviceSize;
+
+/// Sizes chosen from the budget.
+#[derive(Debug, Clone)]
+pub(super) struct Sizes {
+    pub(super) block_rows: u64,
+    pub(super) slab_rows: u64,
+    pub(super) reference_passes: u64,
+    /// What is taken from the budget when the run starts.
+    pub(super) leased: u64,
+    /// What a device takes for the join, where there is one.
+    pub(super) device: Option<DeviceSize>,
+    /// The order of work of a search by lists; none for an exact one.
+    pub(super) order: Option<Order>,
+    /// What the stages behind the join take.
+    pub(super) after: AfterJoin,
+    /// What a repair of neighbours takes, where there may be one.
+    pub(super) repair: Option<RepairShares>,
+    /// In the order of lists and with a repair, bytes for runs while queries are sorted, and those of them for what is found.
+    pub(super) run_bytes: u64,
+    pub(super) found_bytes: u64,
+    /// Rows of a run, where a test says how many.
+    pub(super) run_rows: Option<u64>,
+    pub(super) memory: MemoryPlan,
+}
+
+/// Bytes of the stages behind the join.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AfterJoin {
+    /// Of transfer, and of sorting edges before it.
+    pub(super) transfer: u64,
+    pub(super) sorting: u64,
+    /// On disk, of the edges that are sorted, and of weights and states of diffusion.
+    pub(super) edge_bytes: u64,
+    /// Of a state of diffusion, and how much of it transfer does not count already.
+    pub(super) state: u64,
+    pub(super) state_lease: u64,
+    /// Rows that wait for graphs to pass, and bytes of those that transfer does not count already.
+    pub(super) near_rows: u64,
+    pub(super) near_lease: u64,
+    /// Where weights are symmetrised, how much of the edges is in memory.
+    pub(super) reverse: Option<ReverseShares>,
+    /// Matrices of the reference that do not stay in memory.
+    pub(super) passing: Passing,
+}
