@@ -1655,6 +1655,10 @@ keepGraph: number | null,
  */
 bundled: boolean, 
 /**
+ * Whether those within it are unfinished, or of an earlier index, as after an append: nothing is mapped onto them until it is built again.
+ */
+staleCells: boolean, 
+/**
  * Bytes on disk.
  */
 bytes: number, 

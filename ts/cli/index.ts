@@ -84,6 +84,11 @@ function tellBuilt(terminal: Terminal, report: IndexReport): void {
   if (terminal.json) terminal.data(report, String);
 }
 
+function tellCells({ bundled, staleCells }: IndexDescription): string {
+  if (bundled) return "names and columns: it is a reference by itself";
+  return staleCells ? "those of an earlier index: build it again with --bundle to map onto it alone" : "none";
+}
+
 function renderDescription(index: IndexDescription): string {
   return table(
     [
@@ -95,7 +100,7 @@ function renderDescription(index: IndexDescription): string {
       ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),
-      ["cells within it", index.bundled ? "names and columns: it is a reference by itself" : "none"],
+      ["cells within it", tellCells(index)],
       ["size", bytes(index.bytes)],
       ["digest", index.digest],
     ],

@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
-use super::bundle;
+use super::bundle::{self, CellsState};
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
@@ -104,6 +104,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
 /// What the index at `path` holds: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
 pub fn describe_index(path: &Path) -> Result<IndexDescription> {
     let manifest = sealed(path)?;
+    let cells = bundle::state(path, &manifest);
     Ok(IndexDescription {
         path: path.display().to_string(),
         format_version: u64::from(manifest.version),
@@ -121,7 +122,8 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         excluded_rows: manifest.excluded,
         keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
         bytes: bytes(&manifest),
-        bundled: bundle::cells(path).is_some(),
+        bundled: cells == CellsState::Own,
+        stale_cells: cells == CellsState::Stale,
         digest: manifest.run,
     })
 }
