@@ -68,9 +68,9 @@ pub(super) fn write(
 }
 
 /// Bytes on disk that the cells of an index will take, 0 where it is to have none; fails where writing them would.
-pub(super) fn planned(resolved: &ResolvedIndex) -> Result<u64> {
+pub(super) fn planned(resolved: &ResolvedIndex, progress: &Progress) -> Result<u64> {
     let Some(index) = resolved.output.as_deref().filter(|_| resolved.bundle) else { return Ok(0) };
-    planned_copy(&request(resolved, index, None, false))
+    planned_copy(&request(resolved, index, None, false), progress)
 }
 
 /// The copy of names and columns into the folder of an index.

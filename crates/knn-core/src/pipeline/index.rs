@@ -36,7 +36,7 @@ pub(super) const INDEX_VERSION: u32 = 1;
 
 /// What [`build_index`] would do and cost. Writes nothing; fails where the build would refuse to start.
 pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
-    check(request).map(|(_, plan, ..)| plan)
+    check(request, &Progress::silent()).map(|(_, plan, ..)| plan)
 }
 
 /// Builds the index of a reference, or appends to it what the reference has beyond it. What is committed stays, whatever happens.
@@ -48,7 +48,7 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
 pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Seams) -> Result<IndexReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (resolved, plan, (rows, held), pool) = check(request)?;
+    let (resolved, plan, (rows, held), pool) = check(request, progress)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
     later::index(resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
@@ -175,15 +175,16 @@ fn bytes(manifest: &Manifest) -> u64 {
 pub(super) type Reference = (Arc<dyn RowSource>, u64);
 
 /// Everything up to the first write, in the pool that would build.
-fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
+fn check(request: &IndexRequest, progress: &Progress) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
     let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
-    let (plan, rows) =
-        pool.install(|| if resolved.append { append::prepare(request, &resolved) } else { prepare(&resolved) })?;
+    let (plan, rows) = pool.install(|| {
+        if resolved.append { append::prepare(request, &resolved, progress) } else { prepare(&resolved, progress) }
+    })?;
     Ok((resolved, plan, rows, pool))
 }
 
-fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
+fn prepare(resolved: &ResolvedIndex, progress: &Progress) -> Result<(IndexPlan, Reference)> {
     let inputs = [resolved.reference.as_path()];
     if let Some(output) = &resolved.output {
         check_output(output, &inputs, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
@@ -191,7 +192,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     if let Some(work_dir) = &resolved.work_dir {
         check_work_dir(work_dir, &inputs, resolved.output.as_deref())?;
     }
-    let store = AnnDataStore::open(&resolved.reference)?;
+    let store = AnnDataStore::open_while(&resolved.reference, progress)?;
     let rows = store.representation(&resolved.use_rep)?;
     rows.preflight()?;
     let (n, dim) = (rows.rows(), rows.dim() as u64);
@@ -210,7 +211,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     let graph = kept_graph::plan(resolved, &parameters)?;
     let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
     let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved)?);
+    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved, progress)?);
     let build_bytes = cost::build_run_bytes(n, dim);
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));

@@ -87,9 +87,10 @@ impl Inputs {
     /// Opens what the request names; reads metadata and categories only.
     pub(super) fn open(resolved: &Resolved, progress: &Progress) -> Result<Self> {
         let parameters = &resolved.parameters;
-        let query = AnnDataStore::open(&resolved.query)?;
+        let open = |path: &Path| AnnDataStore::open_while(path, progress);
+        let query = open(&resolved.query)?;
         // Within one store a condition is evaluated once.
-        let reference = if resolved.self_mapping { query.clone() } else { AnnDataStore::open(&resolved.reference)? };
+        let reference = if resolved.self_mapping { query.clone() } else { open(&resolved.reference)? };
         let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
             match &resolved.imported {
                 Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),

@@ -27,7 +27,11 @@ const COPIED_ROWS: u64 = 16_384;
 const CHUNKS_PER_UNIT: u64 = 64;
 
 /// What finding the graph would do and cost, without the index that is not there yet. None where none is kept.
-pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Result<Option<Plan>> {
+pub(super) fn plan(
+    resolved: &ResolvedIndex,
+    parameters: &IndexParameters,
+    progress: &Progress,
+) -> Result<Option<Plan>> {
     let Some(kept) = parameters.keep_graph else { return Ok(None) };
     let lists = NeighborsRequest {
         method: Some(if parameters.rerank.is_some() { "ivfpq" } else { "ivf" }.into()),
@@ -36,7 +40,7 @@ pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Re
         list_dtype: parameters.rerank.is_none().then(|| parameters.list_dtype.clone()),
         ..request(resolved, parameters, kept)
     };
-    planned(lists.resolve()?, &Progress::silent()).map(Some)
+    planned(lists.resolve()?, progress).map(Some)
 }
 
 /// The memory of the stage that takes most: of the build, of finding the graph, or of copying it.

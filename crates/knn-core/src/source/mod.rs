@@ -46,7 +46,7 @@ pub use inspect::{
 };
 pub use many::stores;
 pub use memory::MemoryRows;
-pub use open::open;
+pub use open::{open, open_while};
 pub use rows::ArrayRows;
 pub use strings::StringBlock;
 pub use unread::UnreadRows;
