@@ -86,9 +86,14 @@ pub trait RowSource: Send + Sync {
     /// Stored bytes of the whole array, for estimates of cost.
     fn stored_bytes(&self) -> u64;
 
-    /// Stored entries, if the matrix is sparse.
+    /// Stored entries, if the matrix is sparse, or a bound of the values that they are.
     fn entries(&self) -> Option<u64> {
         None
+    }
+
+    /// Clears `counts` and fills it with how many entries each of these rows has stored. False where that is not told by itself.
+    fn entry_counts(&self, _rows: RowRange, _counts: &mut Vec<u64>) -> Result<bool> {
+        Ok(false)
     }
 
     /// Clears the tile and fills it with exactly these rows, which must lie inside `rows()`.
@@ -149,6 +154,10 @@ impl RowSource for Arc<dyn RowSource> {
 
     fn entries(&self) -> Option<u64> {
         self.as_ref().entries()
+    }
+
+    fn entry_counts(&self, rows: RowRange, counts: &mut Vec<u64>) -> Result<bool> {
+        self.as_ref().entry_counts(rows, counts)
     }
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {

@@ -172,6 +172,10 @@ fn everything_of_the_store_is_thinned_out_alike() {
             }
         }
     }
+    // Memory is kept for what is chosen.
+    let entries = kept.iter().map(|cell| 1 + cell % 2).sum();
+    assert_eq!(store.representation("X").unwrap().entries(), Some(entries));
+    assert!(entries < whole.representation("X").unwrap().entries().unwrap());
     let (expression, mut found, mut row) = (store.representation("X").unwrap(), SparseRows::default(), 0);
     while row < all.end {
         assert!(expression.read_entries(RowRange::new(row, all.end), 3, &mut found).unwrap());
