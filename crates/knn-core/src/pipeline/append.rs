@@ -8,8 +8,7 @@ use super::cost;
 use super::index::{INDEX_VERSION, Reference, list_dtype, memory, rerank, sealed, training};
 use super::index_report::IndexPlan;
 use super::inputs::FINGERPRINT_SEED;
-use super::later;
-use super::places::{Existing, check_output};
+use super::places::{Existing, check_output, check_work_dir};
 use super::plan::side;
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
 use crate::error::{Error, Result};
@@ -30,6 +29,9 @@ pub(super) fn prepare(
         return Err(Error::param("append", true, "cannot be combined with overwrite"));
     }
     check_output(path, &[&resolved.reference], Existing { resume: true, overwrite: false })?;
+    if let Some(work_dir) = &resolved.work_dir {
+        check_work_dir(work_dir, &[&resolved.reference], Some(path))?;
+    }
     let index = sealed(path)?;
     check_growable(path, &index)?;
     let parameters = parameters(request, resolved, &index)?;
@@ -47,9 +49,6 @@ pub(super) fn prepare(
         warnings.push(
             "the cells beside its lists will be those of before: build it again with bundle to map where the reference is not".into(),
         );
-    }
-    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
-        warnings.push(format!("{refusal}: it can be planned but not done"));
     }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
     let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype, parameters.rerank.is_some());

@@ -15,7 +15,6 @@ use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
 use super::kept_graph;
-use super::later;
 use super::memory::{self, PROCESS};
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
@@ -50,7 +49,6 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
     progress.check()?;
     let (resolved, plan, (rows, held), pool) = check(request, progress)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
-    later::index(resolved.work_dir.as_deref())?;
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
         vfs: Arc::clone(&seams.vfs),
@@ -74,8 +72,9 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
         tile: &seams.lane,
         progress,
     };
-    let built =
-        pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
+    let places = (output, resolved.work_dir.as_deref());
+    let built = pool
+        .install(|| if resolved.append { builder.append_in(places, &rows) } else { builder.build_in(places, &rows) })?;
     progress.end();
     // Whoever reads the reference once more chooses its cells once more.
     drop(rows);
@@ -205,10 +204,7 @@ fn prepare(resolved: &ResolvedIndex, progress: &Progress) -> Result<(IndexPlan, 
     let identity = identity.map_err(|error| Error::internal(error.to_string()))?;
     let mut warnings = rows.warnings()?;
     warnings.extend(training_warning(parameters.nlist, n));
-    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
-        warnings.push(format!("{refusal}: it can be planned but not built"));
-    }
-    let graph = kept_graph::plan(resolved, &parameters)?;
+    let graph = kept_graph::plan(resolved, &parameters, progress)?;
     let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
     let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
     let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved, progress)?);

@@ -77,8 +77,12 @@ pub(super) fn keep(
     progress: &Progress,
 ) -> Result<Manifest> {
     let Some(kept) = parameters.keep_graph else { return Ok(sealed) };
+    let beside = resolved
+        .work_dir
+        .as_deref()
+        .map_or_else(|| output.to_path_buf(), |folder| folder.join(output.file_name().unwrap_or_default()));
     let (store, journal) =
-        (output.with_added_extension("graph.zarr"), output.with_added_extension("graph.zarr.journal"));
+        (beside.with_added_extension("graph.zarr"), beside.with_added_extension("graph.zarr.journal"));
     if sealed.graph.is_some() {
         // A process that was stopped may have left it.
         if seams.vfs.exists(&store)? && is_of(&store, &sealed, kept) {
@@ -136,6 +140,7 @@ fn request(resolved: &ResolvedIndex, parameters: &IndexParameters, kept: u64) ->
         metric: Some(parameters.metric.name().into()),
         seed: Some(parameters.seed as i64),
         repair: Some("never".into()),
+        work_dir: resolved.work_dir.as_ref().map(|folder| folder.display().to_string()),
         memory: Some(resolved.memory.to_string()),
         threads: Some(resolved.threads as i64),
         layout: Some(LayoutRequest { inner_rows: COPIED_ROWS, inner_per_unit: CHUNKS_PER_UNIT, ..DEFAULT_LAYOUT }),

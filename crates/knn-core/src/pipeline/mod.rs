@@ -29,7 +29,6 @@ mod inputs;
 mod join_stage;
 mod joint;
 mod kept_graph;
-mod later;
 mod levels;
 mod library_size;
 mod list_order;
