@@ -420,6 +420,14 @@ export type DiffuseRequest = {
  */
 neighbors: string, 
 /**
+ * Key in `obsp` of the distances, a sparse matrix. Default `distances`, if the store is not one of ours.
+ */
+neighborsKey?: string, 
+/**
+ * Neighbours that are kept of each cell, the nearest, counting the cell itself. Default all.
+ */
+nNeighbors?: number, 
+/**
  * The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
  */
 query: string, 
@@ -528,6 +536,10 @@ resume?: boolean,
  * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
 /**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
