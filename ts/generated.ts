@@ -1130,7 +1130,7 @@ parts: Record<string, number>, };
  */
 export type OutputArray = { 
 /**
- * Path in the store, such as `obs/cell_type_pred`.
+ * Path in the store, such as `obs/cell_type_pred`; of a graph that is kept beside it, the path of that before.
  */
 path: string, 
 /**
@@ -1142,7 +1142,7 @@ kind: string,
  */
 shape: number[], 
 /**
- * The stage that stores it: `join`, `transfer` or `rechunk`.
+ * The stage that stores it: `join`, `transfer`, `graphs` or `rechunk`.
  */
 stage: string, };
 
