@@ -23,8 +23,10 @@ export interface ExportOptions extends CallOptions {
   format?: ExportFormat | undefined;
   /** Columns of `obs` to write; of `zarr` also embeddings, as `obsm/<key>`. What is not named is left out. Default all. */
   columns?: readonly string[] | undefined;
-  /** Of `zarr`: the query that was mapped, which is copied. It is never written to. */
+  /** Of `zarr`: the query that was mapped, which is copied. It is never written to. A condition may stand behind it, as in `inspect`. */
   query?: string | undefined;
+  /** Of `zarr`: only the query cells for which a condition on columns of `obs` holds: those that were mapped. Default all. */
+  where?: string | undefined;
   /** Replace a file that is there. A store is never replaced. Default false. */
   overwrite?: boolean | undefined;
 }
@@ -43,6 +45,8 @@ export interface ExportReport {
   bytes: number | null;
   /** Seconds that it took. */
   seconds: number;
+  /** What the user should know: what of chosen cells was left out. */
+  warnings: string[];
 }
 
 /** A table that is being written, block by block. */
@@ -64,7 +68,8 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * still the same. `parquet`: the same columns with their types, labels as strings; a block of rows takes
  * JavaScript some tenths of a second, so an application exports in a worker. `zarr`: a copy of the query (a zarr v3 of one part)
  * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store, and whose `uns/gigamapper`
- * is the record of this mapping. A query with the results of an earlier mapping takes columns and embeddings under names of their own.
+ * is the record of this mapping. A query with the results of an earlier mapping takes columns and embeddings under names of their own. Of chosen cells,
+ * by `where` or a condition between brackets behind `query`, in any format, names, columns and embeddings are copied (embeddings as f32), and no expression.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
  * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
@@ -77,7 +82,7 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
-  const { output, query, columns, overwrite = false, signal } = options;
+  const { output, query, where, columns, overwrite = false, signal } = options;
   const format = formatOf(options);
   const file = format !== "zarr";
   await refuseThere(output, file, overwrite);
@@ -92,16 +97,21 @@ export async function exportResults(path: string, options: ExportOptions): Promi
   const folder = await mkdtemp(`${resolve(output)}.part-${process.pid}-`);
   const part = join(folder, "part");
   try {
+    const chosen =
+      query !== undefined && choosesCells(query, where)
+        ? await (await import("./chosen-copy.js")).copyChosen(query, where, folder, signal)
+        : undefined;
     const written =
       format === "zarr"
-        ? await (await import("./join.js")).joinCopy({ mapped, query, columns, part, alive })
+        ? await (await import("./join.js")).joinCopy({ mapped, query, chosen, columns, part, alive })
         : await table(mapped, format, [...(columns ?? (await mapped.columns()))], part, alive);
     alive();
     await refuseThere(output, file, overwrite);
     await rename(part, output);
     const rows = await mapped.length();
     const bytes = file ? (await stat(output)).size : null;
-    return { output, format, rows, columns: written, bytes, seconds: (performance.now() - began) / 1000 };
+    const seconds = (performance.now() - began) / 1000;
+    return { output, format, rows, columns: written, bytes, seconds, warnings: chosen?.warnings ?? [] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -121,6 +131,7 @@ function formatOf({ output, format, query }: ExportOptions): ExportFormat {
   if (!known.includes(named)) throw wrongParameter("format", named, `must be one of ${known.join(", ")}`);
   if (named === "zarr" && !query) throw wrongParameter("query", "", "must be given: it is what is copied");
   if (named !== "zarr" && query) throw wrongParameter("query", query, "is for format zarr");
+  if (named !== "zarr" && where !== undefined) throw wrongParameter("where", where, "is for format zarr");
   return named as ExportFormat;
 }
 
