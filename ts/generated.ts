@@ -3002,7 +3002,7 @@ dtype: string,
 /**
  * What can be done with it; `other` is not read.
  */
-kind: "categorical" | "numeric" | "boolean" | "string" | "datetime" | "other", 
+kind: "categorical" | "numeric" | "boolean" | "string" | "datetime" | "timedelta" | "other", 
 /**
  * Cells without a value: missing codes, masked values and NaN.
  */

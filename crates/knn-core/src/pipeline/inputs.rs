@@ -222,9 +222,11 @@ impl ColumnInput {
     fn open(reference: &AnnDataStore, key: &str, labels: &LabelParameters, warnings: &mut Vec<String>) -> Result<Self> {
         let column = reference.column(key)?;
         let refused = match column.kind() {
-            ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean | ColumnKind::Datetime => {
-                None
-            }
+            ColumnKind::Categorical { .. }
+            | ColumnKind::Numeric(_)
+            | ColumnKind::Boolean
+            | ColumnKind::Datetime { .. }
+            | ColumnKind::Timedelta { .. } => None,
             ColumnKind::String => Some("texts".to_owned()),
             ColumnKind::Other(encoding) => Some(encoding.clone()),
         };

@@ -29,6 +29,7 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod times;
 mod unread;
 mod window;
 mod zarr;

@@ -109,7 +109,7 @@ impl<'a> Condition<'a> {
         }
         let opened = self.store.column(&column.name)?;
         let compared = match opened.kind() {
-            ColumnKind::Datetime => Err("datetime"),
+            kind if kind.is_time() => Err(kind.name()),
             ColumnKind::Other(kind) => Err(&**kind),
             _ => Ok(()),
         };
@@ -137,7 +137,10 @@ impl<'a> Condition<'a> {
                 };
                 Test::Texts(operator, values.iter().map(text).collect::<Result<_>>()?)
             }
-            ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
+            ColumnKind::Numeric(_)
+            | ColumnKind::Datetime { .. }
+            | ColumnKind::Timedelta { .. }
+            | ColumnKind::Other(_) => {
                 let number = |value: &Value| match value {
                     Value::Number(number) => Ok(*number),
                     other => Err(self.wrong(column, format!("holds numbers, and {other} is none"))),
@@ -227,7 +230,7 @@ fn values(column: &ObsColumn, rows: RowRange) -> Result<Values> {
             column.read_strings(rows, &mut texts, &mut missing)?;
             Values::Texts(texts, missing)
         }
-        ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
+        ColumnKind::Numeric(_) | ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } | ColumnKind::Other(_) => {
             let mut numbers = Vec::new();
             column.read_numbers(rows, &mut numbers)?;
             Values::Numbers(numbers)
