@@ -6,9 +6,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
-import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
+import { mkdir, mkdtemp, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { cancelled, fromSystem, GigamapperError, wrongParameter } from "./errors.js";
 import { type MappedColumn, MappedStore } from "./mapped.js";
 import type { CallOptions } from "./request.js";
 
@@ -72,7 +72,8 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * by `where` or a condition between brackets behind `query`, in any format, names, columns and embeddings are copied (embeddings as f32), and no expression.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
- * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
+ * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), when the output would lie inside of what is read (`GM_PARAM`), when the system
+ * refuses it (`GM_IO`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
  * is killed leaves a folder `<output>.part-…`, which no other export reads or removes.
  *
  * @example
@@ -81,11 +82,20 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * await exportResults("mapped.zarr", { output: "label.zarr", query: "query.zarr", columns: ["bulk_labels_pred", "obsm/knn_indices"] });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
+  try {
+    return await exported(path, options);
+  } catch (error) {
+    throw fromSystem(error);
+  }
+}
+
+async function exported(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
   const { output, query, where, columns, overwrite = false, signal } = options;
   const format = formatOf(options);
   const file = format !== "zarr";
   await refuseThere(output, file, overwrite);
+  await refuseWithin(output, [path, ...(query ?? "").split(",").filter((store) => store !== "")]);
   await using mapped = new MappedStore(path);
   await mapped.length();
   const alive = (): void => {
@@ -124,7 +134,31 @@ async function refuseThere(output: string, file: boolean, overwrite: boolean): P
   throw new GigamapperError("GM_EXISTS", `${output} ${reason}`, { path: output, reason });
 }
 
-function formatOf({ output, format, query }: ExportOptions): ExportFormat {
+/** Nothing is ever written into what is read. */
+async function refuseWithin(output: string, read: string[]): Promise<void> {
+  const target = await resolved(output);
+  for (const store of read) {
+    // The brackets of a condition are no part of a path.
+    const place = existsSync(store) ? store : store.replace(/\[.*$/s, "");
+    if (`${target}${sep}`.startsWith(`${await resolved(place)}${sep}`)) {
+      throw wrongParameter("output", output, `lies inside ${place}, which is read: nothing is ever written there`);
+    }
+  }
+}
+
+/** A path as the system sees it; of what does not exist yet, as far as it does. */
+async function resolved(path: string): Promise<string> {
+  const whole = resolve(path);
+  if (existsSync(whole) || dirname(whole) === whole) return await realpath(whole);
+  return join(await resolved(dirname(whole)), basename(whole));
+}
+
+/** Whether only some cells of a query are meant. A path that exists is itself, whatever is in its name. */
+function choosesCells(query: string, where: string | undefined): boolean {
+  return where !== undefined || (query.endsWith("]") && !existsSync(query));
+}
+
+function formatOf({ output, format, query, where }: ExportOptions): ExportFormat {
   const known: readonly string[] = ["csv", "parquet", "zarr"];
   if (typeof output !== "string" || output === "") throw wrongParameter("output", output ?? "", "must be given");
   const named = format ?? extname(output).slice(1);

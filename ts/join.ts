@@ -44,8 +44,8 @@ export async function joinCopy(joining: Joining): Promise<string[]> {
       "export a table, or write the query as zarr v3",
     );
   });
-  if (encoding !== "anndata") throw unsupported(`joining into ${query}, which is not one AnnData`, null);
-  await compareNames(mapped, query, alive);
+  if (encoding !== "anndata") throw unsupported(`joining into ${name}, which is not one AnnData,`, null);
+  await compareNames(mapped, [query, name], alive);
 
   const { columns: own } = await obsOf(query);
   const wanted = await asked(mapped, named);

@@ -38,9 +38,10 @@ export function registerExport(program: Command): void {
     .option("--overwrite", "replace a file that is there; never a store");
   addManner(command);
   setAction<Manner & ExportOptions & { mapped?: string }>(command, async ({ terminal, signal }, options) => {
-    const { mapped, output, format, columns, query, overwrite } = options;
-    if (mapped === undefined) throw wrongParameter("mapped", "", "must be given");
-    const report = await exportResults(mapped, { output, format, columns, query, overwrite, signal });
+    const { mapped, output, format, columns, query, where, overwrite } = options;
+    if (!mapped) throw wrongParameter("mapped", "", "must be given");
+    const report = await exportResults(mapped, { output, format, columns, query, where, overwrite, signal });
+    for (const warning of report.warnings) terminal.warn(warning);
     terminal.result(told(report));
     if (terminal.json) terminal.data(report, String);
   });

@@ -1,6 +1,7 @@
 /** `gigamapper index`: builds the index of a reference, appends to one, or describes one. */
 
 import type { Command } from "commander";
+import { wrongParameter } from "../errors.js";
 import type { IndexDescription, IndexReport, IndexRequest } from "../generated.js";
 import { ReferenceIndex } from "../reference-index.js";
 import { bytes, count, counted, seconds, sentences } from "../sentence.js";
@@ -49,6 +50,9 @@ export function registerIndex(program: Command): void {
     .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
   setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
+    if (path !== undefined && options.output !== undefined && path !== options.output) {
+      throw wrongParameter("output", options.output, `is ${path} already, by the argument: name one of them`);
+    }
     const { reference, output = path, append, ...rest } = await readRequest<IndexRequest>(options);
     if (reference === undefined && output !== undefined && !append) {
       await using index = await ReferenceIndex.open(output, { signal });

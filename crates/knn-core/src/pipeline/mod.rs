@@ -91,6 +91,7 @@ pub use request::{
     IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest, LearntDistance, MapRequest,
     NeighborsRequest, OtherGraph, Parameters, PresenceRequest, RechunkRequest, Representation, Resolved,
     ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk, Search, TransferRequest,
+    read_request,
 };
 pub use run::{Seams, run, run_with};
 pub use space::SpaceReport;
