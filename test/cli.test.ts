@@ -57,15 +57,22 @@ describe("pairs of labels", () => {
   });
 });
 
-describe("options of later versions", () => {
-  it.each([["--reference-output", "scores.zarr"], ["--presence"], ["--keep-xx"]])(
-    "%s exits 3 and says so",
-    async (...option) => {
-      const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
-      expect(code).toBe(3);
-      expect(stderr).toContain(`${option[0]} in this version is not supported`);
-    },
-  );
+describe("options that are commands of their own", () => {
+  it.each([
+    ["presence", "--reference-output", "scores.zarr"],
+    ["presence", "--presence"],
+    ["presence", "--presence-groupby", "louvain"],
+    ["neighbors", "--keep-xx"],
+  ])("%s is named where a mapping is given %s", async (command, ...option) => {
+    const { code, stderr } = await gigamapper(["map", ...stores, ...option]);
+    expect(code).toBe(3);
+    expect(stderr).toContain(`${option[0]} of a mapping is not supported`);
+    const [, named = "", flags = ""] = stderr.match(/gigamapper (\S+) (.*) does it/) ?? [];
+    expect(named).toBe(command);
+    // What is named is there, with these options.
+    const help = (await gigamapper([named, "--help"])).stdout;
+    for (const flag of flags.match(/--[a-z-]+/g) ?? []) expect(help).toContain(flag);
+  });
 
   it("and values of later versions, too", async () => {
     const { code } = await gigamapper(["plan", ...stores, "--io", "direct"]);

@@ -153,6 +153,49 @@ describe("a copy of the query", () => {
     expect(beside("joined.zarr")).toEqual([]);
   });
 
+  it("of chosen cells has their names, columns and embeddings, in whatever format the query is", async () => {
+    const [where, of] = ["n_genes > 1100", at("chosen.zarr")];
+    await map({ query, where, reference, obsKeys: ["bulk_labels"], output: of });
+    const before = digests(query);
+    const [whole, chosen] = await Promise.all([inspect(query), inspect(query, { where })]);
+    expect(chosen.nObs).toBeGreaterThan(0);
+    expect(chosen.nObs).toBeLessThan(whole.nObs);
+    const asked = [
+      { output: at("one.zarr"), query, where },
+      { output: at("two.zarr"), query: `${query}[${where}]` },
+    ];
+    for (const options of asked) {
+      const report = await exportResults(of, options);
+      expect(report.rows).toBe(chosen.nObs);
+      expect(report.warnings).toEqual(expect.arrayContaining([expect.stringContaining("without expression")]));
+      const joined = await inspect(options.output);
+      const { obs, obsm } = await inspect(of);
+      expect(Object.keys(joined.obs).sort()).toEqual([...Object.keys(chosen.obs), ...Object.keys(obs)].sort());
+      expect(joined.obs["bulk_labels"]).toEqual(chosen.obs["bulk_labels"]);
+      expect(joined.obs["bulk_labels_pred"]).toEqual(obs["bulk_labels_pred"]);
+      expect(Object.keys(joined.obsm).sort()).toEqual([...Object.keys(chosen.obsm), ...Object.keys(obsm)].sort());
+      expect(joined.obsNamesFirst).toEqual(chosen.obsNamesFirst);
+      const root = JSON.parse(readFileSync(join(options.output, "zarr.json"), "utf8")) as Root;
+      const nodes = Object.keys(root.consolidated_metadata.metadata);
+      expect(nodes).toEqual(expect.arrayContaining(Object.keys(joined.obsm).map((key) => `obsm/${key}`)));
+      expect(digests(join(options.output, "obs/bulk_labels_pred"))).toEqual(digests(join(of, "obs/bulk_labels_pred")));
+    }
+    expect(digests(at("one.zarr"))).toEqual(digests(at("two.zarr")));
+    expect(digests(query)).toEqual(before);
+    const refused = (options: object, error: object) =>
+      expect(exportResults(of, { output: at("no.zarr"), query, ...options })).rejects.toMatchObject(error);
+    await refused({}, { code: "GM_SHAPE" });
+    await refused({ where: "n_genes > 1200" }, { code: "GM_SHAPE" });
+    await refused({ where: "n_genes >" }, { code: "GM_PARAM", details: { name: "where" } });
+    await refused({ where: "no_such > 1" }, { code: "GM_NOT_FOUND" });
+    await refused({ output: at("no.csv"), query: undefined, where }, { code: "GM_PARAM", details: { name: "where" } });
+    expect(beside("no.")).toEqual([]);
+    const args = ["export", "--mapped", of, "--query", query, "--where", where, "--output", at("three.zarr")];
+    const { code, stderr } = await gigamapper(args);
+    expect(code).toBe(0);
+    expect(stderr).toContain("without expression");
+  });
+
   it("that has results of an earlier mapping takes those that are named, with the record of their own mapping", async () => {
     const [earlier, output] = [at("earlier.zarr"), at("joined.zarr")];
     await exportResults(mapped, { output: earlier, query });

@@ -23,8 +23,8 @@ export interface ErrorDetails {
   GM_CORRUPT: { file: string; block: string; reason: string };
   /** A stored state belongs to other inputs or parameters. */
   GM_STALE: { path: string; reason: string };
-  /** The operating system refused an operation; `os` is its error number. */
-  GM_IO: { path: string; operation: string; os: number | null; reason: string };
+  /** The operating system refused an operation; `os` is its error number, `resumable` whether another try may go further. */
+  GM_IO: { path: string; operation: string; os: number | null; reason: string; resumable?: boolean };
   /** A compute back end that is not available here. */
   GM_BACKEND: { backend: string; reason: string };
   /** The caller asked to stop; what was committed is kept. */
@@ -107,6 +107,18 @@ export function isGigamapperError<Code extends GigamapperErrorCode = GigamapperE
   code?: Code,
 ): error is GigamapperError<Code> {
   return error instanceof GigamapperError && (code === undefined || error.code === code);
+}
+
+/** What the file system refused of a call that leaves nothing behind; any other error as it is. */
+export function fromSystem(error: unknown): unknown {
+  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  const { syscall = "", path = "", errno, message } = error as NodeJS.ErrnoException;
+  // `EACCES: permission denied, mkdir '/there'`
+  const reason = message.replace(/^[A-Z0-9_]+: /, "").replace(/, [a-z]+( '.*)?$/s, "");
+  const os = errno === undefined ? null : Math.abs(errno);
+  const details = { path, operation: syscall, os, reason, resumable: false };
+  const hint = "nothing is left of it: see to that, or name another place";
+  return new GigamapperError("GM_IO", `${syscall} ${path}: ${reason}`, details, { hint, cause: error });
 }
 
 /** The addon's error as ours. Anything that the addon did not make itself is a bug, and is said to be one. */

@@ -6,9 +6,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
-import { cancelled, GigamapperError, wrongParameter } from "./errors.js";
+import { mkdir, mkdtemp, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { cancelled, fromSystem, GigamapperError, wrongParameter } from "./errors.js";
 import { type MappedColumn, MappedStore } from "./mapped.js";
 import type { CallOptions } from "./request.js";
 
@@ -23,8 +23,10 @@ export interface ExportOptions extends CallOptions {
   format?: ExportFormat | undefined;
   /** Columns of `obs` to write; of `zarr` also embeddings, as `obsm/<key>`. What is not named is left out. Default all. */
   columns?: readonly string[] | undefined;
-  /** Of `zarr`: the query that was mapped, which is copied. It is never written to. */
+  /** Of `zarr`: the query that was mapped, which is copied. It is never written to. A condition may stand behind it, as in `inspect`. */
   query?: string | undefined;
+  /** Of `zarr`: only the query cells for which a condition on columns of `obs` holds: those that were mapped. Default all. */
+  where?: string | undefined;
   /** Replace a file that is there. A store is never replaced. Default false. */
   overwrite?: boolean | undefined;
 }
@@ -43,6 +45,8 @@ export interface ExportReport {
   bytes: number | null;
   /** Seconds that it took. */
   seconds: number;
+  /** What the user should know: what of chosen cells was left out. */
+  warnings: string[];
 }
 
 /** A table that is being written, block by block. */
@@ -64,10 +68,12 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * still the same. `parquet`: the same columns with their types, labels as strings; a block of rows takes
  * JavaScript some tenths of a second, so an application exports in a worker. `zarr`: a copy of the query (a zarr v3 of one part)
  * whose `obs` and `obsm` have the predictions beside the query's own, as arrays of the same bytes as in the store, and whose `uns/gigamapper`
- * is the record of this mapping. A query with the results of an earlier mapping takes columns and embeddings under names of their own.
+ * is the record of this mapping. A query with the results of an earlier mapping takes columns and embeddings under names of their own. Of chosen cells,
+ * by `where` or a condition between brackets behind `query`, in any format, names, columns and embeddings are copied (embeddings as f32), and no expression.
  *
  * Rejects when there is no store, query or column (`GM_NOT_FOUND`), when the output exists (`GM_EXISTS`), when the query has other cells
- * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
+ * (`GM_SHAPE`), when columns of both have the same name (`GM_EXISTS`), when the output would lie inside of what is read (`GM_PARAM`), when the system
+ * refuses it (`GM_IO`), and when cancelled (`GM_CANCELLED`); then nothing is left. A process that
  * is killed leaves a folder `<output>.part-…`, which no other export reads or removes.
  *
  * @example
@@ -76,11 +82,20 @@ const BLOCK_ROWS: Record<"csv" | "parquet", number> = { csv: 4096, parquet: 65_5
  * await exportResults("mapped.zarr", { output: "label.zarr", query: "query.zarr", columns: ["bulk_labels_pred", "obsm/knn_indices"] });
  */
 export async function exportResults(path: string, options: ExportOptions): Promise<ExportReport> {
+  try {
+    return await exported(path, options);
+  } catch (error) {
+    throw fromSystem(error);
+  }
+}
+
+async function exported(path: string, options: ExportOptions): Promise<ExportReport> {
   const began = performance.now();
-  const { output, query, columns, overwrite = false, signal } = options;
+  const { output, query, where, columns, overwrite = false, signal } = options;
   const format = formatOf(options);
   const file = format !== "zarr";
   await refuseThere(output, file, overwrite);
+  await refuseWithin(output, [path, ...(query ?? "").split(",").filter((store) => store !== "")]);
   await using mapped = new MappedStore(path);
   await mapped.length();
   const alive = (): void => {
@@ -92,16 +107,21 @@ export async function exportResults(path: string, options: ExportOptions): Promi
   const folder = await mkdtemp(`${resolve(output)}.part-${process.pid}-`);
   const part = join(folder, "part");
   try {
+    const chosen =
+      query !== undefined && choosesCells(query, where)
+        ? await (await import("./chosen-copy.js")).copyChosen(query, where, folder, signal)
+        : undefined;
     const written =
       format === "zarr"
-        ? await (await import("./join.js")).joinCopy({ mapped, query, columns, part, alive })
+        ? await (await import("./join.js")).joinCopy({ mapped, query, chosen, columns, part, alive })
         : await table(mapped, format, [...(columns ?? (await mapped.columns()))], part, alive);
     alive();
     await refuseThere(output, file, overwrite);
     await rename(part, output);
     const rows = await mapped.length();
     const bytes = file ? (await stat(output)).size : null;
-    return { output, format, rows, columns: written, bytes, seconds: (performance.now() - began) / 1000 };
+    const seconds = (performance.now() - began) / 1000;
+    return { output, format, rows, columns: written, bytes, seconds, warnings: chosen?.warnings ?? [] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -114,13 +134,38 @@ async function refuseThere(output: string, file: boolean, overwrite: boolean): P
   throw new GigamapperError("GM_EXISTS", `${output} ${reason}`, { path: output, reason });
 }
 
-function formatOf({ output, format, query }: ExportOptions): ExportFormat {
+/** Nothing is ever written into what is read. */
+async function refuseWithin(output: string, read: string[]): Promise<void> {
+  const target = await resolved(output);
+  for (const store of read) {
+    // The brackets of a condition are no part of a path.
+    const place = existsSync(store) ? store : store.replace(/\[.*$/s, "");
+    if (`${target}${sep}`.startsWith(`${await resolved(place)}${sep}`)) {
+      throw wrongParameter("output", output, `lies inside ${place}, which is read: nothing is ever written there`);
+    }
+  }
+}
+
+/** A path as the system sees it; of what does not exist yet, as far as it does. */
+async function resolved(path: string): Promise<string> {
+  const whole = resolve(path);
+  if (existsSync(whole) || dirname(whole) === whole) return await realpath(whole);
+  return join(await resolved(dirname(whole)), basename(whole));
+}
+
+/** Whether only some cells of a query are meant. A path that exists is itself, whatever is in its name. */
+function choosesCells(query: string, where: string | undefined): boolean {
+  return where !== undefined || (query.endsWith("]") && !existsSync(query));
+}
+
+function formatOf({ output, format, query, where }: ExportOptions): ExportFormat {
   const known: readonly string[] = ["csv", "parquet", "zarr"];
   if (typeof output !== "string" || output === "") throw wrongParameter("output", output ?? "", "must be given");
   const named = format ?? extname(output).slice(1);
   if (!known.includes(named)) throw wrongParameter("format", named, `must be one of ${known.join(", ")}`);
   if (named === "zarr" && !query) throw wrongParameter("query", "", "must be given: it is what is copied");
   if (named !== "zarr" && query) throw wrongParameter("query", query, "is for format zarr");
+  if (named !== "zarr" && where !== undefined) throw wrongParameter("where", where, "is for format zarr");
   return named as ExportFormat;
 }
 

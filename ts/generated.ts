@@ -422,6 +422,14 @@ export type DiffuseRequest = {
  */
 neighbors: string, 
 /**
+ * Key in `obsp` of the distances, a sparse matrix. Default `distances`, if the store is not one of ours.
+ */
+neighborsKey?: string, 
+/**
+ * Neighbours that are kept of each cell, the nearest, counting the cell itself. Default all.
+ */
+nNeighbors?: number, 
+/**
  * The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
  */
 query: string, 
@@ -530,6 +538,10 @@ resume?: boolean,
  * Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
  */
 overwrite?: boolean, 
+/**
+ * How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+ */
+profile?: string, 
 /**
  * Rows per inner chunk, shard and part; for tests of the layout.
  */
@@ -1141,7 +1153,7 @@ parts: Record<string, number>, };
  */
 export type OutputArray = { 
 /**
- * Path in the store, such as `obs/cell_type_pred`.
+ * Path in the store, such as `obs/cell_type_pred`; of a graph that is kept beside it, the path of that before.
  */
 path: string, 
 /**
@@ -1153,7 +1165,7 @@ kind: string,
  */
 shape: number[], 
 /**
- * The stage that stores it: `join`, `transfer` or `rechunk`.
+ * The stage that stores it: `join`, `transfer`, `graphs` or `rechunk`.
  */
 stage: string, };
 
@@ -1686,6 +1698,10 @@ keepGraph: number | null,
  * Whether names and columns of the cells lie within its folder, so that a mapping needs no reference beside it.
  */
 bundled: boolean, 
+/**
+ * Whether those within it are unfinished, or of an earlier index, as after an append: nothing is mapped onto them until it is built again.
+ */
+staleCells: boolean, 
 /**
  * Bytes on disk.
  */
@@ -3018,7 +3034,7 @@ dtype: string,
 /**
  * What can be done with it; `other` is not read.
  */
-kind: "categorical" | "numeric" | "boolean" | "string" | "datetime" | "other", 
+kind: "categorical" | "numeric" | "boolean" | "string" | "datetime" | "timedelta" | "other", 
 /**
  * Cells without a value: missing codes, masked values and NaN.
  */

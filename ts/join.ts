@@ -5,8 +5,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ChosenCopy } from "./chosen-copy.js";
 import { GigamapperError } from "./errors.js";
 import { attributesOf, columnOf, type MappedStore, obsOf } from "./mapped.js";
 
@@ -14,6 +15,8 @@ import { attributesOf, columnOf, type MappedStore, obsOf } from "./mapped.js";
 export interface Joining {
   mapped: MappedStore;
   query: string | undefined;
+  /** A copy of the cells of `query` that were chosen, which is taken for the query's own; none for the query as it is. */
+  chosen?: ChosenCopy | undefined;
   /** Columns, and embeddings as `obsm/<key>`; none for all that there are. */
   columns: readonly string[] | undefined;
   /** Where the copy goes; nothing is there. */
@@ -27,8 +30,10 @@ const BLOCK_ROWS = 65_536;
 /** What a mapping says of itself. */
 const RECORD = "uns/gigamapper";
 
-/** Copies `query` to `part` and adds columns and embeddings; returns what was added. */
-export async function joinCopy({ mapped, query = "", columns: named, part, alive }: Joining): Promise<string[]> {
+/** Copies `query` to `part`, or moves the copy of its chosen cells there, and adds columns and embeddings; returns what was added. */
+export async function joinCopy(joining: Joining): Promise<string[]> {
+  const { mapped, query: name = "", chosen, columns: named, part, alive } = joining;
+  const query = chosen?.path ?? name;
   if (!existsSync(join(mapped.path, "obs"))) {
     throw unsupported("joining a store of many parts", "its parts dataset_0, dataset_1, … are AnnData of their own");
   }
@@ -39,21 +44,22 @@ export async function joinCopy({ mapped, query = "", columns: named, part, alive
       "export a table, or write the query as zarr v3",
     );
   });
-  if (encoding !== "anndata") throw unsupported(`joining into ${query}, which is not one AnnData`, null);
-  await compareNames(mapped, query, alive);
+  if (encoding !== "anndata") throw unsupported(`joining into ${name}, which is not one AnnData,`, null);
+  await compareNames(mapped, [query, name], alive);
 
   const { columns: own } = await obsOf(query);
-  const wanted = await chosen(mapped, named);
+  const wanted = await asked(mapped, named);
   const columns = wanted.filter((name) => !isEmbedding(name));
   const kept = new Set([...own, ...(await embeddings(query))]);
   const twice = wanted.filter((name) => kept.has(name));
   if (twice.length > 0) {
     const reason = `the query has ${twice.join(", ")} already`;
     const hint = "name the columns to write, and embeddings as obsm/<key>: nothing else is copied then";
-    throw new GigamapperError("GM_EXISTS", `${query}: ${reason}`, { path: query, reason }, { hint });
+    throw new GigamapperError("GM_EXISTS", `${name}: ${reason}`, { path: name, reason }, { hint });
   }
 
-  await cp(query, part, { recursive: true });
+  if (chosen) await rename(query, part);
+  else await cp(query, part, { recursive: true });
   const added = wanted.map((name) => (isEmbedding(name) ? name : `obs/${name}`));
   const recorded = existsSync(join(mapped.path, RECORD));
   if (recorded) {
@@ -66,14 +72,14 @@ export async function joinCopy({ mapped, query = "", columns: named, part, alive
   }
   const order = [...own, ...columns];
   await change(join(part, "obs", "zarr.json"), (document) => withOrder(document, order));
-  const nodes = await Promise.all(added.map((path) => documents(part, path)));
+  const nodes = await Promise.all([...added, ...(chosen?.added ?? [])].map((path) => documents(part, path)));
   const gone = recorded ? RECORD : null;
   await change(join(part, "zarr.json"), (document) => consolidated(document, Object.assign({}, ...nodes), gone, order));
   return wanted;
 }
 
 /** What of the results is copied: what is named, each once, or all. */
-async function chosen(mapped: MappedStore, named: readonly string[] | undefined): Promise<string[]> {
+async function asked(mapped: MappedStore, named: readonly string[] | undefined): Promise<string[]> {
   const available = [...(await mapped.columns()), ...(await embeddings(mapped.path))];
   const unknown = named?.find((name) => !available.includes(name));
   if (unknown !== undefined) {
@@ -86,15 +92,19 @@ async function chosen(mapped: MappedStore, named: readonly string[] | undefined)
 }
 
 /** Both must have the same cells in the same order. */
-async function compareNames(mapped: MappedStore, query: string, alive: () => void): Promise<void> {
+async function compareNames(
+  mapped: MappedStore,
+  [query, name]: readonly [path: string, name: string],
+  alive: () => void,
+): Promise<void> {
   const rows = await mapped.length();
   const { index } = await obsOf(query);
   const { shape } = JSON.parse(await readFile(join(query, "obs", index, "zarr.json"), "utf8")) as { shape: number[] };
   const differ = (reason: string): GigamapperError =>
-    new GigamapperError("GM_SHAPE", `${mapped.path} and ${query}: ${reason}`, {
+    new GigamapperError("GM_SHAPE", `${mapped.path} and ${name}: ${reason}`, {
       left: mapped.path,
       leftShape: [rows],
-      right: query,
+      right: name,
       rightShape: shape,
       reason,
     });

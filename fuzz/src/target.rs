@@ -157,7 +157,9 @@ fn read_column(column: &ObsColumn, first: RowRange) -> Result<()> {
     column.fingerprint(1)?;
     match column.kind() {
         ColumnKind::Categorical { .. } | ColumnKind::Boolean => column.read_codes(first, &mut Vec::new()),
-        ColumnKind::Numeric(_) | ColumnKind::Datetime => column.read_numbers(first, &mut Vec::new()),
+        ColumnKind::Numeric(_) | ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } => {
+            column.read_numbers(first, &mut Vec::new())
+        }
         ColumnKind::String => column.read_strings(first, &mut StringBlock::default(), &mut Vec::new()),
         ColumnKind::Other(_) => Ok(()),
     }

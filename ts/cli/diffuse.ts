@@ -6,7 +6,7 @@ import type { DiffuseRequest } from "../generated.js";
 import { addManner, setAction } from "./command.js";
 import { display } from "./display.js";
 import { tellReport } from "./map.js";
-import { addLayout, addRun, list, number } from "./options.js";
+import { addLayout, addProfile, addRun, list, number } from "./options.js";
 import { type Given, readRequest, withSymmetrize } from "./request.js";
 
 /** Adds the command. */
@@ -26,6 +26,8 @@ export function registerDiffuse(program: Command): void {
     )
     .optionsGroup("Cells:")
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
+    .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
+    .option("--n-neighbors <n>", "keep the n nearest, with the cell itself (default: all)", number)
     .option("--query <path>", "the cells that were mapped")
     .option("--where <condition>", "only the cells for which it holds: those that the neighbors are of")
     .option("--obs-keys <keys>", "obs columns to diffuse, comma-separated", list)
@@ -54,7 +56,7 @@ export function registerDiffuse(program: Command): void {
     .option("--label-details", "store the second label, its margin and the entropy of the vote")
     .option("--prediction-postfix <text>", "suffix of predicted columns (default: pred)")
     .option("--confidence-postfix <text>", "suffix of confidence columns (default: conf)");
-  addManner(addLayout(addRun(command, "where the AnnData with the result goes")));
+  addManner(addLayout(addProfile(addRun(command, "where the AnnData with the result goes"))));
   setAction<Given<DiffuseRequest>>(command, async ({ terminal, signal }, options) => {
     const { neighbors = "", query = "", ...rest } = withSymmetrize(await readRequest<DiffuseRequest>(options));
     const shown = display(terminal);

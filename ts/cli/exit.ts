@@ -26,6 +26,10 @@ const BY_CODE: Record<GigamapperErrorCode, number> = {
 export function exitCode(error: unknown, signal?: NodeJS.Signals): number {
   if (!isGigamapperError(error)) return EXIT.failure;
   if (error.code === "GM_CANCELLED" && signal === "SIGTERM") return EXIT.terminated;
+  if (isGigamapperError(error, "GM_IO") && error.details.resumable === false) {
+    // Another try gets no further; what cannot be read is an input.
+    return /^(list|look at|map|open|read|resolve)$/.test(error.details.operation) ? EXIT.damaged : EXIT.failure;
+  }
   return BY_CODE[error.code];
 }
 

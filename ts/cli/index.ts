@@ -1,6 +1,7 @@
 /** `gigamapper index`: builds the index of a reference, appends to one, or describes one. */
 
 import type { Command } from "commander";
+import { wrongParameter } from "../errors.js";
 import type { IndexDescription, IndexReport, IndexRequest } from "../generated.js";
 import { ReferenceIndex } from "../reference-index.js";
 import { bytes, count, counted, seconds, sentences } from "../sentence.js";
@@ -50,6 +51,9 @@ export function registerIndex(program: Command): void {
     .option("--append", "append the cells that the reference has beyond those of the index");
   addManner(addRun(addLists(command), "where the index goes, if not named as the argument"));
   setAction<Given<IndexRequest>>(command, async ({ terminal, signal }, options, [path]) => {
+    if (path !== undefined && options.output !== undefined && path !== options.output) {
+      throw wrongParameter("output", options.output, `is ${path} already, by the argument: name one of them`);
+    }
     const { reference, output = path, append, ...rest } = await readRequest<IndexRequest>(options);
     if (reference === undefined && output !== undefined && !append) {
       await using index = await ReferenceIndex.open(output, { signal });
@@ -85,6 +89,11 @@ function tellBuilt(terminal: Terminal, report: IndexReport): void {
   if (terminal.json) terminal.data(report, String);
 }
 
+function tellCells({ bundled, staleCells }: IndexDescription): string {
+  if (bundled) return "names and columns: it is a reference by itself";
+  return staleCells ? "those of an earlier index: build it again with --bundle to map onto it alone" : "none";
+}
+
 function renderDescription(index: IndexDescription): string {
   return table(
     [
@@ -96,7 +105,7 @@ function renderDescription(index: IndexDescription): string {
       ],
       ...(index.rerank === null ? [] : [["codes", `4 bits for each sub-space, rerank ${index.rerank}`]]),
       ...(index.keepGraph === null ? [] : [["graph", `${counted(index.keepGraph, "neighbor")} of each cell`]]),
-      ["cells within it", index.bundled ? "names and columns: it is a reference by itself" : "none"],
+      ["cells within it", tellCells(index)],
       ["size", bytes(index.bytes)],
       ["digest", index.digest],
     ],

@@ -201,7 +201,13 @@ impl Error {
             }
             Self::Corrupt { file, block, reason } => json!({ "file": file, "block": block, "reason": reason }),
             Self::Io { path, operation, source } => {
-                json!({ "path": path, "operation": operation, "os": source.raw_os_error(), "reason": source.to_string() })
+                json!({
+                    "path": path,
+                    "operation": operation,
+                    "os": source.raw_os_error(),
+                    "reason": source.to_string(),
+                    "resumable": !is_lasting(source),
+                })
             }
             Self::Backend { backend, reason, .. } => json!({ "backend": backend, "reason": reason }),
             Self::Cancelled { stage } => json!({ "stage": stage }),
@@ -220,6 +226,7 @@ impl Error {
                 Some(format!("there are: {}", available.join(", ")))
             }
             Self::Stale { .. } => Some("run again with overwrite, or write to another output".into()),
+            Self::Io { source, .. } if is_lasting(source) => Some("allow it, or name another place".into()),
             Self::Io { .. } => Some("what was committed is kept; run again with resume".into()),
             Self::Cancelled { .. } => Some("run again with resume to continue".into()),
             Self::Internal { .. } => Some("this is a bug in gigamapper; please report it".into()),
@@ -251,6 +258,20 @@ impl Error {
     pub fn internal(reason: impl Into<String>) -> Self {
         Self::Internal { reason: reason.into() }
     }
+}
+
+/// Whether the system will answer the same again, as long as nobody changes what it is asked about.
+fn is_lasting(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotFound
+            | ErrorKind::InvalidFilename
+    )
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use gigamapper_core::error::{Error, Result};
+use gigamapper_core::pipeline::read_request;
 use napi::Env;
 use napi::bindgen_prelude::{JsValue, PromiseRaw, ToNapiValue};
 use serde::Serialize;
@@ -55,7 +56,7 @@ where
 
 /// A request as the core reads it; unknown fields and wrong types are `GM_PARAM`.
 pub(crate) fn request<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::param("request", text, error.to_string()))
+    read_request(text)
 }
 
 fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T, Failure> {

@@ -33,13 +33,19 @@ impl IndexBuilder<'_> {
     /// `GM_NOT_FOUND` where no index is, `GM_CORRUPT` if it is damaged, `GM_SHAPE` if the source has fewer rows or other columns, and
     /// `GM_STALE` if it does not begin with the rows of the index: then nothing was written.
     pub fn append(&self, path: &Path, source: &dyn RowSource) -> Result<BuildReport> {
+        self.append_in((path, None), source)
+    }
+
+    /// The same with a folder for intermediate files, as [`IndexBuilder::build_in`] has it.
+    pub fn append_in(&self, places: (&Path, Option<&Path>), source: &dyn RowSource) -> Result<BuildReport> {
         let IndexBuilder { vfs, budget, progress, .. } = self;
+        let (path, work_dir) = places;
         progress.begin("preflight", 0, 0);
         if Manifest::read(&**vfs, path)?.is_none() {
             // Not even a lock is made beside what is not there.
             return Err(absent(path));
         }
-        let lock = Work::lock(vfs, path)?;
+        let locks = Work::locks(vfs, path, work_dir)?;
         let index = IvfIndex::open(path, Io::Pread, budget)?;
         let old = index.manifest();
         check_growth(path, old, source, "the store")?;
@@ -47,19 +53,19 @@ impl IndexBuilder<'_> {
         let spec = Resolved::grown(old, source)?;
         let mut warnings = spec.warnings.clone();
         if old.rows == spec.rows {
-            Work::tidy(&**vfs, path, old)?;
+            Work::tidy(&**vfs, places, old)?;
             warnings.push(nothing_to_append(old));
             return Ok(BuildReport { manifest: old.clone(), warnings, spilled: false, found: true, added: 0 });
         }
         source.preflight()?;
         self.check_content(path, &index, source, &spec)?;
         let (first, excluded) = (old.rows, old.excluded);
-        let work = Work::append(vfs, path, lock, &spec, first)?;
+        let work = Work::append(vfs, places, locks, &spec, first)?;
         let (manifest, spilled) = Build::new(self, source, &spec, &work, Some(&index)).run()?;
         drop(index);
         // The new generation is looked at before the old one goes.
         let longest = IvfIndex::open(path, Io::Pread, budget)?.longest_list();
-        Work::tidy(&**vfs, path, &manifest)?;
+        Work::tidy(&**vfs, places, &manifest)?;
         drop(work);
         if manifest.excluded > excluded {
             let added = manifest.excluded - excluded;

@@ -112,9 +112,15 @@ impl IndexBuilder<'_> {
 
     /// Builds the index of all rows of `source` at `path`, on the threads of the pool that it is called in.
     pub fn build(&self, path: &Path, source: &dyn RowSource) -> Result<BuildReport> {
+        self.build_in((path, None), source)
+    }
+
+    /// The same with a folder for intermediate files, where that is not the one that the index lies in. It changes no byte, and a build that goes on
+    /// names it again.
+    pub fn build_in(&self, places: (&Path, Option<&Path>), source: &dyn RowSource) -> Result<BuildReport> {
         self.progress.begin("preflight", 0, 0);
         let spec = self.spec.resolve(source)?;
-        let work = match Work::begin(&self.vfs, path, self.start, &spec)? {
+        let work = match Work::begin(&self.vfs, places, self.start, &spec)? {
             Begun::Sealed(manifest) => {
                 let (manifest, warnings) = (*manifest, spec.warnings);
                 return Ok(BuildReport { manifest, warnings, spilled: false, found: true, added: 0 });

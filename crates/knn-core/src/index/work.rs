@@ -1,4 +1,5 @@
-//! The build under way, or the append: a folder `<index>.journal/` beside the index, with a journal, the trained levels and the runs.
+//! The build under way, or the append: a folder `<index>.journal/` beside the index or in the folder for intermediate files, with a journal, the
+//! trained levels and the runs.
 //!
 //! A step counts when a line of the journal says so. The names of files follow from what they hold, never from the journal, and a
 //! file that no line speaks of is removed. When the index is sealed the folder goes.
@@ -46,7 +47,12 @@ pub(super) struct Work {
     first: u64,
     journal: Mutex<Journal>,
     records: Mutex<Vec<Record>>,
-    _lock: Lock,
+    _locks: Locks,
+}
+
+/// That of the index, and elsewhere one of the work on it, where indexes of one name may meet.
+pub(super) struct Locks {
+    _of: (Lock, Option<Lock>),
 }
 
 /// How a build begins.
@@ -59,9 +65,14 @@ pub(super) enum Begun {
 
 impl Work {
     /// Begins or resumes the build of `path`.
-    pub(super) fn begin(vfs: &Arc<dyn Vfs>, path: &Path, start: Start, spec: &Resolved) -> Result<Begun> {
-        let folder = beside(path, "journal")?;
-        let lock = Self::lock(vfs, path)?;
+    pub(super) fn begin(
+        vfs: &Arc<dyn Vfs>,
+        (path, work_dir): (&Path, Option<&Path>),
+        start: Start,
+        spec: &Resolved,
+    ) -> Result<Begun> {
+        let folder = work_folder(path, work_dir)?;
+        let locks = Self::locks(vfs, path, work_dir)?;
         let stale = |reason: &str| Err(Error::Stale { path: path.to_path_buf(), reason: reason.into() });
         match start {
             Start::New => {
@@ -94,17 +105,23 @@ impl Work {
         if begun_as(&**vfs, &folder)?.is_some_and(|run| run != spec.run) {
             return stale("its build was begun with other rows or parameters");
         }
-        Self::open(vfs, path, folder, lock, spec, 0).map(|work| Begun::Work(Box::new(work)))
+        Self::open(vfs, path, folder, locks, spec, 0).map(|work| Begun::Work(Box::new(work)))
     }
 
     /// Begins or resumes an append to the index at `path` from row `first` on. What another append has left is removed.
-    pub(super) fn append(vfs: &Arc<dyn Vfs>, path: &Path, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
-        let folder = beside(path, "journal")?;
+    pub(super) fn append(
+        vfs: &Arc<dyn Vfs>,
+        (path, work_dir): (&Path, Option<&Path>),
+        locks: Locks,
+        spec: &Resolved,
+        first: u64,
+    ) -> Result<Self> {
+        let folder = work_folder(path, work_dir)?;
         check_ours(&**vfs, &folder, is_work)?;
         if begun_as(&**vfs, &folder)?.is_none_or(|run| run != spec.run) {
             vfs.remove_dir_all(&folder)?;
         }
-        Self::open(vfs, path, folder, lock, spec, first)
+        Self::open(vfs, path, folder, locks, spec, first)
     }
 
     /// The lock that whoever writes an index holds.
@@ -112,7 +129,25 @@ impl Work {
         Lock::take(vfs, &beside(path, "lock")?)
     }
 
-    fn open(vfs: &Arc<dyn Vfs>, path: &Path, folder: PathBuf, lock: Lock, spec: &Resolved, first: u64) -> Result<Self> {
+    /// That and the lock of work that lies elsewhere.
+    pub(super) fn locks(vfs: &Arc<dyn Vfs>, path: &Path, work_dir: Option<&Path>) -> Result<Locks> {
+        let own = Self::lock(vfs, path)?;
+        // However it is spelled, the index's own folder is not elsewhere.
+        let resolved = |folder: &Path| folder.canonicalize().ok();
+        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let elsewhere = work_dir.filter(|folder| resolved(folder) != resolved(parent));
+        let work = elsewhere.map(|folder| Lock::take(vfs, &beside(&in_folder(path, folder), "lock")?)).transpose()?;
+        Ok(Locks { _of: (own, work) })
+    }
+
+    fn open(
+        vfs: &Arc<dyn Vfs>,
+        path: &Path,
+        folder: PathBuf,
+        locks: Locks,
+        spec: &Resolved,
+        first: u64,
+    ) -> Result<Self> {
         make_dirs(&**vfs, &folder)?;
         let journal = folder.join(JOURNAL);
         let records = Journal::read(&**vfs, &journal)?.map_or_else(Vec::new, |contents| contents.records);
@@ -125,7 +160,7 @@ impl Work {
             first,
             journal: Mutex::new(journal),
             records: Mutex::default(),
-            _lock: lock,
+            _locks: locks,
         };
         work.recover(records)?;
         Ok(work)
@@ -265,7 +300,7 @@ impl Work {
     }
 
     /// Removes what is left of other generations than the one of `manifest`, which is sealed, and of the work on any.
-    pub(super) fn tidy(vfs: &dyn Vfs, path: &Path, manifest: &Manifest) -> Result<()> {
+    pub(super) fn tidy(vfs: &dyn Vfs, (path, work_dir): (&Path, Option<&Path>), manifest: &Manifest) -> Result<()> {
         // The process that wrote the manifest may have been killed before its name was durable.
         recover(vfs, path)?;
         for (name, is_folder) in vfs.list(path)? {
@@ -273,13 +308,23 @@ impl Work {
                 vfs.remove_file(&path.join(name))?;
             }
         }
-        clear_folder(vfs, &beside(path, "journal")?, is_work)
+        clear_folder(vfs, &work_folder(path, work_dir)?, is_work)
     }
 
     /// The index is sealed: what was needed to build it goes.
     pub(super) fn end(self) -> Result<()> {
         clear_folder(&*self.vfs, &self.folder, is_work)
     }
+}
+
+/// Where the work on an index lies.
+fn work_folder(path: &Path, work_dir: Option<&Path>) -> Result<PathBuf> {
+    beside(&work_dir.map_or_else(|| path.to_path_buf(), |folder| in_folder(path, folder)), "journal")
+}
+
+/// What the index would be called in another folder.
+fn in_folder(path: &Path, folder: &Path) -> PathBuf {
+    folder.join(path.file_name().unwrap_or_default())
 }
 
 fn run_name(rows: [u64; 2]) -> String {

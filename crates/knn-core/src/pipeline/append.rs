@@ -8,16 +8,20 @@ use super::cost;
 use super::index::{INDEX_VERSION, Reference, list_dtype, memory, rerank, sealed, training};
 use super::index_report::IndexPlan;
 use super::inputs::FINGERPRINT_SEED;
-use super::later;
-use super::places::{Existing, check_output};
+use super::places::{Existing, check_output, check_work_dir};
 use super::plan::side;
 use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
 use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, Manifest, check_growable, check_growth, nothing_to_append, stale_warning};
+use crate::progress::Progress;
 use crate::source::{AnnDataStore, RowSource};
 
 /// What an append would do and cost, and the rows that it reads.
-pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
+pub(super) fn prepare(
+    request: &IndexRequest,
+    resolved: &ResolvedIndex,
+    progress: &Progress,
+) -> Result<(IndexPlan, Reference)> {
     let Some(path) = resolved.output.as_deref() else {
         return Err(Error::param("output", "", "name the index to append to"));
     };
@@ -25,10 +29,13 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
         return Err(Error::param("append", true, "cannot be combined with overwrite"));
     }
     check_output(path, &[&resolved.reference], Existing { resume: true, overwrite: false })?;
+    if let Some(work_dir) = &resolved.work_dir {
+        check_work_dir(work_dir, &[&resolved.reference], Some(path))?;
+    }
     let index = sealed(path)?;
     check_growable(path, &index)?;
     let parameters = parameters(request, resolved, &index)?;
-    let store = AnnDataStore::open(&resolved.reference)?;
+    let store = AnnDataStore::open_while(&resolved.reference, progress)?;
     let rows = store.representation(&resolved.use_rep)?;
     rows.preflight()?;
     check_growth(path, &index, &rows, &rows.name())?;
@@ -43,12 +50,9 @@ pub(super) fn prepare(request: &IndexRequest, resolved: &ResolvedIndex) -> Resul
             "the cells beside its lists will be those of before: build it again with bundle to map where the reference is not".into(),
         );
     }
-    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
-        warnings.push(format!("{refusal}: it can be planned but not done"));
-    }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
     let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = disk_bytes.saturating_add(bundle::planned(resolved)?);
+    let disk_bytes = disk_bytes.saturating_add(bundle::planned(resolved, progress)?);
     let run_bytes = cost::build_run_bytes(added, dim);
     // The rows of the index are compared with the store's; its lists are read for that, and again to be written with the new rows.
     let read_bytes = rows.stored_bytes();

@@ -16,14 +16,39 @@ use super::request::{DEFAULT_LAYOUT, OtherGraph, Resolved, ResolvedIndex, Resolv
 use crate::error::{Error, Result};
 use crate::index::{CELLS, Manifest};
 use crate::progress::Progress;
+use crate::sink::{Found, find};
 use crate::source::{AnnDataStore, Missing, RowSource, StringBlock, UnreadRows};
-use crate::store::Vfs;
+use crate::store::{OsVfs, Vfs};
 use crate::types::RowRange;
 
 /// Where the cells of an index are, if it has them.
 pub(super) fn cells(index: &Path) -> Option<PathBuf> {
     let cells = index.join(CELLS);
     cells.is_dir().then_some(cells)
+}
+
+/// Whether the cells of an index are there, and whether they are those of its rows: after an append they are those of before. What cannot be read is
+/// nobody's.
+pub(super) fn state(index: &Path, manifest: &Manifest) -> CellsState {
+    let Some(path) = cells(index) else { return CellsState::None };
+    let is_finished = || Ok::<_, Error>(matches!(find(&OsVfs, &path)?, Found::Ours { complete: true, .. }));
+    let is_own = || Ok::<_, Error>(is_finished()? && is_of(&AnnDataStore::open(&path)?, manifest)?);
+    if is_own().unwrap_or(false) { CellsState::Own } else { CellsState::Stale }
+}
+
+/// What lies beside the lists of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CellsState {
+    None,
+    /// The cells of its rows.
+    Own,
+    /// Those of an earlier index, or unfinished ones.
+    Stale,
+}
+
+/// Whether cells are those that an index was built with.
+fn is_of(cells: &AnnDataStore, manifest: &Manifest) -> Result<bool> {
+    Ok(told(cells, "index_source")?.as_ref() == Some(&manifest.source) && cells.n_obs() == manifest.rows)
 }
 
 /// Writes the cells of an index that is sealed, or goes on with them.
@@ -43,9 +68,9 @@ pub(super) fn write(
 }
 
 /// Bytes on disk that the cells of an index will take, 0 where it is to have none; fails where writing them would.
-pub(super) fn planned(resolved: &ResolvedIndex) -> Result<u64> {
+pub(super) fn planned(resolved: &ResolvedIndex, progress: &Progress) -> Result<u64> {
     let Some(index) = resolved.output.as_deref().filter(|_| resolved.bundle) else { return Ok(0) };
-    planned_copy(&request(resolved, index, None, false))
+    planned_copy(&request(resolved, index, None, false), progress)
 }
 
 /// The copy of names and columns into the folder of an index.
@@ -141,8 +166,7 @@ fn index(resolved: &Resolved) -> Result<(&Path, Manifest)> {
 /// The rows of the reference that an index stands for: how many, how long, and what they were.
 pub(super) fn rows(resolved: &Resolved, reference: &AnnDataStore) -> Result<Arc<dyn RowSource>> {
     let (path, manifest) = index(resolved)?;
-    let source = told(reference, "index_source")?;
-    if source.as_ref() != Some(&manifest.source) || reference.n_obs() != manifest.rows {
+    if !is_of(reference, &manifest)? {
         let reason = format!(
             "{} are the cells of another index than lies there now: build it again with bundle",
             reference.name()

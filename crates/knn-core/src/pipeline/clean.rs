@@ -124,6 +124,9 @@ enum Thing {
 impl Search {
     /// A store or an index, or all below a folder.
     fn path(&mut self, path: &Path) -> Result<()> {
+        if path.as_os_str().is_empty() {
+            return Err(Error::param("paths", "", "name a store, an index, or a folder below which they are"));
+        }
         let path = std::path::absolute(path).map_err(|error| Error::io("resolve", path, error))?;
         let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
             return self.below(&path, 0);

@@ -13,7 +13,7 @@ use super::memory::{PROCESS, Sizes};
 use super::near_graphs::{self, NearGraphs};
 use super::places::is_begun;
 use super::plan::{Prepared, planned};
-use super::report::Plan;
+use super::report::{OutputArray, Plan};
 use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
 use super::run::{Seams, run_resolved};
 use super::search_stage::place;
@@ -135,6 +135,9 @@ pub(super) fn add_costs(asked: &Resolved, others: Vec<(OtherGraph, Plan)>, plan:
         plan.read_bytes = plan.read_bytes.saturating_add(other.read_bytes);
         plan.estimated_seconds += other.estimated_seconds;
         let is_kept = asked.kept_graphs.contains(&graph);
+        if is_kept {
+            plan.outputs.extend(kept_arrays(graph, asked, &other));
+        }
         let bytes = if is_kept { &mut plan.disk_bytes } else { &mut plan.search.run_bytes };
         *bytes = bytes.saturating_add(other.disk_bytes);
         if is_kept || asked.other_graphs.is_some() {
@@ -146,6 +149,14 @@ pub(super) fn add_costs(asked: &Resolved, others: Vec<(OtherGraph, Plan)>, plan:
             plan.memory = other.memory;
         }
     }
+}
+
+/// What is stored of a graph that is kept, by the path that it will have: names and statuses are those of the store beside it.
+fn kept_arrays(graph: OtherGraph, asked: &Resolved, other: &Plan) -> Vec<OutputArray> {
+    let store = graph.beside(asked.output.as_deref().unwrap_or(Path::new("output.zarr")));
+    let arrays = other.outputs.iter().filter(|array| array.path.starts_with("obsm/"));
+    let path = |array: &OutputArray| store.join(&array.path).display().to_string();
+    arrays.map(|array| OutputArray { path: path(array), stage: "graphs".into(), ..array.clone() }).collect()
 }
 
 /// Removes the graphs that an overwriting run will find itself: those of the run before would be in the way of one that goes on with this.

@@ -54,8 +54,10 @@ pub(super) fn scan(resolved: &mut Resolved, inputs: &mut Inputs, progress: &Prog
                 }
                 resolved.parameters.metric = metric;
             }
-            if told["excludeBatch"].is_string() && !imported.says_self_edges {
-                resolved.parameters.self_edges = false;
+            if let Some(batch) = told["excludeBatch"].as_str() {
+                // Whoever takes over what is stored here is told, too.
+                resolved.parameters.exclude_batch = Some(batch.to_owned());
+                resolved.parameters.self_edges &= imported.says_self_edges;
             }
         }
         provenance::same_space(&imported.path, resolved.other_graphs.as_ref().map_or(&[], |graphs| graphs))?;

@@ -11,12 +11,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
 use super::backend;
-use super::bundle;
+use super::bundle::{self, CellsState};
 use super::cost;
 use super::index_report::{IndexDescription, IndexPlan, IndexReport};
 use super::inputs::FINGERPRINT_SEED;
 use super::kept_graph;
-use super::later;
 use super::memory::{self, PROCESS};
 use super::places::{Existing, check_output, check_work_dir};
 use super::plan::{pool, side};
@@ -37,7 +36,7 @@ pub(super) const INDEX_VERSION: u32 = 1;
 
 /// What [`build_index`] would do and cost. Writes nothing; fails where the build would refuse to start.
 pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
-    check(request).map(|(_, plan, ..)| plan)
+    check(request, &Progress::silent()).map(|(_, plan, ..)| plan)
 }
 
 /// Builds the index of a reference, or appends to it what the reference has beyond it. What is committed stays, whatever happens.
@@ -49,9 +48,8 @@ pub fn build_index(request: &IndexRequest, progress: &Progress) -> Result<IndexR
 pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Seams) -> Result<IndexReport> {
     progress.begin("preflight", 0, 0);
     progress.check()?;
-    let (resolved, plan, (rows, held), pool) = check(request)?;
+    let (resolved, plan, (rows, held), pool) = check(request, progress)?;
     let output = resolved.output.as_deref().ok_or_else(|| Error::param("output", "", "name the index to write"))?;
-    later::index(resolved.work_dir.as_deref())?;
     let opened = backend::opened().map_or(0, |(_, bytes)| bytes);
     let parameters = &plan.parameters;
     let builder = IndexBuilder {
@@ -76,8 +74,9 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
         tile: &seams.lane,
         progress,
     };
-    let built =
-        pool.install(|| if resolved.append { builder.append(output, &rows) } else { builder.build(output, &rows) })?;
+    let places = (output, resolved.work_dir.as_deref());
+    let built = pool
+        .install(|| if resolved.append { builder.append_in(places, &rows) } else { builder.build_in(places, &rows) })?;
     progress.end();
     // Whoever reads the reference once more chooses its cells once more.
     drop(rows);
@@ -106,6 +105,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
 /// What the index at `path` holds: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
 pub fn describe_index(path: &Path) -> Result<IndexDescription> {
     let manifest = sealed(path)?;
+    let cells = bundle::state(path, &manifest);
     Ok(IndexDescription {
         path: path.display().to_string(),
         format_version: u64::from(manifest.version),
@@ -123,7 +123,8 @@ pub fn describe_index(path: &Path) -> Result<IndexDescription> {
         excluded_rows: manifest.excluded,
         keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
         bytes: bytes(&manifest),
-        bundled: bundle::cells(path).is_some(),
+        bundled: cells == CellsState::Own,
+        stale_cells: cells == CellsState::Stale,
         digest: manifest.run,
     })
 }
@@ -175,15 +176,16 @@ fn bytes(manifest: &Manifest) -> u64 {
 pub(super) type Reference = (Arc<dyn RowSource>, u64);
 
 /// Everything up to the first write, in the pool that would build.
-fn check(request: &IndexRequest) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
+fn check(request: &IndexRequest, progress: &Progress) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
     let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
-    let (plan, rows) =
-        pool.install(|| if resolved.append { append::prepare(request, &resolved) } else { prepare(&resolved) })?;
+    let (plan, rows) = pool.install(|| {
+        if resolved.append { append::prepare(request, &resolved, progress) } else { prepare(&resolved, progress) }
+    })?;
     Ok((resolved, plan, rows, pool))
 }
 
-fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
+fn prepare(resolved: &ResolvedIndex, progress: &Progress) -> Result<(IndexPlan, Reference)> {
     let inputs = [resolved.reference.as_path()];
     if let Some(output) = &resolved.output {
         check_output(output, &inputs, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
@@ -191,7 +193,7 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     if let Some(work_dir) = &resolved.work_dir {
         check_work_dir(work_dir, &inputs, resolved.output.as_deref())?;
     }
-    let store = AnnDataStore::open(&resolved.reference)?;
+    let store = AnnDataStore::open_while(&resolved.reference, progress)?;
     let rows = store.representation(&resolved.use_rep)?;
     rows.preflight()?;
     let (n, dim) = (rows.rows(), rows.dim() as u64);
@@ -204,13 +206,10 @@ fn prepare(resolved: &ResolvedIndex) -> Result<(IndexPlan, Reference)> {
     let identity = identity.map_err(|error| Error::internal(error.to_string()))?;
     let mut warnings = rows.warnings()?;
     warnings.extend(training_warning(parameters.nlist, n));
-    if let Err(refusal) = later::index(resolved.work_dir.as_deref()) {
-        warnings.push(format!("{refusal}: it can be planned but not built"));
-    }
-    let graph = kept_graph::plan(resolved, &parameters)?;
+    let graph = kept_graph::plan(resolved, &parameters, progress)?;
     let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
     let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved)?);
+    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved, progress)?);
     let build_bytes = cost::build_run_bytes(n, dim);
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));

@@ -132,6 +132,8 @@ pub struct IndexDescription {
     pub keep_graph: Option<u64>,
     /// Whether names and columns of the cells lie within its folder, so that a mapping needs no reference beside it.
     pub bundled: bool,
+    /// Whether those within it are unfinished, or of an earlier index, as after an append: nothing is mapped onto them until it is built again.
+    pub stale_cells: bool,
     /// Bytes on disk.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,

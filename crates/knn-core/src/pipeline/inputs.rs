@@ -87,9 +87,10 @@ impl Inputs {
     /// Opens what the request names; reads metadata and categories only.
     pub(super) fn open(resolved: &Resolved, progress: &Progress) -> Result<Self> {
         let parameters = &resolved.parameters;
-        let query = AnnDataStore::open(&resolved.query)?;
+        let open = |path: &Path| AnnDataStore::open_while(path, progress);
+        let query = open(&resolved.query)?;
         // Within one store a condition is evaluated once.
-        let reference = if resolved.self_mapping { query.clone() } else { AnnDataStore::open(&resolved.reference)? };
+        let reference = if resolved.self_mapping { query.clone() } else { open(&resolved.reference)? };
         let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
             match &resolved.imported {
                 Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),
@@ -221,9 +222,11 @@ impl ColumnInput {
     fn open(reference: &AnnDataStore, key: &str, labels: &LabelParameters, warnings: &mut Vec<String>) -> Result<Self> {
         let column = reference.column(key)?;
         let refused = match column.kind() {
-            ColumnKind::Categorical { .. } | ColumnKind::Numeric(_) | ColumnKind::Boolean | ColumnKind::Datetime => {
-                None
-            }
+            ColumnKind::Categorical { .. }
+            | ColumnKind::Numeric(_)
+            | ColumnKind::Boolean
+            | ColumnKind::Datetime { .. }
+            | ColumnKind::Timedelta { .. } => None,
             ColumnKind::String => Some("texts".to_owned()),
             ColumnKind::Other(encoding) => Some(encoding.clone()),
         };

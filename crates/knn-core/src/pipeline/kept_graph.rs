@@ -27,7 +27,11 @@ const COPIED_ROWS: u64 = 16_384;
 const CHUNKS_PER_UNIT: u64 = 64;
 
 /// What finding the graph would do and cost, without the index that is not there yet. None where none is kept.
-pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Result<Option<Plan>> {
+pub(super) fn plan(
+    resolved: &ResolvedIndex,
+    parameters: &IndexParameters,
+    progress: &Progress,
+) -> Result<Option<Plan>> {
     let Some(kept) = parameters.keep_graph else { return Ok(None) };
     let lists = NeighborsRequest {
         method: Some(if parameters.rerank.is_some() { "ivfpq" } else { "ivf" }.into()),
@@ -36,7 +40,7 @@ pub(super) fn plan(resolved: &ResolvedIndex, parameters: &IndexParameters) -> Re
         list_dtype: parameters.rerank.is_none().then(|| parameters.list_dtype.clone()),
         ..request(resolved, parameters, kept)
     };
-    planned(lists.resolve()?, &Progress::silent()).map(Some)
+    planned(lists.resolve()?, progress).map(Some)
 }
 
 /// The memory of the stage that takes most: of the build, of finding the graph, or of copying it.
@@ -73,8 +77,12 @@ pub(super) fn keep(
     progress: &Progress,
 ) -> Result<Manifest> {
     let Some(kept) = parameters.keep_graph else { return Ok(sealed) };
+    let beside = resolved
+        .work_dir
+        .as_deref()
+        .map_or_else(|| output.to_path_buf(), |folder| folder.join(output.file_name().unwrap_or_default()));
     let (store, journal) =
-        (output.with_added_extension("graph.zarr"), output.with_added_extension("graph.zarr.journal"));
+        (beside.with_added_extension("graph.zarr"), beside.with_added_extension("graph.zarr.journal"));
     if sealed.graph.is_some() {
         // A process that was stopped may have left it.
         if seams.vfs.exists(&store)? && is_of(&store, &sealed, kept) {
@@ -132,6 +140,7 @@ fn request(resolved: &ResolvedIndex, parameters: &IndexParameters, kept: u64) ->
         metric: Some(parameters.metric.name().into()),
         seed: Some(parameters.seed as i64),
         repair: Some("never".into()),
+        work_dir: resolved.work_dir.as_ref().map(|folder| folder.display().to_string()),
         memory: Some(resolved.memory.to_string()),
         threads: Some(resolved.threads as i64),
         backend: Some(resolved.backend.name().into()),

@@ -31,7 +31,6 @@ mod inputs;
 mod join_stage;
 mod joint;
 mod kept_graph;
-mod later;
 mod levels;
 mod library_size;
 mod list_order;
@@ -97,7 +96,7 @@ pub use request::{
     IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest,
     LearntDistance, MapRequest, NeighborsRequest, OtherGraph, Parameters, PresenceRequest, RechunkRequest,
     Representation, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk,
-    Search, TransferRequest,
+    Search, TransferRequest, read_request,
 };
 pub use run::{Seams, run, run_with};
 pub use space::SpaceReport;

@@ -109,7 +109,7 @@ pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
 }
 
 fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
-    joint::settle(&mut resolved)?;
+    joint::settle(&mut resolved, progress)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
     let mut inputs = Inputs::open(&resolved, progress)?;

@@ -153,14 +153,14 @@ pub struct MemoryPlan {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct OutputArray {
-    /// Path in the store, such as `obs/cell_type_pred`.
+    /// Path in the store, such as `obs/cell_type_pred`; of a graph that is kept beside it, the path of that before.
     pub path: String,
     /// `categorical`, `numeric`, `boolean`, `array` or `string`.
     pub kind: String,
     /// Its shape over all parts.
     #[cfg_attr(test, ts(type = "number[]"))]
     pub shape: Vec<u64>,
-    /// The stage that stores it: `join`, `transfer` or `rechunk`.
+    /// The stage that stores it: `join`, `transfer`, `graphs` or `rechunk`.
     pub stage: String,
 }
 

@@ -3,8 +3,8 @@
 //! Then its neighbours are far. How far they lie is compared with how far neighbours lie within the reference, for a sample of both that
 //! is taken from all over the stores: where most query cells are farther from their last neighbour than nearly all reference cells are from
 //! theirs, the same representation has hardly been named on both sides. It is the rule by which labels are rejected by distance, applied
-//! to the query as a whole. Nothing is known of stores that are too small, of inner products, which are no distances, of codes alone,
-//! of bundles, whose rows are in lists, and where a large reference would be read once more for a few queries.
+//! to the query as a whole. Of a bundle, whose rows are in its lists alone, the sample is of these. Nothing is known of stores that are too small, of
+//! inner products, which are no distances, of codes alone, and where a large reference would be read once more for a few queries.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::plan::Prepared;
 use super::search_stage::true_neighbors;
 use crate::distance::DistanceTile;
 use crate::error::Result;
-use crate::index::Probes;
+use crate::index::{ListBuffer, Probes};
 use crate::join::{Barred, ListJoin, Ordered};
 use crate::progress::Progress;
 use crate::representation::TileReader;
@@ -86,7 +86,7 @@ pub(super) fn compare(
 ) -> Result<Option<SpaceReport>> {
     let (resolved, inputs) = (&prepared.resolved, &prepared.inputs);
     let k = prepared.spec.k as usize;
-    let is_known = !resolved.self_mapping && !resolved.bundled && resolved.imported.is_none() && k > 0;
+    let is_known = !resolved.self_mapping && resolved.imported.is_none() && k > 0;
     let is_cheap =
         lists.is_some() || inputs.reference.n_obs() <= SMALL_REFERENCE || inputs.query.n_obs() >= MANY_QUERIES;
     if !is_known || !is_cheap || resolved.parameters.metric.is_product() {
@@ -95,7 +95,10 @@ pub(super) fn compare(
     let (mut rows, mut own) = (Tile { first_row: 0, dim: inputs.query_rows.dim(), values: Vec::new() }, Vec::new());
     sample(prepared, &inputs.query_rows, |_| -1, &mut rows, &mut own, progress)?;
     let queries = own.len();
-    sample(prepared, &inputs.reference_rows, |row| row as i64, &mut rows, &mut own, progress)?;
+    match lists {
+        Some((search, _)) if resolved.bundled => sample_lists(search, &mut rows, &mut own, progress)?,
+        _ => sample(prepared, &inputs.reference_rows, |row| row as i64, &mut rows, &mut own, progress)?,
+    }
     let barred = Barred::own(Some(&own));
     let found = match lists {
         Some((search, probes)) => {
@@ -118,23 +121,49 @@ fn sample(
     ids: &mut Vec<i64>,
     progress: &Progress,
 ) -> Result<()> {
-    let n = source.rows();
     let mut piece = Tile::default();
-    let mut next = 0;
-    for place in 0..PLACES {
+    for some in places(source.rows()) {
         progress.check()?;
-        let first = (u128::from(place) * u128::from(n) / u128::from(PLACES)) as u64;
-        let some = RowRange { start: first.max(next), end: (first + ROWS).min(n) };
-        if some.start >= some.end {
-            continue;
-        }
-        next = some.end;
         let mut reader = TileReader::new(source, some, prepared.resolved.parameters.metric);
         reader.next(ROWS, &mut piece)?;
         rows.values.extend_from_slice(&piece.values);
         ids.extend((some.start..some.end).map(&id));
     }
     Ok(())
+}
+
+/// The same of the lists of an index, whose rows are taken in the order of lists.
+fn sample_lists(search: &ListJoin, rows: &mut Tile, ids: &mut Vec<i64>, progress: &Progress) -> Result<()> {
+    let (index, mut buffer) = (search.index(), ListBuffer::default());
+    // The list at hand, and rows in the lists before it.
+    let (mut list, mut before) = (0, 0);
+    for some in places(index.listed_rows()) {
+        progress.check()?;
+        let mut next = some.start;
+        while next < some.end {
+            while before + index.list_rows(list) <= next {
+                before += index.list_rows(list);
+                list += 1;
+            }
+            let view = index.list(list, &mut buffer)?;
+            let within = (next - before) as usize..(some.end.min(before + index.list_rows(list)) - before) as usize;
+            next = before + within.end as u64;
+            rows.values.extend_from_slice(&view.rows[within.start * rows.dim..within.end * rows.dim]);
+            ids.extend(within.map(|row| view.ids.get(row) as i64));
+        }
+    }
+    Ok(())
+}
+
+/// Rows all over `n`, as many at each place as follow each other; of few rows all.
+fn places(n: u64) -> impl Iterator<Item = RowRange> {
+    let mut next = 0;
+    (0..PLACES).filter_map(move |place| {
+        let first = (u128::from(place) * u128::from(n) / u128::from(PLACES)) as u64;
+        let some = RowRange { start: first.max(next), end: (first + ROWS).min(n) };
+        next = next.max(some.end);
+        (some.start < some.end).then_some(some)
+    })
 }
 
 #[cfg(test)]

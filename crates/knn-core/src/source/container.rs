@@ -17,9 +17,6 @@ use super::strings::StringBlock;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange};
 
-/// What zarr calls points in time.
-pub(in crate::source) const DATETIME: &str = "numpy.datetime64";
-
 /// A hierarchy of groups and arrays. Shared between threads; errors name it as the user did.
 pub trait Container: Debug + Send + Sync {
     /// The store as the user named it.

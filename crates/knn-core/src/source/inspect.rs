@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::anndata::{AnnDataStore, Categories, ColumnKind, Compressed, ObsColumn, compression, encoding};
-use super::container::{Container, DATETIME, Missing, NodeKind, StoredArray};
+use super::container::{Container, Missing, NodeKind, StoredArray};
 use super::filtered::filtered_path;
 use super::key::join;
 use super::strings::StringBlock;
+use super::times;
 use crate::error::{Error, Result};
 use crate::types::{DType, RowRange};
 
@@ -87,7 +88,12 @@ pub struct ColumnReport {
     /// As pandas names it: `category`, `float32`, `Int64`, `bool`.
     pub dtype: String,
     /// What can be done with it; `other` is not read.
-    #[cfg_attr(test, ts(type = "\"categorical\" | \"numeric\" | \"boolean\" | \"string\" | \"datetime\" | \"other\""))]
+    #[cfg_attr(
+        test,
+        ts(
+            type = "\"categorical\" | \"numeric\" | \"boolean\" | \"string\" | \"datetime\" | \"timedelta\" | \"other\""
+        )
+    )]
     pub kind: String,
     /// Cells without a value: missing codes, masked values and NaN.
     #[cfg_attr(test, ts(type = "number"))]
@@ -340,7 +346,7 @@ fn column_report(column: &ObsColumn) -> Result<ColumnReport> {
                 report.missing += missing.iter().filter(|missing| **missing).count() as u64;
             }
         }
-        ColumnKind::Datetime => {
+        ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } => {
             let mut numbers = Vec::new();
             for piece in pieces {
                 column.read_numbers(piece, &mut numbers)?;
@@ -365,7 +371,8 @@ fn pandas_name(column: &ObsColumn) -> String {
             name.replace("uint", "UInt").replace("int", "Int").replace("float", "Float")
         }
         ColumnKind::Other(name) => name.clone(),
-        ColumnKind::Datetime => DATETIME.into(),
+        ColumnKind::Datetime { unit } => times::declared("datetime64", unit, 1),
+        ColumnKind::Timedelta { unit } => times::declared("timedelta64", unit, 1),
         _ => name.to_owned(),
     }
 }

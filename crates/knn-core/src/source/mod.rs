@@ -29,6 +29,7 @@ mod strings;
 mod subtree;
 #[cfg(test)]
 mod testing;
+mod times;
 mod unread;
 mod window;
 mod zarr;
@@ -46,7 +47,7 @@ pub use inspect::{
 };
 pub use many::stores;
 pub use memory::MemoryRows;
-pub use open::open;
+pub use open::{open, open_while};
 pub use rows::ArrayRows;
 pub use strings::StringBlock;
 pub use unread::UnreadRows;
@@ -86,9 +87,14 @@ pub trait RowSource: Send + Sync {
     /// Stored bytes of the whole array, for estimates of cost.
     fn stored_bytes(&self) -> u64;
 
-    /// Stored entries, if the matrix is sparse.
+    /// Stored entries, if the matrix is sparse, or a bound of the values that they are.
     fn entries(&self) -> Option<u64> {
         None
+    }
+
+    /// Clears `counts` and fills it with how many entries each of these rows has stored. False where that is not told by itself.
+    fn entry_counts(&self, _rows: RowRange, _counts: &mut Vec<u64>) -> Result<bool> {
+        Ok(false)
     }
 
     /// Clears the tile and fills it with exactly these rows, which must lie inside `rows()`.
@@ -149,6 +155,10 @@ impl RowSource for Arc<dyn RowSource> {
 
     fn entries(&self) -> Option<u64> {
         self.as_ref().entries()
+    }
+
+    fn entry_counts(&self, rows: RowRange, counts: &mut Vec<u64>) -> Result<bool> {
+        self.as_ref().entry_counts(rows, counts)
     }
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {

@@ -19,6 +19,7 @@ use super::many::{ManyStores, parts, stores};
 use super::subtree::Subtree;
 use super::zarr::ZarrStore;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 /// First bytes of a file that tell what it is.
 const HEAD: u64 = 8;
@@ -27,8 +28,16 @@ const DEEPEST_INSIDE: usize = 16;
 
 /// Opens the store at `path`, or the group inside a store that it names, or as one all the stores that it names ([`stores`]).
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
+    open_while(path, &Progress::silent())
+}
+
+/// The same for a run that may be cancelled while a condition is evaluated: `GM_CANCELLED`.
+pub fn open_while(path: &Path, progress: &Progress) -> Result<Arc<dyn Container>> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::param("store", "", "name a store"));
+    }
     if let Some((whole, expression)) = split_condition(path)? {
-        return Ok(Arc::new(FilteredStore::open(AnnDataStore::of(open(&whole)?)?, &expression)?));
+        return Ok(Arc::new(FilteredStore::open(AnnDataStore::of(open(&whole)?)?, &expression, progress)?));
     }
     let mut all = Vec::new();
     for store in stores(path)? {

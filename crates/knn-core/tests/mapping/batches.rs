@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use gigamapper_core::pipeline::{MapRequest, TransferRequest, plan, run_with, transfer_with};
+use gigamapper_core::pipeline::{
+    DiffuseRequest, MapRequest, TransferRequest, plan, plan_diffuse, run_with, transfer_with,
+};
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
 use super::disk::assert_same;
@@ -142,6 +144,21 @@ fn a_cell_of_an_excluded_batch_does_not_vote_for_itself_unless_it_is_asked_to() 
     let transfer = along(text(found), &mapping, &place.output());
     transfer_with(&transfer, &Progress::silent(), &quick()).unwrap();
     assert_same(&content(&place.output()), &content(found), "along");
+    // Nor along what was taken over from there.
+    let (first, second) = (place.outputs().join("first.zarr"), place.outputs().join("second.zarr"));
+    std::fs::rename(place.output(), &first).unwrap();
+    std::fs::remove_dir_all(place.outputs().join("mapped.zarr.journal")).unwrap();
+    let again = TransferRequest { neighbors: text(&first), output: Some(text(&second)), ..transfer.clone() };
+    let report = transfer_with(&again, &Progress::silent(), &quick()).unwrap();
+    assert_eq!(report.plan.parameters.exclude_batch.as_deref(), Some(KEY));
+    assert_same(&content(&second), &content(found), "along what was taken over");
+    let diffused = DiffuseRequest {
+        neighbors: text(&second),
+        query: cells.path(),
+        obs_keys: Some(vec!["score".into()]),
+        ..DiffuseRequest::default()
+    };
+    assert!(!plan_diffuse(&diffused).unwrap().parameters.self_edges);
     let asked = TransferRequest { self_edges: Some(true), ..transfer };
     transfer_with(&asked, &Progress::silent(), &quick()).unwrap();
     assert_ne!(confidence(found), confidence(&place.output()));

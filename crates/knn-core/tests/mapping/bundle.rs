@@ -98,6 +98,32 @@ fn cells_of_another_index_are_not_taken_for_its_own() {
 }
 
 #[test]
+fn what_it_was_is_not_what_it_is_after_an_append() {
+    let place = Place::new();
+    let told = |index: &IndexRequest| {
+        let described = describe_index(Path::new(index.output.as_ref().unwrap())).unwrap();
+        (described.bundled, described.stale_cells)
+    };
+    let reference = sample(&place, "ref", 190);
+    let plain = index(&place, &reference.path(), "atlas.gmx");
+    build_index(&plain, &Progress::silent()).unwrap();
+    assert_eq!(told(&plain), (false, false));
+    let bundle = IndexRequest { bundle: Some(true), resume: Some(true), ..plain.clone() };
+    build_index(&bundle, &Progress::silent()).unwrap();
+    assert_eq!(told(&plain), (true, false));
+    // The same cells and some more.
+    std::fs::remove_dir_all(reference.path()).unwrap();
+    sample(&place, "ref", 230);
+    let append = IndexRequest { append: Some(true), nlist: None, ..plain.clone() };
+    build_index(&append, &Progress::silent()).unwrap();
+    assert_eq!(told(&plain), (false, true));
+    // Built again it has its own.
+    let again = IndexRequest { bundle: Some(true), overwrite: Some(true), ..plain.clone() };
+    build_index(&again, &Progress::silent()).unwrap();
+    assert_eq!(told(&plain), (true, false));
+}
+
+#[test]
 fn it_knows_what_its_rows_are() {
     let place = Place::new();
     let query = sample(&place, "query", 120).embedding("X_latent", 2, &noise(3, 240));

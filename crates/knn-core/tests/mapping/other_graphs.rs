@@ -44,7 +44,25 @@ fn graphs_that_are_kept_are_taken_up_again_to_the_bytes_of_a_mapping() {
     assert_eq!(listed(&place.outputs()), Vec::<String>::new(), "a plan writes nothing");
     assert!(planned.disk_bytes > alone.disk_bytes && planned.pairs > alone.pairs);
     assert_eq!((planned.run, planned.search.run_bytes), (alone.run, alone.search.run_bytes));
-    neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    let report = neighbors_with(&request, &Progress::silent(), &quick()).unwrap();
+    // What is stored of each is told with the rest.
+    assert_eq!(report.stored, planned.outputs);
+    let told = |name: &str, array: &str| {
+        let path = text(&place.outputs().join(format!("graph-{name}.zarr/obsm/{array}")));
+        report
+            .stored
+            .iter()
+            .find(|stored| stored.path == path)
+            .map(|stored| (stored.shape.clone(), stored.stage.clone()))
+    };
+    let (n_query, n_ref, k) = (planned.query.n_obs, planned.reference.n_obs, planned.k);
+    for (name, rows) in [("xx", n_ref), ("yy", n_query), ("xy", n_ref)] {
+        let width = if name == "xy" { k } else { k - 1 };
+        for array in ["knn_indices", "knn_distances"] {
+            assert_eq!(told(name, array), Some((vec![rows, width], "graphs".into())), "{name} {array}");
+        }
+    }
+    assert!(alone.outputs.iter().all(|stored| !stored.path.contains(".zarr")));
     let graph = |name: &str| place.outputs().join(format!("graph{name}.zarr"));
     // Each is what is found where it is asked for alone.
     let (query, reference) = (&mapping.query, mapping.reference.as_ref().unwrap());

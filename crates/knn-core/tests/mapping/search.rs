@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use gigamapper_core::pipeline::{IndexRequest, MapRequest, build_index, describe_index, plan, plan_index};
-use gigamapper_core::progress::Progress;
+use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
+use super::disk::{files, listed};
 use super::mapped::Mapped;
 use super::sample::{Place, map, output, sample};
 
@@ -124,10 +125,9 @@ fn an_index_is_refused_before_anything_is_written() {
     assert_eq!(build(&IndexRequest { use_rep: Some("X_scvi".into()), ..request.clone() }), "GM_NOT_FOUND");
     let product = IndexRequest { rerank: Some("f16".into()), metric: Some("inner_product".into()), ..request.clone() };
     assert_eq!(build(&product), "GM_UNSUPPORTED");
-    let inputs = place.inputs().to_str().unwrap().to_owned();
-    let later = IndexRequest { work_dir: Some(inputs), ..request.clone() };
-    assert_eq!(plan_index(&later).unwrap().warnings.len(), 2, "few cells for each list, and what is not done yet");
-    assert_eq!(build(&later), "GM_UNSUPPORTED");
+    for within in [request.reference.clone(), "/nowhere/at/all".into()] {
+        assert_eq!(build(&IndexRequest { work_dir: Some(within), ..request.clone() }), "GM_PARAM");
+    }
     assert_eq!(std::fs::read_dir(place.outputs()).unwrap().count(), 0);
     let output = place.outputs().join("reference.gmx");
     let described = |path: &Path| describe_index(path).unwrap_err().code();
@@ -135,4 +135,53 @@ fn an_index_is_refused_before_anything_is_written() {
     std::fs::create_dir(&output).unwrap();
     assert_eq!(described(&output), "GM_SCHEMA");
     assert_eq!(build(&request), "GM_EXISTS");
+}
+
+/// Cancels a build at the beginning of a stage.
+fn stopped_at(request: &IndexRequest, stage: &'static str) {
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    let listener = move |event: ProgressEvent| {
+        if event.stage == stage {
+            stop.cancel();
+        }
+    };
+    let error = build_index(request, &Progress::new(cancel, Some(Box::new(listener)))).unwrap_err();
+    assert_eq!(error.code(), "GM_CANCELLED", "{stage}: {error}");
+}
+
+#[test]
+fn what_an_index_needs_while_it_is_built_lies_where_that_is_said() {
+    let place = Place::new();
+    let plain = IndexRequest { keep_graph: Some(5), ..index_request(&place) };
+    let output = place.outputs().join("reference.gmx");
+    build_index(&plain, &Progress::silent()).unwrap();
+    let expected = files(&output);
+    std::fs::remove_dir_all(&output).unwrap();
+    // Named in another way than the index is.
+    for folder in ["elsewhere", "out/../out"] {
+        let folder = place.outputs().parent().unwrap().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let beside = || listed(&place.outputs()).into_iter().filter(|name| name != "reference.gmx").collect::<Vec<_>>();
+        let apart = IndexRequest { work_dir: Some(folder.to_str().unwrap().to_owned()), ..plain.clone() };
+        stopped_at(&apart, "add");
+        assert_eq!(listed(&folder), ["reference.gmx.journal"]);
+        let again = IndexRequest { resume: Some(true), ..apart };
+        stopped_at(&again, "join");
+        assert!(listed(&folder).contains(&"reference.gmx.graph.zarr".into()), "{:?}", listed(&folder));
+        if folder.ends_with("elsewhere") {
+            assert!(beside().is_empty(), "{:?}", beside());
+            // Two indexes of one name do not meet there.
+            let lock = folder.join("reference.gmx.lock");
+            let held = format!("{{\"pid\":{},\"host\":\"elsewhere\",\"started\":0}}", std::process::id());
+            std::fs::write(&lock, held).unwrap();
+            assert_eq!(build_index(&again, &Progress::silent()).unwrap_err().code(), "GM_EXISTS");
+            std::fs::remove_file(&lock).unwrap();
+        }
+        let report = build_index(&again, &Progress::silent()).unwrap();
+        assert!(describe_index(Path::new(&report.output)).unwrap().keep_graph == Some(5));
+        assert_eq!(files(&output), expected);
+        assert!(beside().is_empty() && listed(&folder).iter().all(|name| name == "reference.gmx"));
+        std::fs::remove_dir_all(&output).unwrap();
+    }
 }

@@ -1,6 +1,6 @@
 //! Whether the query seems to lie in another space than the reference.
 
-use gigamapper_core::pipeline::{MapRequest, SpaceReport, run_with};
+use gigamapper_core::pipeline::{IndexRequest, MapRequest, SpaceReport, build_index, run_with};
 use gigamapper_core::progress::{Cancel, Progress};
 
 use super::cells::Cells;
@@ -53,6 +53,42 @@ fn a_query_that_is_scaled_or_turned_is_told_and_one_that_is_not_is_not() {
         assert_eq!(told(&product), (None, false));
     }
     assert_eq!(told(&place.request(&scaled, None)), (None, false));
+}
+
+/// Of a bundle the reference's own distances are those between rows of its lists.
+#[test]
+fn a_query_is_compared_with_a_bundle_as_with_the_reference() {
+    let place = Place::new();
+    let reference = cells(&place, "reference", 3000, |own| own);
+    let same = cells(&place, "same", 300, |own| own);
+    let scaled = cells(&place, "scaled", 300, |own| own.map(|value| value * 6.0));
+    for dtype in ["f32", "f16"] {
+        let index = place.outputs().join(format!("{dtype}.gmx")).to_str().unwrap().to_owned();
+        let request = IndexRequest {
+            reference: reference.path(),
+            output: Some(index.clone()),
+            bundle: Some(true),
+            // Lists shorter and longer than what is taken at one place.
+            nlist: Some(512),
+            list_dtype: Some(dtype.into()),
+            memory: Some("256MiB".into()),
+            ..IndexRequest::default()
+        };
+        build_index(&request, &Progress::silent()).unwrap();
+        let onto = |query: &Cells, reference: Option<&Cells>| MapRequest {
+            index: Some(index.clone()),
+            ..place.request(query, reference)
+        };
+        let (space, warned) = told(&onto(&same, None));
+        let space = space.unwrap();
+        assert!(!warned && !space.is_other && space.farther < 0.2, "{dtype}: {space:?}");
+        let (other, warned) = told(&onto(&scaled, None));
+        let other = other.unwrap();
+        assert!(warned && other.is_other && other.query > 2.0 * other.reference, "{dtype}: {other:?}");
+        // Another sample of the same distances.
+        let beside = told(&onto(&scaled, Some(&reference))).0.unwrap();
+        assert!(beside.query == other.query && (beside.reference / other.reference - 1.0).abs() < 0.2, "{beside:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::everything::{errors, is_typed};
 
-const FILES: [&str; 5] = ["none.parquet", "zstd.parquet", "plain.arrow", "zstd.feather", "plain.arrows"];
+const FILES: [&str; 7] =
+    ["none.parquet", "zstd.parquet", "plain.arrow", "zstd.feather", "plain.arrows", "times.parquet", "times.arrow"];
 /// Bits flipped in each file.
 const FLIPS: usize = 300;
 

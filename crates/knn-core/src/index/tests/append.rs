@@ -63,7 +63,7 @@ fn seal(path: &Path, coarse: &Coarse, how: &How, values: &[f32]) {
     let (progress, source) = (Progress::silent(), MemoryRows::new(values.to_vec(), DIM).unwrap());
     let spec = how.spec.resolve(&source).unwrap();
     let vfs: Arc<dyn Vfs> = Arc::new(FailingVfs::after(i64::MAX));
-    let Begun::Work(work) = Work::begin(&vfs, path, Start::New, &spec).unwrap() else { panic!("it is there") };
+    let Begun::Work(work) = Work::begin(&vfs, (path, None), Start::New, &spec).unwrap() else { panic!("it is there") };
     let mut tile = Tile::default();
     let mut reader = PreparedRows::new(&source, RowRange::new(0, source.rows()), &spec);
     reader.next(source.rows(), &mut tile).unwrap();

@@ -69,9 +69,10 @@ impl Evaluation {
             refuse_unfinished(&resolved.predictions)?;
             None
         };
-        let predictions = AnnDataStore::open(&resolved.predictions)?;
+        let open = |path: &Path| AnnDataStore::open_while(path, progress);
+        let predictions = open(&resolved.predictions)?;
         let is_apart = resolved.truth.as_ref().is_some_and(|truth| *truth != resolved.predictions);
-        let truth = if is_apart { AnnDataStore::open(resolved.truth())? } else { predictions.clone() };
+        let truth = if is_apart { open(resolved.truth())? } else { predictions.clone() };
         cells::as_many(&predictions, &truth)?;
         let mut warnings = Vec::new();
         let labels = resolved.labels.as_ref().filter(|_| resolved.has_true_labels());
@@ -108,7 +109,7 @@ impl Evaluation {
         progress: &Progress,
     ) -> Result<()> {
         self.graphs = Some(Graphs::new(graph, GraphStore::open(path)?)?);
-        let exact = AnnDataStore::open(path)?;
+        let exact = AnnDataStore::open_while(path, progress)?;
         cells::as_many(&self.predictions, &exact)?;
         if let Some(keys) = &resolved.labels {
             let key = keys.prediction.as_str();

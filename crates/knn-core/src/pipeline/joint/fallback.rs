@@ -55,9 +55,10 @@ fn warning(request: &ResolvedJoint) -> String {
 }
 
 /// Settles which representation a run takes: the one that was named, the usual one where it is stored, or one to be computed.
-pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
+pub(in crate::pipeline) fn settle(resolved: &mut Resolved, progress: &Progress) -> Result<()> {
     let Representation::Usual { is_canonical, seed } = resolved.representation else { return Ok(()) };
-    let both = || Ok(lacks(&resolved.query)? && (resolved.self_mapping || lacks(&resolved.reference)?));
+    let both =
+        || Ok(lacks(&resolved.query, progress)? && (resolved.self_mapping || lacks(&resolved.reference, progress)?));
     let is_needed = resolved.search.index.is_none() && both()?;
     if !is_needed {
         resolved.representation = Representation::Stored;
@@ -90,7 +91,7 @@ pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
         layout: resolved.layout,
         compact: resolved.compact,
     };
-    let prepared = pool(request.threads)?.install(|| Prepared::open(&request))?;
+    let prepared = pool(request.threads)?.install(|| Prepared::open(&request, progress))?;
     let seconds = prepared.seconds(request.threads);
     let mut warnings = vec![warning(&request)];
     warnings.extend(prepared.warnings.iter().cloned());
@@ -111,8 +112,8 @@ pub(in crate::pipeline) fn settle(resolved: &mut Resolved) -> Result<()> {
 }
 
 /// Whether a store has no usual representation, and a matrix to compute one of.
-fn lacks(path: &Path) -> Result<bool> {
-    let store = AnnDataStore::open(path)?;
+fn lacks(path: &Path, progress: &Progress) -> Result<bool> {
+    let store = AnnDataStore::open_while(path, progress)?;
     let has = |path: &str| matches!(store.container().node(path), Ok(Some(_)));
     Ok(!has("obsm/X_pca") && has("X"))
 }
@@ -134,7 +135,7 @@ pub(in crate::pipeline) fn add_costs(resolved: &Resolved, plan: &mut Plan) {
 
 /// Computes what a run needs, or goes on with it. Nothing is computed for a run that would be refused, or that is finished.
 pub(in crate::pipeline) fn compute(mut resolved: Resolved, progress: &Progress, seams: &Seams) -> Result<Resolved> {
-    settle(&mut resolved)?;
+    settle(&mut resolved, progress)?;
     let Representation::Computed(computed) = &resolved.representation else { return Ok(resolved) };
     let Some(output) = resolved.output.as_ref().filter(|_| !computed.stored) else { return Ok(resolved) };
     planned(resolved.clone(), progress)?;

@@ -38,7 +38,7 @@ use crate::store::{OsVfs, Vfs};
 /// What [`joint`] would do and cost. Writes nothing; fails where it would refuse to start.
 pub fn plan_joint(request: &JointRequest) -> Result<JointPlan> {
     let resolved = request.resolve_plan()?;
-    let prepared = pool(resolved.threads)?.install(|| Prepared::open(&resolved))?;
+    let prepared = pool(resolved.threads)?.install(|| Prepared::open(&resolved, &Progress::silent()))?;
     let (sides, query) = (prepared.sides(), &prepared.stores[prepared.stores.len() - 1]);
     Ok(JointPlan {
         method: resolved.method().into(),
@@ -75,7 +75,7 @@ pub fn joint_with(request: &JointRequest, progress: &Progress, vfs: Arc<dyn Vfs>
 /// The same of a request that is resolved.
 fn joint_resolved(resolved: &ResolvedJoint, progress: &Progress, vfs: &Arc<dyn Vfs>) -> Result<JointReport> {
     let pool = pool(resolved.threads)?;
-    let mut prepared = pool.install(|| Prepared::open(resolved))?;
+    let mut prepared = pool.install(|| Prepared::open(resolved, progress))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take(resolved.method(), prepared.memory.planned)?;
     let folder = sums_folder(resolved)?;

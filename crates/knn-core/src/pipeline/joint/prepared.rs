@@ -16,6 +16,7 @@ use crate::pipeline::plan::{WORKER, side};
 use crate::pipeline::rechunk::{ColumnCopy, colors, columns};
 use crate::pipeline::report::{MemoryPlan, Side};
 use crate::pipeline::request::ResolvedJoint;
+use crate::progress::Progress;
 use crate::representation::joint::{
     Batch, BatchReader, GeneNames, GramSums, MOST_ROWS, SharedGenes, additions, solving_bytes,
 };
@@ -61,7 +62,7 @@ pub(super) struct Input {
 
 impl Prepared {
     /// Opens and checks everything that the request names.
-    pub(super) fn open(resolved: &ResolvedJoint) -> Result<Self> {
+    pub(super) fn open(resolved: &ResolvedJoint, progress: &Progress) -> Result<Self> {
         let read: Vec<_> = resolved.reference.iter().chain([&resolved.query]).cloned().collect();
         let written = [resolved.reference_output.clone().filter(|_| read.len() > 1), resolved.output.clone()];
         let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
@@ -70,7 +71,8 @@ impl Prepared {
             check_output(output, &inputs, existing)?;
         }
         let mut warnings = Vec::new();
-        let opened = read.iter().map(|path| open(path, resolved, &mut warnings)).collect::<Result<Vec<_>>>()?;
+        let opened =
+            read.iter().map(|path| open((path, progress), resolved, &mut warnings)).collect::<Result<Vec<_>>>()?;
         let named: Vec<_> = opened.iter().map(Opened::genes).collect();
         let genes = SharedGenes::join(&named)?;
         let cells = opened.iter().map(|one| one.store.n_obs()).sum();
@@ -212,8 +214,12 @@ impl Opened {
     }
 }
 
-fn open(path: &std::path::Path, resolved: &ResolvedJoint, warnings: &mut Vec<String>) -> Result<Opened> {
-    let store = AnnDataStore::open(path)?;
+fn open(
+    (path, progress): (&std::path::Path, &Progress),
+    resolved: &ResolvedJoint,
+    warnings: &mut Vec<String>,
+) -> Result<Opened> {
+    let store = AnnDataStore::open_while(path, progress)?;
     let rows = store.representation(&resolved.layer)?;
     rows.preflight()?;
     warnings.extend(rows.warnings()?);

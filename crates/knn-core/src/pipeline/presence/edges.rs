@@ -27,13 +27,13 @@ pub(super) struct Edges {
 
 impl Edges {
     /// Opens the graph and the column of groups, which must be of the same cells.
-    pub(super) fn open(resolved: &ResolvedPresence, warnings: &mut Vec<String>) -> Result<Self> {
+    pub(super) fn open(resolved: &ResolvedPresence, warnings: &mut Vec<String>, progress: &Progress) -> Result<Self> {
         let (graph, mut held) = (GraphStore::open(&resolved.neighbors)?, 0);
         let rows = graph.description().rows;
         let groups = match &resolved.groups {
             None => None,
             Some((path, key)) => {
-                let store = AnnDataStore::open(path)?;
+                let store = AnnDataStore::open_while(path, progress)?;
                 let column = store.column(key)?;
                 if column.categories().is_none() {
                     return Err(Error::Unsupported {

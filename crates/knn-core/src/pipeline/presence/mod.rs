@@ -60,7 +60,7 @@ pub fn presence_with(
     progress.check()?;
     let resolved = request.resolve()?;
     let pool = pool(resolved.threads)?;
-    let mut prepared = pool.install(|| prepare(&resolved, columns))?;
+    let mut prepared = pool.install(|| prepare(&resolved, columns, progress))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the scores", prepared.memory.planned)?;
     let (kernel, sigma) = pool.install(|| scores::kernel(&mut prepared.edges, &resolved, progress))?;
@@ -119,13 +119,13 @@ struct Prepared {
 }
 
 /// Everything up to the first write.
-fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>) -> Result<Prepared> {
+fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>, progress: &Progress) -> Result<Prepared> {
     let grouped = resolved.groups.as_ref().map(|(store, _)| store.as_path());
     let read: Vec<_> = [resolved.neighbors.as_path(), &resolved.reference].into_iter().chain(grouped).collect();
     check_output(&resolved.output, &read, resolved.existing())?;
     let mut warnings = Vec::new();
-    let edges = Edges::open(resolved, &mut warnings)?;
-    let reference = AnnDataStore::open(&resolved.reference)?;
+    let edges = Edges::open(resolved, &mut warnings, progress)?;
+    let reference = AnnDataStore::open_while(&resolved.reference, progress)?;
     let n_ref = edges.description().n_ref;
     if reference.n_obs() != n_ref {
         return Err(Error::Shape {

@@ -93,9 +93,9 @@ impl ColumnCopy {
             ColumnKind::Numeric(DType::Float16 | DType::Float32 | DType::Float64) if masked => (Form::Numbers, false),
             ColumnKind::Numeric(dtype) => (Form::Values(*dtype), masked),
             ColumnKind::String => (Form::Texts, masked),
-            ColumnKind::Datetime => {
+            ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } => {
                 let remedy = "store it as integers, or leave it out of obsKeys".into();
-                let what = format!("copying obs column {:?} of points in time", column.key());
+                let what = format!("copying obs column {:?} of points or lengths of time", column.key());
                 return Err(Error::Unsupported { what, remedy });
             }
             ColumnKind::Other(encoding) => {

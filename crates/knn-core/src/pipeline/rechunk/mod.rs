@@ -61,7 +61,7 @@ pub(super) fn rechunk_resolved(
     progress.begin("preflight", 0, 0);
     progress.check()?;
     let pool = pool(resolved.threads)?;
-    let mut prepared = pool.install(|| prepare(resolved))?;
+    let mut prepared = pool.install(|| prepare(resolved, progress))?;
     let budget = MemoryBudget::new(resolved.memory);
     let _lease = budget.take("the copy", prepared.memory.planned)?;
     let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
@@ -102,8 +102,8 @@ pub(super) fn rechunk_resolved(
 }
 
 /// Bytes on disk that a copy will take; fails where it would refuse to start.
-pub(super) fn planned_copy(resolved: &ResolvedRechunk) -> Result<u64> {
-    prepare(resolved).map(|prepared| planned_bytes(&prepared.spec))
+pub(super) fn planned_copy(resolved: &ResolvedRechunk, progress: &Progress) -> Result<u64> {
+    prepare(resolved, progress).map(|prepared| planned_bytes(&prepared.spec))
 }
 
 /// A copy that may start.
@@ -121,10 +121,10 @@ struct Prepared {
 }
 
 /// Everything up to the first write.
-fn prepare(resolved: &ResolvedRechunk) -> Result<Prepared> {
+fn prepare(resolved: &ResolvedRechunk, progress: &Progress) -> Result<Prepared> {
     let existing = Existing { resume: resolved.resume, overwrite: resolved.overwrite };
     check_output(&resolved.output, &[&resolved.input], existing)?;
-    let store = AnnDataStore::open(&resolved.input)?;
+    let store = AnnDataStore::open_while(&resolved.input, progress)?;
     let rows: Arc<dyn RowSource> = match &resolved.use_rep {
         Some(key) => store.representation(key)?,
         None => Arc::new(UnreadRows::new(store.name(), store.n_obs())),

@@ -17,6 +17,13 @@ pub struct DiffuseRequest {
     /// The neighbours of every cell within the store: a finished store of `map` or `neighbors`; an AnnData with `distances` in `obsp`; or
     /// `ids.npy,distances.npy`. They are never written to.
     pub neighbors: String,
+    /// Key in `obsp` of the distances, a sparse matrix. Default `distances`, if the store is not one of ours.
+    #[serde(alias = "neighbors_key", alias = "distances_key", alias = "distancesKey")]
+    pub neighbors_key: Option<String>,
+    /// Neighbours that are kept of each cell, the nearest, counting the cell itself. Default all.
+    #[serde(alias = "n_neighbors")]
+    #[cfg_attr(test, ts(type = "number", optional))]
+    pub n_neighbors: Option<i64>,
     /// The cells that were mapped, whose columns are diffused: an AnnData, or many, as there. They are never written to.
     pub query: String,
     /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
@@ -88,6 +95,8 @@ pub struct DiffuseRequest {
     pub resume: Option<bool>,
     /// Replace an earlier store of gigamapper; anything else that is there stays `GM_EXISTS`.
     pub overwrite: Option<bool>,
+    /// How matrices of the output are stored: `fast` (default) or `compact`, as in `map`.
+    pub profile: Option<String>,
     /// Rows per inner chunk, shard and part; for tests of the layout.
     pub layout: Option<LayoutRequest>,
 }
@@ -99,12 +108,15 @@ impl DiffuseRequest {
         if request.neighbors.is_empty() {
             return Err(Error::param("neighbors", "", "name the store of the neighbors"));
         }
+        if request.neighbors_key.as_deref() == Some("") {
+            return Err(Error::param("neighborsKey", "", "name a key of obsp"));
+        }
         let mapping = MapRequest {
             query: request.query,
             query_where: request.query_where,
             output: request.output,
-            // How many there are is known when they are opened.
-            n_neighbors: Some(MOST_NEIGHBORS),
+            // How many there are is known when they are opened; what is asked for is checked all the same.
+            n_neighbors: Some(request.n_neighbors.unwrap_or(MOST_NEIGHBORS)),
             obs_keys: request.obs_keys,
             obsm_keys: request.obsm_keys,
             layer_key: request.layer_key,
@@ -130,6 +142,7 @@ impl DiffuseRequest {
             threads: request.threads,
             resume: request.resume,
             overwrite: request.overwrite,
+            profile: request.profile,
             layout: request.layout,
             ..MapRequest::default()
         };
@@ -137,7 +150,8 @@ impl DiffuseRequest {
         if !resolved.parameters.transfers() {
             return Err(Error::param("obsKeys", "", "name what is diffused: obsKeys, obsmKeys or layerKey"));
         }
-        resolved.take_over(PathBuf::from(request.neighbors), None, None);
+        let most = self.n_neighbors.map(|n| n as u64 - 1);
+        resolved.take_over(PathBuf::from(request.neighbors), request.neighbors_key, most);
         if let Some(imported) = &mut resolved.imported {
             imported.says_self_edges = self.self_edges.is_some();
             imported.says_metric = self.metric.is_some();
@@ -164,6 +178,16 @@ mod tests {
         );
         assert_eq!(resolved.parameters.diffusion.unwrap().t, 3);
         assert_eq!(resolved.parameters.kernel_method, "umap");
+        assert_eq!(resolved.imported.unwrap().most, None);
+        let some = DiffuseRequest {
+            n_neighbors: Some(15),
+            neighbors_key: Some("knn".into()),
+            profile: Some("compact".into()),
+            ..request()
+        };
+        let some = some.resolve().unwrap();
+        let imported = some.imported.as_ref().unwrap();
+        assert_eq!((imported.most, imported.key.as_deref(), some.compact), (Some(14), Some("knn"), true));
         assert_eq!(DiffuseRequest { t: Some(1), ..request() }.resolve().unwrap().parameters.diffusion, None);
     }
 
@@ -174,6 +198,9 @@ mod tests {
             ("query", DiffuseRequest { query: String::new(), ..request() }),
             ("obsKeys", DiffuseRequest { obs_keys: None, ..request() }),
             ("t", DiffuseRequest { t: Some(0), ..request() }),
+            ("neighborsKey", DiffuseRequest { neighbors_key: Some(String::new()), ..request() }),
+            ("nNeighbors", DiffuseRequest { n_neighbors: Some(0), ..request() }),
+            ("profile", DiffuseRequest { profile: Some("tiny".into()), ..request() }),
             ("kernelMethod", DiffuseRequest { kernel_method: Some("gaus".into()), ..request() }),
         ] {
             let error = request.resolve().unwrap_err();

@@ -1,7 +1,6 @@
 //! A mapping as it is asked for: neighbours and what they transfer.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +10,8 @@ use super::labels::LabelParameters;
 use super::resolved::{DEFAULT_LAYOUT, Parameters, Representation, Resolved};
 use super::search::Search;
 use super::values::{
-    check_codes, checked_components, checked_layout, checked_memory, checked_metric, checked_seed, checked_threads,
-    distinct, one_of, postfix, same_store,
+    check_codes, checked_components, checked_layout, checked_memory, checked_metric, checked_output, checked_seed,
+    checked_threads, distinct, one_of, postfix, same_store,
 };
 use super::weighing::{
     check_bandwidth, checked_batch, checked_diffusion, checked_kernel, checked_library_size, checked_neighbors,
@@ -278,7 +277,7 @@ impl MapRequest {
             bundled: self.bundle().is_some(),
             self_mapping,
             representation: self.representation(self_mapping, seed)?,
-            output: self.output.as_ref().map(PathBuf::from),
+            output: checked_output(self.output.as_deref())?,
             parameters: Parameters {
                 use_rep: self.use_rep.clone().unwrap_or_else(|| "X_pca".into()),
                 query_where,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::map::MapRequest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::bundle;
 use crate::source::filtered_path;
 
@@ -18,6 +18,9 @@ impl MapRequest {
     pub(super) fn sides(&self) -> Result<(PathBuf, PathBuf)> {
         let query = filtered_path(Path::new(&self.query), "where", self.query_where.as_deref())?;
         let chosen = self.reference_where.as_deref();
+        if self.reference.as_deref() == Some("") {
+            return Err(Error::param("reference", "", "name the reference store, or leave it out for self-mapping"));
+        }
         let reference = match &self.reference {
             None if chosen.is_none() => self.bundle().unwrap_or_else(|| query.clone()),
             reference => filtered_path(Path::new(reference.as_ref().unwrap_or(&self.query)), "referenceWhere", chosen)?,

@@ -44,6 +44,14 @@ pub(super) fn one_of(name: &str, given: Option<&str>, available: &[&str], later:
     }
 }
 
+/// Where something goes, where that was said.
+pub(super) fn checked_output(given: Option<&str>) -> Result<Option<PathBuf>> {
+    match given {
+        Some("") => Err(Error::param("output", "", "name the store to write")),
+        given => Ok(given.map(PathBuf::from)),
+    }
+}
+
 pub(super) fn postfix(name: &str, given: Option<&str>, default: &str) -> Result<String> {
     let value = given.unwrap_or(default);
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -68,7 +76,7 @@ pub(super) fn checked_layout(layout: LayoutRequest) -> Result<LayoutRequest> {
     let unit = inner_rows.checked_mul(inner_per_unit).unwrap_or(0);
     if unit == 0 || unit > 1 << 20 || part_rows == 0 || part_rows % unit != 0 {
         let reason = "a unit has 1 to 2^20 rows and a part is a whole number of units";
-        return Err(Error::param("layout", format!("{layout:?}"), reason));
+        return Err(Error::param("layout", format!("{inner_rows},{inner_per_unit},{part_rows}"), reason));
     }
     Ok(layout)
 }

@@ -7,9 +7,9 @@ use super::legacy;
 use super::nullable::Nullable;
 use super::store::encoding;
 use crate::error::{Error, Result};
-use crate::source::container::{Container, DATETIME, NodeKind};
+use crate::source::container::{Container, NodeKind};
 use crate::source::key::join;
-use crate::source::{StringBlock, numbers};
+use crate::source::{StringBlock, numbers, times};
 use crate::types::{DType, RowRange};
 
 /// Stands for a code that no category has, until the mask is known.
@@ -32,7 +32,15 @@ pub enum ColumnKind {
     /// Texts.
     String,
     /// Points in time, as integers that count their unit from 1970; missing where they are the least there is (`NaT`).
-    Datetime,
+    Datetime {
+        /// What is counted: `ns`, `10s`; empty where that is not told.
+        unit: String,
+    },
+    /// Lengths of time, likewise.
+    Timedelta {
+        /// What is counted.
+        unit: String,
+    },
     /// Something that is not read; the name of its encoding or type.
     Other(String),
 }
@@ -67,8 +75,10 @@ impl ObsColumn {
                     );
                     (kind, Some(values))
                 }
-                None if declared.dtype == DATETIME => (ColumnKind::Datetime, Some(Nullable::open(store, path)?)),
-                None => (ColumnKind::Other(declared.dtype.clone()), None),
+                None => match times::kind(&declared.dtype) {
+                    Some(kind) => (kind, Some(Nullable::open(store, path)?)),
+                    None => (ColumnKind::Other(declared.dtype.clone()), None),
+                },
             },
             (NodeKind::Group, "categorical") => {
                 let codes = Nullable::pair(store, path, "codes")?;
@@ -171,19 +181,17 @@ impl ObsColumn {
         Ok(())
     }
 
-    /// Clears `out` and reads numbers into it, NaN where a value is missing. For numeric and boolean columns, and for points in time.
+    /// Clears `out` and reads numbers into it, NaN where a value is missing. For numeric and boolean columns, and for points and lengths of time.
     pub fn read_numbers(&self, rows: RowRange, out: &mut Vec<f64>) -> Result<()> {
-        let (ColumnKind::Numeric(_) | ColumnKind::Boolean | ColumnKind::Datetime, Some(values)) =
-            (&self.kind, &self.values)
-        else {
+        let (true, Some(values)) = (self.kind.is_counted(), &self.values) else {
             return Err(self.wrong_kind("numeric"));
         };
         let mut bytes = Vec::new();
         values.values.read_rows(rows, &mut bytes)?;
         out.clear();
         out.reserve(rows.len());
-        if self.kind == ColumnKind::Datetime {
-            let known = |time: Option<i64>| time.filter(|&time| time != i64::MIN);
+        if self.kind.is_time() {
+            let known = |time: Option<i64>| time.filter(|&time| time != times::NOT_A_TIME);
             numbers::each_i64(values.values.dtype(), &bytes, |time| {
                 out.push(known(time).map_or(f64::NAN, |time| time as f64));
             });
@@ -193,9 +201,9 @@ impl ObsColumn {
         values.read_missing(rows, |row| out[row] = f64::NAN)
     }
 
-    /// Reads values as they are stored, native-endian, into `out`, whatever lies under a mask. For numeric and boolean columns.
+    /// Reads values as they are stored, native-endian, into `out`, whatever lies under a mask. For numeric and boolean columns, and for points and lengths of time.
     pub fn read_values(&self, rows: RowRange, out: &mut Vec<u8>) -> Result<()> {
-        let (ColumnKind::Numeric(_) | ColumnKind::Boolean, Some(values)) = (&self.kind, &self.values) else {
+        let (true, Some(values)) = (self.kind.is_counted(), &self.values) else {
             return Err(self.wrong_kind("numeric or boolean"));
         };
         values.values.read_rows(rows, out)
@@ -238,14 +246,25 @@ impl ObsColumn {
 }
 
 impl ColumnKind {
-    /// The kind in one word: `categorical`, `numeric`, `boolean`, `string`, `datetime` or `other`.
+    /// Whether it holds points or lengths of time.
+    pub fn is_time(&self) -> bool {
+        matches!(self, Self::Datetime { .. } | Self::Timedelta { .. })
+    }
+
+    /// Whether its values are numbers, or can be taken for some.
+    fn is_counted(&self) -> bool {
+        self.is_time() || matches!(self, Self::Numeric(_) | Self::Boolean)
+    }
+
+    /// The kind in one word: `categorical`, `numeric`, `boolean`, `string`, `datetime`, `timedelta` or `other`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Categorical { .. } => "categorical",
             Self::Numeric(_) => "numeric",
             Self::Boolean => "boolean",
             Self::String => "string",
-            Self::Datetime => "datetime",
+            Self::Datetime { .. } => "datetime",
+            Self::Timedelta { .. } => "timedelta",
             Self::Other(_) => "other",
         }
     }

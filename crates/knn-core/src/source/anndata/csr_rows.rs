@@ -50,6 +50,13 @@ impl RowSource for CsrRows {
         Some(self.matrix.entries)
     }
 
+    fn entry_counts(&self, rows: RowRange, counts: &mut Vec<u64>) -> Result<bool> {
+        check_range(rows, self.rows())?;
+        counts.clear();
+        counts.extend(self.matrix.starts(rows)?.windows(2).map(|ends| ends[1] - ends[0]));
+        Ok(true)
+    }
+
     fn stored_bytes(&self) -> u64 {
         self.matrix.stored_bytes()
     }

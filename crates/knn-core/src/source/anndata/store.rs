@@ -13,9 +13,10 @@ use super::nullable::Nullable;
 use super::pairwise::{PairwiseColumns, PairwiseRows};
 use super::sparse::{Compressed, Sparse};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::source::container::{Container, Node};
 use crate::source::key::{is_valid_path, join};
-use crate::source::{EdgeRows, FilteredStore, RowSource, StringBlock, open};
+use crate::source::{EdgeRows, FilteredStore, RowSource, StringBlock, open, open_while};
 use crate::types::RowRange;
 
 /// More colours than any key has.
@@ -43,6 +44,11 @@ impl AnnDataStore {
     /// Opens the AnnData at `path` and learns its number of cells and genes.
     pub fn open(path: &Path) -> Result<Self> {
         Self::of(open(path)?)
+    }
+
+    /// The same for a run that may be cancelled while the condition of a path is evaluated: `GM_CANCELLED`.
+    pub fn open_while(path: &Path, progress: &Progress) -> Result<Self> {
+        Self::of(open_while(path, progress)?)
     }
 
     /// The AnnData whose root is that of a container.

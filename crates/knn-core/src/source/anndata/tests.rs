@@ -106,7 +106,7 @@ fn every_kind_of_column_is_read_with_its_missing_values() {
     let (mut block, mut missing) = (StringBlock::default(), Vec::new());
     open.column("named").unwrap().read_strings(ALL, &mut block, &mut missing).unwrap();
     assert_eq!((block.get(5), missing), ("z", vec![false, true, false, false, false, false]));
-    assert_eq!(open.column("when").unwrap().kind(), &ColumnKind::Datetime);
+    assert_eq!(open.column("when").unwrap().kind(), &ColumnKind::Datetime { unit: "ns".into() });
     assert_eq!(numbers(&root, "when"), ["5", "NaN", "7", "8", "-9", "10"]);
     assert_eq!(open.column("broken").unwrap().kind(), &ColumnKind::Other("awkward-array".into()));
     assert_eq!(code(open.column("score").unwrap().read_codes(ALL, &mut Vec::new())), "GM_SCHEMA");

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::categories::Categories;
 use super::table::Table;
-use super::values::{text, write_numbers, write_vectors};
+use super::values::{text, write_numbers, write_times, write_vectors};
 use crate::error::{Error, Result};
 use crate::source::StringBlock;
 use crate::source::container::StoredArray;
@@ -23,6 +23,8 @@ const SAMPLED_ROWS: u64 = 4096;
 pub(super) enum Role {
     /// Numbers, flags or texts of one column.
     Values(DType),
+    /// Points or lengths of time of one column.
+    Times,
     /// Where a column has no value.
     Mask,
     /// Codes of a dictionary column.
@@ -99,6 +101,7 @@ impl ColumnArray {
         let first = self.columns.first().copied().unwrap_or_default();
         match &self.role {
             Role::Values(dtype) => write_numbers(&part(first)?, *dtype, out),
+            Role::Times => write_times(&part(first)?, out),
             Role::Vectors(dtype) => write_vectors(&part(first)?, *dtype, self.width(), out),
             Role::Mask => {
                 let array = part(first)?;
@@ -136,6 +139,7 @@ impl StoredArray for ColumnArray {
     fn dtype(&self) -> DType {
         match self.role {
             Role::Values(dtype) | Role::Vectors(dtype) | Role::Columns(dtype) => dtype,
+            Role::Times => DType::Int64,
             Role::Mask => DType::Bool,
             Role::Codes(_) => DType::Int32,
             Role::Categories(_) => DType::String,

@@ -261,6 +261,7 @@ impl Container for TableFile {
                     },
                     (None, "") => match kind {
                         Some(Kind::Plain(dtype)) => array(dtype.name(), vec![rows]),
+                        Some(Kind::Times(declared)) => array(declared, vec![rows]),
                         _ => array(&foreign, vec![rows]),
                     },
                     _ => return Ok(None),
@@ -312,6 +313,7 @@ impl Container for TableFile {
             (Some(_), "values", Some(Kind::Plain(dtype))) | (None, "", Some(Kind::Plain(dtype))) => {
                 open(vec![column], Role::Values(dtype), None)
             }
+            (None, "", Some(Kind::Times(_))) => open(vec![column], Role::Times, None),
             (None, "", _) => Err(Error::Unsupported {
                 what: format!("{}/{path}: the type {foreign}", self.table.name),
                 remedy: "store it as numbers, texts, flags or a dictionary of texts".into(),

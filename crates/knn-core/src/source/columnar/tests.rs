@@ -93,7 +93,52 @@ fn columns_keep_their_types_and_what_is_missing() {
             assert_eq!(gone[row as usize], missing(row));
             assert!(missing(row) || texts.get(row as usize) == format!("t{row}"));
         }
-        assert_eq!(column("when").kind().name(), "other");
+        assert_eq!(column("when").kind().name(), "datetime");
+    }
+}
+
+/// In the unit that the file has, which for seconds in Parquet is milliseconds; where one is missing it is so here.
+#[test]
+fn points_and_lengths_of_time_are_numbers_of_their_unit() {
+    let start = 1_700_000_000_u64;
+    for name in ["times.parquet", "times.arrow"] {
+        let store = AnnDataStore::open(&fixture(name)).unwrap();
+        let keys = store.obs_keys();
+        assert_eq!(keys, ["s", "ms", "us", "ns", "day", "date", "lapse_s", "lapse_ns"], "{name}");
+        for key in &keys {
+            let column = store.column(key).unwrap();
+            let (unit, is_length) = match column.kind() {
+                ColumnKind::Datetime { unit } => (unit.as_str(), false),
+                ColumnKind::Timedelta { unit } => (unit.as_str(), true),
+                other => panic!("{name} {key}: {other:?}"),
+            };
+            assert_eq!(is_length, key.starts_with("lapse"), "{name} {key}");
+            let each = match unit {
+                "D" => 1.0 / 86_400.0,
+                "s" => 1.0,
+                "ms" => 1e3,
+                "us" => 1e6,
+                "ns" => 1e9,
+                other => panic!("{name} {key}: {other}"),
+            };
+            assert!(
+                name.ends_with("parquet") || matches!(key.as_str(), "day" | "date") || key.ends_with(unit),
+                "{key}"
+            );
+            let found = numbers(&column, RowRange::new(0, ROWS));
+            for (row, found) in (0..ROWS).zip(found) {
+                let is_day = ["day", "date"].contains(&key.as_str());
+                let seconds = if is_day { (start / 86_400 + row) * 86_400 } else { start + row };
+                let wanted = (!missing(row)).then_some(seconds as f64 * each);
+                let is_same = |(found, wanted): (f64, f64)| (found - wanted).abs() <= 256.0 * (each / 1e9).min(1.0);
+                assert_eq!(found.is_some(), wanted.is_some(), "{name} {key} {row}");
+                assert!(found.zip(wanted).is_none_or(is_same), "{name} {key} {row}: {found:?} {wanted:?}");
+            }
+            assert_eq!(column.fingerprint(1).unwrap(), store.column(key).unwrap().fingerprint(1).unwrap());
+        }
+        let report = inspect(&fixture(name)).unwrap();
+        assert_eq!((report.obs["ns"].dtype.as_str(), report.obs["ns"].missing), ("datetime64[ns]", 11), "{name}");
+        assert!(report.skipped.is_empty(), "{:?}", report.skipped);
     }
 }
 
@@ -123,7 +168,9 @@ fn read_all(path: &Path) -> Result<()> {
         let column = store.column(&key)?;
         match column.kind() {
             ColumnKind::Categorical { .. } | ColumnKind::Boolean => column.read_codes(all, &mut Vec::new())?,
-            ColumnKind::Numeric(_) | ColumnKind::Datetime => column.read_numbers(all, &mut Vec::new())?,
+            ColumnKind::Numeric(_) | ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } => {
+                column.read_numbers(all, &mut Vec::new())?;
+            }
             ColumnKind::String => column.read_strings(all, &mut StringBlock::default(), &mut Vec::new())?,
             ColumnKind::Other(_) => {}
         }
@@ -134,7 +181,7 @@ fn read_all(path: &Path) -> Result<()> {
 #[test]
 fn tables_cut_short_are_typed_errors() {
     let folder = tempfile::tempdir().unwrap();
-    for name in FILES {
+    for name in FILES.into_iter().chain(["times.parquet", "times.arrow"]) {
         let whole = fs::read(fixture(name)).unwrap();
         for part in 1..20 {
             let path = folder.path().join(name);

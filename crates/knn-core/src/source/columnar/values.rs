@@ -2,8 +2,9 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 
+use crate::source::times::NOT_A_TIME;
 use crate::types::DType;
 
 /// What the values of a column are.
@@ -15,6 +16,8 @@ pub(super) enum Kind {
     Categorical,
     /// Lists of so many floats.
     Vectors(DType, usize),
+    /// Points or lengths of time, by what declares them.
+    Times(&'static str),
 }
 
 /// What a type is read as; `None` for what is not read.
@@ -28,6 +31,15 @@ pub(super) fn kind(datatype: &DataType) -> Option<Kind> {
             _ => return None,
         },
         text if is_text(text) => Kind::Plain(DType::String),
+        DataType::Timestamp(TimeUnit::Second, _) => Kind::Times("numpy.datetime64[s]"),
+        DataType::Timestamp(TimeUnit::Millisecond, _) | DataType::Date64 => Kind::Times("numpy.datetime64[ms]"),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Kind::Times("numpy.datetime64[us]"),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => Kind::Times("numpy.datetime64[ns]"),
+        DataType::Date32 => Kind::Times("numpy.datetime64[D]"),
+        DataType::Duration(TimeUnit::Second) => Kind::Times("numpy.timedelta64[s]"),
+        DataType::Duration(TimeUnit::Millisecond) => Kind::Times("numpy.timedelta64[ms]"),
+        DataType::Duration(TimeUnit::Microsecond) => Kind::Times("numpy.timedelta64[us]"),
+        DataType::Duration(TimeUnit::Nanosecond) => Kind::Times("numpy.timedelta64[ns]"),
         other => Kind::Plain(number(other)?),
     })
 }
@@ -70,6 +82,20 @@ pub(super) fn write_numbers(array: &ArrayRef, dtype: DType, out: &mut [u8]) {
     if array.null_count() > 0 {
         let missing = out.chunks_exact_mut(size).enumerate().filter(|(row, _)| array.is_null(*row));
         missing.for_each(|(_, value)| fill_nan(dtype, value));
+    }
+}
+
+/// Writes points or lengths of time as 64 bits each; days have 32. Missing ones are the least there is.
+pub(super) fn write_times(array: &ArrayRef, out: &mut [u8]) {
+    let data = array.to_data();
+    let Some(buffer) = data.buffers().first() else { return };
+    let size = data.data_type().primitive_width().unwrap_or(size_of::<i64>());
+    let stored = buffer.as_slice().get(data.offset() * size..).unwrap_or_default().chunks_exact(size);
+    for ((row, time), stored) in out.chunks_exact_mut(size_of::<i64>()).enumerate().zip(stored) {
+        let wide = <[u8; 8]>::try_from(stored).map(i64::from_ne_bytes);
+        let narrow = || <[u8; 4]>::try_from(stored).map_or(NOT_A_TIME, |days| i64::from(i32::from_ne_bytes(days)));
+        let count = if array.is_null(row) { NOT_A_TIME } else { wide.unwrap_or_else(|_| narrow()) };
+        time.copy_from_slice(&count.to_ne_bytes());
     }
 }
 

@@ -6,6 +6,7 @@
 use super::expression::{Column, Expression, Operator, Value};
 use super::selection::{GRANULE, Selection};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::source::inspect::claimed;
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, StringBlock};
 use crate::types::RowRange;
@@ -52,7 +53,11 @@ enum Values {
 
 impl<'a> Condition<'a> {
     /// Which cells of `store` an expression holds for, and what the user should know of it.
-    pub(super) fn choose(store: &'a AnnDataStore, expression: &Expression) -> Result<(Selection, Vec<String>)> {
+    pub(super) fn choose(
+        store: &'a AnnDataStore,
+        expression: &Expression,
+        progress: &Progress,
+    ) -> Result<(Selection, Vec<String>)> {
         let text = expression.to_string();
         let mut condition = Self { store, text, columns: Vec::new(), warnings: Vec::new() };
         let root = condition.settle(expression)?;
@@ -62,15 +67,16 @@ impl<'a> Condition<'a> {
                 return Err(Error::schema(store.name(), format!("obs/{}", column.key()), "shape", reason));
             }
         }
-        Ok((condition.selection(&root)?, condition.warnings))
+        Ok((condition.selection(&root, progress)?, condition.warnings))
     }
 
     /// Granules are read together where a chunk holds more than one, so that none is decoded twice.
-    fn selection(&self, root: &Node) -> Result<Selection> {
+    fn selection(&self, root: &Node, progress: &Progress) -> Result<Selection> {
         let natural = self.columns.iter().map(ObsColumn::natural_tile_rows).max().unwrap_or(1);
         let step = natural.div_ceil(GRANULE).max(1).saturating_mul(GRANULE);
         let mut selection = Selection::new();
         for rows in RowRange::new(0, self.store.n_obs()).pieces(step) {
+            progress.check()?;
             let values = self.columns.iter().map(|column| values(column, rows)).collect::<Result<Vec<_>>>()?;
             let holds: Vec<bool> = truth(root, &values, rows.len()).into_iter().map(|truth| truth == TRUE).collect();
             holds.chunks(GRANULE as usize).for_each(|granule| selection.add(granule));
@@ -103,7 +109,7 @@ impl<'a> Condition<'a> {
         }
         let opened = self.store.column(&column.name)?;
         let compared = match opened.kind() {
-            ColumnKind::Datetime => Err("datetime"),
+            kind if kind.is_time() => Err(kind.name()),
             ColumnKind::Other(kind) => Err(&**kind),
             _ => Ok(()),
         };
@@ -131,7 +137,10 @@ impl<'a> Condition<'a> {
                 };
                 Test::Texts(operator, values.iter().map(text).collect::<Result<_>>()?)
             }
-            ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
+            ColumnKind::Numeric(_)
+            | ColumnKind::Datetime { .. }
+            | ColumnKind::Timedelta { .. }
+            | ColumnKind::Other(_) => {
                 let number = |value: &Value| match value {
                     Value::Number(number) => Ok(*number),
                     other => Err(self.wrong(column, format!("holds numbers, and {other} is none"))),
@@ -221,7 +230,7 @@ fn values(column: &ObsColumn, rows: RowRange) -> Result<Values> {
             column.read_strings(rows, &mut texts, &mut missing)?;
             Values::Texts(texts, missing)
         }
-        ColumnKind::Numeric(_) | ColumnKind::Datetime | ColumnKind::Other(_) => {
+        ColumnKind::Numeric(_) | ColumnKind::Datetime { .. } | ColumnKind::Timedelta { .. } | ColumnKind::Other(_) => {
             let mut numbers = Vec::new();
             column.read_numbers(rows, &mut numbers)?;
             Values::Numbers(numbers)

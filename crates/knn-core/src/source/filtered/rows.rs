@@ -3,7 +3,7 @@
 //! Bands of the matrix are read from the first row that is chosen to the last, and thinned out: no chunk is decoded twice where the reader
 //! goes from one end of a band to the next, and bands without a chosen row are not read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -17,6 +17,8 @@ use crate::types::{DType, RowRange, SparseRows, Tile};
 /// Rows that are read together, where any range may be read, and bytes of them.
 const FEWEST: u64 = 4096;
 const READ_BYTES: u64 = 4 << 20;
+/// Rows whose entries are counted together.
+const COUNTED_ROWS: u64 = 1 << 16;
 
 /// What is read at once for chosen rows: from the first of them to the last within one band, and which of the chosen they are.
 pub(super) struct Piece {
@@ -75,12 +77,29 @@ pub(in crate::source) struct SelectedRows {
     whole: Arc<dyn RowSource>,
     selection: Arc<Selection>,
     warnings: Vec<String>,
+    /// Entries of a sparse matrix, once they were counted.
+    entries: OnceLock<u64>,
 }
 
 impl SelectedRows {
     /// The rows of `whole` that a part of its store has; it has a row for every cell of the store.
     pub(in crate::source) fn new(whole: Arc<dyn RowSource>, part: &FilteredStore) -> Self {
-        Self { whole, selection: Arc::clone(part.selection()), warnings: part.warnings() }
+        Self { whole, selection: Arc::clone(part.selection()), warnings: part.warnings(), entries: OnceLock::new() }
+    }
+
+    /// The entries of the chosen rows; none where the matrix does not tell how many a row has.
+    fn counted(&self) -> Result<Option<u64>> {
+        let (mut sum, mut counts) = (0, Vec::new());
+        for piece in pieces(&self.selection, RowRange::new(0, self.rows()), COUNTED_ROWS, |_| u64::MAX) {
+            if !self.whole.entry_counts(piece.rows, &mut counts)? {
+                return Ok(None);
+            }
+            for run in self.selection.runs(piece.ranks) {
+                let first = (run.start - piece.rows.start) as usize;
+                sum += counts[first..first + run.len()].iter().sum::<u64>();
+            }
+        }
+        Ok(Some(sum))
     }
 
     /// Most rows of the whole that are read at once.
@@ -124,9 +143,12 @@ impl RowSource for SelectedRows {
         self.whole.stored_bytes()
     }
 
-    /// Those of all rows: more than the chosen have.
+    /// Those of the chosen rows. Where they cannot be counted, as many as the whole has or as there are values; what is wrong with the matrix is
+    /// told by whoever reads it.
     fn entries(&self) -> Option<u64> {
-        self.whole.entries()
+        let whole = self.whole.entries()?;
+        let values = self.rows().saturating_mul(self.dim() as u64);
+        Some(*self.entries.get_or_init(|| self.counted().ok().flatten().unwrap_or_else(|| whole.min(values))))
     }
 
     fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Expression, filtered_path};
 use crate::error::{Error, Result};
+use crate::progress::{Cancel, Progress};
 use crate::source::testing::{Spec, anndata, array, floats, group, strings};
 use crate::source::{AnnDataStore, ColumnKind, StringBlock, inspect, inspect_where};
 use crate::types::{DType, RowRange, SparseRows, Tile};
@@ -171,6 +172,10 @@ fn everything_of_the_store_is_thinned_out_alike() {
             }
         }
     }
+    // Memory is kept for what is chosen.
+    let entries = kept.iter().map(|cell| 1 + cell % 2).sum();
+    assert_eq!(store.representation("X").unwrap().entries(), Some(entries));
+    assert!(entries < whole.representation("X").unwrap().entries().unwrap());
     let (expression, mut found, mut row) = (store.representation("X").unwrap(), SparseRows::default(), 0);
     while row < all.end {
         assert!(expression.read_entries(RowRange::new(row, all.end), 3, &mut found).unwrap());
@@ -319,4 +324,17 @@ fn a_part_of_a_part_is_what_both_conditions_choose() {
     assert_eq!(super::condition(&path).unwrap().as_deref(), Some(both));
     let error = AnnDataStore::open(&filtered_path(&first, "where", Some("nothing > 3")).unwrap()).unwrap_err();
     assert_eq!(error.code(), "GM_NOT_FOUND");
+}
+
+#[test]
+fn a_condition_is_left_when_that_is_asked_for() {
+    let one = one();
+    let path = filtered_path(&one.root, "where", Some("whole > 3")).unwrap();
+    let cancel = Cancel::default();
+    let progress = Progress::new(cancel.clone(), None);
+    assert_eq!(AnnDataStore::open_while(&path, &progress).unwrap().n_obs(), 16);
+    cancel.cancel();
+    assert_eq!(AnnDataStore::open_while(&path, &progress).unwrap_err().code(), "GM_CANCELLED");
+    // Without a condition there is nothing to wait for.
+    AnnDataStore::open_while(&one.root, &progress).unwrap();
 }

@@ -13,6 +13,7 @@ use super::expression::Expression;
 use super::numbered::Numbered;
 use super::selection::Selection;
 use crate::error::Result;
+use crate::progress::Progress;
 use crate::source::AnnDataStore;
 use crate::source::container::{Container, Declared, Missing, Node, NodeKind, StoredArray};
 use crate::types::DType;
@@ -37,9 +38,9 @@ pub struct FilteredStore {
 impl FilteredStore {
     /// The cells of `whole` for which an expression holds. Reads the columns that it names.
     ///
-    /// `GM_NOT_FOUND` where there is no such column, and `GM_PARAM` where it cannot be compared so.
-    pub fn open(whole: AnnDataStore, expression: &Expression) -> Result<Self> {
-        let (selection, warnings) = Condition::choose(&whole, expression)?;
+    /// `GM_NOT_FOUND` where there is no such column, `GM_PARAM` where it cannot be compared so, and `GM_CANCELLED` between two pieces of rows.
+    pub fn open(whole: AnnDataStore, expression: &Expression, progress: &Progress) -> Result<Self> {
+        let (selection, warnings) = Condition::choose(&whole, expression, progress)?;
         let tells_row = !whole.obs_keys().iter().any(|key| key == ROW);
         let expression = expression.to_string();
         let name = format!("{}[{expression}]", whole.name());

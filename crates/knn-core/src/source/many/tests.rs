@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::error::Result;
-use crate::source::testing::{Spec, anndata, array, floats, group, strings};
+use crate::source::testing::{Spec, anndata, array, floats, group, node, strings};
 use crate::source::{AnnDataStore, Categories, ColumnKind, StringBlock, inspect};
 use crate::types::{DType, RowRange, Tile};
 
@@ -119,6 +119,44 @@ fn what_cannot_be_one_is_refused_with_the_stores_named() {
     assert!(error.to_string().contains(left.root.to_str().unwrap()), "{error}");
     let absent = PathBuf::from(format!("{},/nowhere/at/all.zarr", left.root.display()));
     assert_eq!(code(AnnDataStore::open(&absent)), "GM_NOT_FOUND");
+}
+
+/// A column of points in time, or of lengths.
+fn times(store: &One, name: &str, unit: &str, values: &[i64]) {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let n = values.len() as u64;
+    array(&store.root, "obs/number", &Spec::new(DType::Int64, &[n]), &bytes);
+    let mut spec = Spec::new(DType::Int64, &[n]).json(&json!({"encoding-type": "array", "encoding-version": "0.2.0"}));
+    spec["data_type"] = json!({"name": name, "configuration": {"unit": unit, "scale_factor": 1}});
+    node(&store.root, "obs/number", &spec);
+}
+
+#[test]
+fn times_of_one_unit_are_one() {
+    let (left, right) = (one(3, 0.0, &["B"], DType::Int64, 2), one(2, 0.0, &["B"], DType::Int64, 2));
+    for (name, kind) in [
+        ("numpy.datetime64", ColumnKind::Datetime { unit: "us".into() }),
+        ("numpy.timedelta64", ColumnKind::Timedelta { unit: "us".into() }),
+    ] {
+        times(&left, name, "us", &[5, i64::MIN, 7]);
+        times(&right, name, "us", &[-9, 10]);
+        let store = AnnDataStore::open(&both(&left, &right)).unwrap();
+        let column = store.column("number").unwrap();
+        assert_eq!(column.kind(), &kind);
+        let mut numbers = Vec::new();
+        column.read_numbers(all(&store), &mut numbers).unwrap();
+        assert!(numbers[1].is_nan() && numbers[0] == 5.0 && numbers[2..] == [7.0, -9.0, 10.0], "{numbers:?}");
+        assert_eq!(inspect(&both(&left, &right)).unwrap().obs["number"].kind, kind.name());
+        // Thinned out they are the same.
+        let some = PathBuf::from(format!("{}[whole > 1]", both(&left, &right).display()));
+        let some = AnnDataStore::open(&some).unwrap();
+        assert_eq!(some.column("number").unwrap().kind(), &kind);
+        // What counts something else is another thing.
+        times(&right, name, "ns", &[-9, 10]);
+        let error = AnnDataStore::open(&both(&left, &right)).unwrap().column("number").unwrap_err();
+        assert_eq!(error.code(), "GM_SCHEMA");
+        assert!(error.to_string().contains("\"ns\"") && error.to_string().contains("one unit"), "{error}");
+    }
 }
 
 /// Moves stores into one as its parts.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::part::Part;
 use crate::error::{Error, Result};
-use crate::source::container::DATETIME;
+use crate::source::times::{DATETIME, TIMEDELTA, declared};
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn};
 use crate::types::DType;
 
@@ -25,6 +25,8 @@ pub(super) enum Form {
     Values { dtype: DType, masked: bool },
     /// Numbers of different types, as f64.
     Numbers,
+    /// Points or lengths of time of one unit, by what declares them.
+    Times(String),
     /// Texts, some of them perhaps missing.
     Texts { masked: bool },
     /// Something that is not read.
@@ -44,7 +46,7 @@ impl United {
         let columns = self.columns.into_iter();
         match self.form {
             Form::Categorical { places, .. } => columns.zip(places).map(|(c, places)| Part::Codes(c, places)).collect(),
-            Form::Values { .. } => columns.map(Part::Values).collect(),
+            Form::Values { .. } | Form::Times(_) => columns.map(Part::Values).collect(),
             Form::Numbers => columns.map(Part::Numbers).collect(),
             Form::Texts { .. } => columns.map(Part::Texts).collect(),
             Form::Other(_) => Vec::new(),
@@ -78,7 +80,19 @@ fn form(stores: &[AnnDataStore], key: &str, columns: &[ObsColumn]) -> Result<For
         }
         ColumnKind::String => Form::Texts { masked },
         ColumnKind::Other(encoding) => Form::Other(encoding.clone()),
-        ColumnKind::Datetime => Form::Other(DATETIME.into()),
+        kind @ (ColumnKind::Datetime { unit } | ColumnKind::Timedelta { unit }) => {
+            if let Some(other) = columns.iter().position(|column| column.kind() != kind) {
+                let (ColumnKind::Datetime { unit: theirs } | ColumnKind::Timedelta { unit: theirs }) =
+                    columns[other].kind()
+                else {
+                    return Err(Error::internal("a time that is none"));
+                };
+                let reason = format!("counts {theirs:?}, but {unit:?} in {}: store both in one unit", store.name());
+                return Err(Error::schema(stores[other].name(), format!("obs/{key}"), "data_type", reason));
+            }
+            let name = if matches!(kind, ColumnKind::Datetime { .. }) { DATETIME } else { TIMEDELTA };
+            Form::Times(declared(name, unit, 1))
+        }
     })
 }
 

@@ -92,6 +92,10 @@ impl ManyStores {
             (Form::Values { masked: true, .. }, "") => Some(group("nullable-integer")),
             (Form::Texts { masked: true }, "") => Some(group("nullable-string-array")),
             (Form::Other(encoding), "") => Some(group(encoding)),
+            (Form::Times(declared), "") => {
+                let declared = Some(declared.clone());
+                Some(Found { declared, ..self.joined(path, None, united.values())? })
+            }
             (Form::Values { masked: true, .. } | Form::Texts { masked: true }, "mask") => {
                 Some(self.joined(path, None, united.mask())?)
             }
@@ -170,12 +174,14 @@ impl ManyStores {
 struct Found {
     attributes: Map<String, Value>,
     array: Option<Arc<dyn StoredArray>>,
+    /// What declares its values, where these do not do so themselves.
+    declared: Option<String>,
 }
 
 fn group(encoding: &str) -> Found {
     let version = if ["dataframe", "categorical"].contains(&encoding) { "0.2.0" } else { "0.1.0" };
     let attributes = json!({ "encoding-type": encoding, "encoding-version": version });
-    Found { attributes: attributes.as_object().cloned().unwrap_or_default(), array: None }
+    Found { attributes: attributes.as_object().cloned().unwrap_or_default(), array: None, declared: None }
 }
 
 fn categorical(ordered: bool) -> Found {
@@ -187,7 +193,7 @@ fn categorical(ordered: bool) -> Found {
 fn array(array: Arc<dyn StoredArray>) -> Found {
     let encoding = if array.dtype() == DType::String { "string-array" } else { "array" };
     let attributes = json!({ "encoding-type": encoding, "encoding-version": "0.2.0" });
-    Found { attributes: attributes.as_object().cloned().unwrap_or_default(), array: Some(array) }
+    Found { attributes: attributes.as_object().cloned().unwrap_or_default(), array: Some(array), declared: None }
 }
 
 impl Container for ManyStores {
@@ -215,11 +221,12 @@ impl Container for ManyStores {
     }
 
     fn node(&self, path: &str) -> Result<Option<Node>> {
-        Ok(self.find(path)?.map(|Found { attributes, array }| {
-            let declared = |array: Arc<dyn StoredArray>| {
-                NodeKind::Array(Declared { dtype: array.dtype().name().into(), shape: array.shape().to_vec() })
-            };
-            Node { kind: array.map_or(NodeKind::Group, declared), attributes }
+        Ok(self.find(path)?.map(|Found { attributes, array, declared }| {
+            let kind = array.map_or(NodeKind::Group, |array| {
+                let dtype = declared.unwrap_or_else(|| array.dtype().name().into());
+                NodeKind::Array(Declared { dtype, shape: array.shape().to_vec() })
+            });
+            Node { kind, attributes }
         }))
     }
 

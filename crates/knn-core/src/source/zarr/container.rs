@@ -28,7 +28,7 @@ impl Container for ZarrStore {
             kind: match node.kind {
                 ZarrKind::Group => NodeKind::Group,
                 ZarrKind::Array(fields) => {
-                    NodeKind::Array(Declared { dtype: fields.type_name().to_owned(), shape: fields.shape().to_vec() })
+                    NodeKind::Array(Declared { dtype: fields.type_name(), shape: fields.shape().to_vec() })
                 }
             },
         }))

@@ -9,7 +9,7 @@ use super::grid::Grid;
 use super::key_encoding::KeyEncoding;
 use super::text::FixedText;
 use crate::error::{Error, Result};
-use crate::source::container::DATETIME;
+use crate::source::times;
 use crate::types::DType;
 
 /// No array of an AnnData has more dimensions.
@@ -66,10 +66,14 @@ impl Named {
 }
 
 impl Fields {
-    /// Name of the element type, for what cannot be read further. Texts of every kind are `string`.
-    pub(super) fn type_name(&self) -> &str {
-        let named = self.data_type.as_ref();
-        if named.is_some_and(FixedText::is_named) { "string" } else { named.map_or("", Named::name) }
+    /// Name of the element type, for what cannot be read further. Texts of every kind are `string`, and times tell their unit.
+    pub(super) fn type_name(&self) -> String {
+        let Some(named) = self.data_type.as_ref() else { return String::new() };
+        if times::is_time(named.name()) {
+            let unit: String = named.field("unit").unwrap_or_default();
+            return times::declared(named.name(), &unit, named.field("scale_factor").unwrap_or(1));
+        }
+        if FixedText::is_named(named) { "string".into() } else { named.name().to_owned() }
     }
 
     /// The declared shape, for what is only described.
@@ -131,8 +135,8 @@ impl ArrayMetadata {
         let named = fields.data_type.as_ref().ok_or_else(|| at.schema("data_type", "is missing"))?;
         let text = FixedText::parse(named).map_err(|reason| at.schema("data_type", reason))?;
         let name = if text.is_some() { DType::String.name() } else { named.name() };
-        // Points in time are integers, and what they count does not matter to whoever averages them.
-        let dtype = if name == DATETIME { Some(DType::Int64) } else { DType::from_name(name) };
+        // Points and lengths of time are integers, and what they count does not matter to whoever averages them.
+        let dtype = if times::is_time(name) { Some(DType::Int64) } else { DType::from_name(name) };
         let dtype = dtype.ok_or_else(|| at.unsupported(&format!("data type {name:?}")))?;
         if !fields.storage_transformers.is_empty() {
             return Err(at.unsupported("storage transformers"));

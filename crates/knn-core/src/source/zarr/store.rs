@@ -46,7 +46,13 @@ impl ZarrStore {
         } else if files.contains(".zgroup")? || files.contains(".zarray")? {
             2
         } else {
-            return Err(Error::schema(&*name, "", "zarr.json", "there is none, nor a .zgroup: this is no zarr store"));
+            let is_index = path.extension().is_some_and(|ending| ending == "gmx") && files.contains("manifest.json")?;
+            let reason = if is_index {
+                "there is none: this is the index of a reference, which the command index describes and map takes as index"
+            } else {
+                "there is none, nor a .zgroup: this is no zarr store"
+            };
+            return Err(Error::schema(&*name, "", "zarr.json", reason));
         };
         Ok(Self { name, files: Arc::new(files), version })
     }

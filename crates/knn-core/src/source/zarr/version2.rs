@@ -11,6 +11,7 @@ use super::json;
 use super::metadata::{Fields, Named};
 use super::store::{ZarrKind, ZarrNode, ZarrStore};
 use crate::error::{Error, Result};
+use crate::source::times;
 
 /// Longest text of a fixed-width type, in characters.
 const LONGEST_TEXT: u64 = 1 << 20;
@@ -160,8 +161,14 @@ fn element_type(dtype: &Value) -> Result<ElementType, Wrong> {
         ('U' | 'S', _) if number()? > LONGEST_TEXT => return Err(("dtype", format!("{text:?} is too long a text"))),
         ('U', _) => named("fixed_length_utf32", json!({ "length_bytes": number()? * 4 })),
         ('S', _) => named("null_terminated_bytes", json!({ "length_bytes": number()? })),
-        ('M', _) => Named::Short("numpy.datetime64".into()),
-        ('m', _) => Named::Short("numpy.timedelta64".into()),
+        ('M' | 'm', _) => {
+            let name = if kind == 'M' { times::DATETIME } else { times::TIMEDELTA };
+            // The size is that of all, and the unit with its factor follows: 8[10ns].
+            let unit = size.split_once('[').and_then(|(_, unit)| unit.strip_suffix(']')).unwrap_or_default();
+            let digits = unit.len() - unit.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let (scale, unit) = unit.split_at(digits);
+            named(name, json!({ "unit": unit, "scale_factor": scale.parse::<u64>().unwrap_or(1) }))
+        }
         ('c' | 'V' | 'i' | 'u' | 'f' | 'b', _) => Named::Short(text.to_owned()),
         _ => return Err(wrong()),
     };
@@ -179,7 +186,29 @@ fn fill_value(kind: char, value: Value) -> Value {
         // Texts of bytes are in base64 here. Only the empty one needs no decoding.
         ('S', Value::String(text)) if !text.is_empty() => json!([text]),
         ('i' | 'u', Value::Number(number)) if number.as_f64().is_some_and(|number| number == 0.0) => json!(0),
+        ('M' | 'm', Value::Number(count)) if count.is_i64() => Value::Number(count),
+        ('M' | 'm', Value::String(text)) if text == "NaT" => json!(text),
         ('M' | 'm' | 'V' | 'c', _) | (_, Value::Null) => json!(0),
         (_, value) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_tell_their_unit_and_what_is_missing_among_them() {
+        let told = |dtype: &str| {
+            let element = element_type(&json!(dtype)).unwrap();
+            let unit: String = element.named.field("unit").unwrap();
+            times::declared(element.named.name(), &unit, element.named.field("scale_factor").unwrap())
+        };
+        assert_eq!(told("<M8[ns]"), "numpy.datetime64[ns]");
+        assert_eq!(told(">m8[10us]"), "numpy.timedelta64[10us]");
+        assert_eq!(told("<M8"), "numpy.datetime64");
+        assert_eq!(fill_value('M', json!("NaT")), json!("NaT"));
+        assert_eq!(fill_value('m', json!(i64::MIN)), json!(i64::MIN));
+        assert_eq!(fill_value('M', json!(null)), json!(0));
     }
 }
