@@ -268,7 +268,7 @@ describe("a published index", () => {
     const stages = new Set<string>();
     const onProgress = ({ stage }: WasmProgress) => void stages.add(stage);
     const { obsKeys, obsmKeys } = request;
-    const remote = { query, index: `${url}/atlas.gmx`, reference: `${url}/atlas.zarr` };
+    const remote = { query, index: `${url}/atlas.gmx`, reference: `${url}/atlas.zarr`, codesFirst: false };
     const mapping = await mapRemote({ ...remote, nprobe: 5, obsKeys, obsmKeys, onProgress });
     const native = await graph(output);
     expect(Array.from(mapping.neighbors.indices)).toEqual(native.indices);
@@ -293,6 +293,69 @@ describe("a published index", () => {
     expect(moved.reduce((sum, bytes) => sum + bytes, 0)).toBe(fetched);
     expect(asked.some(([path, range]) => /(lists|codes|graph)\.bin$/.test(path) && range === "whole")).toBe(false);
   });
+
+  it.each(["f32", "f16"])(
+    "of %s with codes moves those first, and of far lists the rows that they select",
+    async (listDtype) => {
+      const { folder, store, cells, index, query } = await published({ method: "ivfpq", listDtype, nlist: 24 }, 160);
+      const { url, asked, faults } = await serve(folder);
+      const output = join(folder, "mapped.zarr");
+      await map({ query: cells, reference: store, index, nprobe: 12, nNeighbors: 20, output });
+      using remote = await RemoteIndex.open(`${url}/atlas.gmx`);
+      const stages: string[] = [];
+      const onProgress = ({ stage }: WasmProgress) => void stages.push(stage);
+      using search = await remote.search(query, { nprobe: 12, nNeighbors: 20, onProgress });
+      await expectSameNeighbors(search, output);
+      const { lists, probed, fetched, codes, whole, rows, requests } = search.traffic;
+      expect([...new Set(stages)]).toEqual(["route", "fetch", "select", "join"]);
+      expect(fetched).toBeLessThan(probed);
+      expect(whole).toBeLessThan(lists);
+      expect(rows).toBeGreaterThan(0);
+      const large = () => asked.filter(([path, range]) => /(lists|codes)\.bin$/.test(path) && range !== "whole");
+      const of = (ranges: typeof asked) =>
+        ranges.map(([path, range]) => [path, ...range.split("-").map(Number)] as [string, number, number]);
+      const length = (ranges: typeof asked) => of(ranges).reduce((sum, [, first, last]) => sum + last - first + 1, 0);
+      expect(large()).toHaveLength(requests);
+      expect(length(large())).toBe(fetched);
+      expect(length(large().filter(([path]) => path.endsWith("codes.bin")))).toBe(codes);
+      // No byte comes twice.
+      const sorted = of(large()).sort((a, b) => a[0].localeCompare(b[0]) || a[1] - b[1]);
+      for (const [at, [path, first]] of sorted.entries()) {
+        const [before, , last] = sorted[at - 1] ?? ["", 0, 0];
+        expect(before !== path || last < first, `${path} ${first}`).toBe(true);
+      }
+      using all = await remote.search(query, { nprobe: 12, nNeighbors: 20, codesFirst: false });
+      await expectSameNeighbors(all, output);
+      expect(all.traffic).toMatchObject({ lists, probed, rows: 0, whole: lists });
+      expect(all.traffic.fetched).toBeGreaterThanOrEqual(probed);
+
+      // Rows of another file of the same length, as far as the server says so; and without a word, as far as codes do.
+      let fetches = 0;
+      const instead = (tagged: boolean) => {
+        fetches = 0;
+        faults.instead = (path, { headers }, response) => {
+          const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
+          if (!path.endsWith("lists.bin") || first === undefined) return false;
+          fetches += 1;
+          const selecting = stages.includes("select");
+          const bytes = Buffer.from(readFileSync(join(index, "lists.bin")).subarray(Number(first), Number(last) + 1));
+          if (selecting && !tagged) for (let at = 3; at < bytes.length; at += 4) bytes[at] = (bytes[at] ?? 0) ^ 0x81;
+          response.writeHead(206, { etag: selecting && tagged ? '"b"' : '"a"', "content-length": bytes.length });
+          return response.end(bytes) !== undefined;
+        };
+        stages.length = 0;
+      };
+      const again = () => remote.search(query, { nprobe: 12, nNeighbors: 20, onProgress });
+      instead(true);
+      await expect(again()).rejects.toThrow(failing("GM_STALE", "lists.bin: it was replaced"));
+      expect(fetches).toBeGreaterThan(1);
+      instead(false);
+      await expect(again()).rejects.toThrow(failing("GM_CORRUPT", "lists.bin"));
+      delete faults.instead;
+      using after = await again();
+      await expectSameNeighbors(after, output);
+    },
+  );
 
   it("finds k neighbors in as many lists as it takes", async () => {
     const { folder, store, cells, index, query } = await published({ nlist: 512 });

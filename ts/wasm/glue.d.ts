@@ -42,11 +42,13 @@ export class FetchedIndex implements Handle {
   constructor(place: string, manifest: Uint8Array, files: Uint8Array, lengths: Uint32Array, memory: Memory);
   static small_files(place: string, manifest: Uint8Array): string;
   description(): string;
-  begin(): void;
+  begin(codesFirst: boolean): void;
   route(run: QueryRun, first: number, rows: number, nprobe: number): void;
   fetch(): string;
+  select(run: QueryRun, first: number, rows: number, nprobe: number): void;
+  fetch_rows(): string;
   give(codes: boolean, offset: number, bytes: Uint8Array): void;
-  join(run: QueryRun, rows: number, nprobe: number): void;
+  join(run: QueryRun, rows: number, nprobe: number): boolean;
   free(): void;
 }
 

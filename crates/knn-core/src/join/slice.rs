@@ -13,7 +13,7 @@ use crate::index::{Io, IvfIndex, ListBuffer, ListType, ListView, ReadAhead};
 use crate::progress::Progress;
 
 /// Lists of a query that are visited before the others, its nearest apart.
-const NEAR_RANKS: usize = 4;
+pub(super) const NEAR_RANKS: usize = 4;
 
 /// Fewer queries of a slice than this are compared with the rows of a list as they are, where it would be packed for them alone.
 ///
@@ -137,7 +137,8 @@ impl<'a> Slice<'a> {
             for (place, &list) in visits.lists.iter().enumerate() {
                 progress.check()?;
                 ahead.visiting(place);
-                let view = index.list(list, buffer)?;
+                let apart = by_codes.is_some() && index.is_apart(list);
+                let mut view = if apart { index.list_apart(list, buffer)? } else { index.list(list, buffer)? };
                 if view.is_empty() {
                     continue;
                 }
@@ -146,6 +147,10 @@ impl<'a> Slice<'a> {
                     members = scan.visit(coded, (list, view), members, results, *tile);
                     if members.is_empty() {
                         continue;
+                    }
+                    if apart {
+                        // They need all of it, which is an error where it is not there.
+                        view = index.list(list, buffer)?;
                     }
                 }
                 if members.len() < FEWEST_PACKED && !search.keeps_packed() {

@@ -43,7 +43,8 @@ impl ExactReference {
     pub fn join(&self, run: &mut QueryRun, rows: usize, progress: &Progress) -> Result<()> {
         run.check_columns("reference", self.rows(), self.slab.rows().dim)?;
         run.advance(rows, |queries, nearest, ordered| {
-            join_slab(queries, &self.slab, (false, None), &self.lane, nearest, ordered, progress)
-        })
+            join_slab(queries, &self.slab, (false, None), &self.lane, nearest, ordered, progress).map(|()| true)
+        })?;
+        Ok(())
     }
 }

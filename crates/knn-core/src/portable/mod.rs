@@ -14,6 +14,6 @@ mod weighed;
 mod tests;
 
 pub use exact::ExactReference;
-pub use fetched::{Fetch, FetchedIndex};
+pub use fetched::{Fetch, FetchRows, FetchedIndex};
 pub use run::QueryRun;
 pub use weighed::{Weighed, Weighing};

@@ -100,19 +100,21 @@ impl QueryRun {
         })
     }
 
-    /// Joins the next rows, at most so many, by `join`.
+    /// Joins the next rows, at most so many, by `join`, and returns what that does: where it is false, they are not joined yet.
     pub(super) fn advance(
         &mut self,
         rows: usize,
-        join: impl FnOnce(&Tile, &mut NeighborBlock, &mut Ordered) -> Result<()>,
-    ) -> Result<()> {
+        join: impl FnOnce(&Tile, &mut NeighborBlock, &mut Ordered) -> Result<bool>,
+    ) -> Result<bool> {
         let queries = self.block(self.done(), rows);
         let mut nearest = NeighborBlock::empty(queries.rows(), self.k);
         nearest.first_row = queries.first_row;
         if queries.rows() == 0 {
-            return Ok(());
+            return Ok(true);
         }
-        join(&queries, &mut nearest, &mut self.ordered)?;
+        if !join(&queries, &mut nearest, &mut self.ordered)? {
+            return Ok(false);
+        }
         let status = |row: usize| {
             let otherwise =
                 if nearest.ids[row * nearest.k] < 0 { MappingStatus::NoNeighbors } else { MappingStatus::Ok };
@@ -123,6 +125,6 @@ impl QueryRun {
         self.sums.add(&nearest, |row| self.statuses[first + row] == MappingStatus::Ok as u8);
         self.found.ids.extend_from_slice(&nearest.ids);
         self.found.distances.extend_from_slice(&nearest.distances);
-        Ok(())
+        Ok(true)
     }
 }
