@@ -33,6 +33,7 @@ export class QueryRun implements Handle {
 /** A reference in memory. */
 export class ExactReference implements Handle {
   constructor(values: Float32Array, dim: number, metric: string, memory: Memory);
+  own_run(nNeighbors: number, memory: Memory): QueryRun;
   join(run: QueryRun, rows: number): void;
   free(): void;
 }
@@ -52,16 +53,30 @@ export class FetchedIndex implements Handle {
   free(): void;
 }
 
-/** Weights of all queries. */
-export class Weighed implements Handle {
+/** How neighbours are weighed. A call that is given one has it from then on. */
+export class Asked implements Handle {
   constructor(
-    run: QueryRun,
-    kernelMethod: string,
+    kernelMethod: string | undefined,
     bandwidth: number | undefined,
     seed: number,
+    symmetrize: string | undefined,
+    selfEdges: boolean | undefined,
+  );
+  free(): void;
+}
+
+/** Weights of all queries. */
+export class Weighed implements Handle {
+  constructor(run: QueryRun, asked: Asked, referenceRows: number, memory: Memory);
+  static among(
+    run: QueryRun,
+    asked: Asked,
+    xx: QueryRun,
+    yy: QueryRun,
+    xy: QueryRun,
     referenceRows: number,
     memory: Memory,
-  );
+  ): Weighed;
   sigma(): number | undefined;
   labels(codes: Int32Array, categories: number): Votes;
   numbers(numbers: Float64Array): Float64Array;

@@ -63,6 +63,11 @@ impl ExactReference {
         told(portable::ExactReference::new(values, dim, metric(metric_name)?, &memory.0)).map(Self)
     }
 
+    /// A run of the rows themselves.
+    pub fn own_run(&self, n_neighbors: usize, memory: &Memory) -> Result<QueryRun> {
+        told(self.0.own_run(n_neighbors, &memory.0)).map(QueryRun)
+    }
+
     /// Joins the next queries of a run, at most so many.
     pub fn join(&self, run: &mut QueryRun, rows: usize) -> Result<()> {
         told(self.0.join(&mut run.0, rows, &Progress::silent()))

@@ -15,22 +15,37 @@ use crate::store::OsVfs;
 use crate::types::{NeighborBlock, Tile};
 
 const DIM: usize = 6;
+/// Columns of rows that are long enough to be fetched one by one.
+const WIDE: usize = 96;
 
 fn budget() -> MemoryBudget {
     MemoryBudget::new(1 << 30)
 }
 
-/// Rows in clumps, the same for the same seed.
-fn rows(count: usize, state: u64) -> Vec<f32> {
-    wide_rows(count, DIM, state)
-}
-
-fn wide_rows(count: usize, dim: usize, mut state: u64) -> Vec<f32> {
-    let mut uniform = || {
+/// Numbers from 0 to 1, the same for the same seed.
+fn uniform(mut state: u64) -> impl FnMut() -> f32 {
+    move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+/// Rows in clumps.
+fn rows(count: usize, seed: u64) -> Vec<f32> {
+    let mut uniform = uniform(seed);
+    (0..count * DIM).map(|at| ((at / DIM * 7 + at % DIM) % 13) as f32 + uniform() + uniform()).collect()
+}
+
+/// Rows of seven dimensions among [`WIDE`] columns, within such a share of each from the middle.
+fn wide_rows(count: usize, seed: u64, share: f32) -> Vec<f32> {
+    let mut uniform = uniform(seed);
+    let mut row = || {
+        let latent: [f32; 7] = std::array::from_fn(|_| 0.5 + (uniform() - 0.5) * share);
+        let wave = |column: usize, at: usize| (1.7 * (column * (at + 1)) as f32 + at as f32).sin();
+        let value = |column| latent.iter().enumerate().map(|(at, place)| 3.0 * place * wave(column, at)).sum::<f32>();
+        (0..WIDE).map(|column| value(column) + 0.2 * uniform()).collect::<Vec<f32>>()
     };
-    (0..count * dim).map(|at| ((at / dim * 7 + at % dim) % 13) as f32 + uniform() + uniform()).collect()
+    (0..count).flat_map(|_| row()).collect()
 }
 
 fn build(path: &Path, spec: IndexSpec, values: &[f32]) {
@@ -149,13 +164,10 @@ fn neighbors_of_a_fetched_index_are_those_of_the_one_on_disk() {
     }
 }
 
-/// Columns of rows that are long enough to be fetched one by one.
-const WIDE: usize = 96;
-
 fn wide_index(path: &Path, dtype: ListType) -> Vec<f32> {
     let spec = IndexSpec { nlist: Some(24), dtype, codes: true, ..IndexSpec::default() };
-    build_wide(path, spec, &wide_rows(6000, WIDE, 1), WIDE);
-    wide_rows(20, WIDE, 2)
+    build_wide(path, spec, &wide_rows(6000, 1, 1.0), WIDE);
+    wide_rows(12, 2, 0.05)
 }
 
 /// An index whose codes and near lists were fetched, and queries that selected rows; how many bytes came.
@@ -313,8 +325,8 @@ fn a_reference_in_memory_gives_the_true_neighbors_however_queries_are_cut() {
             all.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             assert!(ids.iter().zip(&all).all(|(id, (_, expected))| id == expected));
         }
-        let asked = Weighing { kernel_method: "gauss".into(), bandwidth: None, seed: 0 };
-        let weighed = Weighed::new(&run, &asked, reference.rows(), &budget()).unwrap();
+        let asked = Weighing::default();
+        let weighed = Weighed::new(&run, &asked, None, reference.rows(), &budget()).unwrap();
         let result = (run.found().ids.clone(), weighed.sigma());
         assert_eq!(*whole.get_or_insert_with(|| result.clone()), result);
         let codes: Vec<i32> = (0..400).map(|row| row % 3 - 1).collect();
@@ -335,8 +347,8 @@ fn columns_and_what_they_transfer_are_counted() {
     let reference = ExactReference::new(rows(400, 5), DIM, Metric::Euclidean, &budget).unwrap();
     let mut run = QueryRun::new(rows(70, 6), DIM, 4, Metric::Euclidean, &budget).unwrap();
     reference.join(&mut run, 70, &Progress::silent()).unwrap();
-    let asked = Weighing { kernel_method: "gauss".into(), bandwidth: None, seed: 0 };
-    let weighed = Weighed::new(&run, &asked, reference.rows(), &budget).unwrap();
+    let asked = Weighing::default();
+    let weighed = Weighed::new(&run, &asked, None, reference.rows(), &budget).unwrap();
     let transfer = || {
         let labels = weighed.labels(vec![0; 400], 1).map(|_| ());
         let numbers = weighed.numbers(&[0.0; 400]).map(|_| ());
