@@ -315,7 +315,7 @@ async function published(options: object = {}, dim = 20) {
 }
 
 /** An index with codes of cells of seven dimensions among many columns, and cells from their middle: many lists are far, and have some near rows. */
-async function scattered(listDtype: string) {
+async function scattered(rerank: string) {
   const [folder, dim] = [temporary(), 160];
   const [store, cells, index] = ["atlas.zarr", "query.zarr", "atlas.gmx"].map((name) => join(folder, name)) as [
     string,
@@ -339,7 +339,7 @@ async function scattered(listDtype: string) {
   };
   writeBlobs(store, { rows: 6000, dim, seed: 3, edit: scatter(1) });
   writeBlobs(cells, { rows: 12, dim, seed: 4, edit: scatter(0.05) });
-  await using _ = await ReferenceIndex.build(store, { output: index, method: "ivfpq", listDtype, nlist: 24 });
+  await using _ = await ReferenceIndex.build(store, { output: index, method: "ivfpq", rerank, nlist: 24 });
   return { folder, store, cells, index, query: await matrix(cells, "obsm/X_pca") };
 }
 
@@ -395,10 +395,10 @@ describe("a published index", () => {
     expect(asked.some(([path, range]) => /(lists|codes|graph)\.bin$/.test(path) && range === "whole")).toBe(false);
   });
 
-  it.each(["f32", "f16"])(
-    "of %s with codes moves those first, and of far lists the rows that they select",
-    async (listDtype) => {
-      const { folder, store, cells, index, query } = await scattered(listDtype);
+  it.each(["exact", "f16"])(
+    "with codes and rows of %s moves codes first, and of far lists the rows that they select",
+    async (rerank) => {
+      const { folder, store, cells, index, query } = await scattered(rerank);
       const { url, asked, faults } = await serve(folder);
       const output = join(folder, "mapped.zarr");
       await map({ query: cells, reference: store, index, nprobe: 16, nNeighbors: 10, output });
