@@ -68,7 +68,8 @@ impl Weighed {
     /// Weighs the neighbours of a run.
     #[wasm_bindgen(constructor)]
     pub fn new(run: &QueryRun, asked: Asked, reference_rows: f64, memory: &Memory) -> Result<Self> {
-        told(portable::Weighed::new(&run.0, &asked.0, None, reference_rows as u64, &memory.0)).map(Self)
+        let Asked(asked) = asked;
+        told(portable::Weighed::new(&run.0, &asked, None, reference_rows as u64, &memory.0)).map(Self)
     }
 
     /// The same with the graphs within the reference, within the query, and from reference to query.
@@ -81,8 +82,8 @@ impl Weighed {
         reference_rows: f64,
         memory: &Memory,
     ) -> Result<Self> {
-        let others = OtherRuns { xx: &xx.0, yy: &yy.0, xy: &xy.0 };
-        told(portable::Weighed::new(&run.0, &asked.0, Some(others), reference_rows as u64, &memory.0)).map(Self)
+        let (Asked(asked), others) = (asked, OtherRuns { xx: &xx.0, yy: &yy.0, xy: &xy.0 });
+        told(portable::Weighed::new(&run.0, &asked, Some(others), reference_rows as u64, &memory.0)).map(Self)
     }
 
     /// The bandwidth.
