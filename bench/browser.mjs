@@ -2,10 +2,11 @@
  * Mapping in a browser: the tile beside the native one, and 10 000 cells of a few types mapped onto a published index of a million.
  *
  *     node bench/browser.mjs tile
- *     node bench/browser.mjs map DATA/lid10-1m.zarr DATA/lid10-1mq.zarr INDEX.gmx [--types 5] [--cells 10000] [--nprobe 16]
+ *     node bench/browser.mjs map DATA/lid10-1m.zarr DATA/lid10-1mq.zarr INDEX.gmx [--types 5] [--cells 10000] [--nprobe 16] [--codes]
  *
  * `tile` needs the native program: cargo build --release -p gigamapper-tile-lanes --example scan. `map` needs `npm run build` and Chromium,
- * builds the index where it is missing, and compares every neighbour with those of the addon.
+ * builds the index where it is missing, with codes where it is told to, and compares every neighbour with those of the addon. Of an index with
+ * codes it measures both: codes first, and whole lists.
  */
 
 import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -27,6 +28,7 @@ const { positionals, values } = parseArgs({
     types: { type: "string", default: "5" },
     cells: { type: "string", default: "10000" },
     nprobe: { type: "string", default: "16" },
+    codes: { type: "boolean", default: false },
   },
 });
 const [what, ...paths] = positionals;
@@ -108,7 +110,9 @@ async function array(store, path) {
 async function mapping([reference, source, index]) {
   const folder = mkdtempSync(join(tmpdir(), "gigamapper-"));
   const [types, cells, nprobe] = [Number(values.types), Number(values.cells), Number(values.nprobe)];
-  if (!existsSync(index)) await ReferenceIndex.build(reference, { output: index, nlist: 4096 });
+  const kind = values.codes ? { method: "ivfpq" } : {};
+  if (!existsSync(index)) await ReferenceIndex.build(reference, { output: index, nlist: 4096, ...kind });
+  const withCodes = existsSync(join(index, "codes.bin"));
   const { data: codes } = await array(source, "obs/cell_type/codes");
   const { data: rows, shape } = await array(source, "obsm/X_pca");
   const dim = shape[1];
@@ -125,7 +129,7 @@ async function mapping([reference, source, index]) {
   const mapped = join(folder, "mapped.zarr");
   await map({ query: given, reference, index, nprobe, obsKeys: ["cell_type"], output: mapped });
   const folders = { page: folder, dist: join(root, "dist"), index: resolve(index) };
-  const told = await inBrowser(folders, async (page, url) =>
+  const searched = (codesFirst) => async (page, url) =>
     page.evaluate(`(async () => {
       const { RemoteIndex } = await import("${url}/dist/wasm/remote-index.js");
       const { initialise } = await import("${url}/dist/wasm/module.js");
@@ -136,11 +140,22 @@ async function mapping([reference, source, index]) {
       laps.open = performance.now() - began; began = performance.now();
       const onProgress = ({ stage }) => { laps[stage] = performance.now() - began - Object.entries(laps)
         .filter(([name]) => name !== stage && name !== "open").reduce((sum, [, lap]) => sum + lap, 0); };
-      const search = await index.search({ x, shape: [${cells}, ${dim}] }, { nprobe: ${nprobe}, onProgress });
+      const options = { nprobe: ${nprobe}, codesFirst: ${codesFirst}, onProgress };
+      const search = await index.search({ x, shape: [${cells}, ${dim}] }, options);
       const { indices, distances } = search.neighbors;
       return { laps, traffic: search.traffic, indices: Array.from(indices), distances: Array.from(distances) };
-    })()`),
-  );
+    })()`);
+  for (const codesFirst of withCodes ? [true, false] : [false]) {
+    say(codesFirst ? "\ncodes first" : "\nwhole lists");
+    await compared(mapped, await inBrowser(folders, searched(codesFirst)), { cells, types, nprobe });
+  }
+  const wasm = readFileSync(join(root, "dist/wasm/glue_bg.wasm"));
+  say(`glue_bg.wasm: ${wasm.length} bytes, ${brotliCompressSync(wasm).length} by brotli`);
+  rmSync(folder, { recursive: true });
+}
+
+/** Says what a search in the page moved, and how many of its neighbours are other ones than the addon's. */
+async function compared(mapped, told, { cells, types, nprobe }) {
   const neighbors = await Neighbors.open(mapped);
   let different = 0;
   for await (const block of neighbors.blocks()) {
@@ -152,7 +167,7 @@ async function mapping([reference, source, index]) {
     }
   }
   await neighbors.close();
-  const { directory, lists, probed, fetched, index: all, requests } = told.traffic;
+  const { directory, lists, probed, fetched, codes, whole, rows, index: all, requests } = told.traffic;
   const mega = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   say(
     `${cells} cells of ${types} types, nprobe ${nprobe}: ${different} of ${told.indices.length} neighbors differ from the addon's`,
@@ -163,14 +178,12 @@ async function mapping([reference, source, index]) {
   say(
     `which is ${(fetched / probed).toFixed(3)} times the ${mega(probed)} of those lists; ${mega(directory)} of manifest, centroids and directory`,
   );
+  say(`rows came whole of ${whole} lists, and ${rows} rows alone; ${mega(codes)} were codes`);
   say(
     Object.entries(told.laps)
       .map(([stage, lap]) => `${stage} ${(lap / 1000).toFixed(2)} s`)
       .join(", "),
   );
-  const wasm = readFileSync(join(root, "dist/wasm/glue_bg.wasm"));
-  say(`glue_bg.wasm: ${wasm.length} bytes, ${brotliCompressSync(wasm).length} by brotli`);
-  rmSync(folder, { recursive: true });
 }
 
 if (what === "tile") await tile();

@@ -1,6 +1,6 @@
 /** A published index whose files, cells or memory are not as they should be, and a module that stops. */
 
-import { appendFileSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MappedStore, map, ReferenceIndex } from "gigamapper";
 import { ExactReference, mapRemote, RemoteIndex } from "gigamapper/wasm";
@@ -75,6 +75,48 @@ describe("an index with its cells", () => {
     const reference = `${url}/atlas.gmx.new.gmx/cells.zarr`;
     const mapping = mapRemote({ query, index: at, reference, obsKeys });
     await expect(mapping).rejects.toThrow(failing("GM_STALE", "atlas.gmx.new.gmx/cells.zarr/: these are the cells of"));
+  });
+});
+
+describe("a published index that is not as it should be", () => {
+  it("is refused where a newer version wrote it", async () => {
+    const { at, faults } = await published();
+    // Whatever else it says: a version says how the rest is to be read. The checksum is that of the text before it.
+    const text = '{\n  "format": "gigamapper-index",\n  "version": 1000,\n  "xxh3": "9c959e479b92a7a0"\n}\n';
+    faults.instead = (path, _, response) => path.endsWith("manifest.json") && response.end(text) !== undefined;
+    const opened = RemoteIndex.open(at);
+    await expect(opened).rejects.toThrow(failing("GM_UNSUPPORTED", "version 1000 of the index"));
+    await expect(opened).rejects.toMatchObject({ hint: expect.stringContaining("newer gigamapper") });
+  });
+
+  it("is refused with a store of other rows, before a list is fetched", async () => {
+    const { folder, url, at, asked } = await published();
+    writeBlobs(join(folder, "other.zarr"), { rows: 4001, dim: 8, seed: 3 });
+    const reference = `${url}/other.zarr`;
+    for (const keys of [{ obsKeys: ["label"] }, { obsKeys: ["score"] }, { obsmKeys: ["X_pca"] }]) {
+      const mapping = mapRemote({ query, index: at, reference, ...keys });
+      await expect(mapping).rejects.toThrow(failing("GM_SHAPE", "4001 rows, and the index has 4000 cells"));
+    }
+    expect(asked.filter(([path]) => path.endsWith("lists.bin"))).toEqual([]);
+    await expect(mapRemote({ query, index: at, reference, obsKeys: ["nothing"] })).rejects.toThrow(
+      failing("GM_NOT_FOUND", 'no obs column "nothing"'),
+    );
+  });
+
+  it("is damaged where its codes, or what should hold them, are cut", async () => {
+    const { index, at } = await published({ method: "ivfpq" });
+    const search = async () => {
+      using remote = await RemoteIndex.open(at);
+      (await remote.search(query, { nprobe: 8 })).close();
+    };
+    await search();
+    for (const name of ["codes.bin", "pq.bin"]) {
+      const bytes = readFileSync(join(index, name));
+      writeFileSync(join(index, name), bytes.subarray(0, bytes.length - 9));
+      await expect(search(), name).rejects.toThrow(failing("GM_CORRUPT", name));
+      writeFileSync(join(index, name), bytes);
+    }
+    await search();
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import FileSystemStore from "@zarrita/storage/fs";
-import { MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
+import { type MapOptions, MappedStore, map, Neighbors, ReferenceIndex } from "gigamapper";
 import {
   ExactReference,
   initialise,
@@ -173,6 +173,67 @@ describe("cells in memory", () => {
     }
   });
 
+  it.each([
+    ["pbmc_self", reference],
+    ["synthetic_self", join(golden, "synthetic_cross/reference.zarr")],
+  ] as const)("map onto themselves as natively, to the bit: %s", async (name, store) => {
+    const params = JSON.parse(readFileSync(join(golden, name, "params.json"), "utf8"));
+    const [useRep, nNeighbors] = [params.use_rep, params.n_neighbors];
+    const keys = [...params.categorical, ...params.numerical];
+    using packed = await ExactReference.of(await matrix(store, `obsm/${useRep}`));
+    using search = await packed.searchWithin({ nNeighbors });
+    const columns = new RemoteColumns((await serve(store)).url);
+    const ways: [string, Pick<MapOptions, "kernelMethod" | "symmetrize" | "selfEdges">][] = [
+      ["as nothing is said", {}],
+      ...params.kernels.map((kernelMethod: string) => [kernelMethod, { kernelMethod }]),
+      ["hnoca_knn", { kernelMethod: "hnoca_knn" }],
+      ["adaptive_gauss", { kernelMethod: "adaptive_gauss" }],
+      ["random", { kernelMethod: "random", symmetrize: "mean" }],
+      ["gauss, one way", { kernelMethod: "gauss", symmetrize: "none", selfEdges: false }],
+      ["umap, others only", { kernelMethod: "umap", selfEdges: false }],
+    ];
+    for (const [way, options] of ways) {
+      const output = join(temporary(), "mapped.zarr");
+      const { sigma } = await map({
+        query: store,
+        useRep,
+        nNeighbors,
+        obsKeys: keys,
+        output,
+        method: "exact",
+        ...options,
+      });
+      await expectSameNeighbors(search, output);
+      using weights = search.weigh(options);
+      expect(weights.sigma, way).toBe(sigma);
+      for (const key of keys) {
+        const stored = await columns.obs(key);
+        if (stored.kind === "labels") await expectSameLabels(weights.labels(stored.labels), output, key);
+        else await expectSameNumbers(weights.numbers(stored.numbers), output, key);
+      }
+    }
+  });
+
+  it.each(["jaccard", "hnoca", "hnoca_knn"])(
+    "share neighbors with others as natively, to the bit: %s",
+    async (kernelMethod) => {
+      const [useRep, nNeighbors, key] = ["X_pca", 12, "bulk_labels"];
+      const [x, y] = [await matrix(reference, `obsm/${useRep}`), await matrix(query, `obsm/${useRep}`)];
+      using references = await ExactReference.of(x);
+      using queries = await ExactReference.of(y);
+      using search = await references.search(y, { nNeighbors });
+      using xx = await references.searchWithin({ nNeighbors });
+      using yy = await queries.searchWithin({ nNeighbors });
+      using xy = await queries.search(x, { nNeighbors });
+      using weights = search.weigh({ kernelMethod, graphs: { xx, yy, xy } });
+      const output = join(temporary(), "mapped.zarr");
+      await map({ query, reference, useRep, nNeighbors, kernelMethod, obsKeys: [key], output, method: "exact" });
+      const stored = await new RemoteColumns((await serve(reference)).url).obs(key);
+      if (stored.kind !== "labels") throw new Error(stored.kind);
+      await expectSameLabels(weights.labels(stored.labels), output, key);
+    },
+  );
+
   it("are refused with a sentence where they do not fit", async () => {
     const cells = { x: new Float32Array(20), shape: [10, 2] as const };
     await expect(ExactReference.of({ ...cells, shape: [9, 2] })).rejects.toThrow(failing("GM_PARAM", "20 values"));
@@ -186,7 +247,18 @@ describe("cells in memory", () => {
     await expect(packed.search(other)).rejects.toThrow(failing("GM_SHAPE", "same columns"));
     await expect(packed.search(cells, { nNeighbors: 0 })).rejects.toThrow(failing("GM_PARAM", "nNeighbors"));
     using search = await packed.search(cells, { nNeighbors: 3 });
-    expect(() => search.weigh({ kernelMethod: "umap" })).toThrow(failing("GM_PARAM", "gauss, scarches"));
+    expect(() => search.weigh({ kernelMethod: "gaus" })).toThrow(failing("GM_PARAM", "gauss, scarches"));
+    expect(() => search.weigh({ kernelMethod: "umap" })).toThrow(failing("GM_PARAM", "only in self-mapping"));
+    expect(() => search.weigh({ kernelMethod: "jaccard" })).toThrow(failing("GM_PARAM", "give the graphs"));
+    expect(() => search.weigh({ symmetrize: "max" })).toThrow(failing("GM_PARAM", "only in self-mapping"));
+    expect(() => search.weigh({ selfEdges: true })).toThrow(failing("GM_PARAM", "only in self-mapping"));
+    await expect(packed.searchWithin({ nNeighbors: 1 })).rejects.toThrow(failing("GM_PARAM", "counts the cell itself"));
+    using within = await packed.searchWithin({ nNeighbors: 3 });
+    expect(() => within.weigh({ symmetrize: "both" })).toThrow(failing("GM_PARAM", "max, mean, none"));
+    expect(() => within.weigh({ kernelMethod: "hnoca_knn", symmetrize: "max" })).toThrow(failing("GM_PARAM", "hnoca"));
+    using few = await packed.search({ x: new Float32Array(4), shape: [2, 2] }, { nNeighbors: 3 });
+    const graphs = { xx: within, yy: within, xy: few };
+    expect(() => search.weigh({ kernelMethod: "hnoca", graphs })).toThrow(failing("GM_PARAM", "of all cells"));
     expect(() => search.weigh({ kernelMethod: "equal", bandwidth: 1 })).toThrow(failing("GM_PARAM", "bandwidth"));
     using weights = search.weigh();
     const categories = ["a", "b"];
@@ -242,6 +314,35 @@ async function published(options: object = {}, dim = 20) {
   return { folder, store, cells, index, query: await matrix(cells, "obsm/X_pca") };
 }
 
+/** An index with codes of cells of seven dimensions among many columns, and cells from their middle: many lists are far, and have some near rows. */
+async function scattered(rerank: string) {
+  const [folder, dim] = [temporary(), 160];
+  const [store, cells, index] = ["atlas.zarr", "query.zarr", "atlas.gmx"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const scatter = (share: number) => (values: Float32Array) => {
+    let state = values.length;
+    const uniform = () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state / 2 ** 32;
+    };
+    for (let row = 0; row < values.length / dim; row += 1) {
+      const places = Array.from({ length: 7 }, () => 0.5 + (uniform() - 0.5) * share);
+      for (let column = 0; column < dim; column += 1) {
+        const wave = (at: number) => Math.sin(1.7 * column * (at + 1) + at);
+        const value = places.reduce((sum, place, at) => sum + 3 * place * wave(at), 0.2 * uniform());
+        values[row * dim + column] = value;
+      }
+    }
+  };
+  writeBlobs(store, { rows: 6000, dim, seed: 3, edit: scatter(1) });
+  writeBlobs(cells, { rows: 12, dim, seed: 4, edit: scatter(0.05) });
+  await using _ = await ReferenceIndex.build(store, { output: index, method: "ivfpq", rerank, nlist: 24 });
+  return { folder, store, cells, index, query: await matrix(cells, "obsm/X_pca") };
+}
+
 describe("a published index", () => {
   const kinds: [string, object][] = [
     ["of f32", {}],
@@ -268,7 +369,7 @@ describe("a published index", () => {
     const stages = new Set<string>();
     const onProgress = ({ stage }: WasmProgress) => void stages.add(stage);
     const { obsKeys, obsmKeys } = request;
-    const remote = { query, index: `${url}/atlas.gmx`, reference: `${url}/atlas.zarr` };
+    const remote = { query, index: `${url}/atlas.gmx`, reference: `${url}/atlas.zarr`, codesFirst: false };
     const mapping = await mapRemote({ ...remote, nprobe: 5, obsKeys, obsmKeys, onProgress });
     const native = await graph(output);
     expect(Array.from(mapping.neighbors.indices)).toEqual(native.indices);
@@ -293,6 +394,69 @@ describe("a published index", () => {
     expect(moved.reduce((sum, bytes) => sum + bytes, 0)).toBe(fetched);
     expect(asked.some(([path, range]) => /(lists|codes|graph)\.bin$/.test(path) && range === "whole")).toBe(false);
   });
+
+  it.each(["exact", "f16"])(
+    "with codes and rows of %s moves codes first, and of far lists the rows that they select",
+    async (rerank) => {
+      const { folder, store, cells, index, query } = await scattered(rerank);
+      const { url, asked, faults } = await serve(folder);
+      const output = join(folder, "mapped.zarr");
+      await map({ query: cells, reference: store, index, nprobe: 16, nNeighbors: 10, output });
+      using remote = await RemoteIndex.open(`${url}/atlas.gmx`);
+      const stages: string[] = [];
+      const onProgress = ({ stage }: WasmProgress) => void stages.push(stage);
+      using search = await remote.search(query, { nprobe: 16, nNeighbors: 10, onProgress });
+      await expectSameNeighbors(search, output);
+      const { lists, probed, fetched, codes, whole, rows, requests } = search.traffic;
+      expect([...new Set(stages)]).toEqual(["route", "fetch", "select", "join"]);
+      expect(fetched).toBeLessThan(probed);
+      expect(whole).toBeLessThan(lists);
+      expect(rows).toBeGreaterThan(0);
+      const large = () => asked.filter(([path, range]) => /(lists|codes)\.bin$/.test(path) && range !== "whole");
+      const of = (ranges: typeof asked) =>
+        ranges.map(([path, range]) => [path, ...range.split("-").map(Number)] as [string, number, number]);
+      const length = (ranges: typeof asked) => of(ranges).reduce((sum, [, first, last]) => sum + last - first + 1, 0);
+      expect(large()).toHaveLength(requests);
+      expect(length(large())).toBe(fetched);
+      expect(length(large().filter(([path]) => path.endsWith("codes.bin")))).toBe(codes);
+      // No byte comes twice.
+      const sorted = of(large()).sort((a, b) => a[0].localeCompare(b[0]) || a[1] - b[1]);
+      for (const [at, [path, first]] of sorted.entries()) {
+        const [before, , last] = sorted[at - 1] ?? ["", 0, 0];
+        expect(before !== path || last < first, `${path} ${first}`).toBe(true);
+      }
+      using all = await remote.search(query, { nprobe: 16, nNeighbors: 10, codesFirst: false });
+      await expectSameNeighbors(all, output);
+      expect(all.traffic).toMatchObject({ lists, probed, rows: 0, whole: lists });
+      expect(all.traffic.fetched).toBeGreaterThanOrEqual(probed);
+
+      // Rows of another file of the same length, as far as the server says so; and without a word, as far as codes do.
+      let fetches = 0;
+      const instead = (tagged: boolean) => {
+        fetches = 0;
+        faults.instead = (path, { headers }, response) => {
+          const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
+          if (!path.endsWith("lists.bin") || first === undefined) return false;
+          fetches += 1;
+          const selecting = stages.includes("select");
+          const bytes = Buffer.from(readFileSync(join(index, "lists.bin")).subarray(Number(first), Number(last) + 1));
+          if (selecting && !tagged) for (let at = 3; at < bytes.length; at += 4) bytes[at] = (bytes[at] ?? 0) ^ 0x81;
+          response.writeHead(206, { etag: selecting && tagged ? '"b"' : '"a"', "content-length": bytes.length });
+          return response.end(bytes) !== undefined;
+        };
+        stages.length = 0;
+      };
+      const again = () => remote.search(query, { nprobe: 16, nNeighbors: 10, onProgress });
+      instead(true);
+      await expect(again()).rejects.toThrow(failing("GM_STALE", "lists.bin: it was replaced"));
+      expect(fetches).toBeGreaterThan(1);
+      instead(false);
+      await expect(again()).rejects.toThrow(failing("GM_CORRUPT", "lists.bin"));
+      delete faults.instead;
+      using after = await again();
+      await expectSameNeighbors(after, output);
+    },
+  );
 
   it("finds k neighbors in as many lists as it takes", async () => {
     const { folder, store, cells, index, query } = await published({ nlist: 512 });
@@ -437,7 +601,7 @@ describe("examples of doc comments", () => {
         .replaceAll("cell_type", "label");
       return `import { ${names} } from "gigamapper/wasm";\n${here}\nexport {};\n`;
     });
-    expect(examples).toHaveLength(5);
+    expect(examples).toHaveLength(6);
     const place = project();
     for (const path of compile(place, examples, true)) {
       // Not in this process, which is the server.

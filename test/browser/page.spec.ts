@@ -45,6 +45,11 @@ beforeAll(async () => {
   );
   writeFileSync(at("query.csv"), [titles, ...lines].join("\n"));
   await using _ = await ReferenceIndex.build(at("atlas.zarr"), { output: at("atlas.gmx"), nlist: 64 });
+  await using __ = await ReferenceIndex.build(at("atlas.zarr"), {
+    output: at("coded.gmx"),
+    nlist: 64,
+    method: "ivfpq",
+  });
   const index = at("atlas.gmx");
   const keys = { obsKeys: ["label"], obsmKeys: ["X_umap"] };
   await map({
@@ -55,6 +60,8 @@ beforeAll(async () => {
     ...keys,
     output: at("mapped.zarr"),
   });
+  const stores = { query: at("query.zarr"), reference: at("atlas.zarr") };
+  await map({ ...stores, index: at("coded.gmx"), nprobe: 12, obsKeys: ["label"], output: at("coded.zarr") });
   const built = spawnSync(process.execPath, [join(root, "examples/browser/build.mjs"), at("page")], {
     encoding: "utf8",
   });
@@ -261,7 +268,14 @@ describe("the page", () => {
       path.endsWith("lists.bin") &&
       response.writeHead(206, { "access-control-allow-origin": "*" }).end("cut") !== undefined;
     expect(await mapped(page, "query.csv")).toMatch(/lists.bin: .*bytes came of/);
+    const newer = '{\n  "format": "gigamapper-index",\n  "version": 1000,\n  "xxh3": "9c959e479b92a7a0"\n}\n';
+    atlas.faults.instead = (path, _, response) => path.endsWith("manifest.json") && response.end(newer) !== undefined;
+    expect(await mapped(page, "query.csv")).toMatch(/version 1000 of the index.*newer gigamapper/);
     delete atlas.faults.instead;
+    writeBlobs(at("few.zarr"), { rows: 70, dim: DIM, seed: 11 });
+    const other = await opened({ reference: `${atlas.url}/few.zarr`, embedding: "" });
+    expect(await mapped(other.page, "query.csv")).toMatch(/70 rows, and the index has 5000 cells/);
+    await other.page.close();
     writeFileSync(at("bad.csv"), "cell,a\nx,1,2\n");
     expect(await mapped(page, "bad.csv")).toMatch(/line 2 has 2 numbers, not 1/);
     const whole = readFileSync(at("query.npy"));
@@ -296,8 +310,11 @@ describe("the page", () => {
 });
 
 describe("the module in Chromium", () => {
-  it("finds the neighbors of the addon, to the bit", async () => {
-    await using graph = await Neighbors.open(at("mapped.zarr"));
+  it.each([
+    ["atlas.gmx", "mapped.zarr", 4],
+    ["coded.gmx", "coded.zarr", 12],
+  ])("finds the neighbors of the addon in %s, to the bit", async (name, store, nprobe) => {
+    await using graph = await Neighbors.open(at(store));
     const [ids, found]: number[][] = [[], []];
     for await (const { indices, distances } of graph.blocks()) {
       ids?.push(...Array.from(indices, Number));
@@ -309,7 +326,7 @@ describe("the module in Chromium", () => {
     const { page } = await opened();
     const places = {
       library: `${pages.url}/dist/wasm`,
-      index: `${atlas.url}/atlas.gmx`,
+      index: `${atlas.url}/${name}`,
       query: `${atlas.url}/query.npy`,
     };
     // The library as it is published, but for what only columns need. As text, because vitest would rewrite its imports.
@@ -319,7 +336,7 @@ describe("the module in Chromium", () => {
       await initialise(fetch(library + "/glue_bg.wasm"));
       const cells = new Float32Array((await (await fetch(query)).arrayBuffer()).slice(128));
       const opened = await RemoteIndex.open(index);
-      const search = await opened.search({ x: cells, shape: [cells.length / ${DIM}, ${DIM}] }, { nprobe: 4 });
+      const search = await opened.search({ x: cells, shape: [cells.length / ${DIM}, ${DIM}] }, { nprobe: ${nprobe} });
       const { indices, distances } = search.neighbors;
       const bytes = new Uint8Array(await new Blob([indices, distances]).arrayBuffer());
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));

@@ -79,10 +79,35 @@ export class ExactReference {
   async search(query: MatrixInMemory, options: SearchOptions = {}): Promise<SearchResult> {
     const dim = columns("query", query);
     const k = count("nNeighbors", options.nNeighbors ?? 30);
-    const rows = query.shape[0];
     const { QueryRun } = this.#glue;
     called(() => this.#memory.check("the queries", query.x.byteLength));
     const run = called(() => new QueryRun(query.x, dim, k, this.#metric, this.#memory));
+    return await this.#join(run, { rows: query.shape[0], k }, options);
+  }
+
+  /**
+   * Finds the nearest other cells of each reference cell: self-mapping. `nNeighbors` counts the cell itself there, so that one less is found.
+   *
+   * @throws `GM_PARAM` of fewer than 2 neighbours, `GM_BUDGET`, and `GM_CANCELLED` after the block at hand.
+   *
+   * @example
+   * using cells = await ExactReference.of({ x: Float32Array.from({ length: 5000 }, Math.random), shape: [100, 50] });
+   * using search = await cells.searchWithin({ nNeighbors: 15 });
+   * using weights = search.weigh({ kernelMethod: "umap" });
+   * console.log(weights.numbers(new Float64Array(100)).means);
+   */
+  async searchWithin(options: SearchOptions = {}): Promise<SearchResult> {
+    const k = count("nNeighbors", options.nNeighbors ?? 30) - 1;
+    const run = called(() => this.#open().own_run(k + 1, this.#memory));
+    return await this.#join(run, { rows: this.rows, k }, options);
+  }
+
+  /** Joins all queries of a run. */
+  async #join(
+    run: InstanceType<Glue["QueryRun"]>,
+    { rows, k }: { rows: number; k: number },
+    options: SearchOptions,
+  ): Promise<SearchResult> {
     const each = Math.max(1, Math.min(64, Math.floor(BLOCK_PAIRS / this.rows / CHUNK))) * CHUNK;
     try {
       await inBlocks("join", { rows, each }, options, (_, some) => called(() => this.#open().join(run, some)));

@@ -33,6 +33,7 @@ export class QueryRun implements Handle {
 /** A reference in memory. */
 export class ExactReference implements Handle {
   constructor(values: Float32Array, dim: number, metric: string, memory: Memory);
+  own_run(nNeighbors: number, memory: Memory): QueryRun;
   join(run: QueryRun, rows: number): void;
   free(): void;
 }
@@ -42,24 +43,40 @@ export class FetchedIndex implements Handle {
   constructor(place: string, manifest: Uint8Array, files: Uint8Array, lengths: Uint32Array, memory: Memory);
   static small_files(place: string, manifest: Uint8Array): string;
   description(): string;
-  begin(): void;
+  begin(codesFirst: boolean): void;
   route(run: QueryRun, first: number, rows: number, nprobe: number): void;
   fetch(): string;
+  select(run: QueryRun, first: number, rows: number, nprobe: number): void;
+  fetch_rows(): string;
   give(codes: boolean, offset: number, bytes: Uint8Array): void;
-  join(run: QueryRun, rows: number, nprobe: number): void;
+  join(run: QueryRun, rows: number, nprobe: number): boolean;
+  free(): void;
+}
+
+/** How neighbours are weighed. A call that is given one has it from then on. */
+export class Asked implements Handle {
+  constructor(
+    kernelMethod: string | undefined,
+    bandwidth: number | undefined,
+    seed: number,
+    symmetrize: string | undefined,
+    selfEdges: boolean | undefined,
+  );
   free(): void;
 }
 
 /** Weights of all queries. */
 export class Weighed implements Handle {
-  constructor(
+  constructor(run: QueryRun, asked: Asked, referenceRows: number, memory: Memory);
+  static among(
     run: QueryRun,
-    kernelMethod: string,
-    bandwidth: number | undefined,
-    seed: number,
+    asked: Asked,
+    xx: QueryRun,
+    yy: QueryRun,
+    xy: QueryRun,
     referenceRows: number,
     memory: Memory,
-  );
+  ): Weighed;
   sigma(): number | undefined;
   labels(codes: Int32Array, categories: number): Votes;
   numbers(numbers: Float64Array): Float64Array;

@@ -23,6 +23,7 @@ export type { MatrixInMemory, NeighborsInMemory, WasmCallOptions, WasmProgress }
 export { SearchResult } from "./search.js";
 export {
   type LabelColumn,
+  type OtherSearches,
   type TransferredLabels,
   type TransferredNumbers,
   type WeighingOptions,

@@ -11,7 +11,7 @@ import type { TransferredLabels, TransferredNumbers, WeighingOptions } from "./w
 /** What is mapped, and onto what. */
 export interface MapRemoteOptions
   extends WasmCallOptions,
-    WeighingOptions,
+    Omit<WeighingOptions, "graphs" | "symmetrize" | "selfEdges">,
     Omit<RemoteSearchOptions, "signal" | "onProgress"> {
   /** The query cells. */
   query: MatrixInMemory;
@@ -51,8 +51,9 @@ export interface RemoteMapping {
  * Maps query cells onto a published reference. Ids, distances, labels, numbers and embeddings are those of `map` with the same `nprobe`,
  * kernel and columns, to the bit. Meant for a worker: blocks of cells take some tenths of a second each.
  *
- * @throws as {@link RemoteIndex.open}, {@link RemoteIndex.search} and {@link RemoteColumns}; `GM_STALE` of cells of another index, `GM_PARAM`
- * where columns are asked for and neither a reference is named nor the index has its cells.
+ * @throws as {@link RemoteIndex.open}, {@link RemoteIndex.search} and {@link RemoteColumns}; `GM_STALE` of cells of another index, `GM_SHAPE` of
+ * columns that have not one row for each cell of the index, `GM_PARAM` where columns are asked for and neither a reference is named nor the index
+ * has its cells. All that is found before a list is fetched.
  *
  * @example
  * const { labels, traffic } = await mapRemote({
@@ -68,6 +69,7 @@ export async function mapRemote(options: MapRemoteOptions): Promise<RemoteMappin
   using index = await RemoteIndex.open(options.index, { memory: options.memory, fetch, signal });
   const store = new RemoteColumns(options.reference ?? below(options.index, "cells.zarr"), { fetch });
   if (obsKeys.length + obsmKeys.length > 0) await belongs(index, store, options);
+  await fits(index, store, options);
   using search = await index.search(query, options);
   const mapping: RemoteMapping = {
     neighbors: search.neighbors,
@@ -97,6 +99,26 @@ export async function mapRemote(options: MapRemoteOptions): Promise<RemoteMappin
     await told();
   }
   return mapping;
+}
+
+/** Fails where columns have not one row for each cell of the index. */
+async function fits(
+  index: RemoteIndex,
+  store: RemoteColumns,
+  { index: url, reference, obsKeys = [], obsmKeys = [], signal }: MapRemoteOptions,
+): Promise<void> {
+  const keys = [...obsKeys.map((key) => ["obs", key] as const), ...obsmKeys.map((key) => ["obsm", key] as const)];
+  const cells = index.description.rows;
+  for (const [group, key] of keys) {
+    const rows = await store.rows(group, key, signal);
+    if (rows === cells) continue;
+    const plain = (address: string | URL) => below(address, "").href.replace(/[?].*/, "");
+    const [left, right] = [`${plain(reference ?? below(url, "cells.zarr"))}${group}/${key}`, plain(url)];
+    const reason = `it has ${rows} rows, and the index has ${cells} cells`;
+    const details = { left, leftShape: [rows], right, rightShape: [cells], reason };
+    const hint = "name the store that the index was built from, or build the index again";
+    throw new GigamapperError("GM_SHAPE", `${left}: ${reason}`, details, { hint });
+  }
 }
 
 /** Fails where the columns are of other cells than the index, as far as they say. */

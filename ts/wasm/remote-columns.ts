@@ -68,15 +68,7 @@ export class RemoteColumns {
     if (node.kind === "array") {
       return { kind: "numbers", numbers: Float64Array.from(await this.#numbers(node, of, signal)) };
     }
-    if (node.attrs["encoding-type"] !== "categorical") {
-      throw this.#unsupported(`the obs column "${key}" of encoding ${JSON.stringify(node.attrs["encoding-type"])}`);
-    }
-    const part = async (name: string) => {
-      const own = { path: `${of.path}/${name}`, kind: of.kind, key: `${key}/${name}` };
-      const array = await this.#node(own, signal);
-      if (array.kind !== "array") throw this.#unsupported(`the obs column "${key}"`);
-      return { array, own };
-    };
+    const part = (name: string) => this.#part(node, of, name, signal);
     const [codes, categories] = await Promise.all([part("codes"), part("categories")]);
     const [named, numbers] = await Promise.all([
       this.#values(categories.array, categories.own, signal),
@@ -113,6 +105,19 @@ export class RemoteColumns {
   }
 
   /**
+   * Cells of a column or an embedding, as its metadata tells; no value is fetched.
+   *
+   * @internal
+   */
+  async rows(group: "obs" | "obsm", key: string, signal?: AbortSignal): Promise<number> {
+    const of = { path: `${group}/${key}`, kind: group === "obs" ? "obs column" : "obsm key", key };
+    const node = await this.#node(of, signal);
+    if (node.kind !== "array" && group === "obsm") throw this.#unsupported(`obsm "${key}", which is no matrix,`);
+    const array = node.kind === "array" ? node : (await this.#part(node, of, "codes", signal)).array;
+    return array.shape[0] ?? 0;
+  }
+
+  /**
    * What the rows were of which the store's index was built, as its manifest has it; undefined where the store is not the cells of an index.
    *
    * @internal
@@ -130,6 +135,18 @@ export class RemoteColumns {
       if (isGigamapperError(error, "GM_NOT_FOUND")) return undefined;
       throw error;
     }
+  }
+
+  /** An array of a categorical column. */
+  async #part(node: zarr.Group<RemoteStore>, of: Named, name: string, signal: AbortSignal | undefined) {
+    const encoding = node.attrs["encoding-type"];
+    if (encoding !== "categorical") {
+      throw this.#unsupported(`the obs column "${of.key}" of encoding ${JSON.stringify(encoding)}`);
+    }
+    const own = { path: `${of.path}/${name}`, kind: of.kind, key: `${of.key}/${name}` };
+    const array = await this.#node(own, signal);
+    if (array.kind !== "array") throw this.#unsupported(`the obs column "${of.key}"`);
+    return { array, own };
   }
 
   #place({ path, kind, key }: Named): zarr.Location<RemoteStore> {

@@ -1,5 +1,6 @@
 /**
- * A published index, searched by range requests: its small files come whole, and of its lists only those that queries look in, each once.
+ * A published index, searched by range requests: its small files come whole, and of its lists only those that queries look in, each once. Of an
+ * index with codes, those come first, and of lists that lie far from all queries only the rows that codes select.
  */
 
 import { GigamapperError, isGigamapperError } from "../errors.js";
@@ -52,6 +53,11 @@ export interface RemoteIndexDescription {
 export interface RemoteSearchOptions extends SearchOptions {
   /** Lists that each cell looks in, as `nprobe` of `map`. Default 16. Recall is not measured here. */
   nprobe?: number | undefined;
+  /**
+   * Whether codes of an index that has them say which rows are fetched. Default true: that moves less, and neighbours are the same. Rows that come
+   * so are compared with their codes, and with what the server says of the file; false fetches whole lists, each of which has a checksum of every bit.
+   */
+  codesFirst?: boolean | undefined;
 }
 
 /** What a search moved. */
@@ -62,8 +68,14 @@ export interface SearchTraffic {
   lists: number;
   /** Their bytes. */
   probed: number;
-  /** Bytes that came for them: those, and what lies between near ones. */
+  /** Bytes that came for them: those, and what lies between near ones; or codes and rows of them, where codes say which. */
   fetched: number;
+  /** Bytes of these that are codes. */
+  codes: number;
+  /** Lists whose rows came all: those that are among the nearest of a cell, and those of which so many were selected that all cost less. */
+  whole: number;
+  /** Rows of the other lists that codes selected. */
+  rows: number;
   /** Bytes of all lists of the index. */
   index: number;
   /** Requests for lists. */
@@ -75,7 +87,32 @@ interface Wanted {
   probedBytes: number;
   lists: number;
   indexBytes: number;
+  byCodes: number;
 }
+
+interface WantedRows {
+  ranges: Wanted["ranges"];
+  rows: number;
+  whole: number;
+}
+
+/** What came of the large files so far, and which files they are by what the server says. */
+interface Came {
+  traffic: SearchTraffic;
+  tags: Map<string, string>;
+}
+
+const NOTHING: SearchTraffic = {
+  directory: 0,
+  lists: 0,
+  probed: 0,
+  fetched: 0,
+  codes: 0,
+  whole: 0,
+  rows: 0,
+  index: 0,
+  requests: 0,
+};
 
 interface Manifest extends RemoteIndexDescription {
   files: Record<string, { length: number; xxh3: string }>;
@@ -174,28 +211,50 @@ export class RemoteIndex {
     const blocks = { rows: query.shape[0], each: BLOCK_ROWS };
     try {
       // Whoever closes the index may do so between any two of these.
-      this.#call((native) => native.begin());
+      this.#call((native) => native.begin(options.codesFirst ?? true));
       const route = (first: number, rows: number) => this.#call((native) => native.route(run, first, rows, nprobe));
       await inBlocks("route", blocks, options, route);
-      const { ranges, probedBytes, lists, indexBytes } = JSON.parse(this.#call((native) => native.fetch())) as Wanted;
-      const fetched = await this.#fetch(ranges, options);
-      const join = (_: number, rows: number) => this.#call((native) => native.join(run, rows, nprobe));
+      const wanted = JSON.parse(this.#call((native) => native.fetch())) as Wanted;
+      const { probedBytes: probed, lists, indexBytes: index, byCodes } = wanted;
+      const came: Came = {
+        traffic: { ...NOTHING, directory: this.#directory, lists, probed, index, whole: lists - byCodes },
+        tags: new Map(),
+      };
+      await this.#fetch(wanted.ranges, came, options);
+      const selected = async (): Promise<void> => {
+        const { ranges, rows, whole } = JSON.parse(this.#call((native) => native.fetch_rows())) as WantedRows;
+        came.traffic.rows += rows;
+        came.traffic.whole += whole;
+        await this.#fetch(ranges, came, options);
+      };
+      if (byCodes > 0) {
+        const select = (first: number, rows: number) => this.#call((native) => native.select(run, first, rows, nprobe));
+        await inBlocks("select", blocks, options, select);
+        await selected();
+      }
+      const join = async (_: number, rows: number): Promise<void> => {
+        // With all that was selected other rows may be near enough, hardly ever.
+        while (!this.#call((native) => native.join(run, rows, nprobe))) await selected();
+      };
       await inBlocks("join", blocks, options, join);
-      const traffic = { directory: this.#directory, lists, probed: probedBytes, fetched, index: indexBytes };
       const of = { k, referenceRows: this.#manifest.rows };
       const result = new RemoteSearchResult(this.#glue, this.#memory, run, of);
-      result.traffic = { ...traffic, requests: ranges.length };
+      result.traffic = came.traffic;
       return result;
     } catch (error) {
       freed(run);
       throw await this.#told(error, options.signal);
     } finally {
-      if (this.#native) this.#call((native) => native.begin());
+      if (this.#native) this.#call((native) => native.begin(false));
     }
   }
 
-  /** Fetches ranges, some at a time; returns how many bytes came. */
-  async #fetch(ranges: Wanted["ranges"], { signal, onProgress }: RemoteSearchOptions): Promise<number> {
+  /** Fetches ranges, some at a time. */
+  async #fetch(
+    ranges: Wanted["ranges"],
+    { traffic, tags }: Came,
+    { signal, onProgress }: RemoteSearchOptions,
+  ): Promise<void> {
     const total = ranges.reduce((sum, { start, end }) => sum + (end - start), 0);
     const stop = new AbortController();
     const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -205,9 +264,15 @@ export class RemoteIndex {
       for (const { codes, file, start, end } of waiting) {
         check(signal, "fetch");
         const length = this.#manifest.files[file]?.length ?? 0;
-        const { bytes } = await this.#folder.range(file, { start, end, length }, { signal: either });
+        const { bytes, tag } = await this.#folder.range(file, { start, end, length }, { signal: either });
+        // Rows that come alone have no checksum that would tell one file from another.
+        if (tag !== undefined && traffic.rows > 0 && (tags.get(file) ?? tag) !== tag) throw this.#folder.replaced(file);
+        if (tag !== undefined) tags.set(file, tag);
         this.#call((native) => native.give(codes, start, bytes));
         done += bytes.length;
+        traffic.fetched += bytes.length;
+        traffic.codes += codes ? bytes.length : 0;
+        traffic.requests += 1;
         onProgress?.({ stage: "fetch", done, total });
       }
     };
@@ -217,7 +282,6 @@ export class RemoteIndex {
       stop.abort();
       throw error;
     }
-    return done;
   }
 
   /** What went wrong: damage, or an index that was replaced while it was read. */
@@ -257,7 +321,7 @@ export class RemoteIndex {
 /** A search of a published index, and what it moved. */
 export class RemoteSearchResult extends SearchResult {
   /** What the search moved. */
-  traffic: SearchTraffic = { directory: 0, lists: 0, probed: 0, fetched: 0, index: 0, requests: 0 };
+  traffic: SearchTraffic = { ...NOTHING };
 }
 
 interface Opened {

@@ -18,8 +18,8 @@ export interface MatrixInMemory {
 
 /** How far a call is. */
 export interface WasmProgress {
-  /** `fetch` counts bytes, `route`, `join` and `transfer` count query cells. */
-  stage: "open" | "route" | "fetch" | "join" | "transfer";
+  /** `fetch` counts bytes, `route`, `select`, `join` and `transfer` count query cells. */
+  stage: "open" | "route" | "fetch" | "select" | "join" | "transfer";
   /** Done so far. */
   done: number;
   /** Of so many. */
@@ -71,11 +71,11 @@ export async function inBlocks(
   stage: WasmProgress["stage"],
   { rows, each }: { rows: number; each: number },
   { signal, onProgress }: WasmCallOptions,
-  block: (first: number, rows: number) => void,
+  block: (first: number, rows: number) => void | Promise<void>,
 ): Promise<void> {
   for (let first = 0; first < rows; first += each) {
     await turn(signal, stage);
-    block(first, Math.min(each, rows - first));
+    await block(first, Math.min(each, rows - first));
     onProgress?.({ stage, done: Math.min(first + each, rows), total: rows });
   }
 }

@@ -37,12 +37,19 @@ export class SearchResult {
   /**
    * Weighs the neighbours.
    *
-   * @throws `GM_PARAM` of a kernel that is unknown or needs more than distances, or of a bandwidth that it does not have.
+   * @throws `GM_PARAM` of a kernel that is unknown or needs other graphs, or of a bandwidth, `symmetrize` or `selfEdges` that it does not have;
+   * `GM_BUDGET` where the weights do not fit the memory.
    */
-  weigh({ kernelMethod = "gauss", bandwidth, kernelSeed = 0 }: WeighingOptions = {}): WeightsInMemory {
-    const { Weighed } = this.#glue;
-    const make = () =>
-      new Weighed(this.#open(), kernelMethod, bandwidth, kernelSeed, this.#referenceRows, this.#memory);
+  weigh(options: WeighingOptions = {}): WeightsInMemory {
+    const { kernelMethod, bandwidth, kernelSeed = 0, symmetrize, selfEdges, graphs } = options;
+    const { Asked, Weighed } = this.#glue;
+    const make = () => {
+      const run = this.#open();
+      const others = graphs && ([graphs.xx.#open(), graphs.yy.#open(), graphs.xy.#open()] as const);
+      const asked = new Asked(kernelMethod, bandwidth, kernelSeed, symmetrize, selfEdges);
+      if (!others) return new Weighed(run, asked, this.#referenceRows, this.#memory);
+      return Weighed.among(run, asked, ...others, this.#referenceRows, this.#memory);
+    };
     return new WeightsInMemory(called(make), this.#memory);
   }
 

@@ -3,15 +3,35 @@
 import { GigamapperError } from "../errors.js";
 import { called, freed, type Glue } from "./module.js";
 import type { MatrixInMemory } from "./run.js";
+import type { SearchResult } from "./search.js";
+
+/** The other graphs of a query and a reference, each of a search with as many neighbours. */
+export interface OtherSearches {
+  /** Within the reference: of `searchWithin`. */
+  xx: SearchResult;
+  /** Within the query: of `searchWithin` of an `ExactReference` of the query cells. */
+  yy: SearchResult;
+  /** From each reference cell to the query: a search of that by the reference cells. */
+  xy: SearchResult;
+}
 
 /** How neighbours are weighed, as `map` has it. */
 export interface WeighingOptions {
-  /** `gauss` (default), `scarches`, `scarches_local`, `inverse_distance`, `equal` or `random`; those that look at both ends of an edge or at shared neighbours are native only. */
+  /**
+   * `gauss` (default), `scarches`, `scarches_local`, `inverse_distance`, `equal` or `random`; in self-mapping also `umap`, which is the default
+   * there, and `adaptive_gauss`; and `jaccard`, `hnoca` and `hnoca_knn` in self-mapping, or with `graphs`.
+   */
   kernelMethod?: string | undefined;
   /** σ of `gauss` and `scarches`, in units of distance. Default: from all distances. */
   bandwidth?: number | undefined;
   /** Seed of `random`. Default 0. */
   kernelSeed?: number | undefined;
+  /** In self-mapping, how both directions of an edge become one weight: `max` (default), `mean` or `none`. */
+  symmetrize?: string | undefined;
+  /** In self-mapping, whether a cell is its own neighbour too, at distance 0. Default true. */
+  selfEdges?: boolean | undefined;
+  /** The other graphs, for kernels that count shared neighbours between two sets of cells. */
+  graphs?: OtherSearches | undefined;
 }
 
 /** A categorical column of the reference. */

@@ -1,6 +1,6 @@
 //! Queries and their neighbours, and what their weights transfer.
 
-use gigamapper_core::portable::{self, Weighing};
+use gigamapper_core::portable::{self, OtherRuns, Weighing};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::failure::{Result, told};
@@ -39,6 +39,26 @@ impl QueryRun {
     }
 }
 
+/// How neighbours are weighed.
+#[wasm_bindgen]
+pub struct Asked(Weighing);
+
+#[wasm_bindgen]
+impl Asked {
+    /// What is not given is what the core takes.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(
+        kernel_method: Option<String>,
+        bandwidth: Option<f64>,
+        seed: f64,
+        symmetrize: Option<String>,
+        self_edges: Option<bool>,
+    ) -> Self {
+        Self(Weighing { kernel_method, bandwidth, seed: seed as u64, symmetrize, self_edges })
+    }
+}
+
 /// Weights of all queries of a run.
 #[wasm_bindgen]
 pub struct Weighed(portable::Weighed);
@@ -47,16 +67,23 @@ pub struct Weighed(portable::Weighed);
 impl Weighed {
     /// Weighs the neighbours of a run.
     #[wasm_bindgen(constructor)]
-    pub fn new(
+    pub fn new(run: &QueryRun, asked: Asked, reference_rows: f64, memory: &Memory) -> Result<Self> {
+        let Asked(asked) = asked;
+        told(portable::Weighed::new(&run.0, &asked, None, reference_rows as u64, &memory.0)).map(Self)
+    }
+
+    /// The same with the graphs within the reference, within the query, and from reference to query.
+    pub fn among(
         run: &QueryRun,
-        kernel_method: &str,
-        bandwidth: Option<f64>,
-        seed: f64,
+        asked: Asked,
+        xx: &QueryRun,
+        yy: &QueryRun,
+        xy: &QueryRun,
         reference_rows: f64,
         memory: &Memory,
     ) -> Result<Self> {
-        let asked = Weighing { kernel_method: kernel_method.into(), bandwidth, seed: seed as u64 };
-        told(portable::Weighed::new(&run.0, &asked, reference_rows as u64, &memory.0)).map(Self)
+        let (Asked(asked), others) = (asked, OtherRuns { xx: &xx.0, yy: &yy.0, xy: &xy.0 });
+        told(portable::Weighed::new(&run.0, &asked, Some(others), reference_rows as u64, &memory.0)).map(Self)
     }
 
     /// The bandwidth.

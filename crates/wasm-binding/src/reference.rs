@@ -1,6 +1,7 @@
 //! What queries are compared with: a reference in memory, or an index that is fetched as it is needed.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use gigamapper_core::budget::MemoryBudget;
 use gigamapper_core::distance::Metric;
@@ -62,6 +63,11 @@ impl ExactReference {
         told(portable::ExactReference::new(values, dim, metric(metric_name)?, &memory.0)).map(Self)
     }
 
+    /// A run of the rows themselves.
+    pub fn own_run(&self, n_neighbors: usize, memory: &Memory) -> Result<QueryRun> {
+        told(self.0.own_run(n_neighbors, &memory.0)).map(QueryRun)
+    }
+
     /// Joins the next queries of a run, at most so many.
     pub fn join(&self, run: &mut QueryRun, rows: usize) -> Result<()> {
         told(self.0.join(&mut run.0, rows, &Progress::silent()))
@@ -100,9 +106,9 @@ impl FetchedIndex {
         json!(self.0.description()).to_string()
     }
 
-    /// Forgets the queries before.
-    pub fn begin(&mut self) {
-        self.0.begin();
+    /// Forgets the queries before; codes may say which rows are fetched.
+    pub fn begin(&mut self, codes_first: bool) {
+        self.0.begin(codes_first);
     }
 
     /// Routes some rows of a run.
@@ -118,9 +124,23 @@ impl FetchedIndex {
         });
         let ranges: Vec<_> = ranges.collect();
         let told = json!({
-            "ranges": ranges, "probedBytes": fetch.probed_bytes, "lists": fetch.lists, "indexBytes": fetch.index_bytes
+            "ranges": ranges, "probedBytes": fetch.probed_bytes, "lists": fetch.lists, "indexBytes": fetch.index_bytes,
+            "byCodes": fetch.by_codes
         });
         Ok(told.to_string())
+    }
+
+    /// Lets some rows of a run select by codes.
+    pub fn select(&self, run: &QueryRun, first: usize, rows: usize, nprobe: usize) -> Result<()> {
+        told(self.0.select(&run.0, first, rows, nprobe, &Progress::silent()))
+    }
+
+    /// What is to be fetched of the rows that were selected, as JSON text: ranges as above, how many rows, and of how many lists all.
+    pub fn fetch_rows(&mut self) -> Result<String> {
+        let fetch = told(self.0.fetch_rows())?;
+        let range = |(file, bytes): &(String, Range<u64>)| json!({ "codes": false, "file": file, "start": bytes.start, "end": bytes.end });
+        let ranges: Vec<_> = fetch.ranges.iter().map(range).collect();
+        Ok(json!({ "ranges": ranges, "rows": fetch.rows, "whole": fetch.whole }).to_string())
     }
 
     /// Takes over the bytes of a range.
@@ -129,8 +149,8 @@ impl FetchedIndex {
         self.0.give(of, offset as u64, bytes);
     }
 
-    /// Joins the next queries of a run, at most so many.
-    pub fn join(&self, run: &mut QueryRun, rows: usize, nprobe: usize) -> Result<()> {
+    /// Joins the next queries of a run, at most so many; false if rows are to be fetched first.
+    pub fn join(&self, run: &mut QueryRun, rows: usize, nprobe: usize) -> Result<bool> {
         told(self.0.join(&mut run.0, rows, nprobe, &Progress::silent()))
     }
 }

@@ -9,6 +9,7 @@ const PAGE = 50;
 const STAGES: Record<string, string> = {
   route: "Looking for the lists of each cell",
   fetch: "Fetching lists",
+  select: "Choosing rows by their codes",
   join: "Comparing cells",
   transfer: "Transferring columns",
 };

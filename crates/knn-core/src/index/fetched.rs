@@ -1,15 +1,16 @@
 //! An index that is elsewhere: its small files were fetched whole, and parts of its lists are handed over before they are visited.
 //!
 //! What is fetched is checked as what is read from a disk is: small files against the manifest, lists against their checksums at every
-//! visit. A list that was not handed over is `GM_IO` when it is visited, never another neighbour. `excluded.bin` is not asked for, because
+//! visit, and rows of a list that came one by one as `apart.rs` says. A list that was not handed over is `GM_IO` when it is visited, never another neighbour. `excluded.bin` is not asked for, because
 //! no search reads it, nor is `graph.bin`.
 
 use std::ops::Range;
 use std::path::Path;
 
+use super::apart::Apart;
 use super::coarse::Coarse;
 use super::codes::Codes;
-use super::format::{COARSE, CODES, LISTS, OFFSETS, PQ, corrupt};
+use super::format::{COARSE, CODES, LISTS, ListType, OFFSETS, PQ, corrupt};
 use super::ivf::{IvfIndex, record};
 use super::lists::{Io, Lists};
 use super::manifest::Manifest;
@@ -101,7 +102,8 @@ impl IvfIndex {
             }
         };
         let path = folder.to_path_buf();
-        Ok(Self { path, manifest, coarse, offsets, lists, coded, graph: None, _leases: vec![lease] })
+        let apart = (manifest.codes.is_some() && manifest.dtype != ListType::None).then(Apart::default);
+        Ok(Self { path, manifest, coarse, offsets, lists, coded, graph: None, apart, _leases: vec![lease] })
     }
 
     /// Where the bytes of a list lie; nothing of one without rows.
@@ -129,6 +131,9 @@ impl IvfIndex {
         self.lists.give(None);
         if let Some((_, codes)) = &mut self.coded {
             codes.give(None);
+        }
+        if let Some(apart) = &mut self.apart {
+            *apart = Apart::default();
         }
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::apart::Apart;
 use super::coarse::Coarse;
 use super::codes::Codes;
 use super::excluded;
@@ -35,6 +36,8 @@ pub struct IvfIndex {
     pub(super) lists: Lists,
     pub(super) coded: Option<(Quantiser, Codes)>,
     pub(super) graph: Option<Arc<KeptGraph>>,
+    /// Of an index that is elsewhere and whose rows may come one by one.
+    pub(super) apart: Option<Apart>,
     pub(super) _leases: Vec<Lease>,
 }
 
@@ -92,7 +95,8 @@ impl IvfIndex {
         let lists = Lists::open(lists_file, layout, manifest.nlist as usize, io)?;
         let coded = Self::open_codes(path, &manifest, places.flatten(), io, budget, &mut leases)?;
         let graph = Self::open_graph(path, &manifest)?;
-        Ok(Self { path: path.to_path_buf(), manifest, coarse, offsets, lists, coded, graph, _leases: leases })
+        let path = path.to_path_buf();
+        Ok(Self { path, manifest, coarse, offsets, lists, coded, graph, apart: None, _leases: leases })
     }
 
     /// The graph of an index that keeps one; its blocks are checked when they are read.
@@ -223,21 +227,21 @@ impl IvfIndex {
     pub fn list<'a>(&'a self, list: u32, buffer: &'a mut ListBuffer) -> Result<ListView<'a>> {
         let place = self.offsets.places.get(list as usize);
         let place = place.ok_or_else(|| Error::internal(format!("list {list} of {}", self.nlist())))?;
-        let ListBuffer { words, widened, codes } = buffer;
+        let ListBuffer { words, widened, codes, .. } = buffer;
         let (values, ids) = self.lists.stored(list, *place, words)?;
         let Some((quantiser, coded)) = &self.coded else {
-            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes: &[] });
+            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes: &[], there: None });
         };
         let codes = coded.list(list, place.rows, codes)?;
         if self.manifest.dtype != ListType::None {
-            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes });
+            return Ok(ListView { rows: self.lists.rows(values, widened), ids, codes, there: None });
         }
         widened.resize(ids.len() * self.dim(), 0.0);
         let (layout, centroid) = (coded.layout(), self.coarse.centroids(list..list + 1));
         for (row, values) in widened.chunks_exact_mut(self.dim()).enumerate() {
             quantiser.books.decode(|space| layout.code(codes, row, space), centroid, values);
         }
-        Ok(ListView { rows: widened, ids, codes })
+        Ok(ListView { rows: widened, ids, codes, there: None })
     }
 
     /// The number of a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has

@@ -60,6 +60,7 @@ pub struct ListBuffer {
     pub(super) words: Vec<u64>,
     pub(super) widened: Vec<f32>,
     pub(super) codes: Vec<u64>,
+    pub(super) there: Vec<u64>,
 }
 
 /// A list: its rows and their ids.
@@ -71,6 +72,8 @@ pub struct ListView<'a> {
     pub ids: ListIds<'a>,
     /// The codes of the rows as they are stored; none in an index without.
     pub codes: &'a [u8],
+    /// A bit for each row that is there with its number, where others are not; none where all are.
+    pub there: Option<&'a [u64]>,
 }
 
 /// Row numbers as they are stored.
@@ -165,6 +168,26 @@ impl Blocks {
         }
     }
 
+    /// What was not taken over of these bytes of a file that is elsewhere.
+    pub(super) fn lacking(&self, bytes: Range<u64>) -> Vec<Range<u64>> {
+        self.file.lacking(bytes)
+    }
+
+    /// Fills `bytes` with what was taken over of those from `offset` on; `see` is told what of them it is.
+    fn read_parts(&self, offset: u64, bytes: &mut [u8], mut see: impl FnMut(Range<usize>)) {
+        for (start, part) in self.file.parts_in(offset..offset + bytes.len() as u64) {
+            let first = (start - offset) as usize;
+            let held = first..first + part.len();
+            bytes[held.clone()].copy_from_slice(part);
+            see(held);
+        }
+    }
+
+    /// `GM_CORRUPT` of a block, which is called a list.
+    pub(super) fn corrupt(&self, list: u32, reason: &str) -> Error {
+        self.file.corrupt(format!("list {list}"), reason)
+    }
+
     /// These bytes of the file are read soon.
     pub(super) fn will_read(&self, bytes: Range<u64>) {
         self.file.will_read(bytes.start, bytes.end - bytes.start);
@@ -187,7 +210,7 @@ impl Blocks {
             return Ok(());
         }
         if xxh3_64(bytes) != xxh3 {
-            return Err(self.file.corrupt(format!("list {list}"), "its checksum is wrong"));
+            return Err(self.corrupt(list, "its checksum is wrong"));
         }
         if stays {
             word.fetch_or(bit, Ordering::Relaxed);
@@ -205,6 +228,11 @@ impl Lists {
     /// As [`Blocks::give`].
     pub(super) fn give(&mut self, part: Option<(u64, Vec<u8>)>) {
         self.blocks.give(part);
+    }
+
+    /// The file.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// How it is read.
@@ -239,11 +267,42 @@ impl Lists {
         let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
         let bytes = self.blocks.read(place.offset, length, words)?;
         self.blocks.verify(list, bytes, place.xxh3)?;
-        let ids = match self.layout.id_width {
-            4 => ListIds::Narrow(bytemuck::cast_slice(&bytes[ids_at..])),
-            _ => ListIds::Wide(bytemuck::cast_slice(&bytes[ids_at..])),
-        };
-        Ok((&bytes[..value_bytes], ids))
+        Ok((&bytes[..value_bytes], self.ids(&bytes[ids_at..])))
+    }
+
+    fn ids<'a>(&self, bytes: &'a [u8]) -> ListIds<'a> {
+        match self.layout.id_width {
+            4 => ListIds::Narrow(bytemuck::cast_slice(bytes)),
+            _ => ListIds::Wide(bytemuck::cast_slice(bytes)),
+        }
+    }
+
+    /// What was taken over of a list with rows, zeros for the rest, as [`Self::stored`] has it, and not checked. `there` becomes a bit for each row
+    /// that is there; without the numbers of all rows none is.
+    pub(super) fn some_stored<'a>(
+        &'a self,
+        place: Place,
+        words: &'a mut Vec<u64>,
+        there: &mut Vec<u64>,
+    ) -> Option<(&'a [u8], ListIds<'a>)> {
+        let (length, ids_at) = (self.layout.list_bytes(place.rows)? as usize, self.layout.ids_at(place.rows)? as usize);
+        let (values, rows) = (self.layout.value_bytes(place.rows)? as usize, place.rows as usize);
+        words.clear();
+        words.resize(length.div_ceil(8), 0);
+        there.clear();
+        there.resize(rows.div_ceil(64), 0);
+        let (width, bytes) = (values / rows.max(1), &mut bytemuck::cast_slice_mut(words)[..length]);
+        let mut numbered = 0;
+        self.blocks.read_parts(place.offset, bytes, |held| {
+            for row in held.start.div_ceil(width)..(held.end / width).min(rows) {
+                there[row / 64] |= 1 << (row % 64);
+            }
+            numbered += held.end.saturating_sub(held.start.max(ids_at));
+        });
+        if numbered < length - ids_at {
+            there.fill(0);
+        }
+        Some((&bytes[..values], self.ids(&bytes[ids_at..])))
     }
 
     /// The rows of a list, of the bytes of their values; none where none are stored.

@@ -8,6 +8,7 @@
 //! Not here: searching, which is the join's, and what the distance between two rows is.
 
 mod ahead;
+mod apart;
 #[cfg(feature = "disk")]
 mod append;
 mod around;

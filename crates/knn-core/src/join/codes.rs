@@ -10,6 +10,10 @@
 //! A row is looked at if ‖q − x̃‖² ≤ D² + 2zσ·√(D² + E) + 2E² / (D² + E). The last term is what remains where neighbours are nearer than
 //! the codes can tell apart; z is the quantile of the normal distribution above which lies what may be lost. Where rows are not
 //! stored, x̃ is the row and nothing is lost but by the rounding of sums, for which the limit is as much higher.
+//!
+//! Of an index that is elsewhere rows may be missing that codes select. They are asked for, and whoever called the join fetches them and
+//! joins again: only what was found when nothing was missing counts. Where all are missing, they are asked for by the distances that the
+//! nearest lists gave, which is nearly always more than a join with all of them looks at.
 
 use super::rank::Ranking;
 use super::results::Results;
@@ -138,6 +142,9 @@ impl CodeScan {
             }
             let distance = metric.bound(results.distances[(query + 1) * results.k - 1]);
             self.select(coded, coded.limit(distance), centroid, results.row(query), tile);
+            if let Some(there) = view.there {
+                index.ask(list, there, &mut self.rows);
+            }
             if self.rows.is_empty() {
                 continue;
             }

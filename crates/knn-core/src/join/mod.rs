@@ -40,3 +40,4 @@ pub use repair::Repair;
 pub use repaired::{HOPS, RepairCost, Repairs, Theirs, sample_bytes};
 pub use slab::Slab;
 pub use slice::{SliceSize, slice_bytes};
+pub use visited::Looked;

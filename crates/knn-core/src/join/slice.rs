@@ -137,7 +137,8 @@ impl<'a> Slice<'a> {
             for (place, &list) in visits.lists.iter().enumerate() {
                 progress.check()?;
                 ahead.visiting(place);
-                let view = index.list(list, buffer)?;
+                let apart = by_codes.is_some() && index.is_apart(list);
+                let mut view = if apart { index.list_apart(list, buffer)? } else { index.list(list, buffer)? };
                 if view.is_empty() {
                     continue;
                 }
@@ -146,6 +147,10 @@ impl<'a> Slice<'a> {
                     members = scan.visit(coded, (list, view), members, results, *tile);
                     if members.is_empty() {
                         continue;
+                    }
+                    if apart {
+                        // They need all of it, which is an error where it is not there.
+                        view = index.list(list, buffer)?;
                     }
                 }
                 if members.len() < FEWEST_PACKED && !search.keeps_packed() {

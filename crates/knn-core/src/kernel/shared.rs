@@ -130,12 +130,21 @@ impl SharedNeighbors {
     pub fn rows_that_fit(&self, yx: &NeighborBlock, yy: Option<&NeighborBlock>, most: usize) -> usize {
         let mut weights = 0;
         let fitting = (0..yx.rows()).take_while(|&row| {
-            let mut of_row = 0;
-            self.lists(yx, yy, row, |list| of_row += list.len());
-            weights += of_row.min(self.n_ref);
+            weights += self.most_of(yx, yy, row);
             weights <= most
         });
         fitting.count().max(1).min(yx.rows())
+    }
+
+    /// Weights of all rows of a block at most.
+    pub fn most(&self, yx: &NeighborBlock, yy: Option<&NeighborBlock>) -> usize {
+        (0..yx.rows()).map(|row| self.most_of(yx, yy, row)).sum()
+    }
+
+    fn most_of(&self, yx: &NeighborBlock, yy: Option<&NeighborBlock>, row: usize) -> usize {
+        let mut weights = 0;
+        self.lists(yx, yy, row, |list| weights += list.len());
+        weights.min(self.n_ref)
     }
 
     /// Shows the lists of reference cells whose entries are counted for a row.

@@ -39,11 +39,18 @@ impl ExactReference {
         self.metric
     }
 
+    /// A run of the rows themselves. As in every self-mapping `n_neighbors` counts the cell itself, which is no neighbour of its own.
+    pub fn own_run(&self, n_neighbors: usize, budget: &MemoryBudget) -> Result<QueryRun> {
+        QueryRun::own(self.slab.rows(), n_neighbors, self.metric, budget)
+    }
+
     /// Finds the nearest of the next queries of a run, at most `rows` of them.
     pub fn join(&self, run: &mut QueryRun, rows: usize, progress: &Progress) -> Result<()> {
         run.check_columns("reference", self.rows(), self.slab.rows().dim)?;
+        let own = run.within;
         run.advance(rows, |queries, nearest, ordered| {
-            join_slab(queries, &self.slab, (false, None), &self.lane, nearest, ordered, progress)
-        })
+            join_slab(queries, &self.slab, (own, None), &self.lane, nearest, ordered, progress).map(|()| true)
+        })?;
+        Ok(())
     }
 }

@@ -2,18 +2,18 @@
 //! fetched. It is what a browser does.
 //!
 //! Nothing is computed here that other stages do not compute: rows are joined, weighed and transferred by the same code in the same order,
-//! so neighbours, weights and results are those of a run from disk to disk, bit for bit. Not here: self-mapping and what only it has, kernels that
-//! count shared neighbours, and where bytes come from.
+//! so neighbours, weights and results are those of a run from disk to disk, bit for bit. Not here: diffusion, expression, and where bytes come from.
 
 mod exact;
 mod fetched;
 mod ranges;
 mod run;
 mod weighed;
+mod within;
 #[cfg(test)]
 mod tests;
 
 pub use exact::ExactReference;
-pub use fetched::{Fetch, FetchedIndex};
+pub use fetched::{Fetch, FetchRows, FetchedIndex};
 pub use run::QueryRun;
-pub use weighed::{Weighed, Weighing};
+pub use weighed::{OtherRuns, Weighed, Weighing};

@@ -32,9 +32,43 @@ pub(super) fn together(wanted: &[Range<u64>]) -> Vec<Range<u64>> {
     ranges
 }
 
+/// What a request costs beside its bytes, in bytes: of rows that lie nearer to each other, what is between them comes too. At 50 Mbit a second and
+/// 30 ms from question to answer a request of six at a time costs as much as 30 000 bytes, and where a connection carries many at once less than 1 000.
+pub(super) const REQUEST: u64 = 8192;
+
+/// Ascending ranges that hold all of `wanted` (ascending, apart from each other): what lies between two is fetched too where it is no more
+/// than [`REQUEST`] bytes and nothing of it is there.
+pub(super) fn near(wanted: &[Range<u64>], lacks: impl Fn(&Range<u64>) -> bool) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for range in wanted {
+        let gap = ranges.last().map(|last| last.end..range.start);
+        let joins = gap.is_some_and(|gap| gap.is_empty() || (gap.end - gap.start <= REQUEST && lacks(&gap)));
+        match ranges.last_mut().filter(|_| joins) {
+            Some(last) => last.end = range.end,
+            None => ranges.push(range.clone()),
+        }
+    }
+    ranges
+}
+
+/// What so many ranges cost, in bytes.
+pub(super) fn cost(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start + REQUEST).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_near_each_other_are_fetched_together_unless_something_between_them_is_there() {
+        let far = 900 + REQUEST + 1;
+        let wanted = [0..100, 100..200, 800..900, far..far + 1];
+        assert_eq!(near(&wanted, |_| true), [0..900, far..far + 1]);
+        assert_eq!(near(&wanted, |gap| *gap != (200..800)), [0..200, 800..900, far..far + 1]);
+        assert_eq!(near(&[], |_| true), []);
+        assert_eq!(cost(&[0..100, 300..301]), 101 + 2 * REQUEST);
+    }
 
     #[test]
     fn near_parts_are_fetched_together_and_little_else() {

@@ -12,6 +12,8 @@ pub struct QueryRun {
     queries: Tile,
     pub(super) metric: Metric,
     k: usize,
+    /// Whether queries are the rows of the reference: then none is its own neighbour.
+    pub(super) within: bool,
     found: NeighborBlock,
     statuses: Vec<u8>,
     sums: DistanceSums,
@@ -37,16 +39,33 @@ impl QueryRun {
         if k == 0 {
             return Err(Error::param("nNeighbors", k, "at least 1"));
         }
-        let (rows, wide) = (values.len() / dim.max(1), dim as u64);
+        let lease = Self::lease(values.len() / dim.max(1), dim, k, budget)?;
+        Ok(Self::of(prepared("query", values, dim, metric)?, k, metric, false, lease))
+    }
+
+    /// The rows of a reference, prepared already. `n_neighbors` counts the cell itself, as in every self-mapping.
+    pub(super) fn own(rows: &Tile, n_neighbors: usize, metric: Metric, budget: &MemoryBudget) -> Result<Self> {
+        if n_neighbors < 2 {
+            let reason = "at least 2 in self-mapping, where it counts the cell itself";
+            return Err(Error::param("nNeighbors", n_neighbors, reason));
+        }
+        let lease = Self::lease(rows.rows(), rows.dim, n_neighbors - 1, budget)?;
+        Ok(Self::of(rows.clone(), n_neighbors - 1, metric, true, lease))
+    }
+
+    fn lease(rows: usize, dim: usize, k: usize, budget: &MemoryBudget) -> Result<Lease> {
         // The ids leave as numbers of eight bytes, in a copy.
-        let each = wide * 4 + k as u64 * (12 + 8) + 1 + ordered_bytes(k as u64, wide);
-        let lease = budget.take("the queries and their neighbors", (rows as u64).saturating_mul(each))?;
-        let queries = prepared("query", values, dim, metric)?;
+        let each = dim as u64 * 4 + k as u64 * (12 + 8) + 1 + ordered_bytes(k as u64, dim as u64);
+        budget.take("the queries and their neighbors", (rows as u64).saturating_mul(each))
+    }
+
+    fn of(queries: Tile, k: usize, metric: Metric, within: bool, lease: Lease) -> Self {
+        let rows = queries.rows();
         // A vector that grows takes twice its bytes.
         let (ids, distances) = (Vec::with_capacity(rows * k), Vec::with_capacity(rows * k));
         let found = NeighborBlock { k, ids, distances, ..NeighborBlock::default() };
         let (statuses, sums, ordered) = (Vec::new(), DistanceSums::default(), Ordered::default());
-        Ok(Self { queries, metric, k, found, statuses, sums, ordered, _lease: lease })
+        Self { queries, metric, k, within, found, statuses, sums, ordered, _lease: lease }
     }
 
     /// Query rows.
@@ -100,19 +119,21 @@ impl QueryRun {
         })
     }
 
-    /// Joins the next rows, at most so many, by `join`.
+    /// Joins the next rows, at most so many, by `join`, and returns what that does: where it is false, they are not joined yet.
     pub(super) fn advance(
         &mut self,
         rows: usize,
-        join: impl FnOnce(&Tile, &mut NeighborBlock, &mut Ordered) -> Result<()>,
-    ) -> Result<()> {
+        join: impl FnOnce(&Tile, &mut NeighborBlock, &mut Ordered) -> Result<bool>,
+    ) -> Result<bool> {
         let queries = self.block(self.done(), rows);
         let mut nearest = NeighborBlock::empty(queries.rows(), self.k);
         nearest.first_row = queries.first_row;
         if queries.rows() == 0 {
-            return Ok(());
+            return Ok(true);
         }
-        join(&queries, &mut nearest, &mut self.ordered)?;
+        if !join(&queries, &mut nearest, &mut self.ordered)? {
+            return Ok(false);
+        }
         let status = |row: usize| {
             let otherwise =
                 if nearest.ids[row * nearest.k] < 0 { MappingStatus::NoNeighbors } else { MappingStatus::Ok };
@@ -123,6 +144,6 @@ impl QueryRun {
         self.sums.add(&nearest, |row| self.statuses[first + row] == MappingStatus::Ok as u8);
         self.found.ids.extend_from_slice(&nearest.ids);
         self.found.distances.extend_from_slice(&nearest.distances);
-        Ok(())
+        Ok(true)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -57,6 +58,31 @@ impl PositionedFile {
         if let Bytes::Parts(parts) = &mut self.bytes {
             parts.clear();
         }
+    }
+
+    /// What was handed over of these bytes, ascending, by where it begins; nothing of a file that is here.
+    pub fn parts_in(&self, bytes: Range<u64>) -> impl Iterator<Item = (u64, &[u8])> {
+        let parts = match &self.bytes {
+            Bytes::Parts(parts) => Some(parts),
+            Bytes::OnDisk(_) | Bytes::InMemory(_) => None,
+        };
+        let before = parts.and_then(|parts| parts.range(..bytes.start).next_back());
+        let behind = parts.map(|parts| parts.range(bytes.start..bytes.end.max(bytes.start)));
+        before.into_iter().chain(behind.into_iter().flatten()).filter_map(move |(&start, part)| {
+            let (from, to) = (bytes.start.max(start), bytes.end.min(start + part.len() as u64));
+            (from < to).then(|| (from, &part[(from - start) as usize..(to - start) as usize]))
+        })
+    }
+
+    /// What was not handed over of these bytes, ascending.
+    pub fn lacking(&self, bytes: Range<u64>) -> Vec<Range<u64>> {
+        let (mut lacking, mut end) = (Vec::new(), bytes.start);
+        for (start, part) in self.parts_in(bytes.clone()) {
+            lacking.extend((end < start).then_some(end..start));
+            end = start + part.len() as u64;
+        }
+        lacking.extend((end < bytes.end).then_some(end..bytes.end));
+        lacking
     }
 
     /// Bytes that are in memory.
@@ -181,6 +207,10 @@ mod tests {
         parts.read_exact_at(&mut bytes, 3).unwrap();
         assert_eq!((&bytes, parts.length()), (b"def", 6));
         assert!(parts.held_bytes() >= 4);
+        let held = |bytes| parts.parts_in(bytes).map(|(start, part)| (start, part.to_vec())).collect::<Vec<_>>();
+        assert_eq!(held(0..6), [(2, b"cd".to_vec()), (4, b"ef".to_vec())]);
+        assert_eq!((held(3..5), held(0..2)), (vec![(3, b"d".to_vec()), (4, b"e".to_vec())], vec![]));
+        assert_eq!((parts.lacking(0..6), parts.lacking(3..6), parts.lacking(1..1)), (vec![0..2], vec![], vec![]));
         assert_eq!(parts.read_exact_at(&mut bytes, 1).unwrap_err().code(), "GM_IO");
         parts.forget();
         assert_eq!(parts.read_exact_at(&mut bytes, 3).unwrap_err().code(), "GM_IO");
