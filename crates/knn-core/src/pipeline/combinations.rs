@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Missing, Work, decide, environment, no_loader};
-use super::request::{AskedBackend, IndexRequest, MapRequest, Resolved};
+use super::request::{IndexRequest, MapRequest, Resolved, ResolvedIndex};
+use super::search_stage::spec;
 use crate::distance::Metric;
 use crate::error::Result;
 use crate::source::stores;
@@ -144,7 +145,7 @@ fn combination(backend: &str, (method, rows): (&str, &str), metric: Metric, with
         runs_on_with_exclude_batch: batches.resolve().and_then(decided).ok().map(|(name, _)| name),
         runs_on,
         reason,
-        append: index.resolve().is_ok(),
+        append: index.resolve().is_ok_and(|index| is_growable(&index)),
         sharded: halves.resolve().is_ok_and(|resolved| is_many(&resolved.query) && is_many(&resolved.reference)),
     }
 }
@@ -165,6 +166,12 @@ fn dtype(asked: &MapRequest) -> String {
         None | Some("exact") => "f32".into(),
         Some(rows) => rows.into(),
     })
+}
+
+/// Whether an index with these lists can be appended to.
+fn is_growable(index: &ResolvedIndex) -> bool {
+    let spec = spec(1, &index.list_dtype, index.rerank.is_some(), index.metric, index.seed);
+    spec.is_ok_and(|spec| spec.dtype.is_growable())
 }
 
 fn is_many(path: &Path) -> bool {
