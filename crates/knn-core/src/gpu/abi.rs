@@ -1,4 +1,4 @@
-//! The types of cuVS' C interface and of DLPack, as their headers of version 26 lay them out on a 64-bit machine.
+//! The types of cuVS' C interface and of `DLPack`, as their headers of version 26 lay them out on a 64-bit machine.
 
 use std::ffi::c_void;
 

@@ -257,9 +257,9 @@ impl Selector {
             let length = length(query, &self.centre);
             let fits = length <= LONGEST;
             if fits {
-                centre(query, &self.centre, place)
+                centre(query, &self.centre, place);
             } else {
-                place.fill(0.0)
+                place.fill(0.0);
             }
             batch.norms.push(if fits || length.is_nan() { length } else { f64::INFINITY });
         }

@@ -22,8 +22,11 @@ fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     std::iter::repeat_with(number).take(count * dim).collect()
 }
 
+/// Rows and values that were found for a query, and the least value of any other.
+type Found = (Vec<(u32, f64)>, f64);
+
 /// All that a join does with a device.
-fn work(device: &Device, metric: Metric) -> Result<Vec<(Vec<(u32, f64)>, f64)>, Fault> {
+fn work(device: &Device, metric: Metric) -> Result<Vec<Found>, Fault> {
     let (dim, values) = (5, rows(300, 5, 3));
     let size = BatchSize { dim, queries: 64, sought: 7 };
     let mut selector = Selector::new(device, metric, size)?;

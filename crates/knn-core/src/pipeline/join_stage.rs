@@ -43,9 +43,6 @@ pub(super) struct Joined {
     /// How far the query lies from the reference; in the record of the first unit only.
     #[serde(default)]
     pub(super) space: Option<SpaceReport>,
-    /// What a device failed with, where the processor went on without it in this process.
-    #[serde(skip)]
-    pub(super) device_failure: Option<String>,
 }
 
 impl Joined {
@@ -123,7 +120,7 @@ pub(super) fn run(
                     none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, range.rows.start)?),
                 };
                 pass.unit(range.rows, &mut writer, &mut joined)?;
-                joined.device_failure = pass.device.as_ref().and_then(OnDevice::failure).or(joined.device_failure);
+                prepared.note_failure(pass.device.as_ref());
             }
         }
         let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();

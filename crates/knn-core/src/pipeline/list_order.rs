@@ -18,7 +18,7 @@ use super::search_stage::Measured;
 use super::space::SpaceReport;
 use super::work_rows::{OwnRows, StoreRows, WorkRows};
 use crate::error::{Error, Result};
-use crate::join::{Barred, OnDevice, Ordered};
+use crate::join::{Barred, Ordered};
 use crate::progress::Progress;
 use crate::store::{RunBuffer, RunLedger, RunShape, Stage};
 use crate::types::{NeighborBlock, Tile};
@@ -65,8 +65,7 @@ struct Block {
     rows: Vec<i64>,
 }
 
-/// Finds the neighbours of all queries that are left. `lap` is told the name of a stage that ends before the join. What a device failed with, if the
-/// processor went on without it.
+/// Finds the neighbours of all queries that are left. `lap` is told the name of a stage that ends before the join.
 pub(super) fn run(
     prepared: &Prepared,
     ledger: &mut RunLedger,
@@ -74,7 +73,7 @@ pub(super) fn run(
     measured: &Measured,
     progress: &Progress,
     mut lap: impl FnMut(&str) + Send,
-) -> Result<Option<String>> {
+) -> Result<()> {
     let (n_obs, source) = (prepared.spec.layout.n_obs(), &prepared.inputs.query_rows);
     let (index, found) = (lists.search.index(), ledger.covered(Stage::Found));
     if prepared.resolved.self_mapping {
@@ -83,7 +82,7 @@ pub(super) fn run(
         let in_lists = prepared.sizes.order == Some(Order::Lists);
         let work: &mut dyn WorkRows = if in_lists { &mut of_lists } else { &mut of_store };
         progress.begin("join", n_obs, found);
-        search(prepared, ledger, work, lists, measured, progress)
+        search(prepared, ledger, work, lists, measured, progress)?;
     } else {
         progress.begin("route", n_obs, ledger.covered(Stage::Routed));
         routed::route(prepared, ledger, lists.search, progress)?;
@@ -92,11 +91,11 @@ pub(super) fn run(
         progress.end();
         lap("route");
         progress.begin("join", n_obs, found);
-        let failure = search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, measured, progress)?;
+        search(prepared, ledger, &mut RoutedRows::from(&runs, shape, found)?, lists, measured, progress)?;
         drop(runs);
         ledger.end_stage(Stage::Routed)?;
-        Ok(failure)
     }
+    Ok(())
 }
 
 /// Joins the queries that are left in the order of lists.
@@ -107,7 +106,7 @@ fn search(
     lists: Lists,
     measured: &Measured,
     progress: &Progress,
-) -> Result<Option<String>> {
+) -> Result<()> {
     let (sizes, metric) = (&prepared.sizes, prepared.resolved.parameters.metric);
     let (form, n_obs) = (FoundRows::new(&prepared.spec)?, prepared.spec.layout.n_obs());
     let run_rows = sizes.run_rows.unwrap_or_else(|| run_rows(form.shape(), sizes.found_bytes));
@@ -165,11 +164,12 @@ fn search(
         finished_rows.clone_from(rows);
         progress.advance(rows.len() as u64)?;
     }
+    prepared.note_failure(device.as_ref());
     range.push(&finished_rows, &finished)?;
     range.commit()?;
     let end = range.ledger.covered(Stage::Found);
     if end == n_obs {
-        return Ok(device.as_ref().and_then(OnDevice::failure));
+        return Ok(());
     }
     Err(Error::Corrupt {
         file: lists.search.index().path().display().to_string(),

@@ -199,13 +199,7 @@ fn share_lists(
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
     // Rows that only codes tell are no queries.
     let has_rows = !resolved.self_mapping || ivf.rerank.as_deref() != Some("none");
-    if order == Some(Order::Lists) && !has_rows {
-        return Err(Error::param(
-            "order",
-            "lists",
-            "lists without rows (rerank \"none\") hold no queries: take \"rows\"",
-        ));
-    }
+    check_order(order, has_rows)?;
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
     let (mut join, levels) = search_parts(resolved, inputs, spec.k, common, ivf, longest);
@@ -214,7 +208,7 @@ fn share_lists(
     join.extend(device.map(|size| ("device batches", device_bytes(size))));
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
     let least_block = n_query.clamp(1, LEAST_LIST_BLOCK);
-    let mut fixed: u64 = join.values().sum();
+    let fixed: u64 = join.values().sum();
     let cells = levels_of(ivf.nlist).super_cells;
     let needs = Needs {
         n_query,
@@ -237,22 +231,17 @@ fn share_lists(
     let least_build: u64 = build.values().sum();
     let repair = repairs.then(|| repair_needs(resolved, inputs, spec, common, needs.found));
     let least_repair = repair.as_ref().map_or(0, RepairNeeds::least);
-    // The stage that needs most is the one to complain.
-    if least_repair > least_build.max(least_transfer).max(least_join) {
-        let parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
-        fits(resolved, "repair", least_repair, &parts)?;
-    } else if least_build > least_transfer.max(least_join) {
-        fits(resolved, "the index", least_build, &build)?;
-    } else if least_transfer > least_join {
-        fits(resolved, "transfer", least_transfer, &transfer)?;
-    } else {
-        fits(resolved, "neighbors", least_join, &join)?;
-    }
-    if let Some(size) = &mut device {
-        *size = size.with(resolved.memory - least_join);
-        join.insert("device batches", device_bytes(*size));
-        fixed = join.values().sum();
-    }
+    let repair_parts = repair.as_ref().map(|repair| repair.parts.clone()).unwrap_or_default();
+    let stages = [
+        ("neighbors", least_join, &join),
+        ("transfer", least_transfer, &transfer),
+        ("the index", least_build, &build),
+        ("repair", least_repair, &repair_parts),
+    ];
+    all_fit(resolved, stages)?;
+    device = device.map(|size| size.with(resolved.memory - least_join));
+    join.extend(device.map(|size| ("device batches", device_bytes(size))));
+    let fixed: u64 = join.values().sum();
     let by_lists = fixed + own_list + needs.least();
     let share = (resolved.memory - fixed) / 3 / per_row;
     let lists = n_ref * (dim * 4 + 8);
@@ -278,12 +267,8 @@ fn share_lists(
     let through_runs = order == Order::Lists || repairs;
     let (block_rows, per_row) = (shares.block_rows, if through_runs { needs.row } else { per_row });
     join.insert("queries in flight", block_rows * per_row);
-    if through_runs {
-        join.insert("runs", shares.run_bytes);
-    }
-    if order == Order::Lists {
-        join.insert("queries of lists", own_list);
-    }
+    join.extend(through_runs.then_some(("runs", shares.run_bytes)));
+    join.extend((order == Order::Lists).then_some(("queries of lists", own_list)));
     if repairs {
         // The sample is gone when the join begins.
         join.insert("repair sample", (fixed + sample).saturating_sub(join.values().sum()));
@@ -412,6 +397,23 @@ fn build_parts(resolved: &Resolved, inputs: &Inputs, ivf: &IvfParameters, thread
 /// those of the block before.
 fn block_row_bytes(dim: u64, k: u64) -> u64 {
     2 * dim * 4 + k * (8 + 4) + Finished::row_bytes(k) + 8
+}
+
+/// Lists that hold no rows hold no queries.
+fn check_order(order: Option<Order>, has_rows: bool) -> Result<()> {
+    if order == Some(Order::Lists) && !has_rows {
+        let reason = "lists without rows (rerank \"none\") hold no queries: take \"rows\"";
+        return Err(Error::param("order", "lists", reason));
+    }
+    Ok(())
+}
+
+/// Of stages that follow each other, the one that needs most is the one to complain: what it asks for is enough for the others.
+fn all_fit(resolved: &Resolved, stages: [(&str, u64, &BTreeMap<&'static str, u64>); 4]) -> Result<()> {
+    let [first, others @ ..] = stages;
+    let (what, needed, parts) =
+        others.into_iter().fold(first, |most, stage| if stage.1 > most.1 { stage } else { most });
+    fits(resolved, what, needed, parts)
 }
 
 pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rayon::ThreadPool;
 use serde::Serialize;
@@ -31,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Backend;
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
+use crate::join::OnDevice;
 use crate::progress::Progress;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
 use crate::source::{AnnDataStore, RowSource};
@@ -50,7 +52,18 @@ pub(super) struct Prepared {
     pub(super) sizes: Sizes,
     /// What compares cells.
     pub(super) backend: Backend,
+    /// What a device failed with, where the processor went on without it.
+    pub(super) device_failure: OnceLock<String>,
     pub(super) plan: Plan,
+}
+
+impl Prepared {
+    /// Keeps what a device failed with, if it did, for the report.
+    pub(super) fn note_failure(&self, device: Option<&OnDevice>) {
+        if let Some(failure) = device.and_then(OnDevice::failure) {
+            self.device_failure.get_or_init(|| failure);
+        }
+    }
 }
 
 /// What the run hash covers: whatever changes a byte of the result. A struct, so that its JSON has one order of fields.
@@ -199,7 +212,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let others = if are_given { others } else { graphs_stage::plans(&asked, progress)? };
     graphs_stage::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
-    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, plan })
+    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {

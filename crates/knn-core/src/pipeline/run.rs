@@ -163,7 +163,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if repair.is_none() && prepared.sizes.order != Some(Order::Lists) {
         ledger.take().map(RunLedger::end).transpose()?;
     }
-    let mut device_failure = None;
     let joined = match (&mut ledger, lists) {
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
@@ -172,7 +171,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-            device_failure = pool.install(|| list_order::run(&prepared, ledger, lists, &measured, progress, lap))?;
+            pool.install(|| list_order::run(&prepared, ledger, lists, &measured, progress, lap))?;
             None
         }
         (Some(_), None) => None,
@@ -190,7 +189,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if joined.is_some() || !is_found {
         clock.lap("join", store.bytes_written());
     }
-    let mut joined = match (joined, ledger) {
+    let joined = match (joined, ledger) {
         (None, Some(ledger)) => {
             let stage = if repair.is_some() { "repair" } else { "gather" };
             progress.begin(stage, n_obs, joined_before.rows);
@@ -209,7 +208,6 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         }
         (joined, _) => joined.unwrap_or_default(),
     };
-    joined.device_failure = device_failure.or(joined.device_failure);
 
     let resumed_units = joined_before.units + transferred_before.units;
     let graph = Graph { joined, measured, resumed_units, transferred_rows: transferred_before.rows };
@@ -307,7 +305,7 @@ fn finish(
     let Graph { joined, measured, resumed_units, transferred_rows } = graph;
     let sigma = bandwidth::sigma(&prepared.resolved.parameters, &joined)?;
     let mut warnings = warnings(&prepared, &joined, sigma);
-    warnings.extend(joined.device_failure.clone());
+    warnings.extend(prepared.device_failure.get().cloned());
     let use_rep = &prepared.resolved.parameters.use_rep;
     warnings.extend(measured.space.as_ref().and_then(|space| space.warning(use_rep)));
     let mut transferred = Transferred::default();

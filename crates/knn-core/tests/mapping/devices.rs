@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "a library is opened and told what to do")]
 
 #[path = "../gpu/mock.rs"]
+#[allow(dead_code, reason = "what is missing from a library is tested in the core")]
 mod mock;
 
 use std::process::Command;

@@ -132,22 +132,24 @@ impl ListJoin<'_> {
         (list, view): (u32, ListView),
         members: &[u32],
     ) -> std::result::Result<(), Stop> {
-        let few = members.len() * view.ids.len() < device.fewest_pairs;
-        let OnDevice { work: Some(work), settled, left, .. } = device else { return Ok(()) };
-        if few || !work.load(Loaded::List(list), view.rows)? {
-            let judged = self.judge(piece, view, members, None)?;
-            piece.take(members, judged);
+        let OnDevice { work, fewest_pairs, settled, left, .. } = device;
+        let is_worth_it = members.len() * view.ids.len() >= *fewest_pairs;
+        if let Some(work) = work.as_mut().filter(|_| is_worth_it)
+            && work.load(Loaded::List(list), view.rows)?
+        {
+            for members in members.chunks(work.selector.size().queries) {
+                let batch = &mut work.batches[0];
+                work.selector.search(members.iter().map(|&place| piece.row(place)), batch)?;
+                let judged = self.judge(piece, view, members, Some((batch, &work.selector.block())))?;
+                let by_processor: u64 = judged.iter().map(|judged| judged.left).sum();
+                *left += by_processor;
+                *settled += members.len() as u64 - by_processor;
+                piece.take(members, judged);
+            }
             return Ok(());
         }
-        for members in members.chunks(work.selector.size().queries) {
-            let batch = &mut work.batches[0];
-            work.selector.search(members.iter().map(|&place| piece.row(place)), batch)?;
-            let judged = self.judge(piece, view, members, Some((&work.batches[0], &work.selector.block())))?;
-            let by_processor: u64 = judged.iter().map(|judged| judged.left).sum();
-            *left += by_processor;
-            *settled += members.len() as u64 - by_processor;
-            piece.take(members, judged);
-        }
+        let judged = self.judge(piece, view, members, None)?;
+        piece.take(members, judged);
         Ok(())
     }
 

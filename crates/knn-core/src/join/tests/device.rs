@@ -149,6 +149,9 @@ fn lists_are_searched_by_the_device() {
     assert!(settled > 18_000 && left < 200, "{settled}, {left}");
 }
 
+/// A join where the mock is told something, with what it failed with.
+type Joining<'a> = &'a dyn Fn(&str, i64) -> (NeighborBlock, Option<String>);
+
 #[test]
 fn where_the_device_fails_the_processor_goes_on() {
     let references = prepared(Metric::Euclidean, 7, awkward(1, 900, 7, 0.0));
@@ -179,8 +182,7 @@ fn where_the_device_fails_the_processor_goes_on() {
         told.is_clean();
         (found, failure)
     };
-    let ways: [(&dyn Fn(&str, i64) -> (NeighborBlock, Option<String>), &NeighborBlock); 2] =
-        [(&join, &expected), (&lists, &by_lists)];
+    let ways: [(Joining, &NeighborBlock); 2] = [(&join, &expected), (&lists, &by_lists)];
     for (way, expected) in ways {
         let before = told.mock.calls();
         let (found, failure) = way("fail_at", 0);
