@@ -10,7 +10,6 @@ use std::path::Path;
 use super::builder::{Build, BuildReport, IndexBuilder, batch_rows};
 use super::coarse::Coarse;
 use super::content::Content;
-use super::format::ListType;
 use super::ivf::{IvfIndex, absent};
 use super::lists::Io;
 use super::manifest::Manifest;
@@ -127,7 +126,7 @@ pub fn check_growable(path: &Path, old: &Manifest) -> Result<()> {
                     .into(),
         });
     }
-    if old.dtype != ListType::None {
+    if old.dtype.is_growable() {
         return Ok(());
     }
     Err(Error::Unsupported {

@@ -67,6 +67,11 @@ pub enum ListType {
 }
 
 impl ListType {
+    /// Whether lists of it can be appended to: their rows must be comparable with those of a store.
+    pub fn is_growable(self) -> bool {
+        self != Self::None
+    }
+
     /// Bytes of a value.
     pub fn size(self) -> u64 {
         match self {

@@ -211,7 +211,7 @@ mod tests {
             metrics.join(" | ")
         )
         .unwrap();
-        section += &format!("|{}\n", "---|".repeat(6 + metrics.len()));
+        writeln!(section, "|{}", "---|".repeat(6 + metrics.len())).unwrap();
         let mut rest = &found.combinations[..];
         while let Some(first) = rest.first() {
             let (row, behind) = rest.split_at(2 * metrics.len());

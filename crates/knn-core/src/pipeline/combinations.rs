@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Missing, Work, decide, environment, no_loader};
-use super::request::{AskedBackend, IndexRequest, MapRequest, Resolved};
+use super::request::{IndexRequest, MapRequest, Resolved, ResolvedIndex};
+use super::search_stage::spec;
 use crate::distance::Metric;
 use crate::error::Result;
 use crate::source::stores;
@@ -130,7 +131,7 @@ fn combination(backend: &str, (method, rows): (&str, &str), metric: Metric, with
         metric: asked.metric.clone(),
         ..IndexRequest::default()
     };
-    let runs = asked.resolve().and_then(decided);
+    let runs = asked.resolve().and_then(|resolved| decided(&resolved));
     let (runs_on, reason) = match &runs {
         Ok((name, reason)) => (Some(name.clone()), (name != backend).then(|| reason.clone())),
         Err(refusal) => (None, Some(refusal.to_string())),
@@ -141,16 +142,20 @@ fn combination(backend: &str, (method, rows): (&str, &str), metric: Metric, with
         dtype: dtype(&asked),
         metric: metric.name().into(),
         mode: if within { "self" } else { "cross" }.into(),
-        runs_on_with_exclude_batch: batches.resolve().and_then(decided).ok().map(|(name, _)| name),
+        runs_on_with_exclude_batch: batches
+            .resolve()
+            .and_then(|resolved| decided(&resolved))
+            .ok()
+            .map(|(name, _)| name),
         runs_on,
         reason,
-        append: index.resolve().is_ok(),
+        append: index.resolve().is_ok_and(|index| is_growable(&index)),
         sharded: halves.resolve().is_ok_and(|resolved| is_many(&resolved.query) && is_many(&resolved.reference)),
     }
 }
 
 /// The back end that a plan would take if there were a device, and why.
-fn decided(resolved: Resolved) -> Result<(String, String)> {
+fn decided(resolved: &Resolved) -> Result<(String, String)> {
     let chosen = resolved.search.choose(u64::from(u32::MAX), None)?;
     let work = Work { method: chosen.method, bars: resolved.parameters.exclude_batch.is_some() };
     let told = decide(resolved.backend, work, || Ok::<_, Missing>(((), String::new())))?.told;
@@ -167,6 +172,12 @@ fn dtype(asked: &MapRequest) -> String {
     })
 }
 
+/// Whether an index with these lists can be appended to.
+fn is_growable(index: &ResolvedIndex) -> bool {
+    let spec = spec(1, &index.list_dtype, index.rerank.is_some(), index.metric, index.seed);
+    spec.is_ok_and(|spec| spec.dtype.is_growable())
+}
+
 fn is_many(path: &Path) -> bool {
     stores(path).is_ok_and(|stores| stores.len() > 1)
 }
@@ -179,9 +190,7 @@ mod tests {
     fn every_combination_is_there_once() {
         let all = combinations();
         assert_eq!(all.len(), 2 * (1 + 2 + 3) * 4 * 2);
-        let key = |one: &Combination| {
-            [&one.backend, &one.method, &one.dtype, &one.metric, &one.mode].map(|name| name.clone())
-        };
+        let key = |one: &Combination| [&one.backend, &one.method, &one.dtype, &one.metric, &one.mode].map(Clone::clone);
         let mut keys: Vec<_> = all.iter().map(key).collect();
         keys.sort();
         keys.dedup();
