@@ -94,10 +94,10 @@ impl Absent {
         match self {
             Self::Platform => "use backend \"auto\" or \"cpu\": the results are the same".into(),
             Self::NotFound { .. } => format!(
-                "install cuVS 26, as pip install libcuvs-cu13 (or libcuvs-cu12) does, and let {LIBRARY_VARIABLE} name libcuvs_c.so or the site-packages folder that it is in"
+                "install cuVS 26, as pip install libcuvs-cu13 nvidia-cuda-runtime (or libcuvs-cu12) does, and let {LIBRARY_VARIABLE} name libcuvs_c.so or the site-packages folder that it is in"
             ),
             Self::Unloadable { .. } => format!(
-                "install cuVS 26 with all packages that it depends on, and let {LIBRARY_VARIABLE} name the site-packages folder that they are in"
+                "install cuVS 26 with all packages that it depends on (libcuvs-cu13 needs nvidia-cuda-runtime too), and let {LIBRARY_VARIABLE} name the site-packages folder that they are in"
             ),
             Self::Version { .. } | Self::Symbol { .. } => {
                 format!("install cuVS 26, and let {LIBRARY_VARIABLE} name it where there is another one")

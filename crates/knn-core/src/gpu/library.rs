@@ -113,10 +113,11 @@ fn version_of(library: &libloading::Library) -> Result<(u16, u16, u16), &'static
     Ok((major, minor, patch))
 }
 
-/// The first line that says something, and not all of a long one.
+/// The first line that says something, and not all of a long one; of an error of CUDA its reason, without the place in the code of cuVS.
 fn first_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
-    line.chars().take(MOST_TEXT).collect()
+    let reason = line.split_once("Reason=").map_or(line, |(_, reason)| reason.trim_end_matches("')"));
+    reason.chars().take(MOST_TEXT).collect()
 }
 
 /// Opens a library for ever.
@@ -148,6 +149,8 @@ mod tests {
     #[test]
     fn of_a_trace_the_first_line_is_told() {
         assert_eq!(first_line("\n  CUDA error: no driver\nObtained 3 stack frames\n#1 …"), "CUDA error: no driver");
+        let of_cuda = "CUDA error encountered at: file=a.hpp line=7: call='cudaMemGetInfo(&free, &total)', Reason=cudaErrorNoDevice: no device\n#1 …";
+        assert_eq!(first_line(of_cuda), "cudaErrorNoDevice: no device");
         assert_eq!(first_line(""), "no reason given");
         assert_eq!(first_line(&"é".repeat(1000)).chars().count(), MOST_TEXT);
     }
