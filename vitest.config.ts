@@ -18,7 +18,7 @@ export default defineConfig({
     // Where the module could not be built, scripts/wasm.mjs has said so.
     exclude: existsSync(new URL("./dist/wasm/glue_bg.wasm", import.meta.url))
       ? []
-      : ["test/wasm.test.ts", "test/published.test.ts"],
+      : ["test/wasm*.test.ts", "test/published.test.ts"],
     // Addons and signals belong to a process of their own.
     pool: "forks",
     // One machine-wide budget of cores: mapping is parallel by itself.

@@ -8,14 +8,13 @@ median of the ratios of neighbouring runs, and the share of ids on which both ag
 """
 import argparse
 import json
-import pathlib
 import statistics
-import subprocess
-import tempfile
 import time
 
 import faiss
 import numpy as np
+
+from exact_peer import built, exact_join
 
 DIM, K, QUERIES, REFERENCES = 50, 30, 50_000, 10_000
 
@@ -26,10 +25,7 @@ parser.add_argument("--data", choices=["clusters", "manifolds", "gaussian"], def
 parser.add_argument("--peer", default=None, help="path of the exact_join example")
 arguments = parser.parse_args()
 
-root = pathlib.Path(__file__).resolve().parent.parent
-built = [arguments.peer] if arguments.peer else [*root.glob("target/**/release/examples/exact_join")]
-if not built:
-    raise SystemExit("build the peer first: cargo build --release -p gigamapper-core --example exact_join")
+program = built(arguments.peer)
 
 generator = np.random.default_rng(7)
 CLUSTERS, LATENT = 120, 12
@@ -54,30 +50,20 @@ def cells(count):
 
 references, queries = cells(REFERENCES), cells(QUERIES)
 faiss.omp_set_num_threads(arguments.threads)
-with tempfile.TemporaryDirectory() as folder:
-    paths = [f"{folder}/{name}" for name in ("references.f32", "queries.f32", "ids.i64")]
-    references.tofile(paths[0])
-    queries.tofile(paths[1])
-    command = [str(built[0]), paths[0], paths[1], str(DIM), str(K), str(arguments.threads), paths[2]]
-    peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ours():
-        peer.stdin.write("go\n")
-        peer.stdin.flush()
-        return float(peer.stdout.readline())
 
-    def theirs():
-        began = time.perf_counter()
-        index = faiss.IndexFlatL2(DIM)
-        index.add(references)
-        found = index.search(queries, K)[1]
-        return time.perf_counter() - began, found
+def theirs():
+    began = time.perf_counter()
+    index = faiss.IndexFlatL2(DIM)
+    index.add(references)
+    found = index.search(queries, K)[1]
+    return time.perf_counter() - began, found
 
+
+with exact_join(program, references, queries, K, arguments.threads) as (ours, found_by_us):
     ours(), theirs()
     rounds = [(ours(), *theirs()) for _ in range(arguments.rounds)]
-    peer.stdin.close()
-    peer.wait()
-    ids = np.fromfile(paths[2], "<i8").reshape(QUERIES, K)
+    ids = found_by_us()
 
 found = rounds[-1][2]
 shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids, found)])

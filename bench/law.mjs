@@ -103,7 +103,11 @@ say(
   ),
 );
 
-const stages = [...new Set(sizes.flatMap((size) => Object.keys(size.stages)))];
+/** Where a stage takes less of the largest size than this, its growth is noise. */
+const NOTHING = 1e-5;
+const stages = [...new Set(sizes.flatMap((size) => Object.keys(size.stages)))].filter(
+  (stage) => (last.stages[stage] ?? 0) >= NOTHING * last.seconds,
+);
 const grown = [
   ["seconds, all", (size) => size.seconds],
   ...stages.map((stage) => [`seconds, ${stage}`, (size) => size.stages[stage]]),

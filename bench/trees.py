@@ -10,15 +10,14 @@ machine changes. Build the peer first: `cargo build --release -p gigamapper-core
 
 import argparse
 import json
-import pathlib
 import statistics
-import subprocess
-import tempfile
 import time
 
 import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.neighbors import BallTree, KDTree
+
+from exact_peer import built, exact_join
 
 K, WIDTH, CLUSTERS, LATENT, COUNTED = 30, 50, 120, 12, 500
 
@@ -32,11 +31,7 @@ parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--peer", default=None, help="path of the exact_join example")
 arguments = parser.parse_args()
 
-root = pathlib.Path(__file__).resolve().parent.parent
-built = [arguments.peer] if arguments.peer else [*root.glob("target/**/release/examples/exact_join")]
-if not built:
-    raise SystemExit("build the peer first: cargo build --release -p gigamapper-core --example exact_join")
-
+program = built(arguments.peer)
 generator = np.random.default_rng(7)
 
 
@@ -68,30 +63,18 @@ def computed(kind, references, queries):
 def measured(rows, dim):
     """Both in turns, for the first columns of the rows."""
     references, queries = (np.ascontiguousarray(part[:, :dim]) for part in np.split(rows, [arguments.rows]))
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [f"{folder}/{name}" for name in ("references.f32", "queries.f32", "ids.i64")]
-        references.tofile(paths[0])
-        queries.tofile(paths[1])
-        command = [str(built[0]), paths[0], paths[1], str(dim), str(K), str(arguments.threads), paths[2]]
-        peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-        def ours():
-            peer.stdin.write("go\n")
-            peer.stdin.flush()
-            return float(peer.stdout.readline())
+    def theirs():
+        began = time.perf_counter()
+        tree = cKDTree(references)
+        built_in = time.perf_counter() - began
+        found = tree.query(queries, K, workers=arguments.threads)[1]
+        return time.perf_counter() - began, built_in, found
 
-        def theirs():
-            began = time.perf_counter()
-            tree = cKDTree(references)
-            built_in = time.perf_counter() - began
-            found = tree.query(queries, K, workers=arguments.threads)[1]
-            return time.perf_counter() - began, built_in, found
-
+    with exact_join(program, references, queries, K, arguments.threads) as (ours, found_by_us):
         ours()
         rounds = [(ours(), *theirs()) for _ in range(arguments.rounds)]
-        peer.stdin.close()
-        peer.wait()
-        ids = np.fromfile(paths[2], "<i8").reshape(len(queries), K)
+        ids = found_by_us()
     shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids, rounds[-1][3])])
     median = lambda column: statistics.median(column(one) for one in rounds)  # noqa: E731
     return {

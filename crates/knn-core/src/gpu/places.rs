@@ -33,7 +33,7 @@ const NEEDED: [&str; 6] = [
 pub struct Search {
     /// The library or the folder of packages; nothing else is tried then.
     pub named: Option<PathBuf>,
-    /// Whether `python3` is asked where the library is, which takes some tens of milliseconds.
+    /// Whether `python3` is asked where the library is, which takes a tenth of a second and more.
     pub asks_python: bool,
     /// Bytes of the device's memory that may be used, or as many as can be taken.
     pub memory: Option<u64>,

@@ -2,19 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::combinations::{Combination, PlatformCapability, combinations, platforms};
+use super::combinations::{Combination, LIST_DTYPES, METHODS, PlatformCapability, RERANKS, combinations, platforms};
 use super::doctor::{BackendState, Cpu, doctor};
 use super::request::{IndexRequest, MapRequest};
 use crate::distance::Metric;
 use crate::kernel::KernelMethod;
 use crate::source::FORMATS;
 use crate::types::DType;
-
-/// Methods of search by their names.
-const METHODS: [&str; 3] = ["exact", "ivf", "ivfpq"];
-/// Numbers in lists, and what decides among what codes select.
-const LIST_DTYPES: [&str; 2] = ["f32", "f16"];
-const RERANKS: [&str; 3] = ["exact", "f16", "none"];
 
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,7 +97,7 @@ pub fn capabilities() -> Capabilities {
             .filter(|dtype| dtype.size().is_some())
             .map(|dtype| dtype.name().into())
             .collect(),
-        methods: METHODS.map(method).into(),
+        methods: METHODS.map(|(name, _)| method(name)).into(),
         combinations: combinations(),
         platforms: platforms(),
         kernels: KernelMethod::ALL.map(kernel).into(),

@@ -14,9 +14,11 @@ use crate::source::stores;
 
 /// Back ends by their names.
 const BACKENDS: [&str; 2] = ["cpu", "cuda"];
+/// Numbers in lists, and what decides among what codes select.
+pub(super) const LIST_DTYPES: [&str; 2] = ["f32", "f16"];
+pub(super) const RERANKS: [&str; 3] = ["exact", "f16", "none"];
 /// Methods with the options that say how their lists store rows.
-const METHODS: [(&str, &[&str]); 3] =
-    [("exact", &["f32"]), ("ivf", &["f32", "f16"]), ("ivfpq", &["exact", "f16", "none"])];
+pub(super) const METHODS: [(&str, &[&str]); 3] = [("exact", &["f32"]), ("ivf", &LIST_DTYPES), ("ivfpq", &RERANKS)];
 /// Names of platforms as packages have them, and what the compiler calls their system, processor and C library.
 const PLATFORMS: [(&str, [&str; 3]); 6] = [
     ("linux-x64-gnu", ["linux", "x86_64", "gnu"]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::inputs::Inputs;
 use super::joint;
-use super::memory::{PROCESS, Sizes};
+use super::memory::PROCESS;
 use super::near_graphs::{self, NearGraphs};
 use super::places::is_begun;
 use super::plan::{Prepared, planned};
@@ -17,6 +17,7 @@ use super::report::{OutputArray, Plan};
 use super::request::{LabelParameters, OtherGraph, Parameters, Resolved};
 use super::run::{Seams, run_resolved};
 use super::search_stage::place;
+use super::sizes::Sizes;
 use super::stored_rows::StoredRows;
 use crate::budget::MemoryBudget;
 use crate::error::{Error, Result};

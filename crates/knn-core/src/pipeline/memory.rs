@@ -19,7 +19,7 @@ use super::reverse_memory::ReverseNeeds;
 use super::routed;
 use super::runs_memory::{Needs, Shares};
 use super::search_stage::MEASURED_QUERIES;
-pub(super) use super::sizes::{AfterJoin, Sizes};
+use super::sizes::{AfterJoin, Sizes};
 use super::transfer_memory::share_transfer;
 use crate::budget::MIB;
 use crate::error::{Error, Result};

@@ -1,7 +1,8 @@
 //! What symmetrised weights take: runs while edges are sorted, and then the edges that enter the rows at hand.
 
-use super::memory::{PROCESS, Sizes, TRANSFER_ROWS};
+use super::memory::{PROCESS, TRANSFER_ROWS};
 use super::request::Resolved;
+use super::sizes::Sizes;
 use super::square::SquareWriter;
 use crate::error::Result;
 use crate::graph::{ReverseForm, StoredNeighbors};

@@ -44,6 +44,7 @@ fn requests(place: &Place) -> Vec<(&'static str, MapRequest)> {
         ("f16", MapRequest { list_dtype: Some("f16".into()), ..rows(by_lists(place, &more, None, 8)) }),
         ("cosine", by("cosine")),
         ("sqeuclidean", by("sqeuclidean")),
+        ("inner_product", MapRequest { kernel_method: Some("equal".into()), ..by("inner_product") }),
     ]
 }
 
@@ -112,7 +113,7 @@ fn a_machine_that_has_a_device_passes_the_same_tests() {
         "invariance::cross_mapping_has_one_result",
         "invariance::self_mapping_has_one_result",
         "ivf::cross_mapping_by_lists_has_one_result",
-        "metrics::",
+        "metrics::one_request_has_one_result_by_every_metric",
         "golden::",
         "devices::planned::",
     ];

@@ -7,8 +7,9 @@ use super::steps::SUMS_BYTES;
 use crate::operator::Spectrum;
 use crate::pipeline::graphs_stage;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::memory::{PROCESS, Sizes};
+use crate::pipeline::memory::PROCESS;
 use crate::pipeline::request::Resolved;
+use crate::pipeline::sizes::Sizes;
 use crate::sink::{Stage, StoreSpec};
 
 /// A state in memory is planned to be no smaller than this, unless all of it is.
