@@ -31,7 +31,7 @@ export class ReferenceIndex {
 
   /**
    * Builds the index of `obsm/<useRep>` (default `X_pca`, n × d) of the reference at `output`, a folder `name.gmx`: `nlist` lists
-   * (default a 256th of n, as a power of two) of `listDtype` rows (default `f32`). Its bytes depend on data, parameters and
+   * (default a 350th of n) of `listDtype` rows (default `f32`). Its bytes depend on data, parameters and
    * `seed` alone.
    *
    * Rejects, before anything is written, when the key is missing (`GM_NOT_FOUND`), a parameter is wrong (`GM_PARAM`), the memory

@@ -93,7 +93,7 @@ export function addSearch(command: Command): Command {
 export function addLists(command: Command): Command {
   return command
     .option("--metric <name>", "euclidean, sqeuclidean, cosine or inner_product (default: euclidean)")
-    .option("--nlist <n>", "lists of the index (default: a 256th of the reference cells, as a power of two)", number)
+    .option("--nlist <n>", "lists of the index (default: a 350th of the reference cells)", number)
     .option("--list-dtype <type>", "numbers in the lists: f32, or f16 for half the bytes (default: f32)")
     .option("--rerank <how>", "what decides among what codes select, by ivfpq: exact, f16 or none (default: exact)")
     .option("--seed <n>", "seed of every sample (default: 0)", number);

@@ -1,12 +1,12 @@
 //! AVX2: sixteen lanes in two registers. Six queries keep twelve accumulators; two loads, a broadcast and a product fill the rest.
 
 use core::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_epi32, _mm256_adds_epu8,
-    _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32, _mm256_cvtepu8_epi32,
-    _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_min_epu8, _mm256_movemask_epi8,
-    _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sra_epi32, _mm256_store_si256, _mm256_storeu_si256,
-    _mm256_sub_epi32, _mm256_testz_si256,
+    __m256i, _MM_HINT_T0, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32,
+    _mm256_adds_epu8, _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32,
+    _mm256_cvtepu8_epi32, _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sra_epi32, _mm256_store_si256,
+    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
 };
 
 use super::codebook::CODEWORDS;
@@ -147,6 +147,11 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn fetch(row: &[f32]) {
+        fetch_lines(row);
+    }
+
+    #[inline(always)]
     unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32> {
         // SAFETY: see above.
         unsafe { kth_avx2(values, length, k) }
@@ -199,6 +204,18 @@ impl Lookup for Avx2 {
             u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(sums, limit), sums)).cast_unsigned())
         };
         half(sums.0) | half(sums.1) << 32
+    }
+}
+
+/// Numbers of a line of the processor's cache.
+const LINE: usize = 16;
+
+/// Asks for the lines that a row lies in. It needs no more than SSE, which every x86-64 has.
+#[inline(always)]
+pub(super) fn fetch_lines(row: &[f32]) {
+    for number in row.iter().step_by(LINE).chain(row.last()) {
+        // SAFETY: SSE is part of x86-64, and asking for memory reads none of it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(number).cast()) };
     }
 }
 

@@ -7,6 +7,7 @@ use core::arch::x86_64::{
     _mm512_sra_epi32, _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
+use super::avx2::fetch_lines;
 use super::codebook::CODEWORDS;
 use super::codes::{Lookup, SixtyFour};
 use super::pack::{BLOCK_ROWS, Sixteen};
@@ -91,6 +92,11 @@ impl Vector for Avx512 {
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize {
         // SAFETY: see above.
         unsafe { keep_avx512(values, references, length, limit) }
+    }
+
+    #[inline(always)]
+    unsafe fn fetch(row: &[f32]) {
+        fetch_lines(row);
     }
 
     #[inline(always)]

@@ -31,6 +31,9 @@ pub(super) trait Vector: Copy {
     unsafe fn kth(values: &[i32], length: usize, k: usize) -> Option<i32>;
     /// Drops what is not greater than `limit` from the first `length` entries, and returns how many are left: see `survivors`.
     unsafe fn keep(values: &mut [i32], references: &mut [i32], length: usize, limit: i32) -> usize;
+    /// Asks for a row that will be read soon, where a lane can.
+    #[inline(always)]
+    unsafe fn fetch(_row: &[f32]) {}
 }
 
 /// Six sums over the pairs of a block, where `$add` adds the products of a query's pair and a block's to a sum. Written out, because an

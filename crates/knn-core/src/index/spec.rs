@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::source::RowSource;
 use crate::store::hash_bytes;
 
-/// Rows of a list, about.
-const ROWS_PER_LIST: u64 = 256;
+/// Rows of a list, about: where the join was fastest, with some more and some fewer about the same (`docs/design/search-engine.md`).
+const ROWS_PER_LIST: u64 = 350;
 /// More lists are not trained. Where long ones are split there are more, and no index has more than 2^28.
 pub const MOST_TRAINED: u32 = 1 << 24;
 /// Rows of the sample per list, and per super-cell or region.
@@ -37,7 +37,7 @@ const ROWS_TO_TRAIN_A_LIST: u64 = 39;
 /// What a caller says of the index to be built. Everything here, the rows, and nothing else decides its bytes.
 #[derive(Debug, Clone)]
 pub struct IndexSpec {
-    /// Number of lists; a 256th of the rows, rounded to a power of two, if it is not said.
+    /// Number of lists; a 350th of the rows if it is not said.
     pub nlist: Option<u32>,
     /// How rows are stored.
     pub dtype: ListType,
@@ -180,12 +180,9 @@ impl IndexSpec {
     }
 }
 
-/// Lists for so many rows, if it is not said: a 256th of them, as the nearest power of two by ratio, and no more than can be trained.
+/// Lists for so many rows, if it is not said: a 350th of them, and no more than can be trained.
 pub fn default_lists(rows: u64) -> u32 {
-    let below = 1u64 << (rows / ROWS_PER_LIST).max(1).ilog2();
-    let held = u128::from(below * ROWS_PER_LIST);
-    let nearer_to_more = u128::from(rows) * u128::from(rows) >= 2 * held * held;
-    (if nearer_to_more { 2 * below } else { below }).min(u64::from(MOST_TRAINED)) as u32
+    (rows / ROWS_PER_LIST).clamp(1, u64::from(MOST_TRAINED)) as u32
 }
 
 /// What to say of an index that has too few rows for each list.
@@ -311,13 +308,13 @@ mod tests {
         };
         assert_eq!(lists(None, 0), (Ok(1), 0));
         assert_eq!(lists(None, 100), (Ok(1), 0));
-        assert_eq!(lists(None, 1_000_000), (Ok(4096), 0));
-        assert_eq!(lists(None, 1_000_000_000), (Ok(1 << 22), 0));
+        assert_eq!(lists(None, 1_000_000), (Ok(2857), 0));
+        assert_eq!(lists(None, 1_000_000_000), (Ok(2_857_142), 0));
         assert_eq!(lists(None, 100_000_000_000), (Ok(1 << 24), 1));
         assert_eq!(lists(Some(100), 3899), (Ok(100), 1));
         assert_eq!(lists(Some(100), 3900), (Ok(100), 0));
         assert_eq!(lists(Some(100), 99), (Ok(100), 1));
-        for (rows, lists) in [(255, 1), (500, 2), (50_000, 256), (10_000_000, 32_768), (u64::MAX, 1 << 24)] {
+        for (rows, lists) in [(349, 1), (700, 2), (50_000, 142), (10_000_000, 28_571), (u64::MAX, 1 << 24)] {
             assert_eq!(default_lists(rows), lists, "{rows}");
         }
         assert_eq!(lists(Some(0), 9), (Err("GM_PARAM"), 0));

@@ -36,7 +36,7 @@ pub struct IndexRequest {
     /// Default `X_pca`.
     #[serde(alias = "use_rep")]
     pub use_rep: Option<String>,
-    /// Lists, 1 to 2^24 and at most one for each cell. Default: a 256th of the cells, as a power of two.
+    /// Lists, 1 to 2^24 and at most one for each cell. Default: a 350th of the cells.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub nlist: Option<i64>,
     /// Seed of the training sample. 0 to 2^53 − 1, default 0.
@@ -326,7 +326,7 @@ mod tests {
             assert_eq!((error.code(), error.details()["name"].as_str()), ("GM_PARAM", Some(name)), "{request:?}");
         }
         let resolved = request().resolve().unwrap();
-        assert_eq!(resolved.parameters(1_000_000).unwrap().nlist, 4096);
+        assert_eq!(resolved.parameters(1_000_000).unwrap().nlist, 2857);
         let training = |nlist, training: Option<&str>| {
             let request = IndexRequest { nlist: Some(nlist), training: training.map(str::to_owned), ..request() };
             let parameters = request.resolve().unwrap().parameters(1 << 30);

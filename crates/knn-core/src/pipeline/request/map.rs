@@ -153,7 +153,7 @@ pub struct MapRequest {
     /// Share of the true neighbours that an approximate search must find, above 0 and at most 1; default 0.95. It chooses
     /// `nprobe`, by brute force on a sample of this run's own cells.
     pub recall: Option<f64>,
-    /// Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+    /// Lists of the index that the run builds, 1 to 2^24. Default: a 350th of the reference cells.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub nlist: Option<i64>,
     /// Lists visited for each query cell, 1 to `nlist`, instead of what `recall` would choose.

@@ -353,11 +353,11 @@ mod tests {
     fn equal_searches_have_equal_parameters() {
         let ivf = |request: MapRequest| search(&request).choose(1_000_000, None).unwrap().ivf.unwrap();
         let plain = ivf(request());
-        assert_eq!((plain.recall, plain.nprobe, plain.nlist, plain.seed), (Some(0.95), None, 4096, 0));
+        assert_eq!((plain.recall, plain.nprobe, plain.nlist, plain.seed), (Some(0.95), None, 2857, 0));
         let said = MapRequest {
             method: Some("ivf".into()),
             recall: Some(0.95),
-            nlist: Some(4096),
+            nlist: Some(2857),
             seed: Some(0),
             list_dtype: Some("f32".into()),
             io: Some("mmap".into()),
