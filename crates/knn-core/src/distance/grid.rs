@@ -22,6 +22,8 @@ const MOST_STEPS: f64 = 32_700.0;
 pub(super) const LONGEST: f64 = 32_768.0;
 /// A scale beyond this would overflow f32 in products of ordinary numbers.
 const LARGEST_SCALE: f64 = 1e30;
+/// Coordinates that are rounded at once.
+const AT_ONCE: usize = 16;
 /// Added to and subtracted from a small f32, it rounds to an integer, ties to even; the integer is in its low bits meanwhile.
 const ROUNDER: f32 = 12_582_912.0;
 
@@ -128,26 +130,14 @@ impl Grid {
     /// The row in pairs of integers, and its squared norm. It must fit.
     #[inline(always)]
     fn round(&self, row: &[f32], scale: f32, mut put: impl FnMut(usize, i32)) -> i32 {
-        const AT_ONCE: usize = 16;
-        let whole = |value: f32, mean: f32| {
-            (((value - mean) * scale + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
-        };
         let mut norms = [0; AT_ONCE];
-        let mut some = |first: usize, row: &[f32; AT_ONCE], centre: &[f32; AT_ONCE], pairs: usize| {
-            let whole: [i32; AT_ONCE] = std::array::from_fn(|lane| whole(row[lane], centre[lane]));
-            for lane in 0..AT_ONCE {
-                norms[lane] += whole[lane] * whole[lane];
-            }
-            let both: [i32; AT_ONCE / 2] =
-                std::array::from_fn(|pair| (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16));
-            for (pair, &both) in both[..pairs].iter().enumerate() {
-                put(first + pair, both);
-            }
-        };
         let (rows, rest) = row.as_chunks::<AT_ONCE>();
         let (centres, centre_rest) = self.centre.as_chunks::<AT_ONCE>();
         for (at, (row, centre)) in rows.iter().zip(centres).enumerate() {
-            some(at * AT_ONCE / 2, row, centre, AT_ONCE / 2);
+            let both = round_some(row, centre, scale, &mut norms);
+            for (pair, &both) in both.iter().enumerate() {
+                put(at * AT_ONCE / 2 + pair, both);
+            }
         }
         if !rest.is_empty() {
             // What is behind the end of the row is at the centre.
@@ -155,7 +145,10 @@ impl Grid {
             for (lane, (&value, &mean)) in rest.iter().zip(centre_rest).enumerate() {
                 (values[lane], means[lane]) = (value, mean);
             }
-            some(rows.len() * AT_ONCE / 2, &values, &means, rest.len().div_ceil(2));
+            let both = round_some(&values, &means, scale, &mut norms);
+            for (pair, &both) in both[..rest.len().div_ceil(2)].iter().enumerate() {
+                put(rows.len() * AT_ONCE / 2 + pair, both);
+            }
         }
         norms.iter().sum()
     }
@@ -200,6 +193,28 @@ impl Grid {
         }
         Err(if row.iter().all(|value| value.is_finite()) { Misfit::Loose } else { Misfit::Invalid })
     }
+}
+
+/// Some coordinates in pairs of integers; their squares are added to `norms`. A function and no closure, which would be compiled without the
+/// lane's instructions.
+#[inline(always)]
+fn round_some(
+    row: &[f32; AT_ONCE],
+    centre: &[f32; AT_ONCE],
+    scale: f32,
+    norms: &mut [i32; AT_ONCE],
+) -> [i32; AT_ONCE / 2] {
+    let mut whole = [0i32; AT_ONCE];
+    for lane in 0..AT_ONCE {
+        let rounded = (row[lane] - centre[lane]) * scale + ROUNDER;
+        whole[lane] = (rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+        norms[lane] += whole[lane] * whole[lane];
+    }
+    let mut both = [0i32; AT_ONCE / 2];
+    for pair in 0..AT_ONCE / 2 {
+        both[pair] = (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16);
+    }
+    both
 }
 
 /// Why a row is not on a grid.
