@@ -83,6 +83,8 @@ struct Row<'a> {
 
 /// Sums of one row: a zero for every category before and after, and the categories that are not zero.
 struct Sums {
+    /// Codes of the row's neighbours. They lie anywhere among those of the reference: fetched together, one need not wait for another.
+    codes: Vec<i32>,
     by_code: Vec<f64>,
     found: Vec<(i32, f64)>,
 }
@@ -134,7 +136,7 @@ impl Labels {
             return;
         }
         let mut rows: Vec<_> = votes.rows(self.categories, asked).collect();
-        let sums = || Sums { by_code: vec![0.0; self.categories], found: Vec::new() };
+        let sums = || Sums { codes: Vec::new(), by_code: vec![0.0; self.categories], found: Vec::new() };
         rows.par_iter_mut().enumerate().with_min_len(256).for_each_init(sums, |sums, (row, results)| {
             self.vote_row(block.row(row), sums, results);
         });
@@ -142,11 +144,13 @@ impl Labels {
 
     /// One row's vote.
     fn vote_row(&self, (columns, weights): (&[u64], &[f64]), sums: &mut Sums, results: &mut Row) {
-        let Sums { by_code, found } = sums;
+        let Sums { codes, by_code, found } = sums;
+        codes.clear();
+        codes.extend(columns.iter().map(|&column| self.codes[column as usize]));
         found.clear();
         let (mut total, mut unlabelled) = (0.0, 0.0);
-        for (&column, &weight) in columns.iter().zip(weights) {
-            match self.codes[column as usize] {
+        for (&code, &weight) in codes.iter().zip(weights) {
+            match code {
                 MISSING => unlabelled += weight,
                 OTHER => total += weight,
                 code => {

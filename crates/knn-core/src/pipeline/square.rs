@@ -17,6 +17,9 @@ use crate::types::{DType, NeighborBlock};
 /// The two matrices.
 const MATRICES: [&str; 2] = ["obsp/distances", "obsp/connectivities"];
 
+/// Columns are sorted as numbers of 32 bits; parts of a billion rows are not made but by who asks for them.
+const MOST_ROWS: u64 = 1 << 32;
+
 /// Whether a mapping with these parameters stores them.
 pub(super) fn is_stored(parameters: &Parameters, self_mapping: bool, graph_only: bool, layout: &Layout) -> bool {
     let is_shared = KernelMethod::from_name(&parameters.kernel_method).is_some_and(KernelMethod::is_shared);
@@ -25,6 +28,7 @@ pub(super) fn is_stored(parameters: &Parameters, self_mapping: bool, graph_only:
         && !is_shared
         && layout.parts() == 1
         && layout.n_obs() > 0
+        && layout.n_obs() <= MOST_ROWS
         && !parameters.metric.is_product()
 }
 
@@ -75,7 +79,8 @@ pub(super) struct SquareWriter {
     wide: bool,
     /// Entries of each matrix so far, in this unit and those before it.
     ends: [u64; 2],
-    row: Vec<(u64, f32)>,
+    /// Columns of a row, and the bits of their values below them: whole numbers are sorted faster than pairs.
+    row: Vec<u64>,
     columns: Vec<u8>,
     values: Vec<u8>,
     rows: Vec<u8>,
@@ -125,16 +130,16 @@ impl SquareWriter {
                 self.row.clear();
                 if matrix == 0 {
                     let (ids, distances) = neighbors.row(row);
-                    self.row.extend(ids.iter().map(|&id| id as u64).zip(distances.iter().copied()));
+                    self.row.extend(ids.iter().zip(distances).map(|(&id, &distance)| entry(id as u64, distance)));
                 } else {
                     let own = neighbors.first_row + row as u64;
                     let others = weights.raw(row).filter(|&(column, weight)| column != own && weight > 0.0);
-                    self.row.extend(others.map(|(column, weight)| (column, weight as f32)));
+                    self.row.extend(others.map(|(column, weight)| entry(column, weight as f32)));
                 }
-                self.row.sort_unstable_by_key(|(column, _)| *column);
-                for &(column, value) in &self.row {
-                    push(self.wide, column, &mut self.columns);
-                    self.values.extend_from_slice(&value.to_le_bytes());
+                self.row.sort_unstable();
+                for &entry in &self.row {
+                    push(self.wide, entry >> 32, &mut self.columns);
+                    self.values.extend_from_slice(&(entry as u32).to_le_bytes());
                 }
                 self.ends[matrix] += self.row.len() as u64;
                 push(self.wide, self.ends[matrix], &mut self.rows);
@@ -150,6 +155,11 @@ impl SquareWriter {
     pub(super) fn bytes(edges: u64) -> u64 {
         edges * (8 + 4 + 16)
     }
+}
+
+/// A column, which is below 2³² ([`MOST_ROWS`]), and the bits of its value.
+fn entry(column: u64, value: f32) -> u64 {
+    column << 32 | u64::from(value.to_bits())
 }
 
 fn push(wide: bool, number: u64, bytes: &mut Vec<u8>) {
