@@ -104,13 +104,14 @@ impl Grid {
     }
 
     /// The norm that a row may have to be put on the grid, in steps.
+    #[inline(always)]
     fn most_steps(&self) -> f64 {
         MOST_STEPS - 0.51 * (self.dim() as f64).sqrt()
     }
 
-    /// The row's distance from the centre, in steps of exponent 0; NaN or infinite if a coordinate is.
+    /// The square of the row's distance from the centre, in steps of exponent 0; NaN or infinite if a coordinate is.
     #[inline(always)]
-    fn steps(&self, row: &[f32]) -> f64 {
+    fn squared_steps(&self, row: &[f32]) -> f64 {
         let mut sums = [0f32; 8];
         let (rows, rest) = row.as_chunks::<8>();
         let (centres, centre_rest) = self.centre.as_chunks::<8>();
@@ -124,41 +125,37 @@ impl Grid {
             let steps = (value - mean) * self.scale;
             sums[0] += steps * steps;
         }
-        f64::from(sums.iter().sum::<f32>()).sqrt()
+        f64::from(sums.iter().sum::<f32>())
     }
 
-    /// The row in pairs of integers, and its squared norm. It must fit.
+    /// The row in pairs of integers, into `pairs`, and its squared norm. It must fit.
     #[inline(always)]
-    fn round(&self, row: &[f32], scale: f32, mut put: impl FnMut(usize, i32)) -> i32 {
+    fn round(&self, row: &[f32], scale: f32, pairs: &mut [i32]) -> i32 {
         let mut norms = [0; AT_ONCE];
         let (rows, rest) = row.as_chunks::<AT_ONCE>();
         let (centres, centre_rest) = self.centre.as_chunks::<AT_ONCE>();
-        for (at, (row, centre)) in rows.iter().zip(centres).enumerate() {
-            let both = round_some(row, centre, scale, &mut norms);
-            for (pair, &both) in both.iter().enumerate() {
-                put(at * AT_ONCE / 2 + pair, both);
-            }
+        let (whole, _) = pairs.as_chunks_mut();
+        for ((row, centre), pairs) in rows.iter().zip(centres).zip(whole) {
+            round_some(row, centre, scale, &mut norms, pairs);
         }
-        if !rest.is_empty() {
-            // What is behind the end of the row is at the centre.
-            let (mut values, mut means) = ([0f32; AT_ONCE], [0f32; AT_ONCE]);
-            for (lane, (&value, &mean)) in rest.iter().zip(centre_rest).enumerate() {
-                (values[lane], means[lane]) = (value, mean);
-            }
-            let both = round_some(&values, &means, scale, &mut norms);
-            for (pair, &both) in both[..rest.len().div_ceil(2)].iter().enumerate() {
-                put(rows.len() * AT_ONCE / 2 + pair, both);
-            }
+        // One after the other: what is copied to where sixteen are read at once must be written before.
+        let pairs = &mut pairs[rows.len() * AT_ONCE / 2..];
+        for ((both, row), centre) in pairs.iter_mut().zip(rest.chunks(2)).zip(centre_rest.chunks(2)) {
+            let first = rounded(row[0], centre[0], scale);
+            // Beside an odd last coordinate is a zero.
+            let second = row.get(1).zip(centre.get(1)).map_or(0, |(&value, &mean)| rounded(value, mean, scale));
+            norms[0] += first * first + second * second;
+            *both = (first & 0xffff) | (second << 16);
         }
         norms.iter().sum()
     }
 
-    /// Puts a reference on the grid: pair by pair into `put`. Its squared norm, or why it has none.
+    /// Puts a reference on the grid, as pairs of integers. Its squared norm, or why it has none.
     #[inline(always)]
-    pub(super) fn reference(&self, row: &[f32], put: impl FnMut(usize, i32)) -> Result<i32, Misfit> {
-        let steps = self.steps(row);
-        if steps <= self.most_steps() {
-            return Ok(self.round(row, self.scale, put));
+    pub(super) fn reference(&self, row: &[f32], pairs: &mut [i32]) -> Result<i32, Misfit> {
+        let most = self.most_steps();
+        if self.squared_steps(row) <= most * most {
+            return Ok(self.round(row, self.scale, pairs));
         }
         // Finite rows may overflow on the way.
         Err(if row.iter().all(|value| value.is_finite()) { Misfit::Loose } else { Misfit::Invalid })
@@ -166,7 +163,7 @@ impl Grid {
 
     /// Puts a query on the finest grid around the origin that holds it: steps per unit, or none if a coordinate is not finite.
     #[inline(always)]
-    pub(super) fn product_query(&self, row: &[f32], put: impl FnMut(usize, i32)) -> Option<f64> {
+    pub(super) fn product_query(&self, row: &[f32], pairs: &mut [i32]) -> Option<f64> {
         let norm = exact_norm(row);
         if !norm.is_finite() {
             return None;
@@ -174,25 +171,32 @@ impl Grid {
         let most = REACH_STEPS.min(self.most_steps() - 0.51 * (self.dim() as f64).sqrt());
         // A zero vector is at the origin of any grid.
         let scale = (most / norm).min(LARGEST_SCALE) as f32;
-        self.round(row, scale, put);
+        self.round(row, scale, pairs);
         Some(f64::from(scale))
     }
 
     /// Puts a query on the grid of the least exponent on which it fits: that exponent and its squared norm.
     #[inline(always)]
-    pub(super) fn query(&self, row: &[f32], put: impl FnMut(usize, i32)) -> Result<(u32, i32), Misfit> {
-        let steps = self.steps(row);
-        if steps <= self.most_steps() {
-            return Ok((0, self.round(row, self.scale, put)));
+    pub(super) fn query(&self, row: &[f32], pairs: &mut [i32]) -> Result<(u32, i32), Misfit> {
+        let (squared, most) = (self.squared_steps(row), self.most_steps());
+        if squared <= most * most {
+            return Ok((0, self.round(row, self.scale, pairs)));
         }
-        if steps.is_finite() {
-            let exponent = (steps / self.most_steps()).log2().ceil().max(0.0) as u32;
+        if squared.is_finite() {
+            let steps = squared.sqrt();
+            let exponent = (steps / most).log2().ceil().max(0.0) as u32;
             // One more where rounding of the logarithm deceived.
-            let exponent = exponent + u32::from(steps > self.most_steps() * power(exponent));
-            return Ok((exponent, self.round(row, self.scale / power(exponent) as f32, put)));
+            let exponent = exponent + u32::from(steps > most * power(exponent));
+            return Ok((exponent, self.round(row, self.scale / power(exponent) as f32, pairs)));
         }
         Err(if row.iter().all(|value| value.is_finite()) { Misfit::Loose } else { Misfit::Invalid })
     }
+}
+
+/// A coordinate on the grid.
+#[inline(always)]
+fn rounded(value: f32, mean: f32, scale: f32) -> i32 {
+    (((value - mean) * scale + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
 }
 
 /// Some coordinates in pairs of integers; their squares are added to `norms`. A function and no closure, which would be compiled without the
@@ -203,18 +207,16 @@ fn round_some(
     centre: &[f32; AT_ONCE],
     scale: f32,
     norms: &mut [i32; AT_ONCE],
-) -> [i32; AT_ONCE / 2] {
+    pairs: &mut [i32; AT_ONCE / 2],
+) {
     let mut whole = [0i32; AT_ONCE];
     for lane in 0..AT_ONCE {
-        let rounded = (row[lane] - centre[lane]) * scale + ROUNDER;
-        whole[lane] = (rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+        whole[lane] = rounded(row[lane], centre[lane], scale);
         norms[lane] += whole[lane] * whole[lane];
     }
-    let mut both = [0i32; AT_ONCE / 2];
-    for pair in 0..AT_ONCE / 2 {
-        both[pair] = (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16);
+    for (pair, both) in pairs.iter_mut().enumerate() {
+        *both = (whole[2 * pair] & 0xffff) | (whole[2 * pair + 1] << 16);
     }
-    both
 }
 
 /// Why a row is not on a grid.
@@ -253,11 +255,11 @@ mod tests {
             let row: Vec<f32> = row.iter().map(|value| value * factor + shift).collect();
             let grid = Grid::new(vec![shift; row.len()], reach);
             let mut pairs = vec![0; grid.pairs()];
-            if let Ok(norm) = grid.reference(&row, |pair, both| pairs[pair] = both) {
+            if let Ok(norm) = grid.reference(&row, &mut pairs) {
                 prop_assert!(norm < 1 << 30);
                 prop_assert!(moved(&grid, &row, &pairs, 0) <= grid.error(0));
             }
-            let (exponent, norm) = grid.query(&row, |pair, both| pairs[pair] = both).unwrap();
+            let (exponent, norm) = grid.query(&row, &mut pairs).unwrap();
             prop_assert!(norm < 1 << 30);
             prop_assert!(moved(&grid, &row, &pairs, exponent) <= grid.error(exponent));
         }
@@ -266,11 +268,11 @@ mod tests {
     #[test]
     fn rows_that_do_not_fit_say_why() {
         let grid = Grid::new(vec![0.0; 2], 1.0);
-        assert_eq!(grid.reference(&[0.0, f32::NAN], |_, _| ()), Err(Misfit::Invalid));
-        assert_eq!(grid.reference(&[0.0, f32::INFINITY], |_, _| ()), Err(Misfit::Invalid));
-        assert_eq!(grid.reference(&[0.0, 2.0], |_, _| ()), Err(Misfit::Loose));
-        assert_eq!(grid.query(&[0.0, f32::MAX], |_, _| ()), Err(Misfit::Loose));
-        assert_eq!(grid.query(&[0.0, 2.0], |_, _| ()).unwrap().0, 1);
+        assert_eq!(grid.reference(&[0.0, f32::NAN], &mut [0]), Err(Misfit::Invalid));
+        assert_eq!(grid.reference(&[0.0, f32::INFINITY], &mut [0]), Err(Misfit::Invalid));
+        assert_eq!(grid.reference(&[0.0, 2.0], &mut [0]), Err(Misfit::Loose));
+        assert_eq!(grid.query(&[0.0, f32::MAX], &mut [0]), Err(Misfit::Loose));
+        assert_eq!(grid.query(&[0.0, 2.0], &mut [0]).unwrap().0, 1);
     }
 
     #[test]

@@ -357,11 +357,10 @@ mod tests {
     /// Whole coordinates of a row on the grid, and the exponent; none if it is not finite or does not fit.
     fn whole(grid: &Grid, row: &[f32], is_query: bool) -> Option<(u32, Vec<i64>)> {
         let mut pairs = vec![0i32; grid.pairs()];
-        let put = |pair: usize, both| pairs[pair] = both;
         let exponent = match (is_query, grid.metric().is_product()) {
-            (false, _) => grid.reference(row, put).map(|_| 0).ok()?,
-            (true, false) => grid.query(row, put).ok()?.0,
-            (true, true) => grid.product_query(row, put).map(|_| 0)?,
+            (false, _) => grid.reference(row, &mut pairs).map(|_| 0).ok()?,
+            (true, false) => grid.query(row, &mut pairs).ok()?.0,
+            (true, true) => grid.product_query(row, &mut pairs).map(|_| 0)?,
         };
         Some((exponent, pairs.iter().flat_map(|both| [i64::from(*both as i16), i64::from(both >> 16)]).collect()))
     }

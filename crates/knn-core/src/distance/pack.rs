@@ -24,6 +24,8 @@ pub struct PackedReferences {
     /// One bit per row of a block: whether the grid does not hold it, so that it always survives.
     pub(super) loose: Vec<u16>,
     invalid: u64,
+    /// Scratch: a row that is being packed.
+    row: Vec<i32>,
 }
 
 impl PackedReferences {
@@ -55,12 +57,16 @@ impl PackedReferences {
         self.loose.clear();
         self.loose.resize(blocks, 0);
         (self.rows, self.invalid) = (0, 0);
+        // A row is made whole before it is spread: then its pairs are made in registers.
+        self.row.resize(pairs, 0);
+        let whole = &mut self.row[..pairs];
         for (slot, row) in rows {
             self.rows += 1;
             let (block, lane) = (slot / BLOCK_ROWS, slot % BLOCK_ROWS);
             let values = &mut self.values[block * pairs..(block + 1) * pairs];
-            match grid.reference(row, |pair, both| values[pair].0[lane] = both) {
+            match grid.reference(row, whole) {
                 Ok(norm) => {
+                    spread(whole, lane, values);
                     self.halves[block].0[lane] = grid.half(norm);
                     self.valid[block] |= 1 << lane;
                 }
@@ -126,5 +132,14 @@ impl PackedReferences {
     #[inline(always)]
     pub(super) fn pairs(&self) -> usize {
         self.pairs
+    }
+}
+
+/// Writes the pairs of a row where they are read sixteen rows at once. Not inlined into a lane: AVX-512 would scatter eight at a time, which takes
+/// longer than eight stores.
+#[inline(never)]
+fn spread(whole: &[i32], lane: usize, values: &mut [Sixteen]) {
+    for (value, &both) in values.iter_mut().zip(whole) {
+        value.0[lane] = both;
     }
 }

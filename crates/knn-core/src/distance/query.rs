@@ -46,13 +46,13 @@ impl QueryRows {
         self.known.clear();
         for (row, values) in rows.chunks_exact(grid.dim()).zip(self.values.chunks_exact_mut(pairs)) {
             if self.metric.is_product() {
-                self.known.push(match grid.product_query(row, |pair, both| values[pair] = both) {
+                self.known.push(match grid.product_query(row, values) {
                     Some(scale) => Known { exponent: 0, error: grid.product_error(), norm: scale * grid.scale() },
                     None => Known { exponent: 0, error: f64::NAN, norm: 0.0 },
                 });
                 continue;
             }
-            self.known.push(match grid.query(row, |pair, both| values[pair] = both) {
+            self.known.push(match grid.query(row, values) {
                 Ok((exponent, norm)) => {
                     let error = grid.error(exponent) + grid.error(0);
                     Known { exponent, error, norm: f64::from(norm) * power(2 * exponent) }

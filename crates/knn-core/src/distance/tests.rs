@@ -42,7 +42,7 @@ proptest! {
                 if metric.is_product() { -exact_product(q, x) } else { exact_squared(q, x).sqrt() }
             };
             let row = |slot: usize| &references[slot * dim..(slot + 1) * dim];
-            let held: Vec<usize> = (0..16).filter(|&slot| grid.reference(row(slot), |_, _| ()).is_ok()).collect();
+            let held: Vec<usize> = (0..16).filter(|&slot| grid.reference(row(slot), &mut vec![0; grid.pairs()]).is_ok()).collect();
             for &slot in &held {
                 let (value, bound) = (values[query * 16 + slot], bound(row(slot)));
                 prop_assert!(value > rows.limit(query, bound), "{metric:?}: {value} at {bound}");
