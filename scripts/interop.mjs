@@ -1,6 +1,7 @@
 /**
  * The Python lane: other people's readers open what we write. Makes a virtual environment of pinned versions under
- * .cache/ and runs test/interop in it. Without a fit Python it is skipped, aloud.
+ * .cache/, or in the folder that the environment's GIGAMAPPER_PYTHON names, and runs test/interop in it. Without a fit Python it is
+ * skipped, aloud.
  */
 
 import { createHash } from "node:crypto";
@@ -10,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { announce, output, root, tried } from "./toolchain.mjs";
 
 const REQUIREMENTS = join(root, "test", "interop", "requirements.txt");
-const ENVIRONMENT = join(root, ".cache", "interop");
+const ENVIRONMENT = process.env["GIGAMAPPER_PYTHON"] ?? join(root, ".cache", "interop");
 const PYTHON = join(ENVIRONMENT, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
 
 /** Runs the lane; returns false only if a test failed or the environment could not be made. */

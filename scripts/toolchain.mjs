@@ -3,8 +3,9 @@
  * nothing but Node itself. Not here: what is done with the tools.
  */
 
-import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,6 +30,31 @@ export function tried(program, args, env = {}) {
   const { status, error } = spawnSync(program, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
   if (error) process.stderr.write(`${program}: ${error.message}\n`);
   return status === 0;
+}
+
+/**
+ * Starts a program beside whatever is done next. What it prints waits in a file, so that no lines of two programs mix; the function that
+ * is returned waits for the program's end, shows what it printed, and returns whether it succeeded. A program ends with this process.
+ */
+export function beside(program, args, env = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "gigamapper-beside-"));
+  const path = join(folder, "output");
+  const file = openSync(path, "w");
+  const child = spawn(program, args, { cwd: root, stdio: ["ignore", file, file], env: { ...process.env, ...env } });
+  const ended = new Promise((done) => {
+    child.once("error", (error) => done(`${program}: ${error.message}\n`));
+    child.once("close", (status) => done(status));
+  });
+  process.once("exit", () => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return async () => {
+    const status = await ended;
+    process.stdout.write(readFileSync(path));
+    if (typeof status === "string") process.stderr.write(status);
+    return status === 0;
+  };
 }
 
 /** As {@link tried}, but a failure ends the process. */
@@ -69,8 +95,8 @@ export function prepare() {
 }
 
 /**
- * What build, tests and lints all give to cargo. napi names the target, and cargo keeps a folder for each target named
- * and each profile: with the same two everywhere, dependencies are compiled once.
+ * What build and lints give to cargo. napi names the target, and cargo keeps a folder for each target named and each profile: with the
+ * same two everywhere, dependencies are compiled once. Tests have a profile of their own (scripts/test.mjs).
  */
 export function cargoPlace() {
   return ["--release", "--target", target()];

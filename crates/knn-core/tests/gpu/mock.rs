@@ -24,7 +24,8 @@ impl Mock {
     }
 
     fn of(bytes: &[u8]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // Beside the program that runs: a library can be opened where a program can, which temporary folders may forbid.
+        let folder = tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
         let path = folder.path().join("libcuvs_c.so");
         std::fs::write(&path, bytes).unwrap();
         // SAFETY: opening the mock runs nothing. It stays open, because the code under test never closes what it calls.

@@ -232,14 +232,16 @@ fn mock(folder: &Path) -> PathBuf {
 /// What a process opens it keeps, so the same tests run once more in another one, which is told where the mock is.
 #[test]
 fn with_a_device_all_of_this_holds_too() {
-    let folder = tempfile::tempdir().unwrap();
+    let program = std::env::current_exe().unwrap();
+    // A library can be opened where a program can, which temporary folders may forbid.
+    let folder = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
     let names = [
         "every_combination_is_what_a_plan_makes_of_it",
         "what_compares_cells_is_no_part_of_a_run",
         "the_graph_of_an_index_is_found_by_the_back_end_that_is_asked_for",
         "what_is_open_counts_as_memory",
     ];
-    let mut again = Command::new(std::env::current_exe().unwrap());
+    let mut again = Command::new(program);
     again
         .arg("--exact")
         .args(names.map(|name| format!("backends::{name}")))

@@ -119,7 +119,7 @@ fn neighbors_are_those_of_the_formula_by_every_search() {
 
 /// Zero vectors have no direction, and by other metrics nothing is wrong with them.
 fn check_statuses(metric: &str, report: &RunReport, found: &Mapped, own: bool) {
-    let cosine = metric == "cosine";
+    let (cosine, neighbors) = (metric == "cosine", found.neighbors());
     for (row, status) in found.labels("mapping_status").iter().enumerate() {
         let expected = match row {
             23 => "invalid input",
@@ -127,19 +127,18 @@ fn check_statuses(metric: &str, report: &RunReport, found: &Mapped, own: bool) {
             _ => "ok",
         };
         assert_eq!(status, expected, "{metric}: row {row}");
-        assert_eq!(found.neighbors().ids[row * found.neighbors().k] < 0, expected != "ok", "{metric}: row {row}");
+        assert_eq!(neighbors.ids[row * neighbors.k] < 0, expected != "ok", "{metric}: row {row}");
     }
     assert_eq!(report.status_counts["zero vector"], u64::from(cosine), "{metric}");
     assert_eq!(report.excluded_reference_rows, 1 + u64::from(cosine), "{metric}");
-    assert!(found.neighbors().ids.iter().all(|id| *id != 23 && (*id != 17 || !cosine)), "{metric}");
+    assert!(neighbors.ids.iter().all(|id| *id != 23 && (*id != 17 || !cosine)), "{metric}");
     let warned = report.warnings.iter().any(|warning| warning.contains("2 reference cells have NaN"));
     assert_eq!(warned, cosine, "{metric}: {:?}", report.warnings);
     let Some(sigma) = report.sigma else {
         assert_eq!(metric, "inner_product");
         return;
     };
-    let distances = found.neighbors().distances;
-    let valid: Vec<f64> = distances.iter().filter(|d| !d.is_nan()).map(|&d| f64::from(d)).collect();
+    let valid: Vec<f64> = neighbors.distances.iter().filter(|d| !d.is_nan()).map(|&d| f64::from(d)).collect();
     let cells = valid.len() as f64 + if own { report.status_counts["ok"] as f64 } else { 0.0 };
     assert!((sigma - valid.iter().sum::<f64>() / cells).abs() <= 1e-12 * sigma, "{metric}: {sigma}");
     assert_eq!(found.numbers("type_conf")[17] == 0.0, cosine, "{metric}");
