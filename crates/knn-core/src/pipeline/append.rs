@@ -3,14 +3,15 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::bundle;
+use super::bundle_copy;
 use super::cost;
-use super::index::{INDEX_VERSION, Reference, list_dtype, memory, rerank, sealed, training};
+use super::figures::side;
+use super::index_memory::{Reference, memory};
 use super::index_report::IndexPlan;
-use super::inputs::FINGERPRINT_SEED;
+use super::index_terms::{INDEX_VERSION, list_dtype, rerank, sealed, training};
 use super::places::{Existing, check_output, check_work_dir};
-use super::plan::side;
-use super::request::{IndexParameters, IndexRequest, ResolvedIndex};
+use super::request::{IndexParameters, IndexRequest, ResolvedIndex, bundled_cells};
+use super::start::FINGERPRINT_SEED;
 use crate::error::{Error, Result};
 use crate::index::{IndexBuilder, Manifest, check_growable, check_growth, nothing_to_append, stale_warning};
 use crate::progress::Progress;
@@ -45,14 +46,14 @@ pub(super) fn prepare(
     if added == 0 {
         warnings.push(nothing_to_append(&index));
     }
-    if added > 0 && !resolved.bundle && bundle::cells(path).is_some() {
+    if added > 0 && !resolved.bundle && bundled_cells(path).is_some() {
         warnings.push(
             "the cells beside its lists will be those of before: build it again with bundle to map where the reference is not".into(),
         );
     }
     let (dim, nlist, threads) = (rows.dim() as u64, u64::from(index.nlist), resolved.threads as u64);
     let disk_bytes = cost::index_bytes(rows.rows(), dim, nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = disk_bytes.saturating_add(bundle::planned(resolved, progress)?);
+    let disk_bytes = disk_bytes.saturating_add(bundle_copy::planned(resolved, progress)?);
     let run_bytes = cost::build_run_bytes(added, dim);
     // The rows of the index are compared with the store's; its lists are read for that, and again to be written with the new rows.
     let read_bytes = rows.stored_bytes();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::join_stage::Joined;
-use super::plan::Prepared;
+use super::joined::Joined;
+use super::prepared::Prepared;
 use super::request::Parameters;
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, KernelMethod};

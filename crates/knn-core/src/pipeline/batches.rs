@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use super::plan::Prepared;
 use super::request::Resolved;
 use crate::error::{Error, Result};
 use crate::join::{Barred, Batches, NO_QUERY_BATCH, NO_REFERENCE_BATCH};
@@ -99,8 +98,8 @@ pub(super) struct BatchCodes<'a> {
 
 impl<'a> BatchCodes<'a> {
     /// Reads those of the reference; none where none are excluded.
-    pub(super) fn read(prepared: &'a Prepared, progress: &Progress) -> Result<Option<Self>> {
-        let Some(input) = &prepared.inputs.batch else { return Ok(None) };
+    pub(super) fn read(input: Option<&'a BatchInput>, progress: &Progress) -> Result<Option<Self>> {
+        let Some(input) = input else { return Ok(None) };
         let column = &input.reference;
         let mut counts = vec![0; column.categories().map_or(0, crate::source::Categories::len)];
         let (mut references, mut codes) = (Vec::with_capacity(column.rows() as usize), Vec::new());

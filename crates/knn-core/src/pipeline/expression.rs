@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::passing::band_rows;
+use super::bands::band_rows;
 use super::request::Parameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;

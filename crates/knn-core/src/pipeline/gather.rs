@@ -2,10 +2,10 @@
 
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::join_stage::{self, Joined, Way, copy_names};
+use super::joined::{Joined, Measured};
 use super::list_order;
-use super::plan::Prepared;
-use super::search_stage::Measured;
+use super::prepared::Prepared;
+use super::units::{Units, copy_names, store_units};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::sink::{MappingStore, UnitWriter};
@@ -21,8 +21,8 @@ pub(super) fn run(
     measured: &Measured,
     progress: &Progress,
 ) -> Result<Joined> {
-    let gather = Gather::open(prepared, &mut ledger, progress)?;
-    let joined = join_stage::run(prepared, store, Way::Gathered(Box::new(gather)), measured, progress)?;
+    let mut gather = Gather::open(prepared, &mut ledger, progress)?;
+    let joined = store_units(prepared, store, &mut gather, measured)?;
     progress.end();
     ledger.end()?;
     Ok(joined)
@@ -74,9 +74,10 @@ impl<'a> Gather<'a> {
         let buckets = Buckets::open(prepared, ledger, progress)?;
         Ok(Self { prepared, progress, buckets, found: Finished::default(), names: StringBlock::default() })
     }
+}
 
-    /// Writes the rows of a unit.
-    pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+impl Units for Gather<'_> {
+    fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
         let Self { prepared, progress, buckets, found, .. } = self;
         let range = writer.range();
         joined.excluded = buckets.excluded;

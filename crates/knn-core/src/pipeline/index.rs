@@ -1,8 +1,6 @@
 //! Building an index for later searches, or appending to one: what it would cost, and what it did. The pipeline's own part is to open
 //! and check; the building is the index stage's.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,28 +9,23 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::append;
 use super::backend;
-use super::bundle::{self, CellsState};
+use super::bundle_copy;
 use super::cost;
-use super::index_report::{IndexDescription, IndexPlan, IndexReport};
-use super::inputs::FINGERPRINT_SEED;
+use super::figures::{StageReport, side};
+use super::index_memory::{Reference, memory};
+use super::index_report::{IndexPlan, IndexReport};
+use super::index_terms::{INDEX_VERSION, bytes, spec};
 use super::kept_graph;
-use super::memory::{self, PROCESS};
+use super::memory_plan::PROCESS;
 use super::places::{Existing, check_output, check_work_dir};
-use super::plan::{pool, side};
-use super::report::{MemoryPlan, StageReport};
-use super::request::{BRIEF, IndexRequest, ResolvedIndex, THOROUGH};
-use super::run::Seams;
-use super::search_stage::spec;
-use crate::budget::{MIB, MemoryBudget};
+use super::request::{IndexRequest, ResolvedIndex, THOROUGH};
+use super::seams::Seams;
+use super::start::{FINGERPRINT_SEED, pool};
+use crate::budget::MemoryBudget;
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexSpec, Levels, ListType, Manifest, Start, kept_bytes, training_warning};
+use crate::index::{IndexBuilder, IndexSpec, Levels, Start, kept_bytes, training_warning};
 use crate::progress::Progress;
-use crate::representation::TileReader;
 use crate::source::{AnnDataStore, RowSource};
-use crate::store::OsVfs;
-
-/// Version of the format of the index: part of the build's identity.
-pub(super) const INDEX_VERSION: u32 = 1;
 
 /// What [`build_index`] would do and cost. Writes nothing; fails where the build would refuse to start.
 pub fn plan_index(request: &IndexRequest) -> Result<IndexPlan> {
@@ -81,7 +74,7 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
     // Whoever reads the reference once more chooses its cells once more.
     drop(rows);
     let manifest = kept_graph::keep((&resolved, parameters), output, built.manifest, seams, progress)?;
-    let stored = bundle::write(&resolved, (output, &manifest), &seams.vfs, progress)?;
+    let stored = bundle_copy::write(&resolved, (output, &manifest), &seams.vfs, progress)?;
     let bytes = bytes(&manifest);
     let stages: Vec<_> = progress.laps().into_iter().map(|(stage, time)| stage_report(stage, time, bytes)).collect();
     Ok(IndexReport {
@@ -102,78 +95,11 @@ pub fn build_index_with(request: &IndexRequest, progress: &Progress, seams: &Sea
     })
 }
 
-/// What the index at `path` holds: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
-pub fn describe_index(path: &Path) -> Result<IndexDescription> {
-    let manifest = sealed(path)?;
-    let cells = bundle::state(path, &manifest);
-    Ok(IndexDescription {
-        path: path.display().to_string(),
-        format_version: u64::from(manifest.version),
-        generation: u64::from(manifest.generation),
-        rows: manifest.rows,
-        dim: u64::from(manifest.dim),
-        nlist: u64::from(manifest.nlist),
-        levels: u64::from(manifest.levels),
-        method: if manifest.codes.is_some() { "ivfpq" } else { "ivf" }.into(),
-        list_dtype: list_dtype(&manifest).into(),
-        rerank: rerank(&manifest),
-        metric: manifest.metric.name().into(),
-        seed: manifest.training.seed,
-        training: training(&manifest).into(),
-        excluded_rows: manifest.excluded,
-        keep_graph: manifest.graph.map(|graph| u64::from(graph.neighbors)),
-        bytes: bytes(&manifest),
-        bundled: cells == CellsState::Own,
-        stale_cells: cells == CellsState::Stale,
-        digest: manifest.run,
-    })
-}
-
-/// What is written down of the index at `path`: `GM_NOT_FOUND` where nothing is, `GM_SCHEMA` where something else is.
-pub(super) fn sealed(path: &Path) -> Result<Manifest> {
-    let store = path.display().to_string();
-    if path.symlink_metadata().is_err() {
-        return Err(Error::NotFound { store: store.clone(), kind: "index".into(), key: store, available: Vec::new() });
-    }
-    if !path.join("manifest.json").is_file() {
-        return Err(Error::schema(store, "", "manifest.json", "is not there, so this is not an index of gigamapper"));
-    }
-    let manifest = Manifest::read(&OsVfs, path)?;
-    manifest.ok_or_else(|| Error::schema(&*store, "", "manifest.json", "is not there any more"))
-}
-
-/// How the lists of an index were trained.
-pub(super) fn training(manifest: &Manifest) -> &'static str {
-    if manifest.training.rounds > 0 { THOROUGH } else { BRIEF }
-}
-
-/// Numbers in the lists of an index.
-pub(super) fn list_dtype(manifest: &Manifest) -> &'static str {
-    match manifest.dtype {
-        ListType::F32 => "f32",
-        ListType::F16 => "f16",
-        ListType::None => "none",
-    }
-}
-
-/// What decides among rows that codes of an index have selected; none without codes.
-pub(super) fn rerank(manifest: &Manifest) -> Option<String> {
-    let dtype = list_dtype(manifest);
-    manifest.codes.map(|_| if dtype == "f32" { "exact" } else { dtype }.to_owned())
-}
-
 /// The index is written when it is sealed; until then there are intermediate files only.
 fn stage_report(stage: &str, time: Duration, bytes: u64) -> StageReport {
     let bytes_written = if stage == "seal" { bytes } else { 0 };
     StageReport { stage: stage.into(), seconds: time.as_secs_f64(), bytes_written }
 }
-
-fn bytes(manifest: &Manifest) -> u64 {
-    manifest.files.values().map(|file| file.length).sum()
-}
-
-/// The rows that are indexed, and bytes that their open store holds.
-pub(super) type Reference = (Arc<dyn RowSource>, u64);
 
 /// Everything up to the first write, in the pool that would build.
 fn check(request: &IndexRequest, progress: &Progress) -> Result<(ResolvedIndex, IndexPlan, Reference, ThreadPool)> {
@@ -209,7 +135,7 @@ fn prepare(resolved: &ResolvedIndex, progress: &Progress) -> Result<(IndexPlan, 
     let graph = kept_graph::plan(resolved, &parameters, progress)?;
     let kept = parameters.keep_graph.map_or(0, |kept| kept_bytes(n, kept as u32));
     let lists_bytes = cost::index_bytes(n, dim, parameters.nlist, &parameters.list_dtype, parameters.rerank.is_some());
-    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle::planned(resolved, progress)?);
+    let disk_bytes = lists_bytes.saturating_add(kept).saturating_add(bundle_copy::planned(resolved, progress)?);
     let build_bytes = cost::build_run_bytes(n, dim);
     // The runs of the build are gone when the graph is found.
     let graph_bytes = graph.as_ref().map_or(0, |graph| graph.disk_bytes.saturating_add(graph.search.run_bytes));
@@ -239,27 +165,4 @@ fn prepare(resolved: &ResolvedIndex, progress: &Progress) -> Result<(IndexPlan, 
         run: format!("{:032x}", xxh3_128(&identity)),
     };
     Ok((plan, (rows, held)))
-}
-
-/// What a build or an append takes at least: the levels stay, and a tile of rows is read at a time.
-pub(super) fn memory(resolved: &ResolvedIndex, (rows, held): (&dyn RowSource, u64), levels: u64) -> Result<MemoryPlan> {
-    let mut parts = BTreeMap::from([
-        ("process".to_owned(), PROCESS),
-        ("levels of the index".to_owned(), levels),
-        ("reference reading".to_owned(), TileReader::bytes(rows)),
-    ]);
-    parts.extend(memory::held(held));
-    parts.extend(backend::opened().map(|(name, bytes)| (name.to_owned(), bytes)));
-    let planned = parts.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
-    if planned > resolved.memory {
-        let instead =
-            if TileReader::bytes(rows) > levels { "a copy of the reference by rechunk" } else { "a smaller nlist" };
-        return Err(Error::Budget {
-            what: "the index".into(),
-            needed: planned,
-            available: resolved.memory,
-            remedy: format!("memory of {} MiB would do, or {instead}", planned.div_ceil(MIB)),
-        });
-    }
-    Ok(MemoryPlan { limit: resolved.memory, planned, parts })
 }

@@ -9,20 +9,18 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::batches::BatchInput;
 use super::bundle;
 use super::expression::ExpressionInput;
-use super::import_stage;
-use super::joint;
+use super::imported;
 use super::levels::LevelsInput;
 use super::library_size::LibrarySizes;
-use super::memory::HELD;
+use super::memory_plan::HELD;
+use super::representation_rows;
 use super::request::{LabelParameters, OtherGraph, Resolved, same_place};
+use super::start::FINGERPRINT_SEED;
 use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, Categories, ColumnKind, ObsColumn, ObsNames, RowSource, UnreadRows};
 use crate::types::RowRange;
-
-/// Seed of the sample of chunks that a fingerprint looks into.
-pub(super) const FINGERPRINT_SEED: u64 = 0;
 
 /// Everything that a run reads.
 pub(super) struct Inputs {
@@ -94,7 +92,7 @@ impl Inputs {
         let rows = |place: &Path, store: &AnnDataStore| -> Result<Arc<dyn RowSource>> {
             match &resolved.imported {
                 Some(_) => Ok(Arc::new(UnreadRows::new(store.name(), store.n_obs()))),
-                None => joint::rows(resolved, place, store),
+                None => representation_rows::rows(resolved, place, store),
             }
         };
         let query_rows = rows(&resolved.query, &query)?;
@@ -116,7 +114,7 @@ impl Inputs {
         if query.n_obs() > i64::MAX as u64 / 2 || reference.n_obs() > i64::from(u32::MAX) as u64 * 1024 {
             return Err(Error::schema(reference.name(), "obs", "shape", "more cells than row ids can count"));
         }
-        let imported = import_stage::open(resolved, &query, &reference)?;
+        let imported = imported::open(resolved, &query, &reference)?;
         let mut warnings = query_rows.warnings()?;
         if !resolved.self_mapping {
             warnings.extend(reference_rows.warnings()?);
@@ -174,6 +172,12 @@ impl Inputs {
         self.embeddings.iter().try_for_each(|(_, rows)| rows.preflight())
     }
 
+    /// Looks at all neighbours that are taken over, and settles what they tell of the request.
+    pub(super) fn scan_imported(&mut self, resolved: &mut Resolved, progress: &Progress) -> Result<()> {
+        let stores = [&self.query, &self.reference];
+        imported::scan(resolved, self.imported.as_mut(), stores, &mut self.warnings, progress)
+    }
+
     /// Bytes of cells that the caller gave in memory, where they stay, and of which cells are chosen.
     pub(super) fn held_bytes(&self) -> u64 {
         let query = self.query.container().held_bytes();
@@ -193,7 +197,7 @@ impl Inputs {
             self.reference_rows.fingerprint(FINGERPRINT_SEED)?,
             self.names.fingerprint(FINGERPRINT_SEED)?,
         ];
-        all.extend(import_stage::fingerprint(self)?);
+        all.extend(self.imported.as_ref().map(|graph| graph.fingerprint(FINGERPRINT_SEED)).transpose()?);
         if let Some(batch) = &self.batch {
             all.extend(batch.fingerprints(FINGERPRINT_SEED)?);
         }

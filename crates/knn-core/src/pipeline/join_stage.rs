@@ -1,147 +1,60 @@
 //! The first pass: neighbours of every query cell, stored unit by unit, and the sums that the bandwidth needs.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-
-use super::agreement::HeldOut;
 use super::batches::{BatchCodes, barred};
 use super::finished::Finished;
-use super::gather::Gather;
-use super::import_stage::Import;
-use super::outputs::NAMES;
-use super::plan::Prepared;
+use super::joined::Joined;
+use super::prepared::Prepared;
 use super::reference::Reference;
-use super::repair_stage::RepairStage;
-use super::report::RecallReport;
-use super::search_stage::{Measured, round};
-use super::space::SpaceReport;
+use super::rounding::round;
+use super::search_stage::Lists;
+use super::units::{Units, copy_names};
 use crate::distance::DistanceTile;
-use crate::error::{Error, Result};
-use crate::graph::DistanceSums;
-use crate::index::Probes;
-use crate::join::{DeviceSize, ListJoin, OnDevice, Ordered, join_slab};
+use crate::error::Result;
+use crate::join::{OnDevice, Ordered, join_slab};
 use crate::progress::Progress;
 use crate::representation::TileReader;
-use crate::sink::{MappingStore, Stage, UnitWriter};
+use crate::sink::UnitWriter;
 use crate::source::{RowSource, StringBlock};
-use crate::store::Record;
 use crate::types::{MappingStatus, NeighborBlock, RowRange, Tile};
 
-/// What the pass learned; each unit's journal record holds its share, so that a resumed run learns the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Joined {
-    pub(super) sums: DistanceSums,
-    /// Query cells by the code of their status.
-    pub(super) statuses: [u64; MappingStatus::NAMES.len()],
-    /// Reference rows that cannot be compared.
-    pub(super) excluded: u64,
-    /// Recall of the search, measured before its first unit.
-    pub(super) recall: Option<RecallReport>,
-    /// The queries that told it; in the record of the first unit only.
-    #[serde(default)]
-    pub(super) held_out: Option<HeldOut>,
-    /// How far the query lies from the reference; in the record of the first unit only.
-    #[serde(default)]
-    pub(super) space: Option<SpaceReport>,
+/// Units whose rows are joined; without lists with all of the reference.
+pub(super) struct JoinStage<'a> {
+    prepared: &'a Prepared,
+    tile: &'a dyn DistanceTile,
+    lists: Option<Lists<'a>>,
+    codes: Option<&'a BatchCodes<'a>>,
+    progress: &'a Progress,
+    pass: Option<Pass<'a>>,
 }
 
-impl Joined {
-    /// Whether any query cell has a neighbour.
-    pub(super) fn has_neighbors(&self) -> bool {
-        self.statuses[MappingStatus::Ok as usize] > 0
-    }
-
-    fn restore(&mut self, record: &Self) {
-        self.sums.restore(&record.sums);
-        self.statuses.iter_mut().zip(record.statuses).for_each(|(all, unit)| *all += unit);
-        self.excluded = record.excluded;
+impl<'a> JoinStage<'a> {
+    /// Nothing is read before the first unit is asked for.
+    pub(super) fn new(
+        prepared: &'a Prepared,
+        tile: &'a dyn DistanceTile,
+        (lists, codes): (Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
+        progress: &'a Progress,
+    ) -> Self {
+        Self { prepared, tile, lists, codes, progress, pass: None }
     }
 }
 
-/// The recall that was measured before the first unit, if that one is committed. It is measured again where it is not: what told it stands there
-/// only.
-pub(super) fn measured(store: &MappingStore) -> Result<Option<Measured>> {
-    let record = store.committed(Stage::Joined, 0);
-    let Some(Joined { recall: Some(recall), held_out, space, .. }) =
-        record.map(|record| recorded(store, &record)).transpose()?
-    else {
-        return Ok(None);
-    };
-    Ok(Some(Measured { recall, held_out, space }))
-}
-
-fn recorded(store: &MappingStore, record: &Record) -> Result<Joined> {
-    serde_json::from_value(record.extra.clone()).map_err(|error| Error::Corrupt {
-        file: store.path().display().to_string(),
-        block: format!("journal record of unit {}", record.unit),
-        reason: error.to_string(),
-    })
-}
-
-/// How the neighbours of a unit come about.
-pub(super) enum Way<'a> {
-    /// Its rows are joined; without lists with all of the reference.
-    Joined(&'a dyn DistanceTile, Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
-    /// They are found already, in another order.
-    Gathered(Box<Gather<'a>>),
-    /// They were found before.
-    Imported(Box<Import<'a>>),
-    /// They are found, and repaired before they are stored.
-    Repaired(Box<RepairStage<'a>>),
-}
-
-/// Stores every unit that is not committed yet.
-pub(super) fn run(
-    prepared: &Prepared,
-    store: &MappingStore,
-    mut way: Way,
-    measured: &Measured,
-    progress: &Progress,
-) -> Result<Joined> {
-    let layout = prepared.spec.layout;
-    let mut joined = Joined { recall: Some(measured.recall.clone()), ..Joined::default() };
-    let mut pass: Option<Pass> = None;
-    for unit in 0..layout.units() {
-        let range = layout.unit(unit);
-        if let Some(record) = store.committed(Stage::Joined, unit) {
-            joined.restore(&recorded(store, &record)?);
-            pass = None;
-            continue;
-        }
-        let before = joined.statuses;
-        let mut writer = store.begin(Stage::Joined, unit)?;
-        match &mut way {
-            Way::Gathered(gather) => gather.unit(&mut writer, &mut joined)?,
-            Way::Imported(import) => import.unit(&mut writer, &mut joined)?,
-            Way::Repaired(repair) => repair.unit(&mut writer, &mut joined)?,
-            Way::Joined(tile, lists, codes) => {
-                let pass = match &mut pass {
-                    Some(pass) => pass,
-                    none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, range.rows.start)?),
-                };
-                pass.unit(range.rows, &mut writer, &mut joined)?;
-                prepared.note_failure(pass.device.as_ref());
-            }
-        }
-        let statuses: Vec<u64> = joined.statuses.iter().zip(before).map(|(all, earlier)| all - earlier).collect();
-        let (sums, excluded) = (joined.sums.since(range.rows.start), joined.excluded);
-        let mut learned = json!({ "sums": sums, "statuses": statuses, "excluded": excluded, "recall": joined.recall });
-        if let (0, Some(held_out)) = (unit, &measured.held_out) {
-            learned["held_out"] = json!(held_out);
-        }
-        if let (0, Some(space)) = (unit, &measured.space) {
-            learned["space"] = json!(space);
-        }
-        writer.commit(learned)?;
+impl Units for JoinStage<'_> {
+    fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        let Self { prepared, tile, lists, codes, progress, pass } = self;
+        let rows = writer.range().rows;
+        let pass = match pass {
+            Some(pass) => pass,
+            none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, rows.start)?),
+        };
+        pass.unit(rows, writer, joined)?;
+        prepared.note_failure(pass.device.as_ref());
+        Ok(())
     }
-    Ok(joined)
-}
 
-/// The lists of an index, and those that each query looks in.
-#[derive(Clone, Copy)]
-pub(super) struct Lists<'a> {
-    pub(super) search: &'a ListJoin<'a>,
-    pub(super) probes: Probes,
+    fn skip(&mut self) {
+        self.pass = None;
+    }
 }
 
 /// Where neighbours are found.
@@ -189,7 +102,7 @@ impl<'a> Pass<'a> {
             Finder::All(Box::new(reference))
         };
         // Cells of the own batch are left out by the processor alone.
-        let device = if codes.is_none() { on_device(prepared)? } else { None };
+        let device = if codes.is_none() { prepared.on_device()? } else { None };
         let rows = RowRange::new(first_row, inputs.query_rows.rows());
         let reader = TileReader::new(&inputs.query_rows, rows, metric);
         let k = prepared.spec.k as usize;
@@ -286,31 +199,4 @@ impl<'a> Pass<'a> {
         joined.excluded = excluded?;
         done
     }
-}
-
-/// What a plan's device takes for the join, where there is one.
-pub(super) fn on_device(prepared: &Prepared) -> Result<Option<OnDevice>> {
-    let least = || DeviceSize::least(prepared.spec.k as usize, prepared.inputs.query_rows.dim());
-    let size = prepared.sizes.device.unwrap_or_else(least);
-    OnDevice::begin(&prepared.backend, prepared.resolved.parameters.metric, size)
-}
-
-/// Copies the names of some rows to their unit, band by band.
-pub(super) fn copy_names(
-    prepared: &Prepared,
-    rows: RowRange,
-    block: &mut StringBlock,
-    writer: &mut UnitWriter,
-    progress: &Progress,
-) -> Result<()> {
-    let names = &prepared.inputs.names;
-    let mut next = rows.start;
-    while next < rows.end {
-        let last = names.band_end(next).min(rows.end);
-        names.read(RowRange::new(next, last), block)?;
-        writer.append_strings(NAMES, &block.bytes, &block.ends)?;
-        progress.check()?;
-        next = last;
-    }
-    Ok(())
 }

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::memory::{HELD, PROCESS, held};
+use super::memory_plan::{HELD, MemoryPlan, PROCESS, held};
 use super::plan::planned;
-use super::report::{MemoryPlan, Plan};
+use super::report::Plan;
 use super::request::{DEFAULT_LAYOUT, IndexParameters, LayoutRequest, NeighborsRequest, ResolvedIndex};
-use super::run::{Seams, run_resolved};
+use super::run::run_resolved;
+use super::seams::Seams;
 use crate::budget::{MIB, MemoryBudget};
 use crate::error::{Error, Result};
 use crate::graph::{GraphStore, Ids, StoredNeighbors};

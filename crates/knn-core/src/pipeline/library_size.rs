@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::passing::band_rows;
+use super::bands::band_rows;
 use super::request::Parameters;
 use crate::error::{Error, Result};
 use crate::source::{AnnDataStore, ColumnKind, ObsColumn, RowSource};

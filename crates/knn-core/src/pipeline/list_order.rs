@@ -9,18 +9,19 @@ use serde_json::json;
 use super::agreement::HeldOut;
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::join_stage::{Lists, on_device};
+use super::joined::Measured;
 use super::order::Order;
-use super::plan::Prepared;
+use super::prepared::Prepared;
 use super::report::RecallReport;
 use super::routed::{self, RoutedRows};
-use super::search_stage::Measured;
-use super::space::SpaceReport;
+use super::runs_memory::run_rows;
+use super::search_stage::Lists;
+use super::space_report::SpaceReport;
 use super::work_rows::{OwnRows, StoreRows, WorkRows};
 use crate::error::{Error, Result};
 use crate::join::{Barred, Ordered};
 use crate::progress::Progress;
-use crate::store::{RunBuffer, RunLedger, RunShape, Stage};
+use crate::store::{RunBuffer, RunLedger, Stage};
 use crate::types::{NeighborBlock, Tile};
 
 /// What the first range's record keeps, because a process that goes on may have nothing left to ask.
@@ -50,12 +51,6 @@ pub(super) fn searched(ledger: &RunLedger) -> Result<Option<Searched>> {
         block: "journal record of a run".into(),
         reason: error.to_string(),
     })
-}
-
-/// Records of a run that takes so many bytes while it is filled.
-pub(super) fn run_rows(shape: RunShape, bytes: u64) -> u64 {
-    let fixed = RunBuffer::bytes(shape, 0);
-    (bytes.saturating_sub(fixed) / (RunBuffer::bytes(shape, 1) - fixed)).clamp(1, u64::from(u32::MAX))
 }
 
 /// A block of queries, and their rows in the output.
@@ -137,7 +132,7 @@ fn search(
         },
     };
     range.buffer.reserve(run_rows.min(n_obs - range.end) as usize);
-    let mut device = on_device(prepared)?;
+    let mut device = prepared.on_device()?;
     work.next(block_rows, &mut ahead.queries, &mut ahead.rows)?;
     while !ahead.rows.is_empty() {
         std::mem::swap(&mut here, &mut ahead);

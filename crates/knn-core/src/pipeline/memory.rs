@@ -5,23 +5,20 @@ use std::collections::BTreeMap;
 use super::agreement::HeldOut;
 use super::backend;
 use super::cost::index_bytes;
-use super::diffusion;
+use super::diffusion_memory;
 use super::finished::Finished;
 use super::found::FoundRows;
-use super::graphs_stage;
-use super::import_stage;
+use super::graphs_memory;
+use super::import_memory;
 use super::inputs::Inputs;
+use super::memory_plan::{MemoryPlan, PROCESS};
 use super::order::{Order, Traffic};
 use super::repair_memory::RepairNeeds;
-use super::report::MemoryPlan;
 use super::request::{IvfParameters, Resolved};
 use super::reverse_memory::ReverseNeeds;
-use super::routed;
-use super::runs_memory::{Needs, Shares};
-use super::search_stage::MEASURED_QUERIES;
-use super::sizes::{AfterJoin, Sizes};
+use super::runs_memory::{Needs, Shares, routed_shape};
+use super::sizes::{AfterJoin, MEASURED_QUERIES, Sizes, TRUTH_ROWS, fits};
 use super::transfer_memory::share_transfer;
-use crate::budget::MIB;
 use crate::error::{Error, Result};
 use crate::gpu::Backend;
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
@@ -32,18 +29,12 @@ use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
 
-/// Node, the libraries' code and heaps, and what an allocator keeps: measured at 60 MiB at most.
-pub(super) const PROCESS: u64 = 72 * MIB;
-/// What open stores hold: cells that the caller gave, and which cells are chosen.
-pub(super) const HELD: &str = "cells in memory";
 /// No block is larger: beyond this nothing gets faster.
 const MOST_BLOCK_ROWS: u64 = 16_384;
 /// On a device larger blocks are quicker: rows of a slab are copied to it once for each.
 const MOST_DEVICE_BLOCK: u64 = 1 << 17;
 /// A reference that must be streamed is not cut finer than this.
 const LEAST_SLAB_ROWS: u64 = 4096;
-/// Reference rows in memory at a time, where the recall is measured by them and the index holds codes alone.
-pub(super) const TRUTH_ROWS: u64 = 4096;
 /// A list is at most so many times as long as the mean, about.
 const LONGEST_LIST: u64 = 8;
 /// Centroids are in memory as they are, beside their bytes when they are read, and packed.
@@ -52,8 +43,6 @@ const LEVEL_COPIES: u64 = 4;
 const MOST_LIST_BLOCK: u64 = 1 << 18;
 /// Fewer queries in flight would visit too many lists for too few of them.
 const LEAST_LIST_BLOCK: u64 = 4096;
-/// Rows that transfer works on at a time.
-pub(super) const TRANSFER_ROWS: u64 = 4096;
 
 /// Shares out `resolved.memory`, or says what would be enough. A run that goes on keeps the order that it was begun in.
 pub(super) fn share(
@@ -81,7 +70,7 @@ pub(super) fn share(
             share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, (order, backend))?
         }
         None if resolved.imported.is_some() => {
-            import_stage::share(resolved, inputs, spec.k, &common, transfer.clone())?
+            import_memory::share(resolved, inputs, spec.k, &common, transfer.clone())?
         }
         None => share_slabs(resolved, inputs, spec, (&common, backend), transfer.clone())?,
     };
@@ -91,8 +80,8 @@ pub(super) fn share(
         fits(resolved, "sorting edges", reverse.least_stage(), &common)?;
         reverse.enter(sizes.after.transfer, &mut sizes);
     }
-    diffusion::enter(resolved, inputs, spec, &mut sizes);
-    graphs_stage::enter(resolved, inputs, spec, &mut sizes);
+    diffusion_memory::enter(resolved, inputs, spec, &mut sizes);
+    graphs_memory::enter(resolved, inputs, spec, &mut sizes);
     Ok(sizes)
 }
 
@@ -213,7 +202,7 @@ fn share_lists(
     let needs = Needs {
         n_query,
         found: FoundRows::new(spec)?,
-        routed: (!resolved.self_mapping).then(|| routed::shape(cells, dim)),
+        routed: (!resolved.self_mapping).then(|| routed_shape(cells, dim)),
         // Which rows of the output they are, too, and those of the block before.
         row: per_row + 16,
         block_rows: [least_block, n_query.clamp(least_block, MOST_LIST_BLOCK)],
@@ -368,11 +357,6 @@ fn repair_needs(
     }
 }
 
-/// What open stores hold as a part of a plan, where it is anything.
-pub(super) fn held(bytes: u64) -> Option<(String, u64)> {
-    (bytes > 0).then(|| (HELD.to_owned(), bytes))
-}
-
 /// The levels above so many lists.
 fn levels_of(nlist: u64) -> Levels {
     Levels::of(u32::try_from(nlist).unwrap_or(u32::MAX))
@@ -414,22 +398,4 @@ fn all_fit(resolved: &Resolved, stages: [(&str, u64, &BTreeMap<&'static str, u64
     let (what, needed, parts) =
         others.into_iter().fold(first, |most, stage| if stage.1 > most.1 { stage } else { most });
     fits(resolved, what, needed, parts)
-}
-
-pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
-    if needed <= resolved.memory {
-        return Ok(());
-    }
-    let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
-    let hint = match largest {
-        "query reading" | "reference reading" => "; a copy by rechunk, which has smaller chunks, would need less",
-        "reference columns" => "; fewer obsKeys, obsmKeys or genes at a time would need less",
-        _ => "",
-    };
-    Err(Error::Budget {
-        what: format!("{what} (most of it: {largest})"),
-        needed,
-        available: resolved.memory,
-        remedy: format!("memory of {} MiB would do{hint}", needed.div_ceil(MIB)),
-    })
 }

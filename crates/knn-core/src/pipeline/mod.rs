@@ -5,6 +5,32 @@
 //! committed unit by unit, so an interrupted run continues where it was.
 
 mod agreement;
+mod component_stage;
+mod seams;
+mod units;
+mod joined;
+mod space_report;
+mod truth;
+mod rounding;
+mod prepared;
+mod little_endian;
+mod diffusion_memory;
+mod import_memory;
+mod passing_memory;
+mod graphs_memory;
+mod other_graphs;
+mod index_memory;
+mod bundle_copy;
+mod describe_index;
+mod index_terms;
+mod same_cells;
+mod imported;
+mod representation_rows;
+mod bands;
+mod index_description;
+mod start;
+mod figures;
+mod memory_plan;
 mod append;
 mod backend;
 mod bandwidth;
@@ -76,6 +102,7 @@ pub use backend::BackendPlan;
 pub use capabilities::{Capabilities, FormatCapability, KernelCapability, MethodCapability, capabilities};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use combinations::{Combination, PlatformCapability};
+pub use describe_index::describe_index;
 pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
@@ -83,14 +110,17 @@ pub use evaluate::{
     ExpressionEvaluation, ExpressionMetric, GroupMetric, LabelEvaluation, LabelLoss, NeighborAgreement,
     RiskCoverageReport, evaluate,
 };
-pub use index::{build_index, build_index_with, describe_index, plan_index};
-pub use index_report::{IndexDescription, IndexPlan, IndexReport};
+pub use figures::{OutputArray, OutputLayout, Side, StageReport};
+pub use index::{build_index, build_index_with, plan_index};
+pub use index_description::IndexDescription;
+pub use index_report::{IndexPlan, IndexReport};
 pub use joint::{JointPlan, JointReport, joint, joint_with, plan_joint};
+pub use memory_plan::MemoryPlan;
 pub use neighbors::{neighbors, neighbors_with, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
-pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
+pub use report::{Plan, RecallReport, RunReport, SearchPlan};
 pub use request::{
     AskedBackend, DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys,
     IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest,
@@ -98,7 +128,8 @@ pub use request::{
     Representation, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk,
     Search, TransferRequest, read_request,
 };
-pub use run::{Seams, run, run_with};
-pub use space::SpaceReport;
+pub use run::{run, run_with};
+pub use seams::Seams;
+pub use space_report::SpaceReport;
 pub use transfer::{plan_transfer, transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

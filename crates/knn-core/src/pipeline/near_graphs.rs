@@ -1,17 +1,13 @@
 //! Weights by `hnoca_knn`: rows of the query wait, as many as there is room for, while the graphs that leave the reference are read once from front to
 //! back. So nothing of the size of the reference is in memory, and how often its graphs are read is all that follows from the memory.
 
-use super::memory::TRANSFER_ROWS;
+use super::sizes::TRANSFER_ROWS;
 use super::stored_rows::StoredRows;
 use crate::budget::Lease;
 use crate::error::Result;
-use crate::graph::StoredNeighbors;
 use crate::kernel::{NearCounts, Weights};
 use crate::progress::Progress;
 use crate::types::NeighborBlock;
-
-/// Rows that wait, at least, unless there are fewer.
-const LEAST_ROWS: u64 = 1 << 14;
 
 /// The graphs of all four, as far as they are others.
 pub(super) struct NearGraphs {
@@ -136,14 +132,4 @@ fn part(block: &NeighborBlock, other: &NeighborBlock) -> NeighborBlock {
     let to = from + other.rows() * block.k;
     let (ids, distances) = (block.ids[from..to].to_vec(), block.distances[from..to].to_vec());
     NeighborBlock { first_row: other.first_row, k: block.k, ids, distances }
-}
-
-/// Fewest rows that wait, and the bytes of that and of the graphs that pass; widths are those of yx, xx, xy and yy.
-pub(super) fn least(n_obs: u64, widths: [u64; 4]) -> (u64, u64) {
-    let [yx, xx, xy, yy] = widths;
-    let rows = LEAST_ROWS.min(n_obs.max(1));
-    let reading: u64 = widths.iter().map(|&width| StoredNeighbors::bytes(TRANSFER_ROWS, width)).sum();
-    // A part of a block beside it, and its rows in order.
-    let passing = NearCounts::pass_bytes(TRANSFER_ROWS, xx, xy) + TRANSFER_ROWS * yx.max(xx) * 12;
-    (rows, rows * NearCounts::row_bytes(yx, yy) + reading + passing)
 }

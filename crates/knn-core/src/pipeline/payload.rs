@@ -6,8 +6,9 @@ use super::diffusion::{Diffused, Key};
 use super::expression;
 use super::inputs::ColumnInput;
 use super::library_size::LibrarySizeReader;
+use super::little_endian::{little_endian, little_endian_codes};
 use super::outputs::{ColumnPaths, column_paths, embedding_path, level_paths, with_unknown};
-use super::plan::Prepared;
+use super::prepared::Prepared;
 use super::request::LabelParameters;
 use crate::error::{Error, Result};
 use crate::kernel::CsrBlock;
@@ -104,13 +105,6 @@ pub(super) struct Results {
     means: NumberMeans,
     embedding: Vec<f32>,
     bytes: Vec<u8>,
-}
-
-impl Results {
-    /// Bytes for a row of labels with `top` shares, beside what is appended.
-    pub(super) fn label_bytes(top: u64) -> u64 {
-        144 + top * 8
-    }
 }
 
 impl Payload {
@@ -252,22 +246,6 @@ impl Rejection {
         } else {
             LabelStatus::Ok
         }
-    }
-}
-
-fn little_endian<'b, T: Copy, const N: usize>(values: &[T], to: fn(T) -> [u8; N], bytes: &'b mut Vec<u8>) -> &'b [u8] {
-    bytes.clear();
-    bytes.extend(values.iter().flat_map(|&value| to(value)));
-    bytes
-}
-
-/// Codes in the type that they are stored in.
-pub(super) fn little_endian_codes(codes: &[i32], dtype: DType, bytes: &mut Vec<u8>) {
-    bytes.clear();
-    match dtype {
-        DType::Int8 => bytes.extend(codes.iter().map(|&code| code as i8 as u8)),
-        DType::Int16 => bytes.extend(codes.iter().flat_map(|&code| (code as i16).to_le_bytes())),
-        _ => bytes.extend(codes.iter().flat_map(|code| code.to_le_bytes())),
     }
 }
 

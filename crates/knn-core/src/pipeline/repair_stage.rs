@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::finished::Finished;
 use super::gather::Buckets;
-use super::join_stage::{self, Joined, Way, copy_names};
-use super::plan::Prepared;
+use super::joined::{Joined, Measured};
+use super::prepared::Prepared;
 use super::repair_memory::RepairShares;
-use super::search_stage::{Measured, round, round_references};
+use super::rounding::{round, round_references};
+use super::units::{Units, copy_names, store_units};
 use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
 use crate::index::{KeptBlock, KeptGraph};
@@ -33,8 +34,8 @@ pub(super) fn run(
     tile: &dyn DistanceTile,
     progress: &Progress,
 ) -> Result<Joined> {
-    let stage = RepairStage::open(prepared, &mut ledger, (hop, kept), tile, progress)?;
-    let joined = join_stage::run(prepared, store, Way::Repaired(Box::new(stage)), measured, progress)?;
+    let mut stage = RepairStage::open(prepared, &mut ledger, (hop, kept), tile, progress)?;
+    let joined = store_units(prepared, store, &mut stage, measured)?;
     progress.end();
     ledger.end()?;
     Ok(joined)
@@ -97,32 +98,6 @@ impl<'a> RepairStage<'a> {
             round_references(&prepared.resolved, &mut stage.rows);
         }
         Ok(stage)
-    }
-
-    /// Writes the rows of a unit.
-    pub(super) fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        let range = writer.range();
-        joined.excluded = self.buckets.excluded;
-        let metric = self.prepared.resolved.parameters.metric;
-        let mut reader = TileReader::new(&self.prepared.inputs.query_rows, range.rows, metric);
-        let buckets: Vec<_> = self.buckets.form.buckets(range.unit).collect();
-        let mut left = buckets.as_slice();
-        while let [(_, first), ..] = left {
-            // Whole buckets, at least one.
-            let whole = left.iter().take_while(|(_, rows)| rows.end - first.start <= self.shares.block_rows).count();
-            let (block, others) = left.split_at(whole.max(1));
-            left = others;
-            let end = block.last().map_or(first.end, |(_, rows)| rows.end);
-            self.block(block, RowRange::new(first.start, end), &mut reader)?;
-            let Finished { nearest, statuses, .. } = &self.found;
-            for &status in statuses {
-                joined.statuses[usize::from(status)] += 1;
-            }
-            joined.sums.add(nearest, |row| statuses[row] == MappingStatus::Ok as u8);
-            self.found.store(writer, self.prepared.spec.n_ref)?;
-            self.progress.advance(end - first.start)?;
-        }
-        copy_names(self.prepared, range.rows, &mut self.names, writer, self.progress)
     }
 
     /// Repairs the queries of some buckets that follow each other, into `found`.
@@ -213,5 +188,32 @@ impl<'a> RepairStage<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Units for RepairStage<'_> {
+    fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
+        let range = writer.range();
+        joined.excluded = self.buckets.excluded;
+        let metric = self.prepared.resolved.parameters.metric;
+        let mut reader = TileReader::new(&self.prepared.inputs.query_rows, range.rows, metric);
+        let buckets: Vec<_> = self.buckets.form.buckets(range.unit).collect();
+        let mut left = buckets.as_slice();
+        while let [(_, first), ..] = left {
+            // Whole buckets, at least one.
+            let whole = left.iter().take_while(|(_, rows)| rows.end - first.start <= self.shares.block_rows).count();
+            let (block, others) = left.split_at(whole.max(1));
+            left = others;
+            let end = block.last().map_or(first.end, |(_, rows)| rows.end);
+            self.block(block, RowRange::new(first.start, end), &mut reader)?;
+            let Finished { nearest, statuses, .. } = &self.found;
+            for &status in statuses {
+                joined.statuses[usize::from(status)] += 1;
+            }
+            joined.sums.add(nearest, |row| statuses[row] == MappingStatus::Ok as u8);
+            self.found.store(writer, self.prepared.spec.n_ref)?;
+            self.progress.advance(end - first.start)?;
+        }
+        copy_names(self.prepared, range.rows, &mut self.names, writer, self.progress)
     }
 }

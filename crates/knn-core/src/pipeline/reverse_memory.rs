@@ -1,8 +1,8 @@
 //! What symmetrised weights take: runs while edges are sorted, and then the edges that enter the rows at hand.
 
-use super::memory::{PROCESS, TRANSFER_ROWS};
+use super::memory_plan::PROCESS;
 use super::request::Resolved;
-use super::sizes::Sizes;
+use super::sizes::{ReverseShares, Sizes, TRANSFER_ROWS};
 use super::square::SquareWriter;
 use crate::error::Result;
 use crate::graph::{ReverseForm, StoredNeighbors};
@@ -23,16 +23,6 @@ pub(super) struct ReverseNeeds {
     k: u64,
     /// Bandwidths of single cells.
     sigmas: u64,
-}
-
-/// The shares.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ReverseShares {
-    pub(super) form: ReverseForm,
-    /// Edges that enter the rows at hand, at most.
-    pub(super) window_edges: u64,
-    /// Edges of a run.
-    pub(super) run_edges: u64,
 }
 
 impl ReverseNeeds {

@@ -7,9 +7,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::plan::Prepared;
+use super::places::place;
+use super::prepared::Prepared;
 use super::request::Resolved;
-use super::search_stage::place;
 use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
 use crate::graph::ReverseReader;

@@ -3,8 +3,8 @@
 //! Within a super-cell they keep the order of rows, wherever runs were cut, so a place in that order means the same query in every process. Those
 //! that are not finite have no list and come last.
 
-use super::list_order::run_rows;
-use super::plan::Prepared;
+use super::prepared::Prepared;
+use super::runs_memory::{ROUTED_LABEL, ROUTED_PIECE, routed_shape, run_rows};
 use super::work_rows::WorkRows;
 use crate::error::Result;
 use crate::join::ListJoin;
@@ -14,19 +14,9 @@ use crate::source::RowSource;
 use crate::store::{KeyReader, Run, RunBuffer, RunLedger, RunShape, Stage};
 use crate::types::{RowRange, Tile};
 
-/// Bytes of records that are read at a time.
-pub(super) const PIECE: u64 = 1 << 18;
-/// Bytes of the row's number before its values.
-const LABEL: usize = 8;
-
-/// The shape of the runs; one key more stands for no super-cell.
-pub(super) fn shape(super_cells: u32, dim: u64) -> RunShape {
-    RunShape { keys: super_cells + 1, width: (LABEL as u64 + dim * 4) as u32 }
-}
-
 /// The same for an index that is searched.
 pub(super) fn shape_of(search: &ListJoin) -> RunShape {
-    shape(search.index().coarse().super_cells(), search.index().dim() as u64)
+    routed_shape(search.index().coarse().super_cells(), search.index().dim() as u64)
 }
 
 /// Sorts all queries that are left into runs.
@@ -95,7 +85,7 @@ impl<'a> RoutedRows<'a> {
     }
 
     fn piece(&self) -> u64 {
-        (PIECE / u64::from(self.shape.width)).max(1)
+        (ROUTED_PIECE / u64::from(self.shape.width)).max(1)
     }
 
     /// What the next run has of the super-cell at hand, or the first run of the next super-cell.
@@ -112,7 +102,7 @@ impl<'a> RoutedRows<'a> {
 impl WorkRows for RoutedRows<'_> {
     fn next(&mut self, most: u64, queries: &mut Tile, rows: &mut Vec<i64>) -> Result<()> {
         let width = self.shape.width as usize;
-        (queries.first_row, queries.dim) = (0, (width - LABEL) / 4);
+        (queries.first_row, queries.dim) = (0, (width - ROUTED_LABEL) / 4);
         queries.values.clear();
         rows.clear();
         while (rows.len() as u64) < most {
@@ -127,7 +117,7 @@ impl WorkRows for RoutedRows<'_> {
             self.records.clear();
             reader.read(piece.min(most - rows.len() as u64), &mut self.records)?;
             for record in self.records.chunks_exact(width) {
-                let (row, values) = record.split_at(LABEL);
+                let (row, values) = record.split_at(ROUTED_LABEL);
                 rows.extend(row.as_chunks().0.iter().map(|row| u64::from_le_bytes(*row) as i64));
                 queries.values.extend(values.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)));
             }

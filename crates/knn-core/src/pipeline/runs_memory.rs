@@ -1,11 +1,15 @@
 //! How the budget is shared out in the order of lists: queries in flight, runs, and what stays as it is in the order of rows.
 
 use super::found::FoundRows;
-use super::routed;
 use crate::store::{FAN_IN, Run, RunBuffer, RunShape};
 
 /// Records that a run must have room for.
 const LEAST_RUN_ROWS: u64 = 4096;
+
+/// Bytes of records that are read at a time.
+pub(super) const ROUTED_PIECE: u64 = 1 << 18;
+/// Bytes of the number of a query's row before its values.
+pub(super) const ROUTED_LABEL: usize = 8;
 
 /// What the shares follow from.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +35,7 @@ pub(super) struct Shares {
 impl Needs {
     /// Bytes for the tables of the runs that queries are read from, while others are filled.
     fn tables(&self) -> u64 {
-        self.routed.map_or(0, |shape| FAN_IN as u64 * Run::bytes(shape) + routed::PIECE)
+        self.routed.map_or(0, |shape| FAN_IN as u64 * Run::bytes(shape) + ROUTED_PIECE)
     }
 
     fn least_runs(&self) -> u64 {
@@ -62,4 +66,15 @@ impl Needs {
     pub(super) fn of_found(&self, run_bytes: u64) -> u64 {
         run_bytes - self.tables()
     }
+}
+
+/// The shape of the runs that queries of another store are sorted in; one key more stands for no super-cell.
+pub(super) fn routed_shape(super_cells: u32, dim: u64) -> RunShape {
+    RunShape { keys: super_cells + 1, width: (ROUTED_LABEL as u64 + dim * 4) as u32 }
+}
+
+/// Records of a run that takes so many bytes while it is filled.
+pub(super) fn run_rows(shape: RunShape, bytes: u64) -> u64 {
+    let fixed = RunBuffer::bytes(shape, 0);
+    (bytes.saturating_sub(fixed) / (RunBuffer::bytes(shape, 1) - fixed)).clamp(1, u64::from(u32::MAX))
 }

@@ -1,34 +1,34 @@
 //! What an approximate search needs before the join: an index, opened or built beside the output, and the number of lists to probe.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::agreement::HeldOut;
 use super::batches::BatchCodes;
 use super::cost::repair_cost;
-use super::graphs_stage;
-use super::memory::{PROCESS, TRUTH_ROWS};
-use super::plan::Prepared;
-use super::reference::Reference;
+use super::index_terms::spec;
+use super::joined::Measured;
+use super::memory_plan::PROCESS;
+use super::other_graphs;
+use super::places::{place, runs_folder};
+use super::prepared::Prepared;
 use super::report::RecallReport;
 use super::request::{IvfParameters, Resolved};
-use super::space::{self, SpaceReport};
+use super::rounding::round;
+use super::sizes::MEASURED_QUERIES;
+use super::space;
+use super::truth::true_neighbors;
 use crate::budget::MemoryBudget;
-use crate::distance::{DistanceTile, Metric};
+use crate::distance::DistanceTile;
 use crate::error::{Error, Result};
-use crate::index::{
-    IndexBuilder, IndexSpec, Io, IvfIndex, KeptBlock, KeptGraph, ListType, Manifest, Probes, Sampler, Start, discard,
-    round_to_halves,
-};
-use crate::join::{Barred, Calibration, DEFAULT_LOSS, Links, ListJoin, Ordered, Repairs, Target, Theirs, join_slab};
+use crate::index::{IndexBuilder, Io, IvfIndex, KeptBlock, KeptGraph, Probes, Sampler, Start, discard};
+use crate::join::{Barred, Calibration, DEFAULT_LOSS, Links, ListJoin, Repairs, Target, Theirs};
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::RowSource;
-use crate::store::{OsVfs, RunLedger, Vfs};
-use crate::types::{NeighborBlock, RowRange, Tile};
+use crate::store::{RunLedger, Vfs};
+use crate::types::{RowRange, Tile};
 
-/// Queries that measure the recall; half of them choose the probes, half report.
-pub(super) const MEASURED_QUERIES: u64 = 2000;
 /// Set apart from the seed that trains an index: samples of one seed are nested, and rows that trained the centroids lie nearer to
 /// them than others do.
 const MEASURING: u64 = 0x5bd1_e995_7f4a_7c15;
@@ -37,13 +37,11 @@ const CODES_SHARE: f64 = 0.1;
 /// Rows read at a time while they are chosen, where a block has as many.
 const SAMPLED_ROWS: u64 = 16_384;
 
-/// The recall of a search, and the queries that told it.
-pub(super) struct Measured {
-    pub(super) recall: RecallReport,
-    /// None where no label is asked for.
-    pub(super) held_out: Option<HeldOut>,
-    /// How far the query lies from the reference, where that is known.
-    pub(super) space: Option<SpaceReport>,
+/// The lists of an index, and those that each query looks in.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) search: &'a ListJoin<'a>,
+    pub(super) probes: Probes,
 }
 
 /// Opens the index that was given, if one was, and so finds out whether it is whole.
@@ -93,26 +91,10 @@ pub(super) fn settle(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     let Prepared { resolved, sizes, .. } = prepared;
     let parameters = &resolved.parameters;
     let has_runs = parameters.ivf.is_some() || sizes.after.reverse.is_some() || parameters.diffusion.is_some();
-    if !has_runs && !graphs_stage::is_used(resolved) {
+    if !has_runs && !other_graphs::is_used(resolved) {
         return Ok(());
     }
     vfs.sync_dir(runs_folder(resolved)?.parent().unwrap_or(Path::new("")))
-}
-
-/// What decides the bytes of an index.
-pub(super) fn spec(nlist: u64, list_dtype: &str, codes: bool, metric: Metric, seed: u64) -> Result<IndexSpec> {
-    let nlist = u32::try_from(nlist).map_err(|error| Error::internal(error.to_string()))?;
-    let dtype = match list_dtype {
-        "f16" => ListType::F16,
-        "none" => ListType::None,
-        _ => ListType::F32,
-    };
-    Ok(IndexSpec { nlist: Some(nlist), dtype, codes, metric, seed, ..IndexSpec::default() })
-}
-
-/// The folder of the run's runs.
-pub(super) fn runs_folder(resolved: &Resolved) -> Result<PathBuf> {
-    place(resolved, ".runs")
 }
 
 /// Where runs would go nothing else may be, whichever order is taken. A run that goes on finds its own there.
@@ -121,28 +103,6 @@ pub(super) fn check_runs(resolved: &Resolved, vfs: &dyn Vfs) -> Result<()> {
         return Ok(());
     }
     RunLedger::check(vfs, &runs_folder(resolved)?)
-}
-
-/// Rounds queries to what the lists hold, where they are the same rows: a cell does not differ from itself.
-pub(super) fn round(resolved: &Resolved, queries: &mut Tile) {
-    if resolved.rounds_queries() {
-        round_to_halves(&mut queries.values, queries.dim);
-    }
-}
-
-/// Rounds references to what the lists hold.
-pub(super) fn round_references(resolved: &Resolved, references: &mut Tile) {
-    if resolved.rounds_references() {
-        round_to_halves(&mut references.values, references.dim);
-    }
-}
-
-/// Where intermediate files of the run go: into the folder for them, or beside the output.
-pub(super) fn place(resolved: &Resolved, ending: &str) -> Result<PathBuf> {
-    let output = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
-    let mut name = output.file_name().unwrap_or_default().to_os_string();
-    name.push(ending);
-    Ok(resolved.search.work_dir.as_deref().map_or_else(|| output.with_file_name(&name), |folder| folder.join(&name)))
 }
 
 /// Opens an index as was asked for. Otherwise its lists are held in memory where they fit, and else read in the way that is safe.
@@ -159,36 +119,6 @@ fn open(path: &Path, resolved: &Resolved, safe: Io, budget: &MemoryBudget) -> Re
             IvfIndex::open(path, safe, budget)
         }
     }
-}
-
-/// An index of other rows than the reference's cannot be searched for it.
-pub(super) fn check(resolved: &Resolved, reference: &dyn RowSource) -> Result<()> {
-    let path = resolved.parameters.ivf.as_ref().and(resolved.search.index.as_deref());
-    let Some((path, manifest)) = path.zip(path.map(|path| Manifest::read(&OsVfs, path)).transpose()?.flatten()) else {
-        return Ok(());
-    };
-    if manifest.dim as usize != reference.dim() || manifest.rows != reference.rows() {
-        return Err(Error::Shape {
-            left: path.display().to_string(),
-            left_shape: vec![manifest.rows, u64::from(manifest.dim)],
-            right: reference.name(),
-            right_shape: vec![reference.rows(), reference.dim() as u64],
-            reason: "the index must be of the reference's own rows".into(),
-        });
-    }
-    if manifest.source != format!("{:032x}", reference.fingerprint(manifest.training.seed)?) {
-        let reason = "the index was built from other rows than the reference has now".into();
-        return Err(Error::Stale { path: path.to_path_buf(), reason });
-    }
-    let metric = resolved.parameters.metric;
-    if manifest.metric != metric {
-        return Err(Error::param(
-            "metric",
-            metric.name(),
-            format!("the index is made for {:?}", manifest.metric.name()),
-        ));
-    }
-    Ok(())
 }
 
 /// The lists that a query looks in: as many as was asked for, or of those that the recall chose the near ones.
@@ -365,33 +295,6 @@ pub(super) fn kept<'a>(resolved: &Resolved, index: &'a IvfIndex) -> Result<&'a A
     let graph = index.graph().filter(|graph| Some(graph.neighbors() as u64) == resolved.search.kept);
     let reason = "it does not keep the graph any more that it had when the run was planned";
     graph.ok_or_else(|| Error::Stale { path: index.path().to_path_buf(), reason: reason.into() })
-}
-
-/// The true neighbours of a sample among the reference's own rows, where the index has none of them.
-pub(super) fn true_neighbors(
-    prepared: &Prepared,
-    queries: &Tile,
-    Barred { own, batches }: Barred,
-    tile: &dyn DistanceTile,
-    progress: &Progress,
-) -> Result<NeighborBlock> {
-    let (source, metric) = (&prepared.inputs.reference_rows, prepared.resolved.parameters.metric);
-    let k = prepared.spec.k as usize;
-    // One more, because a query may find itself; a slab knows rows by their place alone.
-    let sought = k + usize::from(own.is_some());
-    let mut found = NeighborBlock::empty(queries.rows(), sought);
-    let mut ordered = Ordered::default();
-    let mut reference = Reference::open(source, metric, TRUTH_ROWS, tile)?;
-    reference.visit(|slab| join_slab(queries, slab, (false, batches), tile, &mut found, &mut ordered, progress))?;
-    let mut truth = NeighborBlock::empty(queries.rows(), k);
-    for row in 0..queries.rows() {
-        let slots = row * sought..(row + 1) * sought;
-        let own = own.map_or(-1, |own| own[row]);
-        let others = found.ids[slots.clone()].iter().zip(&found.distances[slots]).filter(|(id, _)| **id != own);
-        let places = truth.ids[row * k..].iter_mut().zip(&mut truth.distances[row * k..]).take(k);
-        places.zip(others).for_each(|(place, (id, distance))| (*place.0, *place.1) = (*id, *distance));
-    }
-    Ok(truth)
 }
 
 #[cfg(test)]

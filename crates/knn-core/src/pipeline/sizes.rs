@@ -1,11 +1,23 @@
 //! What the budget was shared out to: the sizes that a run works with.
 
+use std::collections::BTreeMap;
+
+use super::memory_plan::MemoryPlan;
 use super::order::Order;
-use super::passing::Passing;
+use super::passing_memory::Passing;
 use super::repair_memory::RepairShares;
-use super::report::MemoryPlan;
-use super::reverse_memory::ReverseShares;
+use super::request::Resolved;
+use crate::budget::MIB;
+use crate::error::{Error, Result};
+use crate::graph::ReverseForm;
 use crate::join::DeviceSize;
+
+/// Rows that transfer works on at a time.
+pub(super) const TRANSFER_ROWS: u64 = 4096;
+/// Reference rows in memory at a time, where the recall is measured by them and the index holds codes alone.
+pub(super) const TRUTH_ROWS: u64 = 4096;
+/// Queries that measure the recall; half of them choose the probes, half report.
+pub(super) const MEASURED_QUERIES: u64 = 2000;
 
 /// Sizes chosen from the budget.
 #[derive(Debug, Clone)]
@@ -49,4 +61,33 @@ pub(super) struct AfterJoin {
     pub(super) reverse: Option<ReverseShares>,
     /// Matrices of the reference that do not stay in memory.
     pub(super) passing: Passing,
+}
+
+/// The shares.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReverseShares {
+    pub(super) form: ReverseForm,
+    /// Edges that enter the rows at hand, at most.
+    pub(super) window_edges: u64,
+    /// Edges of a run.
+    pub(super) run_edges: u64,
+}
+
+/// Refuses what does not fit, and says what would do.
+pub(super) fn fits(resolved: &Resolved, what: &str, needed: u64, parts: &BTreeMap<&'static str, u64>) -> Result<()> {
+    if needed <= resolved.memory {
+        return Ok(());
+    }
+    let largest = parts.iter().max_by_key(|(_, bytes)| **bytes).map_or("process", |(part, _)| part);
+    let hint = match largest {
+        "query reading" | "reference reading" => "; a copy by rechunk, which has smaller chunks, would need less",
+        "reference columns" => "; fewer obsKeys, obsmKeys or genes at a time would need less",
+        _ => "",
+    };
+    Err(Error::Budget {
+        what: format!("{what} (most of it: {largest})"),
+        needed,
+        available: resolved.memory,
+        remedy: format!("memory of {} MiB would do{hint}", needed.div_ceil(MIB)),
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::memory::TRANSFER_ROWS;
+use super::sizes::TRANSFER_ROWS;
 use crate::error::{Error, Result};
 use crate::graph::StoredNeighbors;
 use crate::sink::Layout;

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use super::diffusion;
+use super::diffusion_memory;
 use super::expression::RESULT_BYTES;
-use super::graphs_stage;
+use super::graphs_memory;
 use super::inputs::Inputs;
 use super::library_size::LibrarySizes;
-use super::memory::TRANSFER_ROWS;
-use super::passing::Passing;
-use super::payload::Results;
+use super::passing_memory::Passing;
 use super::request::Resolved;
 use super::reverse_memory::{ReverseNeeds, sigmas_bytes};
+use super::sizes::TRANSFER_ROWS;
 use super::square::SquareWriter;
 use crate::graph::StoredNeighbors;
 use crate::kernel::Weights;
@@ -106,7 +105,7 @@ fn transfer_parts(
         let categories = input.column.categories().map_or(0, |categories| categories.len() as u64);
         columns += n_ref * if categories > 0 { 4 } else { 8 } + read;
         sums = sums.max(categories * 8);
-        results = results.max(TRANSFER_ROWS * Results::label_bytes(resolved.parameters.labels.top()));
+        results = results.max(TRANSFER_ROWS * label_bytes(resolved.parameters.labels.top()));
     }
     if let Some(levels) = &inputs.levels {
         columns += levels.bytes();
@@ -133,7 +132,7 @@ fn transfer_parts(
         parts.insert("matrices that pass by", passing.reading_bytes(inputs));
     }
     if resolved.parameters.diffusion.is_some() {
-        parts.insert("diffusion", diffusion::least_bytes(resolved, inputs, spec));
+        parts.insert("diffusion", diffusion_memory::least_bytes(resolved, inputs, spec));
     } else {
         parts.insert("reference columns", columns);
     }
@@ -143,7 +142,7 @@ fn transfer_parts(
     if let Some(reverse) = reverse {
         parts.insert("reverse edges", reverse.least());
     }
-    let shared = graphs_stage::bytes(resolved, inputs, spec);
+    let shared = graphs_memory::bytes(resolved, inputs, spec);
     if shared > 0 {
         parts.insert("shared neighbors", shared);
     }
@@ -151,4 +150,9 @@ fn transfer_parts(
     parts.insert("results", results);
     parts.insert("threads", threads * sums);
     parts
+}
+
+/// Bytes of the results of a row of labels with `top` shares, beside what is appended.
+fn label_bytes(top: u64) -> u64 {
+    144 + top * 8
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::bandwidth;
 use super::graphs_stage::{self, Shared};
-use super::memory::TRANSFER_ROWS;
 use super::near_graphs::NearGraphs;
-use super::plan::Prepared;
+use super::prepared::Prepared;
 use super::reverse_stage::{self, Reverse};
-use super::run::Seams;
+use super::sizes::TRANSFER_ROWS;
 use crate::budget::MemoryBudget;
 use crate::error::Result;
 use crate::kernel::{Entering, Kernel, KernelMethod, Weights};
@@ -36,31 +35,31 @@ pub(super) enum Weigher {
 }
 
 impl Weigher {
-    /// Prepares what weights need besides the stored neighbours, which are complete; `lap` is told the name of a stage that ends.
+    /// Prepares what weights need besides the stored neighbours, which are complete, and other graphs, which are found; `lap` is told the name of a stage that ends.
     pub(super) fn open(
         prepared: &Prepared,
         store: &MappingStore,
         sigma: Option<f64>,
-        (seams, budget): (&Seams, &MemoryBudget),
+        (vfs, budget): (&Arc<dyn Vfs>, &MemoryBudget),
         progress: &Progress,
         mut lap: impl FnMut(&str),
     ) -> Result<Self> {
         let parameters = &prepared.resolved.parameters;
         let method = bandwidth::method(parameters)?;
         if method == KernelMethod::HnocaKnn {
-            let near = graphs_stage::near(prepared, store, (seams, budget), progress)?;
+            let near = graphs_stage::near(prepared, store, budget)?;
             lap("graphs");
             return Ok(Self::Near(Box::new(near)));
         }
         if method.is_shared() {
-            let shared = graphs_stage::run(prepared, store, (method, seams), progress)?;
+            let shared = graphs_stage::run(prepared, store, method, progress)?;
             lap("graphs");
             return Ok(Self::Shared(Box::new(shared)));
         }
         let _lease = budget.take("sorting edges", prepared.sizes.after.sorting)?;
         let sigmas = reverse_stage::sigmas(prepared, store, progress)?;
         let kernel = bandwidth::kernel(parameters, sigma, sigmas)?;
-        let reverse = reverse_stage::run(prepared, store, &seams.vfs, &kernel, progress)?;
+        let reverse = reverse_stage::run(prepared, store, vfs, &kernel, progress)?;
         if reverse.is_some() {
             lap("reverse");
         }

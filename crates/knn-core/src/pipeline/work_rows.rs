@@ -4,9 +4,9 @@
 //! The store is not read again, but for the rows that are in no list, which come last: what is wrong with them becomes their status. Places in
 //! the order count rows, so they are the same whatever the memory.
 
-use super::plan::Prepared;
+use super::prepared::Prepared;
 use super::request::Resolved;
-use super::search_stage::round;
+use super::rounding::round;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::index::{IvfIndex, ListBuffer};

@@ -3,15 +3,13 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::steps::Blocks;
+use super::blocks::Blocks;
 use crate::error::Result;
 use crate::kernel::CsrBlock;
 use crate::operator::{NumberMeans, StateNumber};
+use crate::pipeline::diffusion_memory::HELD_BYTES;
 use crate::store::{PositionedFile, RunLedger, Stage};
 use crate::types::RowRange;
-
-/// Bytes of the rows at hand, of one row at least.
-pub(super) const HELD_BYTES: u64 = 8 << 20;
 
 /// What some lanes are of: one for every key that is transferred, in the order in which they are.
 #[derive(Debug, Clone)]

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::finals::Key;
 use crate::error::Result;
 use crate::operator::{MISSING, OTHER, StateNumber};
-use crate::pipeline::inputs::{ColumnInput, Inputs};
-use crate::pipeline::passing::band_rows;
-use crate::pipeline::plan::Prepared;
+use crate::pipeline::bands::band_rows;
+use crate::pipeline::inputs::ColumnInput;
+use crate::pipeline::prepared::Prepared;
 use crate::progress::Progress;
 use crate::source::{Categories, ObsColumn, RowSource};
 use crate::types::{RowRange, Tile};
@@ -235,26 +235,4 @@ fn middle(column: &ObsColumn, progress: &Progress) -> Result<f64> {
         progress.check()?;
     }
     Ok(if least <= most { f64::midpoint(least, most) } else { 0.0 })
-}
-
-/// Wide and narrow lanes at most, known before any column is read.
-pub(super) fn most_lanes(inputs: &Inputs) -> [u64; 2] {
-    let of_column = |input: &ColumnInput| input.labels().map_or(3, |(categories, _)| categories.len() as u64 + 2);
-    let genes = inputs.expression.as_ref().map_or(0, |expression| expression.genes.len() as u64);
-    let coordinates = inputs.embeddings.iter().map(|(_, rows)| rows.dim() as u64).sum::<u64>();
-    [inputs.columns.iter().map(of_column).sum(), coordinates + genes]
-}
-
-/// Bytes that reading any of them takes.
-pub(super) fn reading_bytes(inputs: &Inputs) -> u64 {
-    let rows_bytes = |rows: &Arc<dyn RowSource>| {
-        let tile = band_rows(rows);
-        rows.scratch_bytes(tile).saturating_add(tile.saturating_mul(rows.dim() as u64 * 4))
-    };
-    let columns = inputs.columns.iter().map(|input| {
-        let band = input.column.natural_tile_rows().min(inputs.reference.n_obs());
-        input.column.scratch_bytes(band) + band * 8
-    });
-    let rows = inputs.embeddings.iter().map(|(_, rows)| rows).chain(inputs.expression.as_ref().map(|e| &e.rows));
-    columns.chain(rows.map(rows_bytes)).max().unwrap_or(0)
 }

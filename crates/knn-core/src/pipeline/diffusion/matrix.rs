@@ -7,19 +7,14 @@
 use crate::error::Result;
 use crate::graph::StoredNeighbors;
 use crate::kernel::{CsrBlock, Weights};
-use crate::pipeline::plan::Prepared;
+use crate::pipeline::diffusion_memory::PIECE_WEIGHTS;
+use crate::pipeline::prepared::Prepared;
 use crate::pipeline::weigher::Weigher;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
 use crate::source::ZarrStore;
 use crate::store::{AtomicFile, PositionedFile, RunLedger};
 use crate::types::{NeighborBlock, RowRange};
-
-/// Weights of a piece at most, but for a row that has more.
-const PIECE_WEIGHTS: usize = 1 << 17;
-
-/// Bytes of a piece while it is written or read.
-pub(super) const PIECE_BYTES: u64 = PIECE_WEIGHTS as u64 * 48;
 
 /// Makes and writes the rows that no file holds yet.
 pub(super) fn write(

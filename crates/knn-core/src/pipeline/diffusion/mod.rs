@@ -6,27 +6,25 @@
 //! runs in one order no result depends on it. What a step gives is committed, the state before it is gone then, and transfer reads the last of each
 //! block (`finals`).
 
+mod blocks;
 mod finals;
 mod lanes;
 mod matrix;
-mod memory;
 mod steps;
 
 pub(super) use finals::{Diffused, Key};
-pub(super) use memory::{enter, least_bytes};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use self::lanes::Lanes;
 use self::steps::Steps;
-use super::plan::Prepared;
+use super::places::place;
+use super::prepared::Prepared;
 use super::request::Resolved;
-use super::run::Seams;
-use super::search_stage::place;
 use super::weigher::Weigher;
 use crate::budget::MemoryBudget;
-use crate::error::{Error, Result};
-use crate::operator::SPECTRAL_CELLS;
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
 use crate::store::{RunLedger, Vfs};
@@ -49,27 +47,14 @@ pub(super) fn check(prepared: &Prepared, vfs: &dyn Vfs) -> Result<()> {
     RunLedger::check(vfs, &folder(&prepared.resolved)?)
 }
 
-/// Refuses eigenvectors of more cells than there may be.
-pub(super) fn check_size(resolved: &Resolved, n_obs: u64) -> Result<()> {
-    let is_spectral = resolved.parameters.diffusion.as_ref().is_some_and(|diffusion| diffusion.method == "spectral");
-    if is_spectral && n_obs > SPECTRAL_CELLS {
-        return Err(Error::Unsupported {
-            what: format!("diffusionMethod \"spectral\" for {n_obs} cells, more than {SPECTRAL_CELLS},"),
-            remedy: "take \"iterative\", which gives the same".into(),
-        });
-    }
-    Ok(())
-}
-
 /// Diffuses all that is transferred; none where that is one step, or nothing is left to transfer.
 pub(super) fn run(
     prepared: &Prepared,
     store: &MappingStore,
     weigher: &mut Weigher,
-    (seams, budget): (&Seams, &MemoryBudget),
+    (vfs, budget): (&Arc<dyn Vfs>, &MemoryBudget),
     progress: &Progress,
 ) -> Result<Option<Diffused>> {
-    let vfs = &seams.vfs;
     if !is_used(prepared) {
         return Ok(None);
     }

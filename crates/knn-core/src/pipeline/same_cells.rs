@@ -63,7 +63,7 @@ pub(super) fn as_many(left: &AnnDataStore, right: &AnnDataStore) -> Result<()> {
 }
 
 /// Refuses cells of another name, row by row. Where one of the stores has numbers instead of names, the order is trusted, with a warning.
-pub(in crate::pipeline) fn same_names(
+pub(super) fn same_names(
     left: &AnnDataStore,
     right: &AnnDataStore,
     warnings: &mut Vec<String>,
