@@ -3,97 +3,61 @@
 //! A run is two passes over the query. The first joins every unit with the reference and stores its neighbours; the second, when
 //! the bandwidth is known from all of them, turns stored distances into weights and transfers the reference's columns. Both are
 //! committed unit by unit, so an interrupted run continues where it was.
+//!
+//! Modules stand in the order in which they need each other, here and in each folder: one imports only from those above it. First what is asked
+//! and told, then what a run reads and what it takes of the memory, then plans, the two passes and the run, and last the verbs.
 
 mod agreement;
-mod component_stage;
-mod seams;
-mod units;
-mod joined;
 mod space_report;
-mod truth;
-mod rounding;
-mod prepared;
-mod little_endian;
-mod diffusion_memory;
-mod import_memory;
-mod passing_memory;
-mod graphs_memory;
-mod other_graphs;
-mod index_memory;
-mod bundle_copy;
-mod describe_index;
-mod index_terms;
-mod same_cells;
-mod imported;
-mod representation_rows;
-mod bands;
+mod order;
 mod index_description;
-mod start;
-mod figures;
 mod memory_plan;
-mod append;
+mod figures;
+mod little_endian;
+mod start;
+mod provenance;
+mod same_cells;
+
+mod request;
 mod backend;
-mod bandwidth;
-mod batches;
-mod bundle;
-mod capabilities;
-mod clean;
-mod clock;
-mod combinations;
+mod report;
 mod cost;
-mod diffuse;
-mod diffusion;
-mod doctor;
-mod evaluate;
-mod expression;
+mod clock;
+mod places;
+mod index_terms;
+mod bundle;
+mod describe_index;
+mod other_graphs;
+
+mod inputs;
+mod outputs;
 mod finished;
 mod found;
-mod gather;
-mod graphs_stage;
-mod import_stage;
-mod index;
-mod index_report;
-mod inputs;
-mod join_stage;
-mod joint;
-mod kept_graph;
-mod levels;
-mod library_size;
-mod list_order;
-mod memory;
-mod near_graphs;
-mod neighbors;
-mod order;
-mod outputs;
-mod passing;
-mod payload;
-mod places;
-mod plan;
-mod presence;
-mod provenance;
-mod rechunk;
-mod reference;
-mod repair_memory;
-mod repair_stage;
-mod report;
-mod request;
-mod reverse_memory;
-mod reverse_stage;
-mod routed;
-mod run;
-mod runs_memory;
-mod search_stage;
-mod sizes;
-mod space;
 mod square;
-mod stored_rows;
+mod memory;
+mod prepared;
+mod seams;
+
+mod rechunk;
+mod joint;
+mod plan;
+mod component_stage;
+mod join_pass;
+mod transfer_pass;
 mod told;
+mod run;
+
+mod neighbors;
 mod transfer;
-mod transfer_memory;
-mod transfer_stage;
+mod diffuse;
+mod index;
+mod presence;
+mod evaluate;
 mod verify;
-mod weigher;
-mod work_rows;
+mod clean;
+mod doctor;
+mod combinations;
+mod capabilities;
 #[cfg(test)]
 mod typescript;
 
@@ -111,9 +75,8 @@ pub use evaluate::{
     RiskCoverageReport, evaluate,
 };
 pub use figures::{OutputArray, OutputLayout, Side, StageReport};
-pub use index::{build_index, build_index_with, plan_index};
+pub use index::{IndexPlan, IndexReport, build_index, build_index_with, plan_index};
 pub use index_description::IndexDescription;
-pub use index_report::{IndexPlan, IndexReport};
 pub use joint::{JointPlan, JointReport, joint, joint_with, plan_joint};
 pub use memory_plan::MemoryPlan;
 pub use neighbors::{neighbors, neighbors_with, plan_neighbors};

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use super::inputs::Inputs;
+use super::memory::sizes::Sizes;
 use super::report::Plan;
 use super::request::Resolved;
-use super::sizes::Sizes;
 use crate::error::Result;
 use crate::gpu::Backend;
 use crate::join::{DeviceSize, OnDevice};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::inputs::Inputs;
-use super::passing_memory::Passing;
-use super::sizes::Sizes;
+use super::memory::passing::Passing;
+use super::memory::sizes::Sizes;
 use crate::distance::Lane;
 use crate::gpu::Backend;
 use crate::store::{OsVfs, Vfs};

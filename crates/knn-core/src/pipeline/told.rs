@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::agreement::LabelAgreement;
-use super::bandwidth;
 use super::inputs::chosen;
-use super::joined::Joined;
+use super::join_pass::joined::Joined;
 use super::outputs;
 use super::prepared::Prepared;
 use super::report::RecallReport;
 use super::square;
-use super::transfer_stage::Transferred;
+use super::transfer_pass::bandwidth;
+use super::transfer_pass::transfer_stage::Transferred;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::operator::LabelStatus;

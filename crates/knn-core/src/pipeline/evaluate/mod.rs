@@ -1,15 +1,15 @@
 //! Metrics of predictions that are stored: labels and expression against the truth, and an approximate mapping against an exact one. Reads
 //! alone, in blocks of rows; nothing is written, and the report is all there is.
 
-mod approximation;
+mod report;
 mod band;
 mod classes;
-mod expression;
+mod labels;
 mod gene_cells;
 mod gene_ranks;
 mod gene_sums;
-mod labels;
-mod report;
+mod expression;
+mod approximation;
 
 pub use report::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,

@@ -4,12 +4,12 @@
 //! Passes over the cells sum what has the size of the genes, and the last one stores scores. Sums are kept after every unit, in a folder beside
 //! the output that goes when everything is stored, so no unit of any pass is made twice.
 
-mod fallback;
-mod fit;
+mod report;
 mod kept_sums;
 mod prepared;
-mod report;
+mod fit;
 mod scores;
+mod fallback;
 
 pub(super) use self::fallback::{add_costs, settle};
 pub use self::report::{JointPlan, JointReport};

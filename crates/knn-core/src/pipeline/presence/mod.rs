@@ -4,9 +4,9 @@
 //! Sums are of the size of the reference, whatever the query's, so they are what the memory must hold: of one column at least. Where not all columns
 //! fit, there are more passes, and where finished ones do not fit either, they wait on disk; no result depends on how many.
 
+mod report;
 mod edges;
 mod group_scores;
-mod report;
 mod scores;
 
 pub use report::PresenceReport;

@@ -4,9 +4,9 @@
 //! One pass in the order of the rows. A band of chunks that reaches into the next unit is kept until that one is written, so no
 //! chunk is decoded twice.
 
+mod report;
 mod column;
 mod copy;
-mod report;
 
 pub use report::RechunkReport;
 

@@ -3,28 +3,28 @@
 //! A request is data: it touches no array. What only the size of the reference decides (the method that `auto` takes, the number
 //! of lists) stays open in [`Resolved`] until a plan knows it.
 
+mod layout;
+mod values;
 mod backend;
+mod map;
+mod labels;
+mod parameters;
+mod search;
+mod index;
+mod weighing;
+mod joint;
+mod computed;
+mod other_graphs;
+mod resolved;
+mod sides;
+mod resolve;
+mod neighbors;
+mod transfer;
 mod diffuse;
 mod evaluate;
-mod index;
-mod joint;
-mod labels;
-mod computed;
-mod layout;
-mod parameters;
-mod resolve;
-mod map;
-mod neighbors;
-mod other_graphs;
 mod presence;
 mod rechunk;
-mod resolved;
-mod search;
-mod sides;
 mod text;
-mod transfer;
-mod values;
-mod weighing;
 
 pub use backend::AskedBackend;
 pub(super) use computed::Computed;

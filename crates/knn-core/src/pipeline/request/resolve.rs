@@ -3,7 +3,7 @@
 use super::backend::AskedBackend;
 use super::joint::METHODS;
 use super::labels::LabelParameters;
-use super::layout::{DEFAULT_LAYOUT, LayoutRequest};
+use super::layout::DEFAULT_LAYOUT;
 use super::map::MapRequest;
 use super::parameters::Parameters;
 use super::resolved::{Representation, Resolved};
@@ -127,6 +127,7 @@ impl MapRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::request::layout::LayoutRequest;
     use crate::pipeline::request::parameters::DiffusionParameters;
 
     fn request() -> MapRequest {
