@@ -1,7 +1,12 @@
 //! The rules of the architecture that a compiler does not check. Each rule is a function that lists what breaks it, and each is
 //! shown a violation as well, so that it is known to see one.
 
+mod circles;
+mod names;
+
 use std::path::{Path, PathBuf};
+
+use names::{code, declared, named, words};
 
 /// Stages in the order of the data flow: each imports only from those before it. `pipeline` sees them all.
 const STAGES: [&str; 17] = [
@@ -64,78 +69,9 @@ fn sources(folder: &Path) -> Vec<Source> {
     found
 }
 
-/// The same lines without comments and without the contents of string literals.
-fn code(text: &str) -> String {
-    let bytes: Vec<char> = text.chars().collect();
-    let (mut out, mut at) = (String::new(), 0);
-    let starts = |at: usize, what: &str| what.chars().enumerate().all(|(i, c)| bytes.get(at + i) == Some(&c));
-    while at < bytes.len() {
-        if starts(at, "//") {
-            while at < bytes.len() && bytes[at] != '\n' {
-                at += 1;
-            }
-        } else if starts(at, "r#\"") {
-            at += 3;
-            while at < bytes.len() && !starts(at, "\"#") {
-                out.extend((bytes[at] == '\n').then_some('\n'));
-                at += 1;
-            }
-            at += 2;
-        } else if starts(at, "'\"'") {
-            at += 3;
-        } else if bytes[at] == '"' {
-            at += 1;
-            while at < bytes.len() && bytes[at] != '"' {
-                out.extend((bytes[at] == '\n').then_some('\n'));
-                at += if bytes[at] == '\\' && !starts(at, "\\\n") { 2 } else { 1 };
-            }
-            at += 1;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    out
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
-}
-
-/// Modules of the crate that the code names: behind `crate::`, also in braces, and behind as many `super::` as reach the root.
+/// Stages that the code names.
 fn imported(source: &Source) -> Vec<String> {
-    let text = code(&source.text);
-    let module = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
-    let to_root = "super::".repeat(module.split('/').count());
-    let mut found = Vec::new();
-    for prefix in ["crate::", to_root.as_str()] {
-        for (at, _) in text.match_indices(prefix) {
-            let rest = text[at + prefix.len()..].trim_start();
-            if let Some(group) = rest.strip_prefix('{') {
-                let mut depth = 0;
-                let mut member = String::new();
-                for c in group.chars() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => break,
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => {
-                            found.extend(words(&std::mem::take(&mut member)).next().map(str::to_owned));
-                        }
-                        c => member.push(c),
-                    }
-                }
-                found.extend(words(&member).next().map(str::to_owned));
-            } else {
-                found.extend(words(rest).next().map(str::to_owned));
-            }
-        }
-    }
-    found
+    named(source).into_iter().filter_map(|path| path.into_iter().next()).collect()
 }
 
 /// Imports from a stage to the right, and modules that are no stage.
@@ -159,12 +95,7 @@ fn wrong_imports(sources: &[Source]) -> Vec<String> {
 
 /// Modules that `lib.rs` lists in another order than the data's.
 fn wrong_order(lib: &str) -> Vec<String> {
-    let modules: Vec<_> = code(lib)
-        .lines()
-        .filter_map(|line| {
-            line.trim().trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
-        })
-        .collect();
+    let modules = declared(lib);
     let place = |module: &String| STAGES.iter().position(|stage| stage == module);
     let unknown = modules.iter().filter(|module| place(module).is_none()).map(|module| format!("{module} is no stage"));
     let swapped = modules.windows(2).filter(|pair| place(&pair[0]) >= place(&pair[1]));
