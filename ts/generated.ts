@@ -179,7 +179,7 @@ method?: string,
  */
 recall?: number, 
 /**
- * Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+ * Lists of the index that the run builds, 1 to 2^24. Default: a 350th of the reference cells.
  */
 nlist?: number, 
 /**
@@ -327,7 +327,7 @@ method?: string,
  */
 recall?: number, 
 /**
- * Lists of the index that the run builds, 1 to 2^24. Default: a 256th of the reference cells, as a power of two.
+ * Lists of the index that the run builds, 1 to 2^24. Default: a 350th of the reference cells.
  */
 nlist?: number, 
 /**
@@ -1402,7 +1402,7 @@ output?: string,
  */
 useRep?: string, 
 /**
- * Lists, 1 to 2^24 and at most one for each cell. Default: a 256th of the cells, as a power of two.
+ * Lists, 1 to 2^24 and at most one for each cell. Default: a 350th of the cells.
  */
 nlist?: number, 
 /**
