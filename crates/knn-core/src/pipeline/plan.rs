@@ -113,9 +113,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
-    let begun = resolved.output.as_deref().filter(|_| resolved.resume).map(|output| Order::begun(output, &run));
-    let begun = begun.transpose()?.flatten();
-    let sizes = memory::share(&resolved, &inputs, &spec, (begun, &backend))?;
+    let sizes = memory::share(&resolved, &inputs, &spec, (begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
     inputs.imported = None;
     if let Some(order) = sizes.order {
@@ -175,6 +173,12 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     other_graphs::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
+}
+
+/// The order of work of a run that goes on: the one in which it was begun.
+fn begun(resolved: &Resolved, run: &str) -> Result<Option<Order>> {
+    let output = resolved.output.as_deref().filter(|_| resolved.resume);
+    output.map_or(Ok(None), |output| Order::begun(output, run))
 }
 
 /// The plans of the other graphs, as `asked` for; fails where one of their runs would refuse to start.

@@ -6,7 +6,7 @@ use std::str::Chars;
 use super::Source;
 
 /// The same lines without comments and without the contents of string literals.
-pub fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let bytes: Vec<char> = text.chars().collect();
     let (mut out, mut at) = (String::new(), 0);
     let starts = |at: usize, what: &str| what.chars().enumerate().all(|(i, c)| bytes.get(at + i) == Some(&c));
@@ -43,18 +43,18 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-pub fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
 }
 
 /// The module that a file is: its path below the crate.
-pub fn module(source: &Source) -> Vec<String> {
+pub(super) fn module(source: &Source) -> Vec<String> {
     let path = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }
 
 /// Paths within the crate that the code names: behind `crate::`, and behind any number of `super::`, with braces taken apart.
-pub fn named(source: &Source) -> Vec<Vec<String>> {
+pub(super) fn named(source: &Source) -> Vec<Vec<String>> {
     let text = code(&source.text);
     let mut found = Vec::new();
     let mut at = 0;
@@ -107,7 +107,7 @@ fn branches(rest: &mut Peekable<Chars>, mut path: Vec<String>, found: &mut Vec<V
 }
 
 /// Modules that a file declares, in its order, but for those of tests.
-pub fn declared(text: &str) -> Vec<String> {
+pub(super) fn declared(text: &str) -> Vec<String> {
     let (mut found, mut is_test) = (Vec::new(), false);
     for line in code(text).lines().map(str::trim) {
         let words: Vec<_> = words(line).collect();
