@@ -7,6 +7,7 @@
 //! Modules stand in the order in which they need each other, here and in each folder: one imports only from those above it. First what is asked
 //! and told, then what a run reads and what it takes of the memory, then plans, the two passes and the run, and last the verbs.
 
+// What needs no other module: figures that are told, constants, forms.
 mod agreement;
 mod space_report;
 mod order;
@@ -18,6 +19,7 @@ mod start;
 mod provenance;
 mod same_cells;
 
+// What is asked, what is told, and where things are.
 mod request;
 mod backend;
 mod report;
@@ -29,6 +31,7 @@ mod bundle;
 mod describe_index;
 mod other_graphs;
 
+// What a run reads and stores, and what that takes of the memory.
 mod inputs;
 mod outputs;
 mod finished;
@@ -38,6 +41,7 @@ mod memory;
 mod prepared;
 mod seams;
 
+// What is planned, and the run that carries it out, in two passes. A plan needs to know how columns are copied and components computed.
 mod rechunk;
 mod joint;
 mod plan;
@@ -47,6 +51,7 @@ mod transfer_pass;
 mod told;
 mod run;
 
+// The verbs, and what this version can do.
 mod neighbors;
 mod transfer;
 mod diffuse;
