@@ -5,32 +5,22 @@
 //! representation that they are of, so that nobody has to know it who maps onto them.
 //! What needs the rows by themselves (an exact search, shared neighbours, a repair, distances beside codes) needs the atlas.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::index::sealed;
-use super::places::is_begun;
-use super::rechunk::{planned_copy, rechunk_resolved};
-use super::report::OutputArray;
-use super::request::{DEFAULT_LAYOUT, OtherGraph, Resolved, ResolvedIndex, ResolvedRechunk};
+use super::index_terms::sealed;
+use super::request::{OtherGraph, Resolved, bundled_cells};
 use crate::error::{Error, Result};
-use crate::index::{CELLS, Manifest};
-use crate::progress::Progress;
+use crate::index::Manifest;
 use crate::sink::{Found, find};
 use crate::source::{AnnDataStore, Missing, RowSource, StringBlock, UnreadRows};
-use crate::store::{OsVfs, Vfs};
+use crate::store::OsVfs;
 use crate::types::RowRange;
-
-/// Where the cells of an index are, if it has them.
-pub(super) fn cells(index: &Path) -> Option<PathBuf> {
-    let cells = index.join(CELLS);
-    cells.is_dir().then_some(cells)
-}
 
 /// Whether the cells of an index are there, and whether they are those of its rows: after an append they are those of before. What cannot be read is
 /// nobody's.
 pub(super) fn state(index: &Path, manifest: &Manifest) -> CellsState {
-    let Some(path) = cells(index) else { return CellsState::None };
+    let Some(path) = bundled_cells(index) else { return CellsState::None };
     let is_finished = || Ok::<_, Error>(matches!(find(&OsVfs, &path)?, Found::Ours { complete: true, .. }));
     let is_own = || Ok::<_, Error>(is_finished()? && is_of(&AnnDataStore::open(&path)?, manifest)?);
     if is_own().unwrap_or(false) { CellsState::Own } else { CellsState::Stale }
@@ -49,45 +39,6 @@ pub(super) enum CellsState {
 /// Whether cells are those that an index was built with.
 fn is_of(cells: &AnnDataStore, manifest: &Manifest) -> Result<bool> {
     Ok(told(cells, "index_source")?.as_ref() == Some(&manifest.source) && cells.n_obs() == manifest.rows)
-}
-
-/// Writes the cells of an index that is sealed, or goes on with them.
-pub(super) fn write(
-    resolved: &ResolvedIndex,
-    (index, manifest): (&Path, &Manifest),
-    vfs: &Arc<dyn Vfs>,
-    progress: &Progress,
-) -> Result<Vec<OutputArray>> {
-    if !resolved.bundle {
-        return Ok(Vec::new());
-    }
-    // What an earlier index of the same name left is of other rows.
-    let resume = resolved.resume && is_begun(&**vfs, &index.join(CELLS))?;
-    let request = request(resolved, index, Some(manifest.source.clone()), resume);
-    rechunk_resolved(&request, progress, Arc::clone(vfs)).map(|report| report.stored)
-}
-
-/// Bytes on disk that the cells of an index will take, 0 where it is to have none; fails where writing them would.
-pub(super) fn planned(resolved: &ResolvedIndex, progress: &Progress) -> Result<u64> {
-    let Some(index) = resolved.output.as_deref().filter(|_| resolved.bundle) else { return Ok(0) };
-    planned_copy(&request(resolved, index, None, false), progress)
-}
-
-/// The copy of names and columns into the folder of an index.
-fn request(resolved: &ResolvedIndex, index: &Path, source: Option<String>, resume: bool) -> ResolvedRechunk {
-    ResolvedRechunk {
-        input: resolved.reference.clone(),
-        output: index.join(CELLS),
-        use_rep: None,
-        index_source: source,
-        index_rep: Some(resolved.use_rep.clone()),
-        obs_keys: resolved.obs_keys.clone(),
-        memory: resolved.memory,
-        threads: resolved.threads,
-        resume,
-        overwrite: !resume,
-        layout: DEFAULT_LAYOUT,
-    }
 }
 
 /// Refuses what needs the rows of the reference by themselves.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::report::StageReport;
+use super::figures::StageReport;
+use crate::progress::Progress;
 
 /// Time and bytes of each stage.
 pub(super) struct Clock {
@@ -29,4 +30,16 @@ impl Clock {
     pub(super) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
+}
+
+/// The stages that a listener was told of, with the bytes that some of them wrote.
+pub(super) fn laps(progress: &Progress, written: &[(&str, u64)]) -> Vec<StageReport> {
+    let bytes_of = |stage: &str| written.iter().find(|(name, _)| *name == stage).map_or(0, |(_, bytes)| *bytes);
+    let laps = progress.laps().into_iter();
+    laps.map(|(stage, time)| StageReport {
+        stage: stage.into(),
+        seconds: time.as_secs_f64(),
+        bytes_written: bytes_of(stage),
+    })
+    .collect()
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Missing, Work, decide, environment, no_loader};
+use super::index_terms::spec;
 use super::request::{IndexRequest, MapRequest, Resolved, ResolvedIndex};
-use super::search_stage::spec;
 use crate::distance::Metric;
 use crate::error::Result;
 use crate::source::stores;

@@ -3,7 +3,8 @@
 use super::plan::planned;
 use super::report::{Plan, RunReport};
 use super::request::DiffuseRequest;
-use super::run::{Seams, run_resolved};
+use super::run::run_resolved;
+use super::seams::Seams;
 use crate::error::Result;
 use crate::progress::Progress;
 

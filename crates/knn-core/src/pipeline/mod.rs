@@ -3,71 +3,66 @@
 //! A run is two passes over the query. The first joins every unit with the reference and stores its neighbours; the second, when
 //! the bandwidth is known from all of them, turns stored distances into weights and transfers the reference's columns. Both are
 //! committed unit by unit, so an interrupted run continues where it was.
+//!
+//! Modules stand in the order in which they need each other, here and in each folder: one imports only from those above it. First what is asked
+//! and told, then what a run reads and what it takes of the memory, then plans, the two passes and the run, and last the verbs.
 
+// What needs no other module: figures that are told, constants, forms.
 mod agreement;
-mod append;
+mod space_report;
+mod order;
+mod index_description;
+mod memory_plan;
+mod figures;
+mod little_endian;
+mod start;
+mod provenance;
+mod same_cells;
+
+// What is asked, what is told, and where things are.
+mod request;
 mod backend;
-mod bandwidth;
-mod batches;
-mod bundle;
-mod capabilities;
-mod clean;
-mod clock;
-mod combinations;
+mod report;
 mod cost;
-mod diffuse;
-mod diffusion;
-mod doctor;
-mod evaluate;
-mod expression;
+mod clock;
+mod places;
+mod index_terms;
+mod bundle;
+mod describe_index;
+mod other_graphs;
+
+// What a run reads and stores, and what that takes of the memory.
+mod inputs;
+mod outputs;
 mod finished;
 mod found;
-mod gather;
-mod graphs_stage;
-mod import_stage;
-mod index;
-mod index_report;
-mod inputs;
-mod join_stage;
-mod joint;
-mod kept_graph;
-mod levels;
-mod library_size;
-mod list_order;
-mod memory;
-mod near_graphs;
-mod neighbors;
-mod order;
-mod outputs;
-mod passing;
-mod payload;
-mod places;
-mod plan;
-mod presence;
-mod provenance;
-mod rechunk;
-mod reference;
-mod repair_memory;
-mod repair_stage;
-mod report;
-mod request;
-mod reverse_memory;
-mod reverse_stage;
-mod routed;
-mod run;
-mod runs_memory;
-mod search_stage;
-mod sizes;
-mod space;
 mod square;
-mod stored_rows;
+mod memory;
+mod prepared;
+mod seams;
+
+// What is planned, and the run that carries it out, in two passes. A plan needs to know how columns are copied and components computed.
+mod rechunk;
+mod joint;
+mod plan;
+mod component_stage;
+mod join_pass;
+mod transfer_pass;
 mod told;
+mod run;
+
+// The verbs, and what this version can do.
+mod neighbors;
 mod transfer;
-mod transfer_memory;
-mod transfer_stage;
+mod diffuse;
+mod index;
+mod presence;
+mod evaluate;
 mod verify;
-mod weigher;
-mod work_rows;
+mod clean;
+mod doctor;
+mod combinations;
+mod capabilities;
 #[cfg(test)]
 mod typescript;
 
@@ -76,6 +71,7 @@ pub use backend::BackendPlan;
 pub use capabilities::{Capabilities, FormatCapability, KernelCapability, MethodCapability, capabilities};
 pub use clean::{CleanReport, CleanRequest, Kept, Leftover, clean};
 pub use combinations::{Combination, PlatformCapability};
+pub use describe_index::describe_index;
 pub use diffuse::{diffuse, diffuse_with, plan_diffuse};
 pub use doctor::{BackendState, Cpu, Doctor, MachineMemory, doctor};
 pub use evaluate::{
@@ -83,14 +79,16 @@ pub use evaluate::{
     ExpressionEvaluation, ExpressionMetric, GroupMetric, LabelEvaluation, LabelLoss, NeighborAgreement,
     RiskCoverageReport, evaluate,
 };
-pub use index::{build_index, build_index_with, describe_index, plan_index};
-pub use index_report::{IndexDescription, IndexPlan, IndexReport};
+pub use figures::{OutputArray, OutputLayout, Side, StageReport};
+pub use index::{IndexPlan, IndexReport, build_index, build_index_with, plan_index};
+pub use index_description::IndexDescription;
 pub use joint::{JointPlan, JointReport, joint, joint_with, plan_joint};
+pub use memory_plan::MemoryPlan;
 pub use neighbors::{neighbors, neighbors_with, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
-pub use report::{MemoryPlan, OutputArray, OutputLayout, Plan, RecallReport, RunReport, SearchPlan, Side, StageReport};
+pub use report::{Plan, RecallReport, RunReport, SearchPlan};
 pub use request::{
     AskedBackend, DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys,
     IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest,
@@ -98,7 +96,8 @@ pub use request::{
     Representation, Resolved, ResolvedEvaluation, ResolvedIndex, ResolvedJoint, ResolvedPresence, ResolvedRechunk,
     Search, TransferRequest, read_request,
 };
-pub use run::{Seams, run, run_with};
-pub use space::SpaceReport;
+pub use run::{run, run_with};
+pub use seams::Seams;
+pub use space_report::SpaceReport;
 pub use transfer::{plan_transfer, transfer, transfer_with};
 pub use verify::{VerifyReport, VerifyRequest, verify};

@@ -4,7 +4,8 @@
 //! queries that lie near each other are joined together, so that little of the index is read again, and what is found goes through runs back
 //! into the order of rows. Both give the same bytes.
 
-use super::request::Resolved;
+use std::path::Path;
+
 use crate::error::Result;
 use crate::sink::begun_plan;
 use crate::store::OsVfs;
@@ -52,9 +53,8 @@ impl Order {
         }
     }
 
-    /// The order in which the run that is to be resumed was begun.
-    pub(super) fn begun(resolved: &Resolved, run: &str) -> Result<Option<Self>> {
-        let Some(output) = resolved.output.as_deref().filter(|_| resolved.resume) else { return Ok(None) };
+    /// The order in which a run was begun whose output lies there.
+    pub(super) fn begun(output: &Path, run: &str) -> Result<Option<Self>> {
         let plan = begun_plan(&OsVfs, output, run)?;
         Ok(plan.map(|plan| plan["order"].as_str().and_then(Self::from_name).unwrap_or(Self::Rows)))
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::figures::OutputArray;
 use super::inputs::Inputs;
-use super::report::OutputArray;
 use super::request::Parameters;
 use crate::operator::LabelStatus;
 use crate::sink::{ArraySpec, Categories, Field, Kind, Stage, codes_dtype};

@@ -3,7 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::plan::WORKER;
+use super::request::Resolved;
+use super::start::WORKER;
 use crate::error::{Error, Result};
 use crate::sink::{MappingStore, StoreSpec, journal_folder};
 use crate::source::stores;
@@ -67,6 +68,19 @@ pub(super) fn check_work_dir(work_dir: &Path, inputs: &[&Path], output: Option<&
         }
     }
     Ok(())
+}
+
+/// Where intermediate files of the run go: into the folder for them, or beside the output.
+pub(super) fn place(resolved: &Resolved, ending: &str) -> Result<PathBuf> {
+    let output = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
+    let mut name = output.file_name().unwrap_or_default().to_os_string();
+    name.push(ending);
+    Ok(resolved.search.work_dir.as_deref().map_or_else(|| output.with_file_name(&name), |folder| folder.join(&name)))
+}
+
+/// The folder of the run's runs.
+pub(super) fn runs_folder(resolved: &Resolved) -> Result<PathBuf> {
+    place(resolved, ".runs")
 }
 
 fn apart(name: &str, output: &Path, inputs: &[&Path]) -> Result<()> {

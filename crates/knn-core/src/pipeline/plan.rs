@@ -11,61 +11,33 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::backend;
 use super::bundle;
 use super::cost::{self, Extent};
-use super::diffusion;
+use super::describe_index::{check_index, describe_index};
+use super::figures::{OutputLayout, side};
 use super::found::FoundRows;
-use super::graphs_stage;
-use super::import_stage;
-use super::index::describe_index;
 use super::inputs::{Inputs, chosen};
 use super::joint;
-use super::list_order;
 use super::memory;
+use super::memory::runs::run_rows;
+use super::memory::sizes::Sizes;
 use super::order::Order;
+use super::other_graphs;
 use super::outputs;
 use super::places::{Existing, check_output, check_work_dir};
+use super::prepared::Prepared;
 use super::provenance;
-use super::report::{OutputLayout, Plan, Side};
-use super::request::{LayoutRequest, LearntDistance, MapRequest, Parameters, Representation, Resolved};
-use super::search_stage;
-use super::sizes::Sizes;
+use super::report::Plan;
+use super::request::{LayoutRequest, LearntDistance, MapRequest, OtherGraph, Parameters, Representation, Resolved};
 use super::square;
+use super::start::{WORKER, pool};
 use crate::error::{Error, Result};
-use crate::gpu::Backend;
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
-use crate::join::OnDevice;
 use crate::progress::Progress;
 use crate::sink::{Layout, StoreSpec, planned_bytes};
-use crate::source::{AnnDataStore, RowSource};
+use crate::source::RowSource;
 
-/// Name of the one worker of a run in this process.
-pub(super) const WORKER: &str = "worker-0";
 /// Version of the output's layout and of the numbers in it: part of the run hash.
 const RESULT_VERSION: u32 = 3;
-
-/// A run that may start.
-pub(super) struct Prepared {
-    pub(super) resolved: Resolved,
-    /// The same before the search was chosen, from which other graphs are asked for.
-    pub(super) asked: Resolved,
-    pub(super) inputs: Inputs,
-    pub(super) spec: StoreSpec,
-    pub(super) sizes: Sizes,
-    /// What compares cells.
-    pub(super) backend: Backend,
-    /// What a device failed with, where the processor went on without it.
-    pub(super) device_failure: OnceLock<String>,
-    pub(super) plan: Plan,
-}
-
-impl Prepared {
-    /// Keeps what a device failed with, if it did, for the report.
-    pub(super) fn note_failure(&self, device: Option<&OnDevice>) {
-        if let Some(failure) = device.and_then(OnDevice::failure) {
-            self.device_failure.get_or_init(|| failure);
-        }
-    }
-}
 
 /// What the run hash covers: whatever changes a byte of the result. A struct, so that its JSON has one order of fields.
 #[derive(Serialize)]
@@ -96,30 +68,17 @@ pub(super) fn prepare(resolved: Resolved, progress: &Progress) -> Result<(Prepar
     Ok((prepared, pool))
 }
 
-/// The worker threads of one run.
-pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|number| format!("gigamapper-{number}"))
-        .build()
-        .map_err(|error| Error::Backend {
-            backend: "cpu".into(),
-            reason: error.to_string(),
-            remedy: "ask for fewer threads".into(),
-        })
-}
-
 fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     joint::settle(&mut resolved, progress)?;
     let asked = resolved.clone();
     check_places(&resolved)?;
     let mut inputs = Inputs::open(&resolved, progress)?;
     inputs.preflight(&resolved.parameters.labels, progress)?;
-    import_stage::scan(&mut resolved, &mut inputs, progress)?;
+    inputs.scan_imported(&mut resolved, progress)?;
     learn_distance(&mut resolved, &mut inputs, progress)?;
-    diffusion::check_size(&resolved, inputs.query.n_obs())?;
+    memory::diffusion::check_size(&resolved, inputs.query.n_obs())?;
     let method_reason = choose_search(&mut resolved, inputs.reference.n_obs())?;
-    search_stage::check(&resolved, &inputs.reference_rows)?;
+    check_index(&resolved, &inputs.reference_rows)?;
     bundle::check(&resolved)?;
     let decided = backend::choose(&resolved)?;
     let backend = decided.backend(resolved.backend);
@@ -134,7 +93,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let mut inputs_hash = inputs.fingerprints()?;
     // How wide they are is known of graphs that are sought. These come last, so that the run that needs most complains.
     let are_given = asked.other_graphs.is_some();
-    let others = if are_given { graphs_stage::plans(&asked, progress)? } else { Vec::new() };
+    let others = if are_given { graph_plans(&asked, progress)? } else { Vec::new() };
     inputs.other_widths = others.iter().map(|(graph, other)| (*graph, other.k)).collect();
     if are_given {
         inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
@@ -154,7 +113,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     }
     let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
-    let sizes = memory::share(&resolved, &inputs, &spec, (Order::begun(&resolved, &run)?, &backend))?;
+    let sizes = memory::share(&resolved, &inputs, &spec, (begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
     inputs.imported = None;
     if let Some(order) = sizes.order {
@@ -169,7 +128,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         self_mapping: resolved.self_mapping,
     };
     let run_rows = match sizes.run_bytes {
-        1.. => list_order::run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
+        1.. => run_rows(FoundRows::new(&spec)?.shape(), sizes.found_bytes),
         0 => u64::MAX,
     };
     let mut search = cost::search_plan(parameters, extent, sizes.order, run_rows);
@@ -210,10 +169,22 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         warnings: warnings(&resolved, &inputs, (&sizes, &spec), k),
         run,
     };
-    let others = if are_given { others } else { graphs_stage::plans(&asked, progress)? };
-    graphs_stage::add_costs(&asked, others, &mut plan);
+    let others = if are_given { others } else { graph_plans(&asked, progress)? };
+    other_graphs::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
+}
+
+/// The order of work of a run that goes on: the one in which it was begun.
+fn begun(resolved: &Resolved, run: &str) -> Result<Option<Order>> {
+    let output = resolved.output.as_deref().filter(|_| resolved.resume);
+    output.map_or(Ok(None), |output| Order::begun(output, run))
+}
+
+/// The plans of the other graphs, as `asked` for; fails where one of their runs would refuse to start.
+fn graph_plans(asked: &Resolved, progress: &Progress) -> Result<Vec<(OtherGraph, Plan)>> {
+    let plan = |graph| Ok((graph, planned(other_graphs::request(graph, asked)?, progress)?));
+    other_graphs::needed(asked).map(plan).collect()
 }
 
 fn check_places(resolved: &Resolved) -> Result<()> {
@@ -226,7 +197,7 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
-    for graph in graphs_stage::kept_places(resolved) {
+    for graph in other_graphs::kept_places(resolved) {
         check_output(&graph, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
     if let Some(work_dir) = &resolved.search.work_dir {
@@ -283,10 +254,6 @@ fn choose_search(resolved: &mut Resolved, n_ref: u64) -> Result<String> {
         ivf.repair = if resolved.bundled { "never" } else { repairs }.into();
     }
     Ok(chosen.reason)
-}
-
-pub(super) fn side(store: &AnnDataStore, rows: &dyn RowSource) -> Side {
-    Side { path: store.name().to_owned(), n_obs: store.n_obs(), dim: rows.dim() as u64, dtype: rows.dtype() }
 }
 
 fn warnings(resolved: &Resolved, inputs: &Inputs, (sizes, spec): (&Sizes, &StoreSpec), k: u64) -> Vec<String> {

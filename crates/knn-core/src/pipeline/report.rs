@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::agreement::LabelAgreement;
 use super::backend::BackendPlan;
+use super::figures::{OutputArray, OutputLayout, Side, StageReport};
+use super::memory_plan::MemoryPlan;
 use super::request::Parameters;
-use super::space::SpaceReport;
+use super::space_report::SpaceReport;
 use crate::join::Hop;
-use crate::progress::Progress;
-use crate::types::DType;
 
 /// A resolved run before it starts: nothing has been written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,78 +90,6 @@ pub struct SearchPlan {
     /// Bytes of intermediate files at most, gone at the end.
     #[cfg_attr(test, ts(type = "number"))]
     pub run_bytes: u64,
-}
-
-/// One side of a mapping.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct Side {
-    /// The store.
-    pub path: String,
-    /// Cells.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub n_obs: u64,
-    /// Columns of the representation.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub dim: u64,
-    /// Its element type.
-    #[cfg_attr(test, ts(type = "string"))]
-    pub dtype: DType,
-}
-
-/// Rows per chunk, unit and part of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct OutputLayout {
-    /// Rows per inner chunk.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub inner_rows: u64,
-    /// Rows per shard and commit unit.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub unit_rows: u64,
-    /// Rows per AnnData.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub part_rows: u64,
-    /// Units in all.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub units: u64,
-    /// AnnData groups: 1 means that the store itself is one.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub parts: u64,
-}
-
-/// The memory model of a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct MemoryPlan {
-    /// The declared budget, bytes.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub limit: u64,
-    /// What the plan takes at its highest, bytes.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub planned: u64,
-    /// Its parts, bytes each.
-    #[cfg_attr(test, ts(type = "Record<string, number>"))]
-    pub parts: BTreeMap<String, u64>,
-}
-
-/// One array or column that the run stores.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct OutputArray {
-    /// Path in the store, such as `obs/cell_type_pred`; of a graph that is kept beside it, the path of that before.
-    pub path: String,
-    /// `categorical`, `numeric`, `boolean`, `array` or `string`.
-    pub kind: String,
-    /// Its shape over all parts.
-    #[cfg_attr(test, ts(type = "number[]"))]
-    pub shape: Vec<u64>,
-    /// The stage that stores it: `join`, `transfer`, `graphs` or `rechunk`.
-    pub stage: String,
 }
 
 /// What a finished run did.
@@ -252,33 +180,4 @@ impl RecallReport {
             approximate_distances: false,
         }
     }
-}
-
-/// Time and traffic of one stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct StageReport {
-    /// `preflight`, `index`, `calibrate`, `join`, in the order of lists `gather`, with a repair `repair`, where weights are symmetrised
-    /// `reverse`, `graphs`, of more than one step of diffusion `diffuse`, `transfer`, `finalise`; of an index `preflight`, `read`, `train`, `add`, `seal`; of a copy
-    /// `preflight`, `rechunk`, `finalise`; of a computed representation `preflight`, `components`, `scores`, `finalise`; of presence scores `preflight`,
-    /// `bandwidth`, `presence`, `write`, `finalise`.
-    pub stage: String,
-    /// Wall seconds.
-    pub seconds: f64,
-    /// Bytes written to the output.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub bytes_written: u64,
-}
-
-/// The stages that a listener was told of, with the bytes that some of them wrote.
-pub(super) fn laps(progress: &Progress, written: &[(&str, u64)]) -> Vec<StageReport> {
-    let bytes_of = |stage: &str| written.iter().find(|(name, _)| *name == stage).map_or(0, |(_, bytes)| *bytes);
-    let laps = progress.laps().into_iter();
-    laps.map(|(stage, time)| StageReport {
-        stage: stage.into(),
-        seconds: time.as_secs_f64(),
-        bytes_written: bytes_of(stage),
-    })
-    .collect()
 }

@@ -4,98 +4,39 @@ use std::sync::Arc;
 
 use rayon::ThreadPool;
 
-use super::bandwidth;
-use super::batches::BatchCodes;
 use super::clock::Clock;
-use super::diffusion;
-use super::gather;
-use super::graphs_stage;
-use super::import_stage::Import;
-use super::inputs::Inputs;
-use super::join_stage::{self, Joined, Lists, Way};
-use super::joint;
-use super::list_order::{self, Searched};
+use super::component_stage;
+use super::inputs::batches::BatchCodes;
+use super::join_pass::import_stage::Import;
+use super::join_pass::join_stage::JoinStage;
+use super::join_pass::joined::{self, Joined, Measured};
+use super::join_pass::list_order::{self, Searched};
+use super::join_pass::search_stage::{self, Lists};
+use super::join_pass::units::{Units, store_units};
+use super::join_pass::{gather, repair_stage, space};
 use super::order::Order;
-use super::passing::Passing;
-use super::places::{Existing, is_begun, open_store};
-use super::plan::{Prepared, prepare};
-use super::repair_stage;
+use super::other_graphs::{self, needed};
+use super::places::{Existing, is_begun, open_store, runs_folder};
+use super::plan::prepare;
+use super::prepared::Prepared;
 use super::report::RunReport;
 use super::request::{MapRequest, Resolved};
-use super::reverse_stage;
-use super::search_stage::{self, Measured};
-use super::sizes::Sizes;
-use super::space;
+use super::seams::Seams;
 use super::told::{label_agreement, label_counts, named, uns, warnings};
-use super::transfer_stage::{self, Transferred, Weighing};
-use super::weigher::Weigher;
+use super::transfer_pass::transfer_stage::{self, Transferred, Weighing};
+use super::transfer_pass::weigher::Weigher;
+use super::transfer_pass::{bandwidth, diffusion, graphs_stage, reverse_stage};
 use crate::budget::MemoryBudget;
-use crate::distance::Lane;
 use crate::error::{Error, Result};
-use crate::gpu::Backend;
 use crate::join::ListJoin;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
-use crate::store::{OsVfs, RunLedger, Vfs};
+use crate::store::{RunLedger, Vfs};
 use crate::types::MappingStatus;
 
 /// Maps the query onto the reference and stores the result. What is committed stays, whatever happens.
 pub fn run(request: &MapRequest, progress: &Progress) -> Result<RunReport> {
     run_with(request, progress, Seams::default())
-}
-
-/// What a test may replace. Nothing of it changes a result.
-#[derive(Clone)]
-pub struct Seams {
-    /// Where every write goes.
-    pub vfs: Arc<dyn Vfs>,
-    /// Query rows in flight, instead of what the budget gives.
-    pub block_rows: Option<u64>,
-    /// Reference rows in memory, instead of what the budget gives.
-    pub slab_rows: Option<u64>,
-    /// Rows of a run in the order of lists, instead of what the budget gives.
-    pub run_rows: Option<u64>,
-    /// Bytes of rows that wait for matrices of the reference, instead of what the budget gives; then every matrix passes by.
-    pub waiting_bytes: Option<u64>,
-    /// Bytes of a state of diffusion, instead of what the budget gives.
-    pub state_bytes: Option<u64>,
-    /// Lane of the distance tile, instead of the best.
-    pub lane: Lane,
-    /// What selects, instead of what the plan found.
-    pub backend: Option<Backend>,
-}
-
-impl Default for Seams {
-    fn default() -> Self {
-        Self {
-            vfs: Arc::new(OsVfs),
-            block_rows: None,
-            slab_rows: None,
-            run_rows: None,
-            waiting_bytes: None,
-            state_bytes: None,
-            lane: Lane::best(),
-            backend: None,
-        }
-    }
-}
-
-impl Seams {
-    fn replace(&self, sizes: &mut Sizes, inputs: &Inputs) {
-        sizes.block_rows = self.block_rows.unwrap_or(sizes.block_rows);
-        sizes.slab_rows = self.slab_rows.unwrap_or(sizes.slab_rows);
-        sizes.run_rows = self.run_rows;
-        sizes.after.state = self.state_bytes.unwrap_or(sizes.after.state);
-        // What is diffused is looked at in another way.
-        if let Some(bytes) = self.waiting_bytes.filter(|_| sizes.after.state == 0) {
-            let embeddings = (0..inputs.embeddings.len()).collect();
-            let passing = Passing { embeddings, expression: inputs.expression.is_some(), waiting_bytes: bytes };
-            sizes.after.passing = passing;
-        }
-        if let Some(repair) = &mut sizes.repair {
-            repair.replace(self.block_rows, self.slab_rows);
-        }
-    }
 }
 
 /// [`run`] through other seams.
@@ -114,7 +55,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     let mut lease = Some(budget.take("the plan", prepared.sizes.leased)?);
     let vfs = Arc::clone(&seams.vfs);
     let search_in = |index| pool.install(|| search_stage::search(&prepared, index, &seams.lane, &budget));
-    let batches = || pool.install(|| BatchCodes::read(&prepared, progress));
+    let batches = || pool.install(|| BatchCodes::read(prepared.inputs.batch.as_ref(), progress));
     check_beside(&prepared, &*vfs)?;
     clock.lap("preflight", 0);
     let opened = pool.install(|| search_stage::given(&prepared, &budget))?;
@@ -149,7 +90,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
     if codes.is_none() && !is_found {
         codes = batches()?;
     }
-    let measured = join_stage::measured(&store)?.or(searched.map(Searched::measured)).or(early);
+    let measured = joined::measured(&store)?.or(searched.map(Searched::measured)).or(early);
     let is_told = measured.is_some();
     let anew = || measure(&prepared, search.as_ref(), codes.as_ref(), (&pool, seams), progress);
     let measured = measured.map_or_else(anew, Ok)?;
@@ -167,7 +108,7 @@ pub(super) fn run_resolved(resolved: Resolved, progress: &Progress, seams: &Seam
         (None, lists) => {
             progress.begin("join", n_obs, joined_before.rows);
             let way = || found_by(&prepared, seams, (lists, codes.as_ref()), progress);
-            Some(pool.install(|| join_stage::run(&prepared, &store, way()?, &measured, progress))?)
+            Some(pool.install(|| store_units(&prepared, &store, &mut *way()?, &measured))?)
         }
         (Some(ledger), Some(lists)) => {
             let lap = |stage: &str| clock.lap(stage, store.bytes_written());
@@ -222,8 +163,8 @@ fn begin(
     (progress, seams): (&Progress, &Seams),
     clock: &mut Clock,
 ) -> Result<(Prepared, ThreadPool)> {
-    let resolved = joint::compute(resolved, progress, seams)?;
-    if joint::is_computed(&resolved) {
+    let resolved = component_stage::compute(resolved, progress, seams)?;
+    if resolved.is_computed() {
         clock.lap("components", 0);
     }
     let (mut prepared, pool) = prepare(resolved, progress)?;
@@ -269,10 +210,10 @@ fn found_by<'a>(
     seams: &'a Seams,
     (lists, codes): (Option<Lists<'a>>, Option<&'a BatchCodes<'a>>),
     progress: &'a Progress,
-) -> Result<Way<'a>> {
+) -> Result<Box<dyn Units + 'a>> {
     Ok(match prepared.resolved.imported {
-        Some(_) => Way::Imported(Box::new(Import::open(prepared, progress)?)),
-        None => Way::Joined(&seams.lane, lists, codes),
+        Some(_) => Box::new(Import::open(prepared, progress)?),
+        None => Box::new(JoinStage::new(prepared, &seams.lane, (lists, codes), progress)),
     })
 }
 
@@ -311,9 +252,11 @@ fn finish(
     let mut transferred = Transferred::default();
     if prepared.spec.stages().contains(&Stage::Transferred) {
         let lap = |stage: &str| clock.lap(stage, store.bytes_written());
-        let mut weigher = pool.install(|| Weigher::open(&prepared, store, sigma, (seams, budget), progress, lap))?;
+        pool.install(|| find_graphs(&prepared, store, seams, progress))?;
+        let beside = (&seams.vfs, budget);
+        let mut weigher = pool.install(|| Weigher::open(&prepared, store, sigma, beside, progress, lap))?;
         let _lease = budget.take("transfer", prepared.sizes.after.transfer)?;
-        let diffused = pool.install(|| diffusion::run(&prepared, store, &mut weigher, (seams, budget), progress))?;
+        let diffused = pool.install(|| diffusion::run(&prepared, store, &mut weigher, beside, progress))?;
         if diffused.is_some() {
             clock.lap("diffuse", store.bytes_written());
         }
@@ -326,7 +269,7 @@ fn finish(
         clock.lap("transfer", store.bytes_written());
     }
 
-    if graphs_stage::keep(&prepared, seams, progress)? {
+    if keep_graphs(&prepared, seams, progress)? {
         clock.lap("graphs", store.bytes_written());
     }
     progress.begin("finalise", 0, 0);
@@ -337,7 +280,7 @@ fn finish(
     let output = store.path().display().to_string();
     let label_agreement = label_agreement(&prepared, &transferred);
     store.finalise(&uns(&prepared, &joined, sigma, &measured.recall, &label_agreement)?)?;
-    joint::discard(&prepared.resolved, &seams.vfs)?;
+    component_stage::discard(&prepared.resolved, &seams.vfs)?;
     progress.end();
     clock.lap("finalise", store.bytes_written());
     Ok(RunReport {
@@ -359,13 +302,32 @@ fn finish(
     })
 }
 
+/// Finds the graphs that are kept, before the store that they lie beside is said to be complete. Returns whether there are any.
+fn keep_graphs(prepared: &Prepared, seams: &Seams, progress: &Progress) -> Result<bool> {
+    for &graph in &prepared.resolved.kept_graphs {
+        run_resolved(other_graphs::request(graph, &prepared.asked)?, progress, seams)?;
+    }
+    Ok(!prepared.resolved.kept_graphs.is_empty())
+}
+
+/// Finds the other graphs that weights come from, unless nothing is left to transfer. Each is a run of its own.
+fn find_graphs(prepared: &Prepared, store: &MappingStore, seams: &Seams, progress: &Progress) -> Result<()> {
+    if !other_graphs::is_used(&prepared.resolved) || graphs_stage::is_transferred(prepared, store) {
+        return Ok(());
+    }
+    needed(&prepared.resolved).try_for_each(|graph| {
+        run_resolved(other_graphs::request(graph, &prepared.asked)?, progress, seams)?;
+        Ok(())
+    })
+}
+
 /// The runs of a search in the order of lists, or with neighbours that may be repaired, as long as there are neighbours to find or to gather. Otherwise what an earlier process may have
 /// left there is removed.
 fn runs(prepared: &Prepared, vfs: &Arc<dyn Vfs>, is_joined: bool, is_complete: bool) -> Result<Option<RunLedger>> {
     if prepared.resolved.parameters.ivf.is_none() {
         return Ok(None);
     }
-    let folder = &search_stage::runs_folder(&prepared.resolved)?;
+    let folder = &runs_folder(&prepared.resolved)?;
     let (run, resume) = (&prepared.spec.run, prepared.resolved.resume);
     if prepared.sizes.run_bytes > 0 && !is_joined {
         return RunLedger::open(vfs, folder, run, resume).map(Some);
@@ -393,7 +355,7 @@ fn output(prepared: &Prepared, vfs: Arc<dyn Vfs>) -> Result<MappingStore> {
     let resolved = &prepared.resolved;
     let path = resolved.output.as_ref().ok_or_else(|| Error::param("output", "", "name the store to write"))?;
     // A run that was interrupted while its representation was computed has nothing there yet.
-    let resume = resolved.resume && (!joint::is_computed(resolved) || is_begun(&*vfs, path)?);
+    let resume = resolved.resume && (!resolved.is_computed() || is_begun(&*vfs, path)?);
     let existing = Existing { resume, overwrite: resolved.overwrite };
     open_store(vfs, path, prepared.spec.clone(), existing)
 }

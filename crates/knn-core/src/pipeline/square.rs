@@ -7,7 +7,6 @@
 
 use serde_json::{Value, json};
 
-use super::plan::Prepared;
 use super::request::Parameters;
 use crate::error::Result;
 use crate::kernel::{KernelMethod, Weights};
@@ -59,13 +58,12 @@ fn numbers(n_obs: u64, k: u64) -> DType {
 
 /// `uns/neighbors`. As in scanpy, the number of neighbours counts the cell itself. It does not say `use_rep`, because scanpy would look for
 /// that embedding here.
-pub(super) fn uns(prepared: &Prepared) -> Value {
-    let parameters = &prepared.resolved.parameters;
+pub(super) fn uns(parameters: &Parameters, k: u64) -> Value {
     json!({
         "connectivities_key": "connectivities",
         "distances_key": "distances",
         "params": {
-            "n_neighbors": prepared.spec.k + 1,
+            "n_neighbors": k + 1,
             "method": parameters.kernel_method,
             "metric": parameters.metric.name(),
             "random_state": 0,

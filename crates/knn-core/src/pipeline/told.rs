@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::agreement::LabelAgreement;
-use super::bandwidth;
 use super::inputs::chosen;
-use super::join_stage::Joined;
+use super::join_pass::joined::Joined;
 use super::outputs;
-use super::plan::Prepared;
+use super::prepared::Prepared;
 use super::report::RecallReport;
 use super::square;
-use super::transfer_stage::Transferred;
+use super::transfer_pass::bandwidth;
+use super::transfer_pass::transfer_stage::Transferred;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::operator::LabelStatus;
@@ -74,7 +74,7 @@ pub(super) fn uns(
     }
     let mut all = json!({ "gigamapper": done });
     if square::is_stored_in(&prepared.spec) {
-        all["neighbors"] = square::uns(prepared);
+        all["neighbors"] = square::uns(parameters, prepared.spec.k);
     }
     let mut uns = Uns::from_json(all.as_object().unwrap_or(&serde_json::Map::new()))?;
     for input in &prepared.inputs.columns {

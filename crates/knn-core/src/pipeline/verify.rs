@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::bundle;
-use super::index::sealed;
+use super::index_terms::sealed;
+use super::request::bundled_cells;
 use crate::error::{Error, Result};
 use crate::index::{CELLS, Manifest, is_cells};
 use crate::progress::Progress;
@@ -154,7 +154,7 @@ fn index(path: &Path, repair: bool, progress: &Progress) -> Result<VerifyReport>
 
 /// The cells of an index that is a reference by itself, which are a store with a journal of its own.
 fn cells(index: &Path, report: &mut VerifyReport, progress: &Progress) -> Result<()> {
-    let Some(path) = bundle::cells(index) else { return Ok(()) };
+    let Some(path) = bundled_cells(index) else { return Ok(()) };
     let within = |object: &str| format!("{CELLS}/{object}");
     match sink::verify(&OsVfs, &path, progress) {
         Ok(checked) => {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::provenance::same_graphs;
 use super::report::{ClassEvaluation, ClassLoss, LabelEvaluation, LabelLoss, NeighborAgreement};
 use crate::error::{Error, Result};
 use crate::graph::{GraphBlock, GraphDescription, GraphStore, Ids};
+use crate::pipeline::provenance::same_graphs;
 use crate::progress::Progress;
 use crate::types::RowRange;
 

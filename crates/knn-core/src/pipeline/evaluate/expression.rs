@@ -4,50 +4,29 @@
 //! gene at once, so that as many genes as fit are read in one pass, and there are as many passes as that takes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use super::classes::{Classes, LabelColumn};
+use super::gene_cells::{GeneCells, Groups};
 use super::gene_ranks;
 use super::gene_sums::GeneSums;
 use super::report::{ExpressionEvaluation, ExpressionMetric, GroupMetric};
-use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::pipeline::request::ExpressionKeys;
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::source::{AnnDataStore, ColumnKind, RowSource};
-use crate::types::{RowRange, Tile};
+use crate::types::RowRange;
 
-/// Bytes of the rows of both matrices that are in memory together, of one row each at least.
-const BLOCK_BYTES: u64 = 32 << 20;
 /// Values that a report holds at most.
 const MOST_VALUES: u64 = 1 << 22;
 
 /// Matrices that are compared.
 pub(super) struct Expressions {
-    original: Arc<dyn RowSource>,
-    imputed: Arc<dyn RowSource>,
+    cells: GeneCells,
     keys: ExpressionKeys,
-    /// Names of the genes, and the column of each in the original and in the imputed matrix.
+    /// Names of the genes.
     genes: Vec<String>,
-    pub(super) columns: Vec<[u32; 2]>,
     /// Which genes the averages are over.
     tested: Vec<bool>,
-    groups: Option<Groups>,
-}
-
-/// The column of groups.
-struct Groups {
-    column: LabelColumn,
-    classes: Classes,
-}
-
-/// Consecutive cells: their values in both matrices, and the group of each, −1 where there is none.
-#[derive(Default)]
-pub(super) struct Cells {
-    pub(super) original: Tile,
-    pub(super) imputed: Tile,
-    pub(super) groups: Vec<i32>,
 }
 
 impl Expressions {
@@ -92,40 +71,33 @@ impl Expressions {
                 remedy: "name fewer genes, or methods one by one, or groups of fewer categories".into(),
             });
         }
-        Ok(Self { original, imputed, keys: keys.clone(), genes, columns, tested, groups })
+        let cells = GeneCells { original, imputed, columns, groups };
+        Ok(Self { cells, keys: keys.clone(), genes, tested })
     }
 
     /// Bytes of the passes besides values that are ranked.
     pub(super) fn bytes(&self) -> u64 {
-        let reading = TileReader::bytes(&self.original) + TileReader::bytes(&self.imputed);
-        let groups = self.groups.as_ref().map_or(0, |groups| groups.column.bytes() + groups.classes.bytes());
-        let slots = self.groups.as_ref().map_or(0, Groups::len) + 1;
+        let reading = TileReader::bytes(&self.cells.original) + TileReader::bytes(&self.cells.imputed);
+        let groups = self.cells.groups.as_ref().map_or(0, |groups| groups.column.bytes() + groups.classes.bytes());
+        let slots = self.cells.groups.as_ref().map_or(0, Groups::len) + 1;
         let genes = self.genes.len() as u64;
         let report = genes * (slots * self.keys.methods.len() as u64 * 16 + 64);
-        let block = self.block_rows() * (self.row_bytes() + 4);
+        let block = self.cells.block_rows() * (self.cells.row_bytes() + 4);
         reading + groups + block + GeneSums::bytes(genes, slots) + report
     }
 
     /// Bytes that ranking one gene takes at least; 0 where nothing is ranked.
     pub(super) fn least_ranked(&self) -> u64 {
-        if self.ranks() { gene_ranks::least(self.original.rows()) } else { 0 }
+        if self.ranks() { gene_ranks::least(self.cells.original.rows()) } else { 0 }
     }
 
     /// Bytes that ranking all genes at once takes, with so many threads.
     pub(super) fn most_ranked(&self, threads: u64) -> u64 {
-        if self.ranks() { gene_ranks::most(self.original.rows(), self.genes.len() as u64, threads) } else { 0 }
+        if self.ranks() { gene_ranks::most(self.cells.original.rows(), self.genes.len() as u64, threads) } else { 0 }
     }
 
     fn ranks(&self) -> bool {
         self.keys.methods.iter().any(|method| method == "spearman")
-    }
-
-    fn row_bytes(&self) -> u64 {
-        (self.original.dim() as u64 + self.imputed.dim() as u64) * 4
-    }
-
-    fn block_rows(&self) -> u64 {
-        (BLOCK_BYTES / self.row_bytes()).clamp(1, self.original.rows().max(1))
     }
 
     /// Compares all genes, ranking within so many bytes.
@@ -135,11 +107,11 @@ impl Expressions {
         warnings: &mut Vec<String>,
         progress: &Progress,
     ) -> Result<ExpressionEvaluation> {
-        let slots = self.groups.as_ref().map_or(0, Groups::len) as usize + 1;
-        let mut sums = GeneSums::new(&self.columns, slots);
+        let slots = self.cells.groups.as_ref().map_or(0, Groups::len) as usize + 1;
+        let mut sums = GeneSums::new(&self.cells.columns, slots);
         let mut cells_of = vec![0u64; slots];
-        progress.begin("expression", self.original.rows(), 0);
-        self.each(progress, |cells| {
+        progress.begin("expression", self.cells.original.rows(), 0);
+        self.cells.each(progress, |cells| {
             cells_of[0] += cells.groups.len() as u64;
             cells
                 .groups
@@ -155,21 +127,21 @@ impl Expressions {
                 "pearson" => sums.pearson(),
                 "rmse" => sums.rmse(),
                 "js" => {
-                    progress.begin("divergence", self.original.rows(), 0);
-                    self.each(progress, |cells| {
+                    progress.begin("divergence", self.cells.original.rows(), 0);
+                    self.cells.each(progress, |cells| {
                         sums.diverge(cells);
                         Ok(())
                     })?;
                     sums.distances()
                 }
                 _ => {
-                    progress.begin("ranks", self.original.rows(), 0);
-                    gene_ranks::spearman(self, slots, (ranked_bytes, threads), progress)?
+                    progress.begin("ranks", self.cells.original.rows(), 0);
+                    gene_ranks::spearman(&mut self.cells, slots, (ranked_bytes, threads), progress)?
                 }
             };
             values.insert(method, found);
         }
-        let cells = self.original.rows();
+        let cells = self.cells.original.rows();
         let left_out = cells * self.genes.len() as u64 - sums.pairs();
         if left_out > 0 {
             warnings.push(format!("{left_out} pairs of values are left out, because one of them is not finite"));
@@ -194,8 +166,11 @@ impl Expressions {
             (found.len() as u64, (!found.is_empty()).then_some(mean))
         };
         let (test_genes, average) = tested(&values[0]);
-        let groups =
-            self.groups.iter().flat_map(|groups| (0..groups.classes.len()).map(|group| groups.classes.name(group)));
+        let groups = self
+            .cells
+            .groups
+            .iter()
+            .flat_map(|groups| (0..groups.classes.len()).map(|group| groups.classes.name(group)));
         let groups = groups.zip(values[1..].iter().zip(&cells[1..])).filter(|(_, (_, cells))| **cells > 0);
         ExpressionMetric {
             method: method.to_owned(),
@@ -211,49 +186,6 @@ impl Expressions {
                 })
                 .collect(),
         }
-    }
-
-    /// Shows all cells, block after block.
-    pub(super) fn each(&mut self, progress: &Progress, mut see: impl FnMut(&Cells) -> Result<()>) -> Result<()> {
-        let (all, step) = (RowRange::new(0, self.original.rows()), self.block_rows());
-        let mut original = TileReader::new(&self.original, all, Metric::Euclidean);
-        let mut imputed = TileReader::new(&self.imputed, all, Metric::Euclidean);
-        let mut cells = Cells::default();
-        for block in all.pieces(step) {
-            original.next(block.len() as u64, &mut cells.original)?;
-            imputed.next(block.len() as u64, &mut cells.imputed)?;
-            if let Some(Groups { column, classes }) = &mut self.groups {
-                column.read(block, classes, &mut cells.groups)?;
-            } else {
-                cells.groups.clear();
-                cells.groups.resize(block.len(), -1);
-            }
-            see(&cells)?;
-            progress.advance(block.len() as u64)?;
-        }
-        progress.end();
-        Ok(())
-    }
-
-    /// Cells.
-    pub(super) fn rows(&self) -> u64 {
-        self.original.rows()
-    }
-}
-
-impl Groups {
-    /// Opens the column, which lies in the truth or else with the predictions.
-    fn open(truth: &AnnDataStore, predictions: &AnnDataStore, key: &str, progress: &Progress) -> Result<Self> {
-        let has = |store: &AnnDataStore| store.obs_keys().iter().any(|known| known == key);
-        let store = if !has(truth) && has(predictions) { predictions } else { truth };
-        let mut column = LabelColumn::open(store, key)?;
-        let mut classes = Classes::default();
-        column.enter(&mut classes, progress)?;
-        Ok(Self { column, classes })
-    }
-
-    fn len(&self) -> u64 {
-        self.classes.len() as u64
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::expression::Expressions;
+use super::gene_cells::GeneCells;
 use crate::error::Result;
 use crate::operator::{RankScratch, spearman as correlation};
 use crate::progress::Progress;
@@ -35,13 +35,13 @@ pub(super) fn most(cells: u64, genes: u64, threads: u64) -> u64 {
 
 /// The correlations, slot by slot: of all cells and then of each group.
 pub(super) fn spearman(
-    expressions: &mut Expressions,
+    both: &mut GeneCells,
     slots: usize,
     (bytes, threads): (u64, u64),
     progress: &Progress,
 ) -> Result<Vec<Vec<Option<f64>>>> {
-    let cells = expressions.rows();
-    let columns = expressions.columns.clone();
+    let cells = both.rows();
+    let columns = both.columns.clone();
     // A worker each for as many genes as there are threads, if so many fit; what is left holds more genes.
     let free = bytes.saturating_sub(cells * CELL_BYTES);
     let (scratch, values) = (RankScratch::bytes(cells).max(1), (cells * VALUE_BYTES).max(1));
@@ -57,7 +57,7 @@ pub(super) fn spearman(
         if number > 0 {
             progress.begin("ranks", cells, 0);
         }
-        expressions.each(progress, |seen| {
+        both.each(progress, |seen| {
             if number == 0 {
                 codes.extend_from_slice(&seen.groups);
             }

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::expression::Cells;
+use super::gene_cells::Cells;
 use crate::operator::{Divergence, PairMoments, TotalExpression};
 
 /// Genes of a chunk: so many values of a row lie side by side.

@@ -1,17 +1,16 @@
 //! Metrics of predictions that are stored: labels and expression against the truth, and an approximate mapping against an exact one. Reads
 //! alone, in blocks of rows; nothing is written, and the report is all there is.
 
-mod approximation;
+mod report;
 mod band;
-mod cells;
 mod classes;
-mod expression;
+mod labels;
+mod gene_cells;
 mod gene_ranks;
 mod gene_sums;
-mod labels;
-mod report;
+mod expression;
+mod approximation;
 
-pub(super) use self::cells::same_names;
 pub use report::{
     Approximation, CalibrationReport, ClassEvaluation, ClassLoss, ConfusionMatrix, EvaluationReport,
     ExpressionEvaluation, ExpressionMetric, GroupMetric, LabelEvaluation, LabelLoss, NeighborAgreement,
@@ -26,10 +25,11 @@ use serde_json::Value;
 use self::approximation::{Graphs, loss};
 use self::expression::Expressions;
 use self::labels::{Confidences, Labels};
-use super::memory::PROCESS;
-use super::plan::pool;
-use super::report::{MemoryPlan, laps};
+use super::clock::laps;
+use super::memory_plan::{MemoryPlan, PROCESS};
 use super::request::{EvaluateRequest, ResolvedEvaluation};
+use super::same_cells::{self, same_names};
+use super::start::pool;
 use crate::budget::{MIB, MemoryBudget};
 use crate::error::{Error, Result};
 use crate::graph::GraphStore;
@@ -73,7 +73,7 @@ impl Evaluation {
         let predictions = open(&resolved.predictions)?;
         let is_apart = resolved.truth.as_ref().is_some_and(|truth| *truth != resolved.predictions);
         let truth = if is_apart { open(resolved.truth())? } else { predictions.clone() };
-        cells::as_many(&predictions, &truth)?;
+        same_cells::as_many(&predictions, &truth)?;
         let mut warnings = Vec::new();
         let labels = resolved.labels.as_ref().filter(|_| resolved.has_true_labels());
         let labels = labels
@@ -110,7 +110,7 @@ impl Evaluation {
     ) -> Result<()> {
         self.graphs = Some(Graphs::new(graph, GraphStore::open(path)?)?);
         let exact = AnnDataStore::open_while(path, progress)?;
-        cells::as_many(&self.predictions, &exact)?;
+        same_cells::as_many(&self.predictions, &exact)?;
         if let Some(keys) = &resolved.labels {
             let key = keys.prediction.as_str();
             let Self { predictions, truth, warnings, .. } = self;
@@ -131,9 +131,9 @@ impl Evaluation {
     fn memory(&self, resolved: &ResolvedEvaluation) -> Result<(MemoryPlan, u64)> {
         let held = self.predictions.container().held_bytes()
             + if self.is_apart { self.truth.container().held_bytes() } else { 0 };
-        let mut names = if self.is_apart { cells::bytes(&self.predictions, &self.truth)? } else { 0 };
+        let mut names = if self.is_apart { same_cells::bytes(&self.predictions, &self.truth)? } else { 0 };
         if let Some(exact) = &self.exact {
-            names = names.max(cells::bytes(&self.predictions, exact)?);
+            names = names.max(same_cells::bytes(&self.predictions, exact)?);
         }
         let labels = [self.labels.as_ref(), self.exact_labels[0].as_ref(), self.exact_labels[1].as_ref()];
         // All names of classes are in memory from the beginning.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::operator::{CalibrationBin, LabelScores, RiskPoint};
-use crate::pipeline::report::{MemoryPlan, StageReport};
+use crate::pipeline::figures::StageReport;
+use crate::pipeline::memory_plan::MemoryPlan;
 
 /// Metrics of predictions. What was not asked for is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

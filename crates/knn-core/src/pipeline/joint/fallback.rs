@@ -1,46 +1,19 @@
-//! The representation of a mapping for which none was named and none is stored: computed before the mapping, beside its output, and gone with
-//! its end.
+//! Whether a mapping for which no representation was named takes one that is stored or one that is computed for it, and what that costs.
 //!
 //! What it is decides the run as its own hash does: of its content and parameters. So a plan, which computes nothing, and a run that goes on
 //! when it is computed, or no longer needed, are of one run.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::joint_resolved;
 use super::prepared::Prepared;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::bundle;
-use crate::pipeline::places::is_begun;
-use crate::pipeline::plan::{planned, pool};
-use crate::pipeline::report::{MemoryPlan, Plan};
-use crate::pipeline::request::{Representation, Resolved, ResolvedJoint, joint_key};
-use crate::pipeline::run::Seams;
-use crate::pipeline::search_stage::place;
+use crate::pipeline::places::place;
+use crate::pipeline::report::Plan;
+use crate::pipeline::request::{Computed, Representation, Resolved, ResolvedJoint, joint_key};
+use crate::pipeline::start::pool;
 use crate::progress::Progress;
-use crate::sink::{self, Found, find};
-use crate::source::{AnnDataStore, FirstColumns, RowSource};
-use crate::store::Vfs;
-use crate::types::{DType, RowRange, Tile};
-
-/// A representation that is computed for a run.
-#[derive(Debug, Clone)]
-pub struct Computed {
-    request: ResolvedJoint,
-    /// Whether it is another run's, which computes it, counts what that costs, and removes it.
-    lent: bool,
-    /// Where it is, once it is there.
-    stored: bool,
-    count: u64,
-    run: String,
-    memory: MemoryPlan,
-    disk_bytes: u64,
-    read_bytes: u64,
-    seconds: f64,
-    warnings: Vec<String>,
-}
+use crate::source::AnnDataStore;
 
 /// What CellMapper warns of.
 fn warning(request: &ResolvedJoint) -> String {
@@ -131,147 +104,4 @@ pub(in crate::pipeline) fn add_costs(resolved: &Resolved, plan: &mut Plan) {
         plan.memory = computed.memory.clone();
     }
     plan.warnings.splice(0..0, computed.warnings.iter().cloned());
-}
-
-/// Computes what a run needs, or goes on with it. Nothing is computed for a run that would be refused, or that is finished.
-pub(in crate::pipeline) fn compute(mut resolved: Resolved, progress: &Progress, seams: &Seams) -> Result<Resolved> {
-    settle(&mut resolved, progress)?;
-    let Representation::Computed(computed) = &resolved.representation else { return Ok(resolved) };
-    let Some(output) = resolved.output.as_ref().filter(|_| !computed.stored) else { return Ok(resolved) };
-    planned(resolved.clone(), progress)?;
-    if resolved.resume && matches!(find(&*seams.vfs, output)?, Found::Ours { complete: true, .. }) {
-        return Ok(resolved);
-    }
-    let begun = |path: &Path| is_begun(&*seams.vfs, path);
-    let resume = resolved.resume && computed.request.output.as_deref().map_or(Ok(false), begun)?;
-    if resolved.resume && !resume && !begun(output)? {
-        let store = output.display().to_string();
-        let (kind, key) = ("run to resume".into(), store.clone());
-        return Err(Error::NotFound { store, kind, key, available: Vec::new() });
-    }
-    let request = ResolvedJoint { resume, overwrite: !resume, ..computed.request.clone() };
-    joint_resolved(&request, progress, &seams.vfs)?;
-    if let Representation::Computed(computed) = &mut resolved.representation {
-        computed.stored = true;
-    }
-    Ok(resolved)
-}
-
-/// The representation of a run for the other runs that it needs.
-pub(in crate::pipeline) fn lent(representation: &Representation) -> Representation {
-    let mut lent = representation.clone();
-    if let Representation::Computed(computed) = &mut lent {
-        computed.lent = true;
-    }
-    lent
-}
-
-/// Whether the representation of a run is computed for it.
-pub(in crate::pipeline) fn is_computed(resolved: &Resolved) -> bool {
-    matches!(resolved.representation, Representation::Computed(_))
-}
-
-/// Removes what was computed for a run that is finished.
-pub(in crate::pipeline) fn discard(resolved: &Resolved, vfs: &Arc<dyn Vfs>) -> Result<()> {
-    let Representation::Computed(computed) = &resolved.representation else { return Ok(()) };
-    if computed.lent {
-        return Ok(());
-    }
-    let outputs = [&computed.request.output, &computed.request.reference_output];
-    let there: Vec<_> = outputs.into_iter().flatten().filter(|path| path.exists()).collect();
-    there.iter().try_for_each(|path| sink::discard(vfs, path))?;
-    // Nobody looks for them again once the run is told to be done.
-    let folder = there.first().and_then(|path| path.parent());
-    folder.map_or(Ok(()), |folder| vfs.sync_dir(folder))
-}
-
-/// The representation of a store of a run.
-pub(in crate::pipeline) fn rows(resolved: &Resolved, path: &Path, store: &AnnDataStore) -> Result<Arc<dyn RowSource>> {
-    if let Representation::Computed(computed) = &resolved.representation {
-        return computed.rows(path, store);
-    }
-    let rows = store.representation(&resolved.parameters.use_rep)?;
-    Ok(match resolved.parameters.n_comps {
-        Some(columns) => FirstColumns::of(rows, columns),
-        None => rows,
-    })
-}
-
-impl Computed {
-    /// The rows of a store.
-    fn rows(&self, path: &Path, store: &AnnDataStore) -> Result<Arc<dyn RowSource>> {
-        let is_reference = self.request.reference.as_deref() == Some(path);
-        let output = if is_reference { &self.request.reference_output } else { &self.request.output };
-        let rows = match output.as_ref().filter(|_| self.stored) {
-            Some(output) => Some(AnnDataStore::open(output)?.representation(&self.request.key_added)?),
-            None => None,
-        };
-        let number = u8::from(is_reference);
-        let fingerprint = xxh3_128(format!("{} {number}", self.run).as_bytes());
-        Ok(Arc::new(ComputedStore {
-            name: format!("{}/{} computed of {}", store.name(), self.request.key_added, self.request.layer),
-            cells: store.n_obs(),
-            dim: self.count as usize,
-            fingerprint,
-            rows,
-        }))
-    }
-}
-
-/// The computed representation of one store. In a plan there are no rows.
-struct ComputedStore {
-    name: String,
-    cells: u64,
-    dim: usize,
-    fingerprint: u128,
-    rows: Option<Arc<dyn RowSource>>,
-}
-
-impl RowSource for ComputedStore {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn rows(&self) -> u64 {
-        self.cells
-    }
-
-    fn dim(&self) -> usize {
-        self.dim
-    }
-
-    fn dtype(&self) -> DType {
-        DType::Float32
-    }
-
-    /// Its chunks are read in place.
-    fn natural_tile_rows(&self) -> u64 {
-        self.rows.as_ref().map_or(1, RowSource::natural_tile_rows)
-    }
-
-    fn band_end(&self, row: u64) -> u64 {
-        self.rows.as_ref().map_or((row + 1).min(self.cells), |rows| rows.band_end(row))
-    }
-
-    fn scratch_bytes(&self, count: u64) -> u64 {
-        // Indexes of shards that are open.
-        self.rows.as_ref().map_or(1 << 16, |rows| rows.scratch_bytes(count))
-    }
-
-    fn stored_bytes(&self) -> u64 {
-        self.cells.saturating_mul(self.dim as u64 * 4)
-    }
-
-    fn read(&self, rows: RowRange, tile: &mut Tile) -> Result<()> {
-        let stored = self.rows.as_ref();
-        stored.ok_or_else(|| Error::internal(format!("{} is not computed", self.name)))?.read(rows, tile)
-    }
-
-    fn preflight(&self) -> Result<()> {
-        self.rows.as_ref().map_or(Ok(()), RowSource::preflight)
-    }
-
-    fn fingerprint(&self, _: u64) -> Result<u128> {
-        Ok(self.fingerprint)
-    }
 }

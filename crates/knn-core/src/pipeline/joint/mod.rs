@@ -4,14 +4,14 @@
 //! Passes over the cells sum what has the size of the genes, and the last one stores scores. Sums are kept after every unit, in a folder beside
 //! the output that goes when everything is stored, so no unit of any pass is made twice.
 
-mod fallback;
-mod fit;
+mod report;
 mod kept_sums;
 mod prepared;
-mod report;
+mod fit;
 mod scores;
+mod fallback;
 
-pub(super) use self::fallback::{Computed, add_costs, compute, discard, is_computed, lent, rows, settle};
+pub(super) use self::fallback::{add_costs, settle};
 pub use self::report::{JointPlan, JointReport};
 
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ use self::kept_sums::KeptSums;
 pub(super) use self::kept_sums::are_sums;
 use self::prepared::{Input, Prepared};
 use self::report::Told;
+use super::clock::laps;
 use super::outputs::described;
 use super::places::{Existing, is_begun, open_store};
-use super::plan::pool;
-use super::report::laps;
 use super::request::{JointRequest, ResolvedJoint};
+use super::start::pool;
 use crate::budget::MemoryBudget;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -73,7 +73,7 @@ pub fn joint_with(request: &JointRequest, progress: &Progress, vfs: Arc<dyn Vfs>
 }
 
 /// The same of a request that is resolved.
-fn joint_resolved(resolved: &ResolvedJoint, progress: &Progress, vfs: &Arc<dyn Vfs>) -> Result<JointReport> {
+pub(super) fn joint_resolved(resolved: &ResolvedJoint, progress: &Progress, vfs: &Arc<dyn Vfs>) -> Result<JointReport> {
     let pool = pool(resolved.threads)?;
     let mut prepared = pool.install(|| Prepared::open(resolved, progress))?;
     let budget = MemoryBudget::new(resolved.memory);

@@ -9,13 +9,12 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::budget::MIB;
 use crate::error::{Error, Result};
-use crate::pipeline::inputs::FINGERPRINT_SEED;
-use crate::pipeline::memory::PROCESS;
+use crate::pipeline::figures::{Side, side};
+use crate::pipeline::memory_plan::{MemoryPlan, PROCESS};
 use crate::pipeline::places::{Existing, check_output};
-use crate::pipeline::plan::{WORKER, side};
 use crate::pipeline::rechunk::{ColumnCopy, colors, columns};
-use crate::pipeline::report::{MemoryPlan, Side};
 use crate::pipeline::request::ResolvedJoint;
+use crate::pipeline::start::{FINGERPRINT_SEED, WORKER};
 use crate::progress::Progress;
 use crate::representation::joint::{
     Batch, BatchReader, GeneNames, GramSums, MOST_ROWS, SharedGenes, additions, solving_bytes,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::report::{MemoryPlan, OutputArray, Side, StageReport};
+use crate::pipeline::figures::{OutputArray, Side, StageReport};
+use crate::pipeline::memory_plan::MemoryPlan;
 
 /// A finished representation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

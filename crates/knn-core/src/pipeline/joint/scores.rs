@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::prepared::{Input, Prepared};
 use crate::error::{Error, Result};
-use crate::pipeline::rechunk::little_endian;
+use crate::pipeline::little_endian::little_endian_floats;
 use crate::pipeline::request::ResolvedJoint;
 use crate::progress::Progress;
 use crate::representation::joint::{Batch, BatchReader, Components, Scores};
@@ -37,7 +37,7 @@ pub(super) fn store(
             while batch.rows() > 0 {
                 let write = || {
                     scored.fill(&batch, &mut scores);
-                    writer.append(&path, little_endian(&scores, &mut bytes))
+                    writer.append(&path, little_endian_floats(&scores, &mut bytes))
                 };
                 let (written, read) = rayon::join(write, || reader.next(range.end, &mut ahead));
                 written?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::pipeline::plan::WORKER;
+use crate::pipeline::start::WORKER;
 use crate::store::{AtomicFile, PositionedFile, SealedFile, Vfs, temporary_name};
 use crate::types::RowRange;
 

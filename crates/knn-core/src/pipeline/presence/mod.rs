@@ -4,9 +4,9 @@
 //! Sums are of the size of the reference, whatever the query's, so they are what the memory must hold: of one column at least. Where not all columns
 //! fit, there are more passes, and where finished ones do not fit either, they wait on disk; no result depends on how many.
 
+mod report;
 mod edges;
 mod group_scores;
-mod report;
 mod scores;
 
 pub use report::PresenceReport;
@@ -20,15 +20,14 @@ use xxhash_rust::xxh3::xxh3_128;
 use self::edges::{BLOCK_ROWS, Edges};
 use self::group_scores::GroupScores;
 use self::scores::{Scores, passes};
-use super::inputs::FINGERPRINT_SEED;
-use super::memory::{PROCESS, held};
+use super::clock::laps;
+use super::memory_plan::{MemoryPlan, PROCESS, held};
 use super::outputs::described;
 use super::places::{Existing, check_output, open_store};
-use super::plan::{WORKER, pool};
 use super::provenance::same_choice;
 use super::rechunk::ColumnCopy;
-use super::report::{MemoryPlan, laps};
 use super::request::{PresenceRequest, ResolvedPresence};
+use super::start::{FINGERPRINT_SEED, WORKER, pool};
 use crate::budget::{MIB, MemoryBudget};
 use crate::error::{Error, Result};
 use crate::operator::PresenceSums;

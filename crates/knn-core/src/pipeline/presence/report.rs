@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::report::{MemoryPlan, OutputArray, StageReport};
+use crate::pipeline::figures::{OutputArray, StageReport};
+use crate::pipeline::memory_plan::MemoryPlan;
 
 /// What finished presence scores are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

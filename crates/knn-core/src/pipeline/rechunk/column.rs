@@ -1,8 +1,8 @@
 //! Names and columns on their way: which can be copied, in which form, and each with the band of chunks that it has at hand.
 
 use crate::error::{Error, Result};
+use crate::pipeline::little_endian::little_endian_codes;
 use crate::pipeline::outputs::{NAMES, stored};
-use crate::pipeline::payload::little_endian_codes;
 use crate::sink::{ArraySpec, Field, Kind, Stage, UnitWriter, check_name, codes_dtype};
 use crate::source::{AnnDataStore, ColumnKind, ObsColumn, ObsNames, StringBlock};
 use crate::types::{DType, RowRange};

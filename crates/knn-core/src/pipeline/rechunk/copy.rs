@@ -2,6 +2,7 @@
 
 use crate::distance::Metric;
 use crate::error::Result;
+use crate::pipeline::little_endian::little_endian_floats;
 use crate::progress::Progress;
 use crate::representation::TileReader;
 use crate::sink::UnitWriter;
@@ -48,7 +49,7 @@ impl<'a> RowsCopy<'a> {
         self.reader.next(piece(&self.reader), &mut self.tile)?;
         while self.tile.rows() > 0 {
             let Self { reader, tile, ahead, bytes, path, .. } = self;
-            let write = || writer.append(path, little_endian(&tile.values, bytes));
+            let write = || writer.append(path, little_endian_floats(&tile.values, bytes));
             let next = piece(reader);
             let (written, read) = rayon::join(write, || reader.next(next, ahead));
             written?;
@@ -58,14 +59,4 @@ impl<'a> RowsCopy<'a> {
         }
         Ok(())
     }
-}
-
-/// The same values as they are stored; `bytes` is used where the machine stores them otherwise.
-pub(in crate::pipeline) fn little_endian<'v>(values: &'v [f32], bytes: &'v mut Vec<u8>) -> &'v [u8] {
-    if cfg!(target_endian = "little") {
-        return bytemuck::cast_slice(values);
-    }
-    bytes.clear();
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    bytes
 }

@@ -4,9 +4,9 @@
 //! One pass in the order of the rows. A band of chunks that reaches into the next unit is kept until that one is written, so no
 //! chunk is decoded twice.
 
+mod report;
 mod column;
 mod copy;
-mod report;
 
 pub use report::RechunkReport;
 
@@ -17,15 +17,14 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
 pub(super) use self::column::{ColumnCopy, columns};
-pub(super) use self::copy::little_endian;
 use self::copy::{RowsCopy, piece_rows};
-use super::inputs::FINGERPRINT_SEED;
-use super::memory::{PROCESS, held};
+use super::clock::laps;
+use super::figures::{OutputLayout, side};
+use super::memory_plan::{MemoryPlan, PROCESS, held};
 use super::outputs::described;
 use super::places::{Existing, check_output, open_store};
-use super::plan::{WORKER, pool, side};
-use super::report::{MemoryPlan, OutputLayout, laps};
 use super::request::{LayoutRequest, RechunkRequest, ResolvedRechunk};
+use super::start::{FINGERPRINT_SEED, WORKER, pool};
 use crate::budget::{MIB, MemoryBudget};
 use crate::error::{Error, Result};
 use crate::progress::Progress;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::report::{MemoryPlan, OutputArray, OutputLayout, Side, StageReport};
+use crate::pipeline::figures::{OutputArray, OutputLayout, Side, StageReport};
+use crate::pipeline::memory_plan::MemoryPlan;
 
 /// What a finished copy did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::map::{LayoutRequest, MapRequest};
+use super::layout::LayoutRequest;
+use super::map::MapRequest;
 use super::resolved::Resolved;
 use super::values::MOST_NEIGHBORS;
 use crate::error::{Error, Result};

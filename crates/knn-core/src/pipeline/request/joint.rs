@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::map::LayoutRequest;
-use super::resolved::DEFAULT_LAYOUT;
+use super::layout::{DEFAULT_LAYOUT, LayoutRequest};
 use super::values::{
     checked_components, checked_layout, checked_memory, checked_seed, checked_threads, distinct, one_of, same_store,
 };

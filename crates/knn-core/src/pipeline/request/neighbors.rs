@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::map::{LayoutRequest, MapRequest};
+use super::layout::LayoutRequest;
+use super::map::MapRequest;
 use super::other_graphs::OtherGraph;
 use super::resolved::Resolved;
 use crate::error::{Error, Result};

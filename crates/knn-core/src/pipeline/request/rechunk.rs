@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::map::LayoutRequest;
-use super::resolved::DEFAULT_LAYOUT;
+use super::layout::{DEFAULT_LAYOUT, LayoutRequest};
 use super::values::{checked_layout, checked_memory, checked_threads, distinct};
 use crate::error::{Error, Result};
 use crate::source::filtered_path;

@@ -1,131 +1,15 @@
-//! A request with its defaults: what a plan works on, and the part of it that decides results.
+//! A request with its defaults: what a plan works on.
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::backend::AskedBackend;
-use super::labels::{LabelParameters, LearntDistance};
-use super::map::LayoutRequest;
+use super::computed::Computed;
+use super::labels::LearntDistance;
+use super::layout::LayoutRequest;
 use super::other_graphs::OtherGraph;
+use super::parameters::Parameters;
 use super::search::Search;
-use crate::distance::Metric;
 use crate::kernel::KernelMethod;
-use crate::pipeline::joint::Computed;
-
-/// Parameters that change results, with every default filled in. Canonical: two equal runs have equal parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct Parameters {
-    /// Key in `obsm` of both stores; empty where neighbours are imported.
-    pub use_rep: String,
-    /// The condition that chooses query cells, in the one form that it has.
-    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub query_where: Option<String>,
-    /// The condition that chooses reference cells; none in self-mapping, where it is the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub reference_where: Option<String>,
-    /// Its first columns, if not all are taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "number", optional))]
-    pub n_comps: Option<u64>,
-    /// Columns of `obs` to transfer.
-    pub obs_keys: Vec<String>,
-    /// Keys of `obsm` to transfer.
-    pub obsm_keys: Vec<String>,
-    /// Expression to transfer: `X` or `layers/<name>`.
-    pub layer_key: Option<String>,
-    /// Genes of it; all where there is none.
-    pub genes: Vec<String>,
-    /// What the query has as library sizes, to which expression is scaled: `X`, `layers/<name>` or `obs/<column>`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub target_libsize: Option<String>,
-    /// As asked for: in self-mapping it counts the cell itself.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub n_neighbors: u64,
-    /// The kernel.
-    pub kernel_method: String,
-    /// The bandwidth, where it was pinned.
-    pub bandwidth: Option<f64>,
-    /// Seed of the weights of kernel `random`; null for any other.
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub kernel_seed: Option<u64>,
-    /// How two directions of an edge become one weight: `max`, `mean`, `union` within `umap`, or `none`.
-    pub symmetrize: String,
-    /// Whether a cell votes for itself.
-    pub self_edges: bool,
-    /// How labels are voted on, told of and rejected.
-    pub labels: LabelParameters,
-    /// Steps of diffusion; left out for one step, which is what there is without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub diffusion: Option<DiffusionParameters>,
-    /// Suffix of predicted columns.
-    pub prediction_postfix: String,
-    /// Suffix of confidence columns.
-    pub confidence_postfix: String,
-    /// The column of batches, where a cell's neighbours are of other batches than its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub exclude_batch: Option<String>,
-    /// The search method taken: `exact`, `ivf` or `ivfpq`; `imported` where neighbours were found before.
-    pub method: String,
-    /// The metric.
-    #[cfg_attr(test, ts(type = "string"))]
-    pub metric: Metric,
-    /// What decides the result of an approximate search; null for an exact one, which has no choices.
-    pub ivf: Option<IvfParameters>,
-}
-
-impl Parameters {
-    /// Whether anything is transferred.
-    pub fn transfers(&self) -> bool {
-        let columns = [&self.obs_keys, &self.obsm_keys, &self.labels.levels];
-        self.layer_key.is_some() || columns.iter().any(|keys| !keys.is_empty())
-    }
-}
-
-/// How what is transferred is diffused: Mᵗ x instead of M x.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct DiffusionParameters {
-    /// Steps, at least 2.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub t: u64,
-    /// `iterative` or `spectral`.
-    pub method: String,
-}
-
-/// What decides which neighbours a search by inverted lists finds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct IvfParameters {
-    /// The recall that chooses `nprobe`; null where that was given.
-    pub recall: Option<f64>,
-    /// Lists visited for each query cell; null where `recall` chooses.
-    #[cfg_attr(test, ts(type = "number | null"))]
-    pub nprobe: Option<u64>,
-    /// Lists of the index.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub nlist: u64,
-    /// Numbers in its lists: `f32`, `f16`, or `none` where codes are all there is.
-    pub list_dtype: String,
-    /// What decides among rows that codes have selected: `exact`, `f16` or `none`; null without codes.
-    pub rerank: Option<String>,
-    /// Whether neighbours are repaired: `always`, `never`, or `auto` where a measurement decides.
-    pub repair: String,
-    /// Seed of all samples.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub seed: u64,
-    /// Digest of the index that was given; null where the run builds its own.
-    pub index: Option<String>,
-}
 
 /// Neighbours that were found before, in the place of a search.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,7 +93,23 @@ pub enum Representation {
     Computed(Box<Computed>),
 }
 
+impl Representation {
+    /// The same for the other runs that a run needs.
+    pub(in crate::pipeline) fn lent(&self) -> Self {
+        let mut lent = self.clone();
+        if let Self::Computed(computed) = &mut lent {
+            computed.lent = true;
+        }
+        lent
+    }
+}
+
 impl Resolved {
+    /// Whether the representation of a run is computed for it.
+    pub(in crate::pipeline) fn is_computed(&self) -> bool {
+        matches!(self.representation, Representation::Computed(_))
+    }
+
     /// Takes neighbours from a place instead of seeking them.
     pub(in crate::pipeline) fn take_over(&mut self, path: PathBuf, key: Option<String>, most: Option<u64>) {
         let kernel = KernelMethod::from_name(&self.parameters.kernel_method);
@@ -230,6 +130,3 @@ impl Resolved {
         self.parameters.ivf.as_ref().is_some_and(|ivf| ivf.list_dtype == "f16")
     }
 }
-
-/// Rows per inner chunk, inner chunks per unit and rows per part that `formats.md` fixes.
-pub const DEFAULT_LAYOUT: LayoutRequest = LayoutRequest { inner_rows: 65_536, inner_per_unit: 16, part_rows: 1 << 24 };

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::map::MapRequest;
-use super::resolved::IvfParameters;
+use super::parameters::IvfParameters;
 use super::values::{
     checked_index_path, checked_list_dtype, checked_lists, checked_recall, checked_rerank, checked_seed, one_of,
     reranked_dtype,
 };
 use crate::error::{Error, Result};
 use crate::index::default_lists;
-use crate::pipeline::index_report::IndexDescription;
+use crate::pipeline::index_description::IndexDescription;
 use crate::pipeline::order::Order;
 
 /// Below this many reference cells, comparing every pair is quicker than building an index.

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::map::MapRequest;
 use crate::error::{Error, Result};
-use crate::pipeline::bundle;
+use crate::index::CELLS;
 use crate::source::filtered_path;
 
 impl MapRequest {
     /// The cells of the index, where no reference is named beside it.
     pub(super) fn bundle(&self) -> Option<PathBuf> {
         let is_alone = self.reference.is_none() && self.reference_where.is_none();
-        self.index.as_deref().filter(|_| is_alone).and_then(|index| bundle::cells(Path::new(index)))
+        self.index.as_deref().filter(|_| is_alone).and_then(|index| bundled_cells(Path::new(index)))
     }
 
     /// The stores, of which only those cells are seen that are asked for.
@@ -27,4 +27,10 @@ impl MapRequest {
         };
         Ok((query, reference))
     }
+}
+
+/// Where the cells of an index are, if it has them.
+pub(in crate::pipeline) fn bundled_cells(index: &Path) -> Option<PathBuf> {
+    let cells = index.join(CELLS);
+    cells.is_dir().then_some(cells)
 }

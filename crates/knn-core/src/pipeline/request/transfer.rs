@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::map::{LayoutRequest, MapRequest};
+use super::layout::LayoutRequest;
+use super::map::MapRequest;
 use super::other_graphs::OtherGraph;
 use super::resolved::Resolved;
 use super::values::MOST_NEIGHBORS;

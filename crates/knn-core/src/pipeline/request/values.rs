@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::map::LayoutRequest;
+use super::layout::LayoutRequest;
 use crate::budget;
 use crate::distance::Metric;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! What a mapping asks of neighbours and weights, checked against its kernel and stores.
 
 use super::map::MapRequest;
-use super::resolved::DiffusionParameters;
+use super::parameters::DiffusionParameters;
 use super::values::{MOST_NEIGHBORS, one_of};
 use crate::error::{Error, Result};
 use crate::kernel::{KernelMethod, Symmetrize};
