@@ -134,7 +134,7 @@ describe("index", () => {
     expect(shown.code).toBe(0);
     expect(shown.stdout).toContain("8 of f32, euclidean, seed 0");
     const json = await gigamapper(["plan", "index", "--reference", reference, "--json"]);
-    expect(JSON.parse(json.stdout)).toMatchObject({ parameters: { nlist: 2, useRep: "X_pca" } });
+    expect(JSON.parse(json.stdout)).toMatchObject({ parameters: { nlist: 1, useRep: "X_pca" } });
     expect((await gigamapper(["plan", "index", "--reference", reference, "--obs-keys", "louvain"])).code).toBe(2);
   });
 

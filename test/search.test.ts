@@ -215,7 +215,7 @@ describe("an index", () => {
       },
     });
     expect(planned.diskBytes).toBeGreaterThan(500 * 50 * 4);
-    expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(2);
+    expect((await ReferenceIndex.plan(reference)).parameters.nlist).toBe(1);
     await expect(ReferenceIndex.plan(reference, { nlist: 501 })).rejects.toEqual(parameter("nlist"));
     await expect(ReferenceIndex.plan(reference, { output: "index.zarr" })).rejects.toEqual(parameter("output", ".gmx"));
   });
