@@ -1,7 +1,7 @@
 /**
- * What refusing hostile files costs: `node bench/hostile.mjs`. Runs the tests of `crates/knn-core/tests/reading` as `npm test` compiles them (optimised, with assertions), one at
- * a time, and tells how long each reading of a hostile, damaged or fuzzed file took and how much it allocated. The aim is 100 ms; the tests
- * themselves assert no time.
+ * What refusing hostile files costs: `node bench/hostile.mjs`. Runs the tests of `crates/knn-core/tests/reading` as `npm test` compiles them
+ * (optimised, with assertions), one at a time, and tells how long each reading of a hostile, damaged or fuzzed file took and how much it
+ * allocated. The aim is 100 ms; the tests themselves assert no time.
  */
 
 import { execFileSync } from "node:child_process";

@@ -138,7 +138,7 @@ impl Grid {
         for ((row, centre), pairs) in rows.iter().zip(centres).zip(whole) {
             round_some(row, centre, scale, &mut norms, pairs);
         }
-        // One after the other: what is copied to where sixteen are read at once must be written before.
+        // What is left, pair by pair: copied to where sixteen could be read at once, they would wait for the copy.
         let pairs = &mut pairs[rows.len() * AT_ONCE / 2..];
         for ((both, row), centre) in pairs.iter_mut().zip(rest.chunks(2)).zip(centre_rest.chunks(2)) {
             let first = rounded(row[0], centre[0], scale);

@@ -24,8 +24,6 @@ pub struct PackedReferences {
     /// One bit per row of a block: whether the grid does not hold it, so that it always survives.
     pub(super) loose: Vec<u16>,
     invalid: u64,
-    /// Scratch: a row that is being packed.
-    row: Vec<i32>,
 }
 
 impl PackedReferences {
@@ -58,15 +56,14 @@ impl PackedReferences {
         self.loose.resize(blocks, 0);
         (self.rows, self.invalid) = (0, 0);
         // A row is made whole before it is spread: then its pairs are made in registers.
-        self.row.resize(pairs, 0);
-        let whole = &mut self.row[..pairs];
+        let mut whole = vec![0; pairs];
         for (slot, row) in rows {
             self.rows += 1;
             let (block, lane) = (slot / BLOCK_ROWS, slot % BLOCK_ROWS);
             let values = &mut self.values[block * pairs..(block + 1) * pairs];
-            match grid.reference(row, whole) {
+            match grid.reference(row, &mut whole) {
                 Ok(norm) => {
-                    spread(whole, lane, values);
+                    spread(&whole, lane, values);
                     self.halves[block].0[lane] = grid.half(norm);
                     self.valid[block] |= 1 << lane;
                 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use gigamapper_core::distance::Lane;
 use gigamapper_core::error::Result;
 use gigamapper_core::pipeline::{LayoutRequest, MapRequest, RunReport, Seams, run_with};
 use gigamapper_core::progress::Progress;
@@ -109,16 +108,7 @@ pub(crate) fn sample(place: &Place, name: &str, n: usize) -> Cells {
 
 /// Seams without syncs.
 pub(crate) fn quick() -> Seams {
-    Seams {
-        vfs: Disk::quick(),
-        block_rows: None,
-        slab_rows: None,
-        run_rows: None,
-        waiting_bytes: None,
-        state_bytes: None,
-        lane: Lane::best(),
-        backend: None,
-    }
+    Seams { vfs: Disk::quick(), ..Seams::default() }
 }
 
 /// Maps on a quick disk.

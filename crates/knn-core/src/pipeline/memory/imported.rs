@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sizes::{AfterJoin, Sizes, fits};
+use super::sizes::{Sizes, fits};
 use crate::error::Result;
 use crate::graph::ImportedGraph;
 use crate::pipeline::finished::Finished;
@@ -37,13 +37,7 @@ pub(in crate::pipeline) fn share(
         slab_rows: inputs.reference_rows.rows().max(1),
         reference_passes: 1,
         leased: planned,
-        device: None,
-        order: None,
-        after: AfterJoin::default(),
-        repair: None,
-        run_bytes: 0,
-        found_bytes: 0,
-        run_rows: None,
         memory: MemoryPlan { limit: resolved.memory, planned, parts },
+        ..Sizes::default()
     })
 }

@@ -163,20 +163,7 @@ fn share_slabs(
     let parts = highest.into_iter().map(|(what, bytes)| (what.to_owned(), bytes)).collect();
     let passes = if resident { 1 } else { n_query.div_ceil(block_rows) };
     let memory = MemoryPlan { limit: resolved.memory, planned, parts };
-    Ok(Sizes {
-        block_rows,
-        slab_rows,
-        reference_passes: passes,
-        leased: planned,
-        device,
-        order: None,
-        after: AfterJoin::default(),
-        repair: None,
-        run_bytes: 0,
-        found_bytes: 0,
-        run_rows: None,
-        memory,
-    })
+    Ok(Sizes { block_rows, slab_rows, reference_passes: passes, leased: planned, device, memory, ..Sizes::default() })
 }
 
 /// Shares out the memory of a search by lists: a third of what is free for queries in flight, in the order of lists a third for runs, the rest

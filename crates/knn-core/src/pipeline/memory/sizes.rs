@@ -20,7 +20,7 @@ pub(in crate::pipeline) const TRUTH_ROWS: u64 = 4096;
 pub(in crate::pipeline) const MEASURED_QUERIES: u64 = 2000;
 
 /// Sizes chosen from the budget.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::pipeline) struct Sizes {
     pub(in crate::pipeline) block_rows: u64,
     pub(in crate::pipeline) slab_rows: u64,
