@@ -438,6 +438,11 @@ query: string,
  */
 where?: string, 
 /**
+ * Whether the neighbours are stored in the output too; without them it names the store that has them, where whoever reads them finds them. Default: only
+ * where `neighbors` is no store of ours that has them just so.
+ */
+storeNeighbors?: boolean, 
+/**
  * Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
  */
 output?: string, 
@@ -594,6 +599,11 @@ neighborsXy?: string,
  * Neighbours that are kept of each cell, the nearest; in self-mapping it counts the cell itself. Default all.
  */
 nNeighbors?: number, 
+/**
+ * Whether the neighbours are stored in the output too; without them it names the store that has them, where whoever reads them finds them. Default: only
+ * where `neighbors` is no store of ours that has them just so.
+ */
+storeNeighbors?: boolean, 
 /**
  * Where the mapped store goes; `GM_EXISTS` if something is there.
  */

@@ -11,6 +11,10 @@ import { encode, type Stores, type TransferOptions, type TransferPlanOptions } f
  * They may be unsorted and of any number for each cell, up to 10 000; within one store the cell itself is dropped. Along the neighbours of a
  * mapping of ours its predictions are made again to the bit.
  *
+ * Neighbours that stand in a store of ours just as they are used stay there: the output names that store, by its place from the output's folder and its
+ * run, and {@link Neighbors}, {@link presence}, {@link diffuse} and this find them. Keep both, or say `storeNeighbors`, and the output has its own. Those of
+ * other tools, and fewer of ours (`nNeighbors`), are stored.
+ *
  * Between two stores `jaccard`, `hnoca` and `hnoca_knn` count shared neighbours in the other graphs as well: `neighborsXx` within the reference,
  * `neighborsYy` within the query and `neighborsXy` from the reference to the query, each in any of these forms; where they are not named, those that
  * {@link Kernel.computeNeighbors} kept with `graphs: ["yx", "xx", "yy", "xy"]`.

@@ -28,6 +28,7 @@ export function registerDiffuse(program: Command): void {
     .option("--neighbors <path>", "a store of neighbors, an AnnData with distances in obsp, or ids.npy,distances.npy")
     .option("--neighbors-key <key>", "the distances in obsp (default: distances, if the store is not one of ours)")
     .option("--n-neighbors <n>", "keep the n nearest, with the cell itself (default: all)", number)
+    .option("--store-neighbors", "store the neighbors too (default: only where no store of ours has them just so)")
     .option("--query <path>", "the cells that were mapped")
     .option("--where <condition>", "only the cells for which it holds: those that the neighbors are of")
     .option("--obs-keys <keys>", "obs columns to diffuse, comma-separated", list)

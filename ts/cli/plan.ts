@@ -58,6 +58,7 @@ export function registerPlan(program: Command): void {
     .option("--bundle", "of index: with names and columns of the cells")
     .option("--neighbors <path>", "of transfer and diffuse: the neighbors, as there")
     .option("--neighbors-key <key>", "of transfer: key of the distances in obsp")
+    .option("--store-neighbors", "of transfer and diffuse: store the neighbors too")
     .option("--neighbors-xx <path>", "of transfer: neighbors within the reference")
     .option("--neighbors-yy <path>", "of transfer: neighbors within the query")
     .option("--neighbors-xy <path>", "of transfer: neighbors of the reference in the query")

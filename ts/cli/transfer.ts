@@ -35,7 +35,8 @@ export function registerTransfer(program: Command): void {
     .option("--neighbors-xx <path>", "within the reference, for shared neighbors (default: kept beside the neighbors)")
     .option("--neighbors-yy <path>", "the same within the query")
     .option("--neighbors-xy <path>", "the same from the reference to the query")
-    .option("--n-neighbors <n>", "keep the n nearest; in self-mapping with the cell itself (default: all)", number);
+    .option("--n-neighbors <n>", "keep the n nearest; in self-mapping with the cell itself (default: all)", number)
+    .option("--store-neighbors", "store the neighbors too (default: only where no store of ours has them just so)");
   addTransfer(command)
     .option("--metric <name>", "metric of the distances (default: euclidean)")
     .option("--seed <n>", "seed of the weights of random (default: 0)", number);

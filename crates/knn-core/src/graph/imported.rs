@@ -7,10 +7,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::block::{GraphBlock, Ids};
-use super::store::GraphStore;
+use super::store::{GraphDescription, GraphStore};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::source::{AnnDataStore, EdgeBlock, EdgeRows, ObsColumn, ZarrStore, condition, paired, stores};
@@ -47,7 +48,14 @@ pub struct ImportedGraph {
     /// Neighbours that are kept of each row at most.
     most: u64,
     width: u64,
+    /// Whether rows must be as they leave here.
+    stay: bool,
     edges: EdgeBlock,
+}
+
+/// One row while it is put in order.
+#[derive(Default)]
+struct Ordered {
     pairs: Vec<(f32, i64)>,
     ids: Vec<i64>,
 }
@@ -92,9 +100,8 @@ impl ImportedGraph {
             between,
             most: most.unwrap_or(u64::MAX),
             width: 0,
+            stay: false,
             edges: EdgeBlock::default(),
-            pairs: Vec::new(),
-            ids: Vec::new(),
         };
         graph.check_shape()?;
         if let Source::Stored(stored, _) = &graph.source {
@@ -142,14 +149,14 @@ impl ImportedGraph {
     pub fn scan(&mut self, progress: &Progress) -> Result<u64> {
         if let Source::Edges(_) = &self.source {
             let mut longest = 1;
+            let mut ordered = Ordered::default();
             let mut next = 0;
             while next < self.between.n_query {
                 let rows = self.piece(next, self.between.n_query)?;
                 self.load(rows)?;
                 for row in 0..rows.len() {
-                    let (from, to) = (self.edges.starts[row], self.edges.starts[row + 1]);
-                    self.order(rows.start + row as u64, from..to)?;
-                    longest = longest.max(self.pairs.len() as u64);
+                    self.order(rows, row, &mut ordered)?;
+                    longest = longest.max(ordered.pairs.len() as u64);
                 }
                 progress.check()?;
                 next = rows.end;
@@ -163,6 +170,13 @@ impl ImportedGraph {
     #[must_use]
     pub fn with_width(mut self, width: u64) -> Self {
         self.width = width;
+        self
+    }
+
+    /// Says whether rows are only looked at, and read again where they stand: then one that is not in order is an error.
+    #[must_use]
+    pub fn staying(mut self, stay: bool) -> Self {
+        self.stay = stay;
         self
     }
 
@@ -211,21 +225,32 @@ impl ImportedGraph {
         block.distances.clear();
         block.distances.resize(rows.len() * k, f32::NAN);
         self.load_statuses(rows, statuses)?;
-        for (row, status) in statuses.iter_mut().enumerate() {
-            let (from, to) = (self.edges.starts[row], self.edges.starts[row + 1]);
-            self.order(rows.start + row as u64, from..to)?;
-            let slots = row * k..(row + 1) * k;
-            let places = block.ids[slots.clone()].iter_mut().zip(&mut block.distances[slots]);
-            for ((id, distance), pair) in places.zip(&self.pairs) {
+        let slots = block.ids.par_chunks_mut(k.max(1)).zip(block.distances.par_chunks_mut(k.max(1)));
+        let filled = slots.zip(statuses).enumerate().map_init(Ordered::default, |ordered, (row, (slots, status))| {
+            self.order(rows, row, ordered)?;
+            for ((id, distance), pair) in slots.0.iter_mut().zip(slots.1).zip(&ordered.pairs) {
                 (*distance, *id) = *pair;
             }
-            if !self.pairs.is_empty() {
+            if !ordered.pairs.is_empty() {
                 *status = MappingStatus::Ok as u8;
             } else if *status == MappingStatus::Ok as u8 {
                 *status = MappingStatus::NoNeighbors as u8;
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        // Of several wrong rows the first is told.
+        filled.find_map_first(Result::err).map_or(Ok(()), Err)
+    }
+
+    /// Whether a store of ours holds these rows as they leave here, in parts of as many rows, so that whoever needs them may read them there.
+    pub fn is_as_stored(&self, part_rows: u64) -> Result<bool> {
+        let Source::Stored(graph, _) = &self.source else { return Ok(false) };
+        let GraphDescription { rows, k, .. } = *graph.description();
+        let is_one_part = rows <= part_rows && rows <= graph.part_rows();
+        // A cell may be its own neighbour only where cells were mapped between two stores.
+        let mode = if self.between.within { "self" } else { "cross" };
+        let is_same_mode = graph.told("mode")?.as_deref() == Some(mode);
+        Ok(self.width == k && is_same_mode && (is_one_part || part_rows == graph.part_rows()))
     }
 
     /// Hash of what is taken over.
@@ -274,12 +299,14 @@ impl ImportedGraph {
         Ok(())
     }
 
-    /// Fills `pairs` with the neighbours of one row, whose edges these are, in order and without the cell itself.
-    fn order(&mut self, row: u64, edges: std::ops::Range<usize>) -> Result<()> {
+    /// Fills `ordered` with the neighbours of one of the rows that are loaded, in order and without the cell itself.
+    fn order(&self, rows: RowRange, row: usize, Ordered { pairs, ids }: &mut Ordered) -> Result<()> {
+        let edges = self.edges.starts[row]..self.edges.starts[row + 1];
+        let row = rows.start + row as u64;
         let GraphBetween { n_ref, within, signed, .. } = self.between;
         let signed = signed && matches!(self.source, Source::Stored(..));
-        self.pairs.clear();
-        for edge in edges {
+        pairs.clear();
+        for edge in edges.clone() {
             let (id, distance) = (self.edges.ids[edge], self.edges.distances[edge]);
             if id == -1 {
                 continue;
@@ -294,20 +321,26 @@ impl ImportedGraph {
                 return Err(self.wrong(row, &format!("lies {distance} from cell {id}, which is no distance")));
             }
             // −0 is 0, so that its id decides.
-            self.pairs.push((distance + 0.0, id));
+            pairs.push((distance + 0.0, id));
         }
         // Rows of ours are in order, and those of most tools.
         let order = |left: &(f32, i64), right: &(f32, i64)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
-        if !self.pairs.is_sorted_by(|left, right| order(left, right).is_lt()) {
-            self.pairs.sort_unstable_by(order);
+        let is_sorted = pairs.is_sorted_by(|left, right| order(left, right).is_lt());
+        if self.stay && !(is_sorted && self.edges.ids[edges][pairs.len()..].iter().all(|&id| id == -1)) {
+            return Err(
+                self.wrong(row, "is not in the order of distances and ids: say storeNeighbors, and it is stored so")
+            );
         }
-        if are_distinct(&self.pairs) {
+        if !is_sorted {
+            pairs.sort_unstable_by(order);
+        }
+        if are_distinct(pairs) {
             return Ok(());
         }
-        self.ids.clear();
-        self.ids.extend(self.pairs.iter().map(|(_, id)| *id));
-        self.ids.sort_unstable();
-        if let Some([twice, ..]) = self.ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        ids.clear();
+        ids.extend(pairs.iter().map(|(_, id)| *id));
+        ids.sort_unstable();
+        if let Some([twice, ..]) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(self.wrong(row, &format!("names cell {twice} twice")));
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 mod block;
 #[cfg(feature = "disk")]
+mod holder;
+#[cfg(feature = "disk")]
 mod imported;
 mod reverse;
 #[cfg(feature = "disk")]
@@ -13,6 +15,8 @@ mod stored;
 mod sums;
 
 pub use block::{GraphBlock, Ids, MOST_BLOCK_BYTES};
+#[cfg(feature = "disk")]
+pub use holder::{Holder, holder};
 #[cfg(feature = "disk")]
 pub use imported::{GraphBetween, ImportedGraph, is_ours};
 #[cfg(feature = "disk")]

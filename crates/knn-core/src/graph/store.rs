@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::block::{GraphBlock, Ids, block_rows};
+use super::holder::{Holder, holder};
 use super::stored::StoredNeighbors;
 use crate::error::{Error, Result};
 use crate::source::{Container, ZarrArray, ZarrStore};
@@ -41,6 +42,8 @@ pub struct GraphDescription {
 /// A graph that can be read in any order.
 pub struct GraphStore {
     store: ZarrStore,
+    /// The store that holds its arrays: the same, or the one that it names.
+    holder: ZarrStore,
     description: GraphDescription,
     run: String,
     part_rows: u64,
@@ -72,7 +75,8 @@ impl GraphStore {
             |name: &str| number(mark, name).ok_or_else(|| wrong(&format!(".{name}"), "is not a whole number"));
         let (rows, n_ref, k, part_rows) =
             (counted("n_obs")?, counted("n_ref")?, counted("k")?, counted("part_rows")?.max(1));
-        let first = StoredNeighbors::open(&store, &prefix(0, rows, part_rows))?;
+        let holder = holder(path)?;
+        let first = StoredNeighbors::open(&holder, &prefix(0, rows, part_rows))?;
         let row_bytes = k.saturating_mul(first.ids_dtype().size().unwrap_or(8) as u64 + 4);
         if k == 0 || row_bytes > super::MOST_BLOCK_BYTES {
             return Err(wrong(".k", "cannot be the width of a graph"));
@@ -86,7 +90,7 @@ impl GraphStore {
             block_rows: block_rows(None, row_bytes)?,
         };
         let run = mark.get("run").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut graph = Self { store, description, run, part_rows, row_bytes, part: None };
+        let mut graph = Self { store, holder, description, run, part_rows, row_bytes, part: None };
         graph.check(0, &first)?;
         graph.part = Some((0, first));
         Ok(graph)
@@ -100,6 +104,16 @@ impl GraphStore {
     /// Hash of all content and parameters that the graph was made of.
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// What a store at `path` of the same parts says that its neighbours stay where these are. None where no text names that place.
+    pub fn named_from(&self, path: &Path) -> Result<Option<Holder>> {
+        Holder::named(path, &self.holder)
+    }
+
+    /// Most rows of a part.
+    pub fn part_rows(&self) -> u64 {
+        self.part_rows
     }
 
     /// A text that `uns/gigamapper` of the store has at a path; none where nothing is there.
@@ -132,7 +146,7 @@ impl GraphStore {
             let stored = self.current(part)?;
             if !stored.append(within, n_ref, &mut block)? {
                 return Err(Error::Corrupt {
-                    file: format!("{}/obsm/knn_indices", self.store.name()),
+                    file: format!("{}/obsm/knn_indices", self.holder.name()),
                     block: format!("rows {next} to {end}"),
                     reason: format!("an index is no row of a reference of {n_ref}"),
                 });
@@ -146,7 +160,7 @@ impl GraphStore {
     fn current(&mut self, part: u64) -> Result<&mut StoredNeighbors> {
         if self.part.as_ref().is_none_or(|(open, _)| *open != part) {
             let prefix = prefix(part, self.description.rows, self.part_rows);
-            let stored = StoredNeighbors::open(&self.store, &prefix)?;
+            let stored = StoredNeighbors::open(&self.holder, &prefix)?;
             self.check(part, &stored)?;
             self.part = Some((part, stored));
         }

@@ -40,11 +40,17 @@ impl Finished {
         }));
     }
 
+    /// Appends what became of the rows to their unit.
+    pub(super) fn store_statuses(&mut self, writer: &mut UnitWriter) -> Result<()> {
+        writer.append(STATUS, &self.statuses)?;
+        self.statuses.clear();
+        Ok(())
+    }
+
     /// Appends the rows to their unit, and holds none any more.
     pub(super) fn store(&mut self, writer: &mut UnitWriter, n_ref: u64) -> Result<()> {
-        let Self { nearest, statuses, bytes } = self;
-        writer.append(STATUS, statuses)?;
-        statuses.clear();
+        self.store_statuses(writer)?;
+        let Self { nearest, bytes, .. } = self;
         let piece = WRITTEN_ROWS * nearest.k;
         let narrow = ids_dtype(n_ref) == DType::Int32;
         for ids in nearest.ids.chunks(piece) {

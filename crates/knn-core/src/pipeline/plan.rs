@@ -14,7 +14,7 @@ use super::cost::{self, Extent};
 use super::describe_index::{check_index, describe_index};
 use super::figures::{OutputLayout, side};
 use super::found::FoundRows;
-use super::inputs::{Inputs, chosen};
+use super::inputs::{Inputs, chosen, imported};
 use super::joint;
 use super::memory;
 use super::memory::runs::run_rows;
@@ -48,6 +48,8 @@ struct Identity<'a> {
     layout: LayoutRequest,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     compact: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refers: bool,
     inputs: Vec<String>,
 }
 
@@ -99,10 +101,16 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
     }
     let compact = resolved.compact;
-    let identity = Identity { version: RESULT_VERSION, mode, parameters, layout: wanted, compact, inputs: inputs_hash };
+    let stay = imported::stay(&resolved, inputs.imported.as_ref(), layout.part_rows())?;
+    let refers = stay.is_some();
+    let version = RESULT_VERSION;
+    let identity = Identity { version, mode, parameters, layout: wanted, compact, refers, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
     let mut arrays = outputs::arrays(&inputs, parameters, k);
+    if refers {
+        arrays.retain(|array| array.path != outputs::INDICES && array.path != outputs::DISTANCES);
+    }
     if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, &layout) {
         arrays.extend(square::arrays(n_obs, k));
     }
@@ -111,7 +119,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     if let Some(chosen) = chosen(&inputs) {
         told["chosen"] = chosen;
     }
-    let mut spec = StoreSpec { layout, n_ref, k, run: run.clone(), plan: told, arrays };
+    let mut spec = StoreSpec { layout, n_ref, k, holder: stay.flatten(), run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec, (begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.

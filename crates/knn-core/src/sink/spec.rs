@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Layout;
 use super::name::{check_group, check_name};
 use crate::error::{Error, Result};
+use crate::graph::Holder;
 use crate::store::Stage;
 use crate::types::DType;
 
@@ -24,6 +25,8 @@ pub struct StoreSpec {
     pub n_ref: u64,
     /// Width of the neighbours.
     pub k: u64,
+    /// The store that holds them, where this one does not.
+    pub holder: Option<Holder>,
     /// Hash of the run: a store is resumed only by the same.
     pub run: String,
     /// The plan, kept in the journal for people.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::node::{Node, categories, compressed, dict, encoding, group, sharded, strings};
 use super::spec::{ArraySpec, Field, Kind, StoreSpec};
+use crate::graph::Holder;
 use crate::store::{MARK, MARK_VERSION, Status};
 use crate::types::DType;
 
@@ -87,10 +88,13 @@ pub(super) fn part_group() -> Node {
 /// The root: the AnnData itself if there is one part.
 pub(super) fn root(spec: &StoreSpec, status: Status) -> Node {
     let mut attributes = if spec.layout.parts() == 1 { encoding("anndata", "0.1.0") } else { Map::new() };
-    let own = json!({
+    let mut own = json!({
         "version": MARK_VERSION, "status": status.name(), "run": spec.run,
         "n_obs": spec.layout.n_obs(), "n_ref": spec.n_ref, "k": spec.k, "part_rows": spec.layout.part_rows(),
     });
+    if let Some((name, told)) = spec.holder.as_ref().map(Holder::told) {
+        own[name] = told;
+    }
     attributes.insert(MARK.into(), own);
     group("", &attributes)
 }

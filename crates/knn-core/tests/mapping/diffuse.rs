@@ -26,6 +26,7 @@ fn along(neighbors: &MapRequest, request: &MapRequest, place: &Place, name: &str
     let request = to(place, request, name);
     DiffuseRequest {
         neighbors: neighbors.output.clone().unwrap(),
+        store_neighbors: Some(true),
         query: request.query,
         output: request.output,
         obs_keys: request.obs_keys,

@@ -32,7 +32,7 @@ fn wide_store(path: &Path, n_ref: u64) -> MappingStore {
         joined("obsm/knn_distances", Kind::Matrix { dtype: DType::Float32, width: 2 }),
     ];
     let layout = Layout::new(10, 2, 2, 4).unwrap();
-    let spec = StoreSpec { layout, n_ref, k: 2, run: "r".into(), plan: json!({}), arrays };
+    let spec = StoreSpec { layout, n_ref, k: 2, holder: None, run: "r".into(), plan: json!({}), arrays };
     let store = MappingStore::create(Disk::quick(), path, spec, "worker").unwrap();
     for unit in 0..layout.units() {
         let mut writer = store.begin(Stage::Joined, unit).unwrap();

@@ -27,6 +27,7 @@ mod gmx;
 mod expression;
 mod golden;
 mod graph;
+mod holder;
 mod interruption;
 mod invariance;
 mod ivf;

@@ -24,7 +24,7 @@ pub(super) fn text(path: &Path) -> String {
 }
 
 /// Everything that a store holds but for what it says of how it was made.
-pub(super) fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn told_apart(store: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = files(store);
     all.retain(|path, _| {
         let parts: Vec<_> = path.split('/').collect();
@@ -32,17 +32,24 @@ pub(super) fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
             || matches!(parts[..], [part, "zarr.json"] if part.starts_with("dataset_"));
         !is_root && !parts.contains(&"uns")
     });
+    all
+}
+
+/// The same of a store that has neighbours.
+pub(super) fn content(store: &Path) -> BTreeMap<String, Vec<u8>> {
+    let all = told_apart(store);
     assert!(all.keys().any(|path| path.ends_with("obsm/knn_indices/zarr.json")), "{:?}", all.keys());
     all
 }
 
-/// The transfer of what a mapping transfers, along `neighbors`.
+/// The transfer of what a mapping transfers, along `neighbors`, which are stored with it.
 pub(super) fn along(neighbors: String, mapping: &MapRequest, output: &Path) -> TransferRequest {
     let mapping = mapping.clone();
     TransferRequest {
         query: mapping.query,
         reference: mapping.reference,
         neighbors,
+        store_neighbors: Some(true),
         output: Some(text(output)),
         obs_keys: mapping.obs_keys,
         obsm_keys: mapping.obsm_keys,

@@ -2,7 +2,7 @@
 
 use crate::distance::Metric;
 use crate::error::{Error, Result};
-use crate::graph::{GraphBetween, ImportedGraph};
+use crate::graph::{GraphBetween, Holder, ImportedGraph};
 use crate::pipeline::provenance;
 use crate::pipeline::request::Resolved;
 use crate::pipeline::same_cells::same_names;
@@ -23,6 +23,31 @@ pub(in crate::pipeline) fn open(
         signed: imported.signed,
     };
     ImportedGraph::open(&imported.path, imported.key.as_deref(), imported.most, between).map(Some)
+}
+
+/// Whether the neighbours stay where they are, and what the output says of that place: not where they were asked for, nor where they are there in another form.
+pub(in crate::pipeline) fn stay(
+    resolved: &Resolved,
+    graph: Option<&ImportedGraph>,
+    part_rows: u64,
+) -> Result<Option<Option<Holder>>> {
+    let Some((graph, imported)) = graph.zip(resolved.imported.as_ref()) else { return Ok(None) };
+    if imported.stored == Some(true) {
+        return Ok(None);
+    }
+    if graph.is_as_stored(part_rows)?
+        && let Some(stored) = graph.stored()
+    {
+        let named = resolved.output.as_deref().map(|output| stored.named_from(output)).transpose()?;
+        if named != Some(None) {
+            return Ok(Some(named.flatten()));
+        }
+    }
+    if imported.stored == Some(false) {
+        let reason = "they are stored, because they do not stand in a store of ours just as they are used here: another tool found them, or they are fewer or parted otherwise";
+        return Err(Error::param("storeNeighbors", false, reason));
+    }
+    Ok(None)
 }
 
 /// Looks at all neighbours, and at the names of the cells where they are told, and settles how many neighbours there are.

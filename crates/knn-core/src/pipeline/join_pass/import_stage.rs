@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::graph::ImportedGraph;
 use crate::pipeline::finished::Finished;
 use crate::pipeline::inputs::imported;
+use crate::pipeline::outputs::INDICES;
 use crate::pipeline::prepared::Prepared;
 use crate::progress::Progress;
 use crate::sink::UnitWriter;
@@ -17,6 +18,8 @@ pub(in crate::pipeline) struct Import<'a> {
     prepared: &'a Prepared,
     progress: &'a Progress,
     graph: ImportedGraph,
+    /// Whether they are looked at, and stay where they are.
+    stay: bool,
     found: Finished,
     /// The piece of rows behind, read while one is written.
     ahead: Finished,
@@ -28,14 +31,16 @@ impl<'a> Import<'a> {
     pub(in crate::pipeline) fn open(prepared: &'a Prepared, progress: &'a Progress) -> Result<Self> {
         let graph = imported::open(&prepared.resolved, &prepared.inputs.query, &prepared.inputs.reference)?;
         let graph = graph.ok_or_else(|| Error::internal("no neighbors to take over"))?.with_width(prepared.spec.k);
+        let stay = prepared.spec.arrays.iter().all(|array| array.path != INDICES);
+        let graph = graph.staying(stay);
         let (found, ahead) = (Finished::default(), Finished::default());
-        Ok(Self { prepared, progress, graph, found, ahead, names: StringBlock::default() })
+        Ok(Self { prepared, progress, graph, stay, found, ahead, names: StringBlock::default() })
     }
 }
 
 impl Units for Import<'_> {
     fn unit(&mut self, writer: &mut UnitWriter, joined: &mut Joined) -> Result<()> {
-        let Self { prepared, progress, graph, found, ahead, names } = self;
+        let Self { prepared, progress, graph, stay, found, ahead, names } = self;
         let rows = writer.range().rows;
         let mut piece = next_piece(graph, RowRange::new(rows.start, rows.end), ahead)?;
         while !piece.is_empty() {
@@ -49,7 +54,7 @@ impl Units for Import<'_> {
             let statuses = &found.statuses;
             joined.sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
             let behind = RowRange::new(piece.end, rows.end);
-            let store = || found.store(writer, prepared.spec.n_ref);
+            let store = || if *stay { found.store_statuses(writer) } else { found.store(writer, prepared.spec.n_ref) };
             let (stored, read) = rayon::join(store, || next_piece(graph, behind, ahead));
             stored?;
             progress.advance(piece.len() as u64)?;

@@ -113,7 +113,7 @@ impl Prepared {
             let grid = resolved.layout;
             let layout = Layout::new(one.store.n_obs(), grid.inner_rows, grid.inner_per_unit, grid.part_rows)?;
             let layout = layout.compact(resolved.compact);
-            let spec = StoreSpec { layout, n_ref: 0, k: 0, run: run.clone(), plan: told.clone(), arrays };
+            let spec = StoreSpec { layout, n_ref: 0, k: 0, holder: None, run: run.clone(), plan: told.clone(), arrays };
             spec.check(WORKER)?;
             let Opened { store, rows, columns, colors, .. } = one;
             stores.push(Input { store, rows, columns, colors, spec, output });

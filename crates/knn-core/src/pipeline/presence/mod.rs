@@ -161,7 +161,7 @@ fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>, progress: &Pr
     let identity = serde_json::to_vec(&(PRESENCE_VERSION, &parameters, grid, fingerprints));
     let run = format!("{:032x}", xxh3_128(&identity.map_err(|error| Error::internal(error.to_string()))?));
     let plan = json!({ "mode": "presence", "parameters": parameters, "n_ref": n_ref });
-    let spec = StoreSpec { layout, n_ref: 0, k: 0, run, plan, arrays };
+    let spec = StoreSpec { layout, n_ref: 0, k: 0, holder: None, run, plan, arrays };
     spec.check(WORKER)?;
     let all = groups.len() as u64 + 1;
     let (columns, waits, memory) = memory((resolved, reference.container().held_bytes()), &edges, &spec, &names, all)?;

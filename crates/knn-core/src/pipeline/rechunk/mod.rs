@@ -154,7 +154,7 @@ fn prepare(resolved: &ResolvedRechunk, progress: &Progress) -> Result<Prepared> 
     let identity = serde_json::to_vec(&(COPY_VERSION, &paths, grid, fingerprints, told_of));
     let run = format!("{:032x}", xxh3_128(&identity.map_err(|error| Error::internal(error.to_string()))?));
     let plan = json!({ "mode": "rechunk", "use_rep": resolved.use_rep, "n_obs": store.n_obs(), "arrays": paths });
-    let spec = StoreSpec { layout, n_ref: 0, k: 0, run: run.clone(), plan, arrays };
+    let spec = StoreSpec { layout, n_ref: 0, k: 0, holder: None, run: run.clone(), plan, arrays };
     spec.check(WORKER)?;
     let mut uns = Uns::default();
     uns.insert("gigamapper", told(resolved, &rows, &run)?);

@@ -30,6 +30,10 @@ pub struct DiffuseRequest {
     /// Only the cells for which a condition on columns of `obs` holds, as in `map`. Default all.
     #[serde(rename = "where")]
     pub query_where: Option<String>,
+    /// Whether the neighbours are stored in the output too; without them it names the store that has them, where whoever reads them finds them. Default: only
+    /// where `neighbors` is no store of ours that has them just so.
+    #[serde(alias = "store_neighbors")]
+    pub store_neighbors: Option<bool>,
     /// Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
@@ -156,6 +160,7 @@ impl DiffuseRequest {
         if let Some(imported) = &mut resolved.imported {
             imported.says_self_edges = self.self_edges.is_some();
             imported.says_metric = self.metric.is_some();
+            imported.stored = self.store_neighbors;
         }
         Ok(resolved)
     }

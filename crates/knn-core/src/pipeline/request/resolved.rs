@@ -26,6 +26,8 @@ pub struct ImportedNeighbors {
     pub says_self_edges: bool,
     /// Whether the request says by which metric they were found.
     pub says_metric: bool,
+    /// Whether the output has them too, where that is said; else where they do not stand in a store of ours as they are used.
+    pub stored: Option<bool>,
 }
 
 /// A request with paths and limits resolved: what `plan` works on.
@@ -117,7 +119,15 @@ impl Resolved {
         self.parameters.use_rep.clear();
         self.representation = Representation::Stored;
         let signed = kernel.is_some_and(|kernel| !kernel.weighs_distances());
-        self.imported = Some(ImportedNeighbors { path, key, most, signed, says_self_edges: false, says_metric: false });
+        self.imported = Some(ImportedNeighbors {
+            path,
+            key,
+            most,
+            signed,
+            says_self_edges: false,
+            says_metric: false,
+            stored: None,
+        });
     }
 
     /// Whether queries are rounded to f16: where they are the rows of lists that are.

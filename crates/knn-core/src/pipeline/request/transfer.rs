@@ -49,6 +49,10 @@ pub struct TransferRequest {
     #[serde(alias = "n_neighbors")]
     #[cfg_attr(test, ts(type = "number", optional))]
     pub n_neighbors: Option<i64>,
+    /// Whether the neighbours are stored in the output too; without them it names the store that has them, where whoever reads them finds them. Default: only
+    /// where `neighbors` is no store of ours that has them just so.
+    #[serde(alias = "store_neighbors")]
+    pub store_neighbors: Option<bool>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there.
     pub output: Option<String>,
     /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
@@ -210,6 +214,7 @@ impl TransferRequest {
         if let Some(imported) = &mut resolved.imported {
             imported.says_self_edges = self.self_edges.is_some();
             imported.says_metric = self.metric.is_some();
+            imported.stored = self.store_neighbors;
         }
         Ok(resolved)
     }

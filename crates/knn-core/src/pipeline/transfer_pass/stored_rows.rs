@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::graph::StoredNeighbors;
+use crate::graph::{StoredNeighbors, holder};
 use crate::pipeline::memory::sizes::TRANSFER_ROWS;
 use crate::sink::Layout;
 use crate::source::ZarrStore;
@@ -18,9 +18,9 @@ pub(in crate::pipeline) struct StoredRows {
 }
 
 impl StoredRows {
-    /// Of the store at `path`, which has this layout.
+    /// Of the store at `path`, which has this layout, or of the one that it names.
     pub(in crate::pipeline) fn open(path: &Path, layout: Layout) -> Result<Self> {
-        Ok(Self { store: ZarrStore::open(path)?, layout, part: None, block: NeighborBlock::default() })
+        Ok(Self { store: holder(path)?, layout, part: None, block: NeighborBlock::default() })
     }
 
     /// Neighbours of a row, padding counted. There is a row.

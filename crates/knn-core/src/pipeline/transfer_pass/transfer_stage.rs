@@ -10,7 +10,7 @@ use super::passing::PassingMatrices;
 use super::payload::{Payload, Piece, Results, payloads};
 use super::weigher::Weigher;
 use crate::error::{Error, Result};
-use crate::graph::StoredNeighbors;
+use crate::graph::{StoredNeighbors, holder};
 use crate::kernel::{CsrBlock, Weights};
 use crate::operator::{Asked, LabelStatus, LabelVotes, Labels};
 use crate::pipeline::agreement::{HeldOut, Kept};
@@ -162,7 +162,7 @@ impl<'a> Pass<'a> {
             prepared,
             progress,
             held_out,
-            store: ZarrStore::open(store.path())?,
+            store: holder(store.path())?,
             payloads: payloads(prepared, diffused.as_ref().map(Diffused::keys), progress)?,
             diffused,
             passing: PassingMatrices::of(prepared, progress),

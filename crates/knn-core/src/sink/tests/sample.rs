@@ -36,6 +36,7 @@ pub(super) fn spec(n: u64, inner_rows: u64, inner_per_unit: u64, part_rows: u64)
         layout: Layout::new(n, inner_rows, inner_per_unit, part_rows).unwrap(),
         n_ref: 100,
         k: K,
+        holder: None,
         run: "cafe".into(),
         plan: json!({ "k": K }),
         arrays: vec![

@@ -5,14 +5,13 @@
 //! machine that wrote it reads it, so numbers are in its own order of bytes.
 
 use crate::error::Result;
-use crate::graph::StoredNeighbors;
+use crate::graph::{StoredNeighbors, holder};
 use crate::kernel::{CsrBlock, Weights};
 use crate::pipeline::memory::diffusion::PIECE_WEIGHTS;
 use crate::pipeline::prepared::Prepared;
 use crate::pipeline::transfer_pass::weigher::Weigher;
 use crate::progress::Progress;
 use crate::sink::{MappingStore, Stage};
-use crate::source::ZarrStore;
 use crate::store::{AtomicFile, PositionedFile, RunLedger};
 use crate::types::{NeighborBlock, RowRange};
 
@@ -27,7 +26,7 @@ pub(super) fn write(
     let layout = prepared.spec.layout;
     let covered = ledger.covered(Stage::Weighed);
     progress.begin("weigh", layout.n_obs(), covered);
-    let source = ZarrStore::open(store.path())?;
+    let source = holder(store.path())?;
     let (mut neighbors, mut weights) = (NeighborBlock::default(), Weights::default());
     for unit in (0..layout.units()).map(|unit| layout.unit(unit)).filter(|unit| unit.rows.end > covered) {
         let mut stored = StoredNeighbors::open(&source, &layout.prefix(unit.part))?;
