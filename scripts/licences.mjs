@@ -1,7 +1,8 @@
 /**
  * The licences of everything that is compiled into the addon, as one text: the crates that cargo names for it, with the licence
  * files that they were published with, read from cargo's own copies. Made whenever packages are made, so it is never out of date.
- * `node scripts/licences.mjs` prints it. Needs no network.
+ * `node scripts/licences.mjs` prints it. Needs no network, but for crates that cargo has not fetched yet: on a new machine those that other members of
+ * the workspace would need for WebAssembly.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -54,7 +55,7 @@ ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSI
 /** The crates that are compiled into the addon, ours left out: what cargo says of each, by name and version. */
 export function compiledIn() {
   const text = output("cargo", [
-    ...["metadata", "--locked", "--offline", "--format-version=1", "--filter-platform", target()],
+    ...["metadata", "--locked", "--format-version=1", "--filter-platform", target()],
   ]);
   if (text === undefined) stop("cargo does not say what is compiled in. Build first: npm run build.");
   const { packages, resolve } = JSON.parse(text);
@@ -74,10 +75,9 @@ export function compiledIn() {
 
 /** The same of the WebAssembly module, for which the core leaves out what reads and writes. */
 function compiledInModule() {
-  const some = ["--locked", "--offline"];
-  const tree = ["tree", ...some, "--package", "gigamapper-wasm", "--target", WASM, "--prefix", "none"];
+  const tree = ["tree", "--locked", "--package", "gigamapper-wasm", "--target", WASM, "--prefix", "none"];
   const listed = output("cargo", [...tree, "--edges", "normal,no-proc-macro", "--format", "{p}"]);
-  const metadata = output("cargo", ["metadata", ...some, "--format-version=1", "--filter-platform", WASM]);
+  const metadata = output("cargo", ["metadata", "--locked", "--format-version=1", "--filter-platform", WASM]);
   if (listed === undefined || metadata === undefined) stop("cargo does not say what is compiled in.");
   const found = new Set(listed.split("\n").map((line) => line.split(" ").slice(0, 2).join(" ")));
   return JSON.parse(metadata)
