@@ -90,6 +90,9 @@ pub enum Missing {
     /// The fill value if no object of the array exists, damage if some do. For embeddings, where a lost shard would
     /// otherwise become a million cells at the origin.
     AllOrNone,
+    /// The fill value beside another object of the same rows, damage if these rows have none while others do. For expression: many a chunk of some genes
+    /// holds nothing but 0, which zarr-python 3 does not write.
+    Bands,
 }
 
 /// One array, read in ranges of its first axis. Its metadata were checked when it was opened.

@@ -119,6 +119,24 @@ fn stored(request: &MapRequest, key: &str) -> Vec<u32> {
 }
 
 #[test]
+fn a_chunk_of_genes_that_nobody_has_need_not_be_stored() {
+    let place = Place::new();
+    let request = request(&place, "dense");
+    let layer = Path::new(request.reference.as_ref().unwrap()).join("layers/dense");
+    // Genes 4 to 6 of cells 32 to 63: zarr-python 3 writes no chunk of nothing but 0.
+    let chunk = layer.join("c/1/1");
+    let zeros = vec![0u8; std::fs::metadata(&chunk).unwrap().len() as usize];
+    std::fs::write(&chunk, zeros).unwrap();
+    let expected = stored(&request, "layers/dense");
+    std::fs::remove_file(&chunk).unwrap();
+    assert_eq!(stored(&request, "layers/dense"), expected);
+    std::fs::remove_file(layer.join("c/1/0")).unwrap();
+    let error = map(&request).unwrap_err();
+    assert_eq!(error.code(), "GM_CORRUPT", "{error}");
+    assert!(error.to_string().contains("layers/dense/c/1"), "{error}");
+}
+
+#[test]
 fn sparse_and_dense_expression_are_one_and_parts_change_no_bit() {
     let place = Place::new();
     let sparse = stored(&request(&place, "X"), "X");

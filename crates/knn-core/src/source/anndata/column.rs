@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::categories::Categories;
+use super::labelled;
 use super::legacy;
 use super::nullable::Nullable;
 use super::store::encoding;
@@ -14,6 +15,9 @@ use crate::types::{DType, RowRange};
 
 /// Stands for a code that no category has, until the mask is known.
 const OUTSIDE: i32 = i32::MIN;
+
+/// Bytes that a text takes where it is read, beside what its array says.
+const TEXT_BYTES: u64 = 40;
 
 /// What a column holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +113,17 @@ impl ObsColumn {
         Ok(Self { store: store.name().into(), key: key.into(), path: path.to_owned(), kind, categories, rows, values })
     }
 
+    /// The same column of texts, which are these categories, sorted.
+    pub(super) fn with_texts(self, categories: Categories) -> Self {
+        let kind = ColumnKind::Categorical { categories: categories.clone(), ordered: false };
+        Self { kind, categories: Some(categories), ..self }
+    }
+
+    /// The store that it is in.
+    pub(super) fn store(&self) -> &str {
+        &self.store
+    }
+
     /// Its name.
     pub fn key(&self) -> &str {
         &self.key
@@ -151,7 +166,9 @@ impl ObsColumn {
 
     /// Bytes of scratch that one read of `rows` rows takes at most, beyond what it fills.
     pub fn scratch_bytes(&self, rows: u64) -> u64 {
-        self.values.as_ref().map_or(0, |values| values.scratch_bytes(rows))
+        let is_of_texts = self.categories.is_some() && self.dtype() == Some(DType::String);
+        let texts = if is_of_texts { rows.saturating_mul(TEXT_BYTES) } else { 0 };
+        self.values.as_ref().map_or(0, |values| values.scratch_bytes(rows).saturating_add(texts))
     }
 
     /// Stored bytes of the column.
@@ -164,14 +181,20 @@ impl ObsColumn {
         let (Some(categories), Some(codes)) = (&self.categories, &self.values) else {
             return Err(self.wrong_kind("categorical or boolean"));
         };
-        let mut bytes = Vec::new();
-        codes.values.read_rows(rows, &mut bytes)?;
         let count = categories.len() as i64;
         out.clear();
         out.reserve(rows.len());
-        numbers::each_i64(codes.values.dtype(), &bytes, |code| {
-            out.push(code.filter(|code| (-1..count).contains(code)).map_or(OUTSIDE, |code| code as i32));
-        });
+        if let (DType::String, Categories::Strings(names)) = (codes.values.dtype(), categories) {
+            let mut texts = StringBlock::default();
+            codes.values.read_strings(rows, &mut texts)?;
+            out.extend(labelled::codes(names, texts.iter()).map(|code| code.unwrap_or(OUTSIDE)));
+        } else {
+            let mut bytes = Vec::new();
+            codes.values.read_rows(rows, &mut bytes)?;
+            numbers::each_i64(codes.values.dtype(), &bytes, |code| {
+                out.push(code.filter(|code| (-1..count).contains(code)).map_or(OUTSIDE, |code| code as i32));
+            });
+        }
         // What lies under a mask is nobody's code, so the mask comes first.
         codes.read_missing(rows, |row| out[row] = -1)?;
         if let Some(row) = out.iter().position(|&code| code == OUTSIDE) {

@@ -49,7 +49,10 @@ pub(super) fn open(store: &AnnDataStore, key: &str, path: &str) -> Result<Arc<dy
         return Err(Error::NotFound { store: store.name().into(), kind: kind.into(), key: key.into(), available });
     };
     let rows: Arc<dyn RowSource> = match (&node.kind, compression(&node)) {
-        (NodeKind::Array(_), _) => Arc::new(ArrayRows::new(container.array(path, Missing::AllOrNone)?)?),
+        (NodeKind::Array(_), _) => {
+            let missing = if path.starts_with("obsm/") { Missing::AllOrNone } else { Missing::Bands };
+            Arc::new(ArrayRows::new(container.array(path, missing)?)?)
+        }
         (NodeKind::Group, Some(Compressed::Rows)) => {
             Arc::new(CsrRows::new(Sparse::open(container, path, &node, Compressed::Rows)?))
         }

@@ -8,6 +8,7 @@ mod csc_rows;
 mod csr_rows;
 mod frame;
 mod frame_rows;
+mod labelled;
 mod legacy;
 mod matrix;
 mod names;

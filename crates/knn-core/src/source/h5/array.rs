@@ -63,6 +63,26 @@ impl H5Array {
         self.corrupt(format!("chunk {number}"), "is missing while other chunks of the array exist")
     }
 
+    /// Whether a chunk that is not there is one that others show to have been lost.
+    pub(super) fn is_lost(&self, number: u64) -> bool {
+        let Place::Chunks(spans) = &self.layout.place else { return false };
+        match self.missing {
+            Missing::Fill => false,
+            Missing::AllOrNone => true,
+            Missing::Bands => {
+                let across = self.chunks_across();
+                let first = number / across * across;
+                let next = spans.partition_point(|(number, _)| *number < first);
+                spans.get(next).is_none_or(|(number, _)| *number >= first + across)
+            }
+        }
+    }
+
+    /// Chunks side by side.
+    fn chunks_across(&self) -> u64 {
+        self.layout.grid.objects().iter().skip(1).product::<u64>().max(1)
+    }
+
     pub(super) fn file(&self) -> &H5File {
         &self.file
     }
@@ -73,10 +93,6 @@ impl H5Array {
 
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    pub(super) fn missing(&self) -> Missing {
-        self.missing
     }
 
     pub(super) fn spare(&self) -> &Spare {
@@ -166,6 +182,15 @@ impl StoredArray for H5Array {
     fn preflight(&self) -> Result<()> {
         let Place::Chunks(spans) = &self.layout.place else { return Ok(()) };
         let count: u64 = self.layout.grid.objects().iter().product();
+        if self.missing == Missing::Bands {
+            let bands = self.layout.grid.objects().first().copied().unwrap_or(0);
+            return (0..bands).map(|band| band * self.chunks_across()).try_for_each(|first| {
+                match self.is_lost(first) {
+                    true => Err(self.lost(first)),
+                    false => Ok(()),
+                }
+            });
+        }
         if self.missing == Missing::AllOrNone && (spans.len() as u64) < count {
             let absent = (0..).zip(spans).find(|(number, (stored, _))| number != stored);
             return Err(self.lost(absent.map_or(spans.len() as u64, |(number, _)| number)));

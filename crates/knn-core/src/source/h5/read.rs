@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::array::H5Array;
 use super::place::Place;
 use crate::error::{Error, Result};
-use crate::source::container::{Missing, StoredArray, bands};
+use crate::source::container::{StoredArray, bands};
 use crate::source::memory::check_range;
 use crate::source::zarr::{groups, jobs, scatter};
 use crate::types::RowRange;
@@ -85,7 +85,7 @@ impl H5Array {
             }
             Place::Chunks(spans) => {
                 let Ok(found) = spans.binary_search_by_key(&number, |(number, _)| *number) else {
-                    return if self.missing() == Missing::AllOrNone { Err(self.lost(number)) } else { Ok(None) };
+                    return if self.is_lost(number) { Err(self.lost(number)) } else { Ok(None) };
                 };
                 let span = spans[found].1;
                 bytes.resize(span.length as usize, 0);

@@ -165,6 +165,11 @@ fn missing_chunks_are_fill_or_damage() {
         let holes = whole(&file, "sparse/holes").unwrap();
         assert!(holes.preflight().unwrap_err().to_string().contains("chunk 2: is missing"));
         assert_eq!(holes.read_rows(RowRange::new(14, 18), &mut Vec::new()).unwrap_err().code(), "GM_CORRUPT");
+        // Its chunks are whole rows, so rows of which no chunk is there are lost for expression too.
+        let holes = file.array("sparse/holes", Missing::Bands).unwrap();
+        assert!(holes.preflight().unwrap_err().to_string().contains("chunk 2: is missing"));
+        assert_eq!(holes.read_rows(RowRange::new(14, 18), &mut Vec::new()).unwrap_err().code(), "GM_CORRUPT");
+        assert_eq!(read(&*holes, 14..16), expected(14..16, COLUMNS));
     }
 }
 

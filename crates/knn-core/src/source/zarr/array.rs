@@ -27,6 +27,8 @@ pub struct ZarrArray {
     missing: Missing,
     indexes: Indexes,
     absent: OnceLock<bool>,
+    /// Numbers of objects along the rows of which any is stored, ascending.
+    object_rows: OnceLock<Vec<u64>>,
     largest_strings: OnceLock<u64>,
     stored_bytes: OnceLock<u64>,
     spare: Spare,
@@ -53,6 +55,7 @@ impl ZarrArray {
             missing: Missing::Fill,
             indexes: Indexes::default(),
             absent: OnceLock::new(),
+            object_rows: OnceLock::new(),
             largest_strings: OnceLock::new(),
             stored_bytes: OnceLock::new(),
             spare: Spare::default(),
@@ -221,15 +224,34 @@ impl ZarrArray {
         let place = self.metadata.grid.place(band, column);
         let key = self.key(&place.object);
         let Some(object) = self.store.object(&key)? else {
-            if self.missing == Missing::AllOrNone && !self.is_absent()? {
-                return Err(self.lost(&key));
-            }
-            return Ok(None);
+            return if self.is_lost(&place.object)? { Err(self.lost(&key)) } else { Ok(None) };
         };
         let spans = self.spans(&place.object, &object)?;
         let Some((offset, length)) = spans.get(place.slot).copied().flatten() else { return Ok(None) };
         self.check_length(&object, &chunk_name(band, column), length)?;
         Ok(Some((object, offset, length)))
+    }
+
+    /// Whether an object that is not there is one that other objects show to have been lost.
+    fn is_lost(&self, coordinates: &[u64]) -> Result<bool> {
+        Ok(match self.missing {
+            Missing::Fill => false,
+            Missing::AllOrNone => !self.is_absent()?,
+            Missing::Bands => {
+                let stored = self.object_rows()?;
+                !stored.is_empty() && coordinates.first().is_some_and(|first| stored.binary_search(first).is_err())
+            }
+        })
+    }
+
+    /// Numbers of objects along the rows of which any is stored, ascending.
+    pub(super) fn object_rows(&self) -> Result<&[u64]> {
+        if let Some(stored) = self.object_rows.get() {
+            return Ok(stored);
+        }
+        let mut stored: Vec<_> = self.objects()?.iter().filter_map(|object| object.first().copied()).collect();
+        stored.dedup();
+        Ok(self.object_rows.get_or_init(|| stored))
     }
 
     /// A chunk object that other objects of its array show to have been lost.

@@ -15,6 +15,9 @@ impl ZarrArray {
         if self.missing() == Missing::AllOrNone && !objects.is_empty() {
             self.check_complete(&objects)?;
         }
+        if self.missing() == Missing::Bands && !objects.is_empty() {
+            self.check_rows()?;
+        }
         objects.par_iter().try_for_each(|coordinates| {
             let key = self.key(coordinates);
             let Some(object) = self.store().object(&key)? else { return Ok(()) };
@@ -24,6 +27,18 @@ impl ZarrArray {
             }
             Ok(())
         })
+    }
+
+    /// Names the first rows of which no object is there.
+    fn check_rows(&self) -> Result<()> {
+        let (stored, counts) = (self.object_rows()?, self.metadata().grid.objects());
+        let Some(&count) = counts.first() else { return Ok(()) };
+        let lost = (0..).zip(stored).find(|(expected, found)| expected != *found).map(|(expected, _)| expected);
+        let lost = lost.or_else(|| Some(stored.len() as u64).filter(|&next| next < count));
+        let Some(lost) = lost else { return Ok(()) };
+        let mut coordinates = vec![0; counts.len()];
+        coordinates[0] = lost;
+        Err(self.lost(&self.key(&coordinates)))
     }
 
     /// Names the first object that is missing. The walk stops there, so it is no longer than what exists.

@@ -150,6 +150,42 @@ fn missing_inner_chunks_are_fill_and_missing_objects_are_not_for_embeddings() {
 }
 
 #[test]
+fn a_chunk_beside_others_of_its_rows_may_be_left_out_of_expression() {
+    let (_folder, root) = store();
+    array(&root, "x", &Spec::new(DType::Float32, &[23, 7]).chunks(&[6, 3]), &matrix(23, 7));
+    let read = |missing: Missing| {
+        let (opened, mut out) = (open(&root, "x").unwrap().with_missing(missing), Vec::new());
+        opened.preflight().and_then(|()| opened.read_rows(RowRange::new(0, 23), &mut out)).map(|()| out)
+    };
+    let whole = read(Missing::AllOrNone).unwrap();
+    for lost in ["x/c/1/0", "x/c/1/2", "x/c/3/1"] {
+        fs::remove_file(root.join(lost)).unwrap();
+    }
+    assert_eq!(code(read(Missing::AllOrNone)), "GM_CORRUPT");
+    let found = read(Missing::Bands).unwrap();
+    let is_left_out =
+        |row: usize, column: usize| (row / 6 == 1 && column / 3 != 1) || (row / 6 == 3 && column / 3 == 1);
+    for (place, (found, stored)) in found.chunks(4).zip(whole.chunks(4)).enumerate() {
+        let expected = if is_left_out(place / 7, place % 7) { &[0; 4] } else { stored };
+        assert_eq!(found, expected, "{place}");
+    }
+    // The last chunk of some rows: nobody measured nothing of so many cells.
+    fs::remove_file(root.join("x/c/1/1")).unwrap();
+    let error = read(Missing::Bands).unwrap_err();
+    assert_eq!(error.code(), "GM_CORRUPT");
+    assert!(error.to_string().contains("store.zarr/x/c/1/0"), "{error}");
+    let unchecked = open(&root, "x").unwrap().with_missing(Missing::Bands);
+    assert_eq!(code(unchecked.read_rows(RowRange::new(6, 7), &mut Vec::new())), "GM_CORRUPT");
+    for band in [0, 2] {
+        fs::remove_dir_all(root.join(format!("x/c/{band}"))).unwrap();
+    }
+    let error = read(Missing::Bands).unwrap_err();
+    assert!(error.to_string().contains("store.zarr/x/c/0/0"), "{error}");
+    fs::remove_dir_all(root.join("x/c")).unwrap();
+    assert!(read(Missing::Bands).unwrap().iter().all(|&byte| byte == 0));
+}
+
+#[test]
 fn damaged_shards_are_corrupt_before_anything_is_decoded() {
     let spec = Spec::new(DType::Float32, &[16, 2]).shards(&[16, 2], &[4, 2]).codecs(&["zstd"]);
     let index_at = |len: usize| len - 4 * 16 - 4;
