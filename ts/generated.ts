@@ -46,7 +46,7 @@ nComps?: number,
  */
 fallbackRepresentation?: string, 
 /**
- * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+ * Columns of the reference's `obs` to transfer: labels, texts and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
 /**
@@ -447,7 +447,7 @@ storeNeighbors?: boolean,
  */
 output?: string, 
 /**
- * Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
+ * Columns of `obs` to diffuse: labels, texts and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
 /**
@@ -609,7 +609,7 @@ storeNeighbors?: boolean,
  */
 output?: string, 
 /**
- * Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+ * Columns of the reference's `obs` to transfer: labels, texts and booleans are voted, numbers averaged. Default none.
  */
 obsKeys?: Array<string>, 
 /**

@@ -140,6 +140,17 @@ impl Cells {
         self
     }
 
+    /// Texts of which some are missing.
+    pub(crate) fn nullable_texts(mut self, key: &str, texts: &[String], missing: &[bool]) -> Self {
+        assert_eq!(texts.len(), self.n);
+        self.add(key);
+        let path = format!("obs/{key}");
+        group(&self.root, &path, &json!({ "encoding-type": "nullable-string-array", "encoding-version": "0.1.0" }));
+        strings(&self.root, &format!("{path}/values"), texts);
+        self.values(&format!("{path}/mask"), missing);
+        self
+    }
+
     pub(crate) fn colors(self, key: &str, colors: &[&str]) -> Self {
         strings(&self.root, &format!("uns/{key}_colors"), colors);
         self

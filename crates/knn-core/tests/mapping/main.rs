@@ -53,6 +53,7 @@ mod represented;
 mod sample;
 mod search;
 mod space;
+mod texts;
 mod transfer;
 mod verify;
 mod zarr;

@@ -25,19 +25,21 @@ pub(in crate::pipeline) struct BatchInput {
 }
 
 impl BatchInput {
-    /// Opens what a request names, if it does. Batches are categories or booleans.
+    /// Opens what a request names, if it does. Batches are categories, texts or booleans.
     pub(in crate::pipeline) fn open(
         resolved: &Resolved,
         [query, reference]: [&AnnDataStore; 2],
         warnings: &mut Vec<String>,
+        progress: &Progress,
     ) -> Result<Option<Self>> {
         let Some(key) = &resolved.parameters.exclude_batch else { return Ok(None) };
         let labels = |store: &AnnDataStore| -> Result<(ObsColumn, Vec<String>)> {
-            let column = store.column(key)?;
+            let column = store.column(key)?.labelled(progress)?;
             let Some(categories) = column.categories() else {
                 return Err(Error::Unsupported {
                     what: format!("obs/{key} of {} as batches, which is {},", store.name(), column.kind().name()),
-                    remedy: "batches are categorical or boolean: store it as a categorical, or name another".into(),
+                    remedy: "batches are categories, texts or booleans: store it as one of those, or name another"
+                        .into(),
                 });
             };
             let labels = (0..categories.len()).map(|index| categories.label(index)).collect();

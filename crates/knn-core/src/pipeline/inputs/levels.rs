@@ -40,11 +40,12 @@ impl LevelsInput {
         if asked.levels.is_empty() {
             return Ok(None);
         }
-        let columns: Vec<_> = asked.levels.iter().map(|key| reference.column(key)).collect::<Result<_>>()?;
+        let columns: Vec<_> =
+            asked.levels.iter().map(|key| reference.column(key)?.labelled(progress)).collect::<Result<_>>()?;
         let (mut firsts, mut names) = (Vec::new(), Vec::new());
         for column in &columns {
             let Some(categories) = column.categories() else {
-                let reason = "labelLevels are columns of categories";
+                let reason = "labelLevels are columns of categories or texts";
                 return Err(Error::schema(reference.name(), format!("obs/{}", column.key()), "encoding-type", reason));
             };
             firsts.push(names.len());

@@ -130,7 +130,7 @@ impl Inputs {
         let columns: Vec<_> = parameters
             .obs_keys
             .iter()
-            .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings))
+            .map(|key| ColumnInput::open(&reference, key, &parameters.labels, &mut warnings, progress))
             .collect::<Result<_>>()?;
         let levels = LevelsInput::open(&reference, parameters, &mut warnings, progress)?;
         let embeddings: Vec<_> = parameters
@@ -139,7 +139,7 @@ impl Inputs {
             .map(|key| Ok((key.clone(), reference.embedding(key)?)))
             .collect::<Result<_>>()?;
         let expression = ExpressionInput::open(&reference, parameters)?;
-        let batch = BatchInput::open(resolved, [&query, &reference], &mut warnings)?;
+        let batch = BatchInput::open(resolved, [&query, &reference], &mut warnings, progress)?;
         let library_sizes = LibrarySizes::open(&query, parameters)?;
         let names = query.names()?;
         let one_store = resolved.self_mapping;
@@ -229,23 +229,21 @@ impl Inputs {
 }
 
 impl ColumnInput {
-    fn open(reference: &AnnDataStore, key: &str, labels: &LabelParameters, warnings: &mut Vec<String>) -> Result<Self> {
+    fn open(
+        reference: &AnnDataStore,
+        key: &str,
+        labels: &LabelParameters,
+        warnings: &mut Vec<String>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let column = reference.column(key)?;
-        let refused = match column.kind() {
-            ColumnKind::Categorical { .. }
-            | ColumnKind::Numeric(_)
-            | ColumnKind::Boolean
-            | ColumnKind::Datetime { .. }
-            | ColumnKind::Timedelta { .. } => None,
-            ColumnKind::String => Some("texts".to_owned()),
-            ColumnKind::Other(encoding) => Some(encoding.clone()),
-        };
-        if let Some(kind) = refused {
+        if let ColumnKind::Other(encoding) = column.kind() {
             return Err(Error::Unsupported {
-                what: format!("transferring obs column {key:?} of {} ({kind})", reference.name()),
-                remedy: "categorical, numeric and boolean columns can be transferred; store it as one of those".into(),
+                what: format!("transferring obs column {key:?} of {} ({encoding})", reference.name()),
+                remedy: "categories, texts, numbers and booleans can be transferred; store it as one of those".into(),
             });
         }
+        let column = column.labelled(progress)?;
         let averaged = labels.booleans.is_some() && *column.kind() == ColumnKind::Boolean;
         let categories = column.categories().filter(|_| !averaged);
         let colors = colors(reference, key, categories, warnings);

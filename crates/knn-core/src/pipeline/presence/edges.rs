@@ -34,7 +34,7 @@ impl Edges {
             None => None,
             Some((path, key)) => {
                 let store = AnnDataStore::open_while(path, progress)?;
-                let column = store.column(key)?;
+                let column = store.column(key)?.labelled(progress)?;
                 if column.categories().is_none() {
                     return Err(Error::Unsupported {
                         what: format!("groups by obs column {key:?} of {}, which has no categories", store.name()),

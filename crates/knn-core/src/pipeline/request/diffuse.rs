@@ -36,7 +36,7 @@ pub struct DiffuseRequest {
     pub store_neighbors: Option<bool>,
     /// Where the result goes, a mapped AnnData; `GM_EXISTS` if something is there.
     pub output: Option<String>,
-    /// Columns of `obs` to diffuse: labels and booleans are voted, numbers averaged. Default none.
+    /// Columns of `obs` to diffuse: labels, texts and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
     /// Keys of `obsm` to diffuse, as weighted means. Default none.

@@ -39,7 +39,7 @@ pub struct MapRequest {
     /// is gone when the mapping is finished; the command `pca` keeps one.
     #[serde(alias = "fallback_representation")]
     pub fallback_representation: Option<String>,
-    /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+    /// Columns of the reference's `obs` to transfer: labels, texts and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
     /// Keys of the reference's `obsm` to transfer, as weighted means. Default none.

@@ -55,7 +55,7 @@ pub struct TransferRequest {
     pub store_neighbors: Option<bool>,
     /// Where the mapped store goes; `GM_EXISTS` if something is there.
     pub output: Option<String>,
-    /// Columns of the reference's `obs` to transfer: labels and booleans are voted, numbers averaged. Default none.
+    /// Columns of the reference's `obs` to transfer: labels, texts and booleans are voted, numbers averaged. Default none.
     #[serde(alias = "obs_keys")]
     pub obs_keys: Option<Vec<String>>,
     /// Keys of the reference's `obsm` to transfer, as weighted means. Default none.
