@@ -29,9 +29,7 @@ use super::request::{IvfParameters, Resolved};
 use crate::error::{Error, Result};
 use crate::gpu::Backend;
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
-use crate::join::{
-    DeviceSize, QUERY_CHUNK, ROW_BYTES, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes,
-};
+use crate::join::{DeviceSize, QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
@@ -108,12 +106,12 @@ fn share_slabs(
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
 
-    // On a device: batches, rows of a slab that it holds, and what each takes on its way there.
+    // On devices: batches, rows of a slab that each holds, and what each takes on its way there.
     let mut device = device_size(backend, k, dim);
     let (most_block, most_slab, row_bytes) = match (backend, device) {
-        (Backend::Cuda { device, .. }, Some(size)) => {
+        (Backend::Cuda { devices, .. }, Some(size)) => {
             join.insert("device batches", size.slabs_bytes());
-            (MOST_DEVICE_BLOCK, size.most_rows(device).clamp(1, n_ref.max(1)), ROW_BYTES)
+            (MOST_DEVICE_BLOCK, size.most_rows(devices).clamp(1, n_ref.max(1)), size.row_bytes())
         }
         _ => (MOST_BLOCK_ROWS, n_ref.max(1), 0),
     };
@@ -281,9 +279,10 @@ fn share_lists(
     })
 }
 
-/// The least that a device takes for a join, where there is one.
+/// The least that devices take for a join, where there are any.
 fn device_size(backend: &Backend, k: u64, dim: u64) -> Option<DeviceSize> {
-    matches!(backend, Backend::Cuda { .. }).then(|| DeviceSize::least(k as usize, dim as usize))
+    let Backend::Cuda { devices, .. } = backend else { return None };
+    Some(DeviceSize::least(k as usize, dim as usize, devices.len()))
 }
 
 /// What a search by lists takes besides queries in flight, of which so much are the levels of the index.
