@@ -45,11 +45,6 @@ impl Mock {
         self.folder.path().join("libcuda.so.1")
     }
 
-    /// The folder of both.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Lets it do something, as `mock.c` says: `fail_at`, `fail_allocation`, `device_memory`, `without_device`, `perturb`, `lie`, `major`, `broken`; or as
     /// `driver.h` does: `devices`, `without_driver`, `deaf`.
     pub(crate) fn set(&self, what: &str, value: i64) -> &Self {

@@ -123,7 +123,9 @@ fn several_devices_change_no_byte_of_a_store_nor_does_one_that_fails() {
             let report = run_with(&again, &Progress::silent(), seams).unwrap();
             assert_same(&files(output(&again)), &expected, what);
             let told: Vec<_> = report.warnings.iter().filter(|warning| warning.contains(" failed in ")).collect();
-            assert_eq!(told.len(), usize::from(broken >= 0), "{what}: {:?}", report.warnings);
+            // The second is asked for nothing where there is little to do.
+            let expected = if broken < 0 { 0..=0 } else { usize::from(broken == 0)..=1 };
+            assert!(expected.contains(&told.len()), "{what}: {:?}", report.warnings);
             assert!(told.iter().all(|told| told.starts_with(&format!("the GPU {broken} failed in"))), "{told:?}");
             assert!(!mock.searched().is_empty());
             assert_eq!((mock.live(), mock.faults(), mock.contexts()), (0, 0, 0), "{what}");
@@ -143,7 +145,7 @@ fn a_machine_that_has_a_device_passes_the_same_tests() {
 fn a_machine_that_has_devices_passes_the_same_tests() {
     let mock = Mock::new();
     passes(&mock, |tests| {
-        tests.env("LD_LIBRARY_PATH", mock.folder()).env("MOCK_DEVICES", "2");
+        tests.env("LD_LIBRARY_PATH", mock.driver().parent().unwrap()).env("MOCK_DEVICES", "2");
     });
 }
 

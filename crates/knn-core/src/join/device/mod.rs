@@ -94,8 +94,8 @@ impl OnDevice {
                 Err(fault) => begun.lost.push((name, fault)),
             }
         }
-        if let Some((_, fault)) = begun.lost.last().filter(|_| begun.desks.is_empty()) {
-            begun.end(fault.clone())?;
+        if let Some((_, fault)) = begun.lost.last().filter(|_| begun.desks.is_empty()).cloned() {
+            begun.end(&fault)?;
         }
         Ok(Some(begun))
     }
@@ -141,12 +141,12 @@ impl OnDevice {
     /// Goes on without devices where it is they that failed. An error where nothing else may compute.
     fn stop(&mut self, stop: Stop) -> Result<()> {
         match stop {
-            Stop::Fault(fault) => self.end(fault),
+            Stop::Fault(fault) => self.end(&fault),
             Stop::Error(error) => Err(error),
         }
     }
 
-    fn end(&mut self, fault: Fault) -> Result<()> {
+    fn end(&mut self, fault: &Fault) -> Result<()> {
         self.desks.clear();
         if self.or_cpu {
             return Ok(());

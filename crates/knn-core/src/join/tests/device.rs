@@ -204,6 +204,7 @@ fn where_a_device_fails_the_others_go_on() {
         let failure = on.failure().unwrap();
         assert!(failure.contains(&format!("the GPU {broken} failed in cuvsBruteForceSearch")), "{failure}");
         assert!(!failure.contains("processor went on"), "{failure}");
+        drop(on);
         let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
         let budget = MemoryBudget::new(0);
         let (search, mut found) = (ListJoin::new(&index, &lane, &budget), empty(cells.rows(), 9));
