@@ -39,7 +39,7 @@ typedef struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Block* blocks;
 static size_t device_bytes[MOST_DEVICES];
-static int64_t calls, faults, searched[MOST_DEVICES];
+static int64_t calls, faults, begun, searched[MOST_DEVICES];
 
 /* What a test asks for. */
 static int64_t fail_at, fail_allocation, device_memory = INT64_MAX, without_device, perturb, lie, broken = -1;
@@ -75,6 +75,14 @@ MOCK int64_t mock_searched(void)
   memset(searched, 0, sizeof searched);
   pthread_mutex_unlock(&lock);
   return bits;
+}
+/* Searches that have begun so far. */
+MOCK int64_t mock_begun(void)
+{
+  pthread_mutex_lock(&lock);
+  int64_t count = begun;
+  pthread_mutex_unlock(&lock);
+  return count;
 }
 /* Calls that may fail, so far. */
 MOCK int64_t mock_calls(void) { return calls; }
@@ -408,6 +416,7 @@ cuvsError_t cuvsBruteForceSearch(cuvsResources_t res, cuvsBruteForceIndex_t inde
   int device = device_at_work();
   pthread_mutex_lock(&lock);
   searched[device] += 1;
+  begun += 1;
   pthread_mutex_unlock(&lock);
   float* norms = malloc((size_t)rows->count * sizeof *norms);
   Found* heap = malloc((size_t)k * sizeof *heap);

@@ -74,6 +74,11 @@ impl Mock {
         (0..8).filter(|device| bits >> device & 1 == 1).collect()
     }
 
+    /// Searches that have begun so far.
+    pub(crate) fn begun(&self) -> i64 {
+        self.ask("begun")
+    }
+
     /// Calls so far that may fail.
     pub(crate) fn calls(&self) -> i64 {
         self.ask("calls")

@@ -12,6 +12,8 @@ mod relay;
 mod rounds;
 mod size;
 mod slab;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 pub use self::size::DeviceSize;
 

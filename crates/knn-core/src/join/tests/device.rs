@@ -11,8 +11,8 @@ use crate::join::{DeviceSize, OnDevice};
 use crate::progress::Cancel;
 
 /// Devices of the mock, which is told what to do.
-pub(super) struct Told {
-    mock: Mock,
+pub(in crate::join) struct Told {
+    pub(in crate::join) mock: Mock,
     backend: Backend,
 }
 
@@ -23,7 +23,7 @@ impl Told {
     }
 
     /// As many as the driver has, or one without it, which are wrong by chance.
-    pub(super) fn of(seed: i64, devices: i64) -> Self {
+    pub(in crate::join) fn of(seed: i64, devices: i64) -> Self {
         let mock = Mock::new();
         mock.set("perturb", seed).set("devices", devices);
         let driver = (devices > 0).then(|| mock.driver());
@@ -40,13 +40,13 @@ impl Told {
     }
 
     /// At work for a join, with little memory, so that batches are small.
-    pub(super) fn at_work(&self, metric: Metric, dim: usize, k: usize) -> crate::error::Result<OnDevice> {
+    pub(in crate::join) fn at_work(&self, metric: Metric, dim: usize, k: usize) -> crate::error::Result<OnDevice> {
         let Backend::Cuda { devices, .. } = &self.backend else { unreachable!() };
         let begun = OnDevice::begin(&self.backend, metric, DeviceSize::least(k, dim, devices.len()))?;
         Ok(begun.unwrap().asking_always())
     }
 
-    pub(super) fn is_clean(&self) {
+    pub(in crate::join) fn is_clean(&self) {
         assert_eq!((self.mock.live(), self.mock.faults()), (0, 0));
     }
 }

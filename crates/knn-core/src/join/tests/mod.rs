@@ -5,7 +5,7 @@ mod calibration;
 mod codes;
 mod damage;
 #[cfg(target_os = "linux")]
-mod device;
+pub(super) mod device;
 mod exactness;
 mod invariance;
 mod repair;
