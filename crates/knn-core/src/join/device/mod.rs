@@ -83,13 +83,13 @@ impl From<Error> for Stop {
 }
 
 impl OnDevice {
-    /// Takes what a join takes on the devices that a plan chose; none where it chose the processor.
+    /// Takes what a join takes on the devices that a plan chose, as many as it has memory for; none where it chose the processor.
     pub fn begin(backend: &Backend, metric: Metric, size: DeviceSize) -> Result<Option<Self>> {
         let Backend::Cuda { devices, or_cpu } = backend else { return Ok(None) };
         let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
         let desks = Vec::with_capacity(devices.len());
         let mut begun = Self { desks, or_cpu, lost: Vec::new(), fewest_pairs, routes, settled: 0, left: 0 };
-        for device in devices {
+        for device in devices.iter().take(size.devices as usize) {
             let name = if devices.len() == 1 { "the GPU".into() } else { format!("the GPU {}", device.id()) };
             match Selector::new(device, metric, size.batch) {
                 Ok(selector) => begun.desks.push(Some(Desk { selector, loaded: None, name })),

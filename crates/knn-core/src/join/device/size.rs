@@ -34,7 +34,7 @@ pub struct DeviceSize {
     k: usize,
     pub(super) batch: BatchSize,
     pub(super) routes: u64,
-    devices: u64,
+    pub(super) devices: u64,
 }
 
 impl DeviceSize {

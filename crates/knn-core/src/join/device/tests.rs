@@ -14,7 +14,7 @@ const PIECES: i64 = 9;
 struct Piece(i64);
 
 /// Every piece has a list of its own.
-fn ask(&Piece(number): &Piece, desk: &mut Desk) -> std::result::Result<bool, Stop> {
+fn ask(&Piece(number): &Piece, desk: &mut Desk) -> Result<bool, Stop> {
     let first = number as f32;
     assert!(desk.selector.load(&[first, 1.0, first + 1.0, 1.0])?);
     desk.selector.ask([[first, 1.0]].iter().map(<[f32; 2]>::as_slice))?;
