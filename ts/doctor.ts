@@ -13,7 +13,7 @@ export interface Machine extends Doctor {
 
 /**
  * CPU features in use, threads, memory in bytes (the machine's, the cgroup's limit, the default budget) and compute
- * back ends: the device, or what is missing for one and what to do. It asks `python3` where cuVS is,
+ * back ends: the devices, or what is missing for one and what to do. It asks `python3` where cuVS is,
  * which takes a tenth of a second and more. Rejects with `GM_BACKEND` where the addon cannot be loaded.
  *
  * @example

@@ -1091,7 +1091,7 @@ name: string,
  */
 reason: string, 
 /**
- * The device and the library that drives it; null for the CPU.
+ * The devices, by number, name and memory, and the library that drives them; null for the CPU.
  */
 device: string | null, };
 
@@ -3464,6 +3464,6 @@ reason: string | null,
  */
 remedy: string | null, 
 /**
- * The device and the library that drives it, where there is one.
+ * The devices, by number, name and memory, and the library that drives them, where there are any.
  */
 device: string | null, };

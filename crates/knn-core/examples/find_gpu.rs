@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use gigamapper_core::gpu::{Search, probe};
+use gigamapper_core::gpu::{Device, Search, probe};
 use serde_json::json;
 
 const ROUNDS: usize = 100;
@@ -25,9 +25,10 @@ fn main() {
     let mut found = String::new();
     for _ in 0..ROUNDS {
         let began = Instant::now();
-        let device = Search::from_environment(asks_python).and_then(|search| probe(&search));
+        let devices = Search::from_environment(asks_python).and_then(|search| probe(&search));
         milliseconds.push(began.elapsed().as_secs_f64() * 1e3);
-        found = device.map_or_else(|absent| absent.reason(), |device| format!("device {}", device.id()));
+        let in_words = |devices: Vec<Device>| devices.iter().map(Device::in_words).collect::<Vec<_>>().join(", ");
+        found = devices.map_or_else(|absent| absent.reason(), in_words);
     }
     let first = milliseconds.remove(0);
     milliseconds.sort_by(f64::total_cmp);

@@ -8,11 +8,11 @@ pub enum Backend {
     /// The lanes of the processor.
     #[default]
     Cpu,
-    /// A GPU selects and the processor decides.
+    /// GPUs select and the processor decides.
     Cuda {
-        /// The device.
-        device: Device,
-        /// What the run does when the device fails in the middle of it: goes on on the CPU and says so, or ends with `GM_BACKEND`, to be resumed.
+        /// The devices, at least one.
+        devices: Vec<Device>,
+        /// What the run does when the last device fails in the middle of it: goes on on the CPU and says so, or ends with `GM_BACKEND`, to be resumed.
         or_cpu: bool,
     },
 }

@@ -23,7 +23,7 @@ pub(super) struct Cuvs {
     pub(super) version: (u16, u16, u16),
 }
 
-/// A call of cuVS that failed.
+/// A call of cuVS or of CUDA's driver that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The function.
@@ -122,16 +122,16 @@ fn first_line(text: &str) -> String {
 
 /// Opens a library for ever.
 #[cfg(unix)]
-fn load(path: &Path) -> Result<ManuallyDrop<libloading::Library>, String> {
+pub(super) fn load(path: &Path) -> Result<ManuallyDrop<libloading::Library>, String> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: what runs when the library is opened is that of cuVS or of a package that it needs, which the user installed; with all symbols
-    // bound at once none is missing later.
+    // SAFETY: what runs when the library is opened is that of cuVS, of a package that it needs or of the device's driver, which the user
+    // installed; with all symbols bound at once none is missing later.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
     library.map(|library| ManuallyDrop::new(library.into())).map_err(|error| loader_text(&error))
 }
 
 #[cfg(not(unix))]
-fn load(_: &Path) -> Result<ManuallyDrop<libloading::Library>, String> {
+pub(super) fn load(_: &Path) -> Result<ManuallyDrop<libloading::Library>, String> {
     Err("there is none for this platform".into())
 }
 

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::absent::Absent;
+use super::driver;
 use crate::budget::parse_bytes;
 
 /// The variable of the environment that names `libcuvs_c.so`, or the folder of Python packages that it was installed to.
 pub const LIBRARY_VARIABLE: &str = "GIGAMAPPER_CUVS";
-/// The variable that says how much memory of the device may be used, as `8GiB`. Otherwise it is what can be taken.
+/// The variable that says how much memory of each device may be used, as `8GiB`. Otherwise it is what is free.
 pub const MEMORY_VARIABLE: &str = "GIGAMAPPER_CUDA_MEMORY";
 /// The library's name.
 pub(super) const NAME: &str = "libcuvs_c.so";
@@ -35,8 +36,10 @@ pub struct Search {
     pub named: Option<PathBuf>,
     /// Whether `python3` is asked where the library is, which takes a tenth of a second and more.
     pub asks_python: bool,
-    /// Bytes of the device's memory that may be used, or as many as can be taken.
+    /// Bytes of each device's memory that may be used, or as many as are free.
     pub memory: Option<u64>,
+    /// CUDA's driver library, which knows all devices; without one cuVS computes on the first.
+    pub driver: Option<PathBuf>,
 }
 
 impl Search {
@@ -45,7 +48,7 @@ impl Search {
         let named = std::env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         let memory = std::env::var(MEMORY_VARIABLE).ok().filter(|value| !value.is_empty());
         let memory = memory.map(|value| parse_bytes(&value).map_err(|_| Absent::Setting { value })).transpose()?;
-        Ok(Self { named, asks_python, memory })
+        Ok(Self { named, asks_python, memory, driver: Some(driver::NAME.into()) })
     }
 }
 

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
 use super::abi::{self, BruteForceIndex};
+use super::device::Device;
+use super::driver::Context;
 use super::library::{Cuvs, Fault};
 
 /// A handle of cuVS: a stream of its own, and what its functions keep for the next call.
 #[derive(Debug)]
 pub(super) struct Resources {
     pub(super) cuvs: Arc<Cuvs>,
+    /// What was current for the thread that took it, and is for every other that gives something back.
+    context: Option<Arc<Context>>,
     pub(super) handle: abi::Resources,
 }
 
@@ -22,7 +26,14 @@ impl Resources {
         // SAFETY: the function writes the handle to the place that it is given.
         let returned = unsafe { (cuvs.table.resources_create)(&raw mut handle) };
         cuvs.check("cuvsResourcesCreate", returned)?;
-        Ok(Self { cuvs: Arc::clone(cuvs), handle })
+        Ok(Self { cuvs: Arc::clone(cuvs), context: None, handle })
+    }
+
+    /// One of a device, whose context is current.
+    pub(super) fn of(device: &Device) -> Result<Self, Fault> {
+        let mut resources = Self::new(&device.cuvs)?;
+        resources.context.clone_from(&device.context);
+        Ok(resources)
     }
 
     /// Waits until all that was asked of the stream is done.
@@ -91,6 +102,7 @@ impl Drop for DeviceBuffer {
 #[derive(Debug)]
 pub(super) struct PinnedBuffer<T> {
     cuvs: Arc<Cuvs>,
+    context: Option<Arc<Context>>,
     place: NonNull<T>,
     len: usize,
     taken_by: ThreadId,
@@ -103,14 +115,15 @@ unsafe impl<T: bytemuck::Pod + Send> Send for PinnedBuffer<T> {}
 unsafe impl<T: bytemuck::Pod + Sync> Sync for PinnedBuffer<T> {}
 
 impl<T: bytemuck::Pod> PinnedBuffer<T> {
-    pub(super) fn new(cuvs: &Arc<Cuvs>, len: usize) -> Result<Self, Fault> {
-        let place = host_alloc(cuvs, len * size_of::<T>())?;
+    pub(super) fn new(resources: &Resources, len: usize) -> Result<Self, Fault> {
+        let place = host_alloc(&resources.cuvs, len * size_of::<T>())?;
         let place = NonNull::new(place.cast::<T>()).filter(|place| place.is_aligned());
         let place = place.ok_or_else(|| Fault { call: "cuvsRMMHostAlloc", text: "no memory".into() })?;
         // SAFETY: it is memory of this length that nobody else has, and aligned.
         unsafe { place.write_bytes(0, len) };
         let taken_by = thread::current().id();
-        Ok(Self { cuvs: Arc::clone(cuvs), place, len, taken_by, numbers: PhantomData })
+        let (cuvs, context) = (Arc::clone(&resources.cuvs), resources.context.clone());
+        Ok(Self { cuvs, context, place, len, taken_by, numbers: PhantomData })
     }
 
     /// The numbers.
@@ -129,22 +142,33 @@ impl<T: bytemuck::Pod> PinnedBuffer<T> {
 
 impl<T> Drop for PinnedBuffer<T> {
     fn drop(&mut self) {
-        let bytes = self.len * size_of::<T>();
-        // cuVS keeps what takes and frees pinned memory for each thread, and makes it when the thread first takes some.
-        let little = if thread::current().id() == self.taken_by {
-            None
-        } else {
-            let Ok(little) = host_alloc(&self.cuvs, LITTLE) else { return };
-            Some(little)
-        };
-        // SAFETY: both were taken by `host_alloc` with as many bytes, and are given back once.
-        unsafe {
-            (self.cuvs.table.host_free)(self.place.as_ptr().cast(), bytes);
-            if let Some(little) = little {
-                (self.cuvs.table.host_free)(little, LITTLE);
-            }
+        let (place, bytes) = (self.place.as_ptr().expose_provenance(), self.len * size_of::<T>());
+        let (cuvs, context) = (&self.cuvs, self.context.as_deref());
+        if thread::current().id() == self.taken_by {
+            free(cuvs, place, bytes);
+            return;
         }
+        // By a thread of its own: what is current for this one stays so. cuVS keeps what takes and frees pinned memory for each thread, and makes it
+        // when the thread first takes some.
+        thread::scope(|scope| {
+            let give_back = move || {
+                if context.is_none_or(|context| context.make_current().is_ok())
+                    && let Ok(little) = host_alloc(cuvs, LITTLE)
+                {
+                    free(cuvs, place, bytes);
+                    free(cuvs, little.expose_provenance(), LITTLE);
+                }
+            };
+            // What no thread gives back is lost, and nothing else is.
+            let _ = thread::Builder::new().spawn_scoped(scope, give_back);
+        });
     }
+}
+
+/// Gives back what [`host_alloc`] gave at this address.
+fn free(cuvs: &Cuvs, address: usize, bytes: usize) {
+    // SAFETY: it was taken by `host_alloc` with as many bytes, and its owner gives it back once.
+    unsafe { (cuvs.table.host_free)(std::ptr::with_exposed_provenance_mut(address), bytes) };
 }
 
 /// Bytes that a thread takes only so that it can free.

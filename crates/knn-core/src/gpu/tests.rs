@@ -9,7 +9,13 @@ fn search(mock: &Mock) -> Search {
 }
 
 fn device(mock: &Mock) -> Device {
-    probe(&Search { memory: Some(1 << 30), ..search(mock) }).unwrap()
+    probe(&Search { memory: Some(1 << 30), ..search(mock) }).unwrap().remove(0)
+}
+
+/// As many devices as the driver has.
+fn devices(mock: &Mock, count: i64) -> Vec<Device> {
+    mock.set("devices", count);
+    probe(&Search { driver: Some(mock.driver()), ..search(mock) }).unwrap()
 }
 
 /// Some rows, the same every time.
@@ -30,18 +36,20 @@ fn work(device: &Device, metric: Metric) -> Result<Vec<Found>, Fault> {
     let (dim, values) = (5, rows(300, 5, 3));
     let size = BatchSize { dim, queries: 64, sought: 7 };
     let mut selector = Selector::new(device, metric, size)?;
-    let mut batches = [selector.batch()?, selector.batch()?];
-    assert!(selector.load(&rows(40, dim, 9), &mut batches)?);
-    assert!(selector.load(&values, &mut batches)?);
+    assert!(selector.load(&rows(40, dim, 9))?);
+    assert!(selector.load(&values)?);
     let queries = rows(50, dim, 5);
-    selector.search(queries.chunks(dim), &mut batches[1])?;
+    selector.ask(queries.chunks(dim))?;
+    let batch = selector.answer()?;
     let (block, mut order) = (selector.block(), Vec::new());
     let found = |query| {
-        let told = batches[1].of(query);
+        let told = batch.of(query);
         let found: Vec<(u32, f64)> = block.read(told, &mut order).unwrap().collect();
         (found, block.least_other(told))
     };
-    Ok((0..batches[1].queries()).map(found).collect())
+    let found = (0..batch.queries()).map(found).collect();
+    selector.rest(batch);
+    Ok(found)
 }
 
 #[test]
@@ -74,15 +82,8 @@ fn every_call_that_fails_is_a_fault_and_nothing_is_kept() {
     assert!(calls > 20, "{calls}");
     for call in 1..=calls {
         mock.set("fail_at", call);
-        let fault = work(&told, Metric::Euclidean);
-        // Of the last, which waits once more, nobody asks how it ended.
-        assert!(fault.is_err() || call == calls, "{call}");
-        if let Err(fault) = fault {
-            assert!(
-                fault.call.starts_with("cuvs") && !fault.text.contains('\n') && !fault.text.is_empty(),
-                "{fault:?}"
-            );
-        }
+        let fault = work(&told, Metric::Euclidean).unwrap_err();
+        assert!(fault.call.starts_with("cuvs") && !fault.text.contains('\n') && !fault.text.is_empty(), "{fault:?}");
         assert_eq!((mock.live(), mock.faults()), (0, 0), "{call} of {calls}");
     }
     mock.set("fail_at", 0);
@@ -100,7 +101,7 @@ fn every_call_of_a_probe_that_fails_says_that_no_device_answers() {
     let mock = Mock::new();
     let search = Search { memory: Some(1 << 30), ..search(&mock) };
     let before = mock.calls();
-    let found = probe(&search).unwrap();
+    let found = probe(&search).unwrap().remove(0);
     assert_eq!((found.id(), found.memory(), found.version().as_str()), (0, 1 << 30, "26.10.0"));
     assert_eq!(found.library(), mock.path());
     let calls = mock.calls() - before;
@@ -142,7 +143,7 @@ fn what_is_missing_is_told_with_a_remedy() {
 fn memory_is_what_can_be_taken() {
     for (free, expected) in [(81_559 << 20, 64 << 30), (50 << 30, 48 << 30), (300 << 20, 256 << 20)] {
         let mock = Mock::new();
-        let device = probe(&search(mock.set("device_memory", free))).unwrap();
+        let device = probe(&search(mock.set("device_memory", free))).unwrap().remove(0);
         assert_eq!(device.memory(), expected);
         assert_eq!((mock.live(), mock.faults()), (0, 0));
     }
@@ -155,12 +156,11 @@ fn what_a_device_lies_about_is_not_believed() {
         let device = device(mock.set("lie", lie));
         let size = BatchSize { dim: 5, queries: 8, sought: 7 };
         let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
-        let mut batches = [selector.batch().unwrap(), selector.batch().unwrap()];
-        assert!(selector.load(&rows(40, 5, 9), &mut batches).unwrap());
-        selector.search(rows(3, 5, 5).chunks(5), &mut batches[0]).unwrap();
-        let block = selector.block();
+        assert!(selector.load(&rows(40, 5, 9)).unwrap());
+        selector.ask(rows(3, 5, 5).chunks(5)).unwrap();
+        let (batch, block) = (selector.answer().unwrap(), selector.block());
         for query in 0..3 {
-            assert!(block.read(batches[0].of(query), &mut Vec::new()).is_none(), "{lie}");
+            assert!(block.read(batch.of(query), &mut Vec::new()).is_none(), "{lie}");
         }
     }
 }
@@ -171,12 +171,11 @@ fn rows_that_are_not_fit_are_left_out_or_refused() {
     let device = device(&mock);
     let size = BatchSize { dim: 2, queries: 4, sought: 3 };
     let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
-    let mut batches = [selector.batch().unwrap(), selector.batch().unwrap()];
     let mut values = vec![1.0, 2.0, f32::NAN, 0.0, 5.0, 5.0, 1e30, 0.0, 1.0, 1.0];
-    assert!(selector.load(&values, &mut batches).unwrap());
+    assert!(selector.load(&values).unwrap());
     let queries = [[1.0f32, 1.5], [f32::INFINITY, 0.0], [0.0, -1e25]];
-    selector.search(queries.iter().map(<[f32; 2]>::as_slice), &mut batches[0]).unwrap();
-    let (block, batch) = (selector.block(), &batches[0]);
+    selector.ask(queries.iter().map(<[f32; 2]>::as_slice)).unwrap();
+    let (block, batch) = (selector.block(), selector.answer().unwrap());
     assert_eq!(block.long(), [3]);
     let mut found: Vec<u32> = block.read(batch.of(0), &mut Vec::new()).unwrap().map(|(row, _)| row).collect();
     found.sort_unstable();
@@ -184,19 +183,113 @@ fn rows_that_are_not_fit_are_left_out_or_refused() {
     assert!(batch.of(1).norm.is_nan() && batch.of(2).norm == f64::INFINITY);
     // So many that far out is where most of them are.
     values.extend((0..40u8).flat_map(|row| [f32::from(row) * 1e30, f32::from(row % 7) * -1e30]));
-    assert!(!selector.load(&values, &mut batches).unwrap());
-    assert!(!selector.load(&[f32::NAN; 4], &mut batches).unwrap());
-    drop((selector, batches));
+    assert!(!selector.load(&values).unwrap());
+    assert!(!selector.load(&[f32::NAN; 4]).unwrap());
+    drop((selector, batch));
     assert_eq!((mock.live(), mock.faults()), (0, 0));
 }
 
 #[test]
 fn pinned_memory_is_given_back_by_any_thread() {
     let mock = Mock::new();
-    let device = device(&mock);
-    let size = BatchSize { dim: 2, queries: 4, sought: 3 };
-    let selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
-    let batch = selector.batch().unwrap();
-    std::thread::spawn(move || drop((batch, selector))).join().unwrap();
-    assert_eq!((mock.live(), mock.faults()), (0, 0));
+    for device in [device(&mock)].into_iter().chain(devices(&mock, 2)) {
+        let size = BatchSize { dim: 2, queries: 4, sought: 3 };
+        let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
+        selector.ask([[0f32; 2]].iter().map(<[f32; 2]>::as_slice)).unwrap();
+        let batch = selector.answer().unwrap();
+        // One that nobody waits for.
+        selector.ask([[0f32; 2]].iter().map(<[f32; 2]>::as_slice)).unwrap();
+        std::thread::spawn(move || drop((batch, selector))).join().unwrap();
+        assert_eq!((mock.live(), mock.faults()), (0, 0));
+    }
+    assert_eq!(mock.contexts(), 0);
+}
+
+#[test]
+fn every_device_works_in_its_context() {
+    let mock = Mock::new();
+    let alone = work(&device(&mock), Metric::Euclidean).unwrap();
+    assert_eq!(mock.searched(), [0]);
+    let found = devices(&mock, 3);
+    assert_eq!(mock.contexts(), 3);
+    let told: Vec<_> = found.iter().map(|device| (device.id(), device.name().unwrap(), device.memory())).collect();
+    assert_eq!(told, [(0, "Mock A", 64 << 30), (1, "Mock B", 64 << 30), (2, "Mock C", 64 << 30)]);
+    assert_eq!(found[1].in_words(), "1 (Mock B) with 64.0 GiB of free memory");
+    for (number, device) in (0..).zip(&found) {
+        assert_eq!(work(device, Metric::Euclidean).unwrap(), alone);
+        assert_eq!(mock.searched(), [number]);
+    }
+    // All at a time, by threads of whoever asks.
+    std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            found.iter().map(|device| scope.spawn(|| work(device, Metric::Euclidean).unwrap())).collect();
+        assert!(asked.into_iter().all(|asked| asked.join().unwrap() == alone));
+    });
+    assert_eq!(mock.searched(), [0, 1, 2]);
+    drop(found);
+    assert_eq!((mock.live(), mock.faults(), mock.contexts()), (0, 0, 0));
+}
+
+#[test]
+fn every_call_of_the_driver_that_fails_leaves_what_answers() {
+    let mock = Mock::new();
+    let search = Search { driver: Some(mock.driver()), memory: Some(1 << 30), ..search(&mock) };
+    mock.set("devices", 2);
+    let before = mock.calls();
+    assert_eq!(probe(&search).unwrap().len(), 2);
+    let calls = mock.calls() - before;
+    assert_eq!(calls, 1 + 2 * 7);
+    for call in 1..=calls {
+        mock.set("fail_at", call);
+        let ids: Vec<_> = probe(&search).unwrap().iter().map(|device| (device.id(), device.name().is_some())).collect();
+        // Without a number of devices there is the one that CUDA takes.
+        let expected = match call {
+            1 => (0, false),
+            2..=8 => (1, true),
+            _ => (0, true),
+        };
+        assert_eq!(ids, [expected], "{call} of {calls}");
+        assert_eq!((mock.live(), mock.faults(), mock.contexts()), (0, 0, 0), "{call} of {calls}");
+    }
+    mock.set("fail_at", 0);
+    let told = devices(&mock, 2).remove(1);
+    let before = mock.calls();
+    work(&told, Metric::Euclidean).unwrap();
+    let calls = mock.calls() - before;
+    for call in 1..=calls {
+        mock.set("fail_at", call);
+        let fault = work(&told, Metric::Euclidean).unwrap_err();
+        assert!(fault.call.starts_with("cu") && !fault.text.is_empty(), "{fault:?}");
+        assert_eq!((mock.live(), mock.faults()), (0, 0), "{call} of {calls}");
+    }
+    drop(told);
+    assert_eq!(mock.contexts(), 0);
+}
+
+#[test]
+fn where_contexts_are_of_no_use_there_is_one_device() {
+    let found = |what: &str, value: i64, devices: i64| {
+        let mock = Mock::new();
+        mock.set("devices", devices).set(what, value);
+        let found = probe(&Search { driver: Some(mock.driver()), ..search(&mock) }).map(|found| {
+            found
+                .iter()
+                .map(|device| (device.id(), device.name().map(str::to_owned), device.memory()))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!((mock.live(), mock.faults(), mock.contexts()), (0, 0, 0), "{what}");
+        found
+    };
+    assert_eq!(found("without_driver", 1, 2).unwrap(), [(0, None, 1 << 38)]);
+    // A runtime that works on the first device whatever is current.
+    assert_eq!(found("deaf", 1, 2).unwrap(), [(0, None, 1 << 38)]);
+    assert_eq!(found("devices", 1, 1).unwrap(), [(0, Some("Mock A".into()), 64 << 30)]);
+    assert_eq!(found("device_memory", 300 << 20, 2).unwrap().len(), 2);
+    let absent = found("device_memory", 100 << 20, 2).unwrap_err();
+    assert_eq!(absent, Absent::Memory { found: 100 << 20, least: 256 << 20 });
+    let absent = found("without_device", 1, 2).unwrap_err();
+    assert!(matches!(absent, Absent::NoDevice { .. }), "{absent:?}");
+    let mock = Mock::new();
+    let nowhere = Search { driver: Some("/nowhere/libcuda.so.1".into()), memory: Some(1 << 30), ..search(&mock) };
+    assert_eq!(probe(&nowhere).unwrap().len(), 1);
 }

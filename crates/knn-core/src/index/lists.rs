@@ -261,12 +261,39 @@ impl Lists {
             // It has no bytes, and its offset may lie behind the end of the file.
             return Ok((&[], ListIds::Narrow(&[])));
         }
+        let bytes = self.blocks.read(place.offset, self.length(list, place)?, words)?;
+        self.blocks.verify(list, bytes, place.xxh3)?;
+        self.split(list, place, bytes)
+    }
+
+    /// The same of a list that was read into these words before.
+    pub(super) fn stored_again<'a>(
+        &'a self,
+        list: u32,
+        place: Place,
+        words: &'a [u64],
+    ) -> Result<(&'a [u8], ListIds<'a>)> {
+        if place.rows == 0 {
+            return Ok((&[], ListIds::Narrow(&[])));
+        }
+        let length = self.length(list, place)? as usize;
+        let bytes = match self.blocks.held() {
+            Some(all) => all.get(place.offset as usize..place.offset as usize + length),
+            None => bytemuck::cast_slice(words).get(..length),
+        };
+        self.split(list, place, bytes.ok_or_else(|| Error::internal(format!("list {list} was not read")))?)
+    }
+
+    /// Bytes of a list with rows.
+    fn length(&self, list: u32, place: Place) -> Result<u64> {
+        self.layout.list_bytes(place.rows).ok_or_else(|| Error::internal(format!("list {list} was not checked")))
+    }
+
+    /// A list's bytes: those of its values, and the numbers of its rows.
+    fn split<'a>(&self, list: u32, place: Place, bytes: &'a [u8]) -> Result<(&'a [u8], ListIds<'a>)> {
         let overflow = || Error::internal(format!("list {list} was not checked"));
-        let length = self.layout.list_bytes(place.rows).ok_or_else(overflow)?;
         let ids_at = self.layout.ids_at(place.rows).ok_or_else(overflow)? as usize;
         let value_bytes = self.layout.value_bytes(place.rows).ok_or_else(overflow)? as usize;
-        let bytes = self.blocks.read(place.offset, length, words)?;
-        self.blocks.verify(list, bytes, place.xxh3)?;
         Ok((&bytes[..value_bytes], self.ids(&bytes[ids_at..])))
     }
 
@@ -319,6 +346,18 @@ impl Lists {
                 half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(widened);
                 widened
             }
+        }
+    }
+
+    /// The same of a list that was widened before.
+    pub(super) fn rows_again<'a>(&self, values: &'a [u8], widened: &'a [f32]) -> Result<&'a [f32]> {
+        match self.layout.dtype {
+            ListType::F16 => {
+                let rows = widened.get(..values.len() / size_of::<f16>());
+                rows.ok_or_else(|| Error::internal("a list was not widened"))
+            }
+            ListType::F32 if !values.is_empty() => Ok(bytemuck::cast_slice(values)),
+            ListType::F32 | ListType::None => Ok(&[]),
         }
     }
 

@@ -3,12 +3,13 @@
 //! Every back end finds the same bits, so the choice is no part of a run's identity, and a run may go on by another one. A GPU only compares
 //! rows: training, routing, codes, repairs and whatever is stored are the CPU's.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use super::request::{AskedBackend, Resolved};
-use crate::budget::{MIB, format_bytes, resident};
+use crate::budget::{MIB, resident};
 use crate::error::{Error, Result};
 use crate::gpu::{Absent, Backend, Device, LIBRARY_VARIABLE, Search, probe};
 
@@ -31,7 +32,7 @@ pub struct BackendPlan {
     pub name: String,
     /// Why this one, in one sentence.
     pub reason: String,
-    /// The device and the library that drives it; null for the CPU.
+    /// The devices, by number, name and memory, and the library that drives them; null for the CPU.
     pub device: Option<String>,
 }
 
@@ -94,15 +95,15 @@ pub(super) struct Missing {
 
 /// Decides for a run whose method is chosen, by what is found on this machine. Where a GPU was asked for by name, other programs are asked too where the
 /// library is, which takes longer.
-pub(super) fn choose(resolved: &Resolved) -> Result<Decision<Device>> {
+pub(super) fn choose(resolved: &Resolved) -> Result<Decision<Vec<Device>>> {
     let asked = resolved.backend;
     decide(asked, Work::of(resolved), || look(asked == AskedBackend::Cuda))
 }
 
-impl Decision<Device> {
-    /// What the run is carried out by. Where a GPU was only taken because it is there, the CPU goes on when it fails.
+impl Decision<Vec<Device>> {
+    /// What the run is carried out by. Where GPUs were only taken because they are there, the CPU goes on when the last of them fails.
     pub(super) fn backend(&self, asked: AskedBackend) -> Backend {
-        let cuda = |device| Backend::Cuda { device, or_cpu: asked == AskedBackend::Auto };
+        let cuda = |devices| Backend::Cuda { devices, or_cpu: asked == AskedBackend::Auto };
         self.device.clone().map_or(Backend::Cpu, cuda)
     }
 }
@@ -153,8 +154,8 @@ pub(super) fn decide<D>(
     }
 }
 
-/// Looks for a device. With `asks_python` other programs are asked too where the library is, which takes longer.
-pub(super) fn look(asks_python: bool) -> Result<(Device, String), Missing> {
+/// Looks for devices. With `asks_python` other programs are asked too where the library is, which takes longer.
+pub(super) fn look(asks_python: bool) -> Result<(Vec<Device>, String), Missing> {
     let search = Search::from_environment(asks_python);
     let is_named = search.as_ref().is_ok_and(|search| search.named.is_some());
     if let Some(reason) = no_loader([std::env::consts::OS, std::env::consts::ARCH, environment()]) {
@@ -170,20 +171,31 @@ pub(super) fn look(asks_python: bool) -> Result<(Device, String), Missing> {
         let taken = resident().saturating_sub(before).next_multiple_of(MIB).clamp(MIB, MOST_OPENED);
         OPENED.fetch_max(taken, Ordering::Relaxed);
     }
-    let device = probed.map_err(|absent| Missing {
+    let devices = probed.map_err(|absent| Missing {
         reason: absent.reason(),
         remedy: absent.remedy(),
         is_meant: is_named || !matches!(absent, Absent::NotFound { .. } | Absent::Platform),
     })?;
-    let (id, version, memory) = (device.id(), device.version(), format_bytes(device.memory()));
-    let told =
-        format!("CUDA device {id} with {memory} of free memory, by cuVS {version} ({})", device.library().display());
-    Ok((device, told))
+    let told = in_words(&devices);
+    Ok((devices, told))
+}
+
+/// How many devices there are, what each is, and what drives them.
+fn in_words(devices: &[Device]) -> String {
+    let each: Vec<String> = devices.iter().map(Device::in_words).collect();
+    let (count, s) = match devices.len() {
+        1 => (String::new(), ""),
+        count => (format!("{count} "), "s"),
+    };
+    let by = devices
+        .first()
+        .map_or_else(String::new, |device| format!(", by cuVS {} ({})", device.version(), device.library().display()));
+    format!("{count}CUDA device{s} {}{by}", each.join(" and "))
 }
 
 /// Why `auto` does not find a device that `cuda` finds, and what would let it.
-pub(super) fn hidden(device: &Device) -> (String, String) {
-    let packages = device.library().ancestors().nth(3).unwrap_or(device.library());
+pub(super) fn hidden(library: &Path) -> (String, String) {
+    let packages = library.ancestors().nth(3).unwrap_or(library);
     (
         "python3 knows where cuVS is, and backend auto does not ask it: only cuda finds this device".into(),
         format!("let {LIBRARY_VARIABLE} be {}", packages.display()),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::backend;
 use crate::budget;
 use crate::distance::{DistanceTile, Lane};
+use crate::gpu::Device;
 
 /// CPU, memory and back ends as a run would find them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ pub struct BackendState {
     pub reason: Option<String>,
     /// What would change that.
     pub remedy: Option<String>,
-    /// The device and the library that drives it, where there is one.
+    /// The devices, by number, name and memory, and the library that drives them, where there are any.
     pub device: Option<String>,
 }
 
@@ -102,7 +103,10 @@ fn cuda() -> BackendState {
     let quick = backend::look(false);
     let is_absent = quick.as_ref().is_err_and(|missing| !missing.is_meant);
     match if is_absent { backend::look(true) } else { quick } {
-        Ok((device, told)) => state(true, Some(told), is_absent.then(|| backend::hidden(&device))),
+        Ok((devices, told)) => {
+            let library = devices.first().map(Device::library).filter(|_| is_absent);
+            state(true, Some(told), library.map(backend::hidden))
+        }
         Err(missing) => state(false, None, Some((missing.reason, missing.remedy))),
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Prepared {
     pub(super) sizes: Sizes,
     /// What compares cells.
     pub(super) backend: Backend,
-    /// What a device failed with, where the processor went on without it.
+    /// What devices failed with, where the others or the processor went on without them.
     pub(super) device_failure: OnceLock<String>,
     pub(super) plan: Plan,
 }
@@ -35,9 +35,10 @@ impl Prepared {
         }
     }
 
-    /// What a plan's device takes for the join, where there is one.
+    /// What a plan's devices take for the join, where there are any.
     pub(super) fn on_device(&self) -> Result<Option<OnDevice>> {
-        let least = || DeviceSize::least(self.spec.k as usize, self.inputs.query_rows.dim());
+        let Backend::Cuda { devices, .. } = &self.backend else { return Ok(None) };
+        let least = || DeviceSize::least(self.spec.k as usize, self.inputs.query_rows.dim(), devices.len());
         let size = self.sizes.device.unwrap_or_else(least);
         OnDevice::begin(&self.backend, self.resolved.parameters.metric, size)
     }

@@ -16,10 +16,14 @@
 
 #define MOCK CUVS_EXPORT
 
+#include "driver.h"
+
 enum Kind { DEVICE, HOST, INDEX, RESOURCES, KINDS };
 
 typedef struct Block {
   enum Kind kind;
+  /* Where it is, or what it belongs to. */
+  int device;
   char* place;
   size_t bytes;
   struct Block* next;
@@ -34,11 +38,11 @@ typedef struct {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Block* blocks;
-static size_t device_bytes;
-static int64_t calls, faults;
+static size_t device_bytes[MOST_DEVICES];
+static int64_t calls, faults, begun, searched[MOST_DEVICES];
 
 /* What a test asks for. */
-static int64_t fail_at, fail_allocation, device_memory = INT64_MAX, without_device, perturb, lie;
+static int64_t fail_at, fail_allocation, device_memory = INT64_MAX, without_device, perturb, lie, broken = -1;
 static uint16_t version[3] = {CUVS_VERSION_MAJOR, CUVS_VERSION_MINOR, CUVS_VERSION_PATCH};
 
 static _Thread_local char text[256];
@@ -49,6 +53,8 @@ __attribute__((constructor)) static void begin(void)
 {
   const char* seed = getenv("MOCK_PERTURB");
   if (seed) perturb = atoll(seed);
+  const char* count = getenv("MOCK_DEVICES");
+  if (count) devices = atoll(count);
 }
 
 MOCK void mock_fail_at(int64_t call) { fail_at = call ? calls + call : 0; }
@@ -58,6 +64,26 @@ MOCK void mock_without_device(int64_t yes) { without_device = yes; }
 MOCK void mock_perturb(int64_t seed) { perturb = seed; }
 MOCK void mock_lie(int64_t how) { lie = how; }
 MOCK void mock_major(int64_t major) { version[0] = (uint16_t)major; }
+/* The device that finds nothing. */
+MOCK void mock_broken(int64_t device) { broken = device; }
+/* Devices that have searched since this was last asked, a bit for each. */
+MOCK int64_t mock_searched(void)
+{
+  int64_t bits = 0;
+  pthread_mutex_lock(&lock);
+  for (int device = 0; device < MOST_DEVICES; device++) bits |= (int64_t)(searched[device] > 0) << device;
+  memset(searched, 0, sizeof searched);
+  pthread_mutex_unlock(&lock);
+  return bits;
+}
+/* Searches that have begun so far. */
+MOCK int64_t mock_begun(void)
+{
+  pthread_mutex_lock(&lock);
+  int64_t count = begun;
+  pthread_mutex_unlock(&lock);
+  return count;
+}
 /* Calls that may fail, so far. */
 MOCK int64_t mock_calls(void) { return calls; }
 /* What was asked for that cuVS would not survive. */
@@ -71,6 +97,15 @@ MOCK int64_t mock_live(void)
   for (Block* block = blocks; block; block = block->next) live += 1;
   pthread_mutex_unlock(&lock);
   return live;
+}
+
+/* Contexts that are held. */
+MOCK int64_t mock_contexts(void) { return contexts_held(); }
+
+static size_t free_memory(int device)
+{
+  size_t most = (size_t)1 << 36;
+  return ((size_t)device_memory < most ? (size_t)device_memory : most) - device_bytes[device];
 }
 
 static cuvsError_t fail(const char* why)
@@ -105,22 +140,23 @@ static void* take(enum Kind kind, size_t bytes)
   /* What was not written is no number. */
   memset(place, 0xff, bytes);
   pthread_mutex_lock(&lock);
-  *block = (Block){kind, place, bytes, blocks};
+  int device = device_at_work();
+  *block = (Block){kind, device, place, bytes, blocks};
   blocks = block;
-  if (kind == DEVICE) device_bytes += bytes;
+  if (kind == DEVICE) device_bytes[device] += bytes;
   pthread_mutex_unlock(&lock);
   return place;
 }
 
 static int give(enum Kind kind, void* place, size_t bytes)
 {
-  int found = 0;
+  int found = 0, device = device_at_work();
   pthread_mutex_lock(&lock);
   for (Block** at = &blocks; *at; at = &(*at)->next) {
     Block* block = *at;
-    if (block->place == place && block->kind == kind && block->bytes == bytes) {
+    if (block->place == place && block->kind == kind && block->bytes == bytes && block->device == device) {
       *at = block->next;
-      if (kind == DEVICE) device_bytes -= bytes;
+      if (kind == DEVICE) device_bytes[device] -= bytes;
       memset(block->place, 0xff, bytes);
       free(block->place);
       free(block);
@@ -132,12 +168,13 @@ static int give(enum Kind kind, void* place, size_t bytes)
   return found;
 }
 
+/* Whether this lies in what was taken of the kind, on the device that is at work. */
 static int holds(enum Kind kind, const void* place, size_t bytes)
 {
-  int found = 0;
+  int found = 0, device = device_at_work();
   pthread_mutex_lock(&lock);
   for (Block* block = blocks; block && !found; block = block->next) {
-    found = block->kind == kind && (const char*)place >= block->place &&
+    found = block->kind == kind && block->device == device && (const char*)place >= block->place &&
             (const char*)place + bytes <= block->place + block->bytes;
   }
   pthread_mutex_unlock(&lock);
@@ -151,7 +188,7 @@ static int is_matrix(const DLManagedTensor* managed, uint8_t code, uint8_t bits)
   if (t->ndim != 2 || t->strides || t->byte_offset || managed->deleter || t->shape[0] < 1 || t->shape[1] < 1) return 0;
   if (t->dtype.code != code || t->dtype.bits != bits || t->dtype.lanes != 1) return 0;
   size_t bytes = (size_t)t->shape[0] * (size_t)t->shape[1] * (bits / 8);
-  if (t->device.device_type == kDLCUDA) return holds(DEVICE, t->data, bytes);
+  if (t->device.device_type == kDLCUDA) return t->device.device_id == device_at_work() && holds(DEVICE, t->data, bytes);
   return t->device.device_type == kDLCUDAHost && holds(HOST, t->data, bytes);
 }
 
@@ -190,7 +227,7 @@ cuvsError_t cuvsDeviceIdGet(cuvsResources_t res, int* device_id)
 {
   if (!holds(RESOURCES, (void*)res, 1)) return fault("no such resources");
   if (fails()) return fail("no id");
-  *device_id = without_device ? -1 : 0;
+  *device_id = without_device ? -1 : device_at_work();
   return CUVS_SUCCESS;
 }
 
@@ -199,18 +236,20 @@ cuvsError_t cuvsRMMAlloc(cuvsResources_t res, void** ptr, size_t bytes)
   if (!holds(RESOURCES, (void*)res, 1)) return fault("no such resources");
   if (fails()) return fail("no memory of the device");
   if (without_device) return fail("CUDA error encountered: cudaErrorNoDevice no CUDA-capable device is detected");
+  int at = device_at_work();
   pthread_mutex_lock(&lock);
-  int full = (fail_allocation && --fail_allocation == 0) || bytes > (size_t)device_memory - device_bytes;
+  int full = (fail_allocation && --fail_allocation == 0) || bytes > (size_t)device_memory - device_bytes[at];
   pthread_mutex_unlock(&lock);
   if (full) return fail("std::bad_alloc: out_of_memory");
   /* Large probes are not really taken: what a test uses is small. */
   if (bytes >= (size_t)1 << 26) {
     *ptr = take(DEVICE, 64);
+    int device = device_at_work();
     pthread_mutex_lock(&lock);
     for (Block* block = blocks; block; block = block->next) {
       if (block->place == *ptr) block->bytes = bytes;
     }
-    device_bytes += bytes - 64;
+    device_bytes[device] += bytes - 64;
     pthread_mutex_unlock(&lock);
     return CUVS_SUCCESS;
   }
@@ -222,9 +261,10 @@ cuvsError_t cuvsRMMFree(cuvsResources_t res, void* ptr, size_t bytes)
 {
   if (!holds(RESOURCES, (void*)res, 1)) return fault("no such resources");
   if (bytes >= (size_t)1 << 26) {
+    int device = device_at_work();
     pthread_mutex_lock(&lock);
     for (Block* block = blocks; block; block = block->next) {
-      if (block->place == ptr && block->bytes == bytes) block->bytes = 64, device_bytes -= bytes - 64, bytes = 64;
+      if (block->place == ptr && block->bytes == bytes) block->bytes = 64, device_bytes[device] -= bytes - 64, bytes = 64;
     }
     pthread_mutex_unlock(&lock);
   }
@@ -372,6 +412,12 @@ cuvsError_t cuvsBruteForceSearch(cuvsResources_t res, cuvsBruteForceIndex_t inde
     return fault("another shape");
   if (!holds(DEVICE, rows->rows, (size_t)(rows->count * dim) * 4)) return fault("the rows are gone");
   if (fails()) return fail("the search failed");
+  if (broken == device_at_work()) return fail("the device is broken");
+  int device = device_at_work();
+  pthread_mutex_lock(&lock);
+  searched[device] += 1;
+  begun += 1;
+  pthread_mutex_unlock(&lock);
   float* norms = malloc((size_t)rows->count * sizeof *norms);
   Found* heap = malloc((size_t)k * sizeof *heap);
   if (!norms || !heap) abort();

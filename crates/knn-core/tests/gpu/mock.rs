@@ -28,6 +28,8 @@ impl Mock {
         let folder = tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
         let path = folder.path().join("libcuvs_c.so");
         std::fs::write(&path, bytes).unwrap();
+        // CUDA's driver is the same library by another name, and is not opened twice.
+        std::os::unix::fs::symlink(&path, folder.path().join("libcuda.so.1")).unwrap();
         // SAFETY: opening the mock runs nothing. It stays open, because the code under test never closes what it calls.
         let library = unsafe { libloading::Library::new(&path) }.unwrap();
         Self { folder, library: std::mem::ManuallyDrop::new(library) }
@@ -38,7 +40,13 @@ impl Mock {
         self.folder.path().join("libcuvs_c.so")
     }
 
-    /// Lets it do something, as `mock.c` says: `fail_at`, `fail_allocation`, `device_memory`, `without_device`, `perturb`, `lie`, `major`.
+    /// The file of the driver, which knows as many devices as it was told.
+    pub(crate) fn driver(&self) -> PathBuf {
+        self.folder.path().join("libcuda.so.1")
+    }
+
+    /// Lets it do something, as `mock.c` says: `fail_at`, `fail_allocation`, `device_memory`, `without_device`, `perturb`, `lie`, `major`, `broken`; or as
+    /// `driver.h` does: `devices`, `without_driver`, `deaf`.
     pub(crate) fn set(&self, what: &str, value: i64) -> &Self {
         // SAFETY: all of these functions take one number and return nothing.
         unsafe { self.library.get::<unsafe extern "C" fn(i64)>(format!("mock_{what}")).unwrap()(value) };
@@ -53,6 +61,22 @@ impl Mock {
     /// What was taken and not given back.
     pub(crate) fn live(&self) -> i64 {
         self.ask("live")
+    }
+
+    /// Contexts that are held.
+    pub(crate) fn contexts(&self) -> i64 {
+        self.ask("contexts")
+    }
+
+    /// The devices that have searched since this was last asked.
+    pub(crate) fn searched(&self) -> Vec<u32> {
+        let bits = self.ask("searched");
+        (0..8).filter(|device| bits >> device & 1 == 1).collect()
+    }
+
+    /// Searches that have begun so far.
+    pub(crate) fn begun(&self) -> i64 {
+        self.ask("begun")
     }
 
     /// Calls so far that may fail.

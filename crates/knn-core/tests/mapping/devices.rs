@@ -17,11 +17,16 @@ use super::clusters::{by_lists, with_gaps};
 use super::disk::{assert_same, files};
 use super::sample::{Place, map, output, quick, sample};
 
-/// A device that is as wrong as the bound allows.
+/// Devices that are as wrong as the bound allows: as many as the driver has, or one without it.
+fn devices(mock: &Mock, count: i64, or_cpu: bool) -> Backend {
+    mock.set("perturb", 11).set("devices", count);
+    let driver = (count > 0).then(|| mock.driver());
+    let search = Search { named: Some(mock.path()), memory: Some(1 << 30), driver, ..Search::default() };
+    Backend::Cuda { devices: probe(&search).unwrap(), or_cpu }
+}
+
 fn backend(mock: &Mock, or_cpu: bool) -> Backend {
-    mock.set("perturb", 11);
-    let search = Search { named: Some(mock.path()), memory: Some(1 << 30), ..Search::default() };
-    Backend::Cuda { device: probe(&search).unwrap(), or_cpu }
+    devices(mock, 0, or_cpu)
 }
 
 fn on(mock: &Mock, or_cpu: bool) -> Seams {
@@ -102,10 +107,49 @@ fn a_device_that_fails_in_the_middle_is_done_without_or_the_run_is_resumed_witho
     }
 }
 
+#[test]
+fn several_devices_change_no_byte_of_a_store_nor_does_one_that_fails() {
+    let place = Place::new();
+    for (what, request) in requests(&place).into_iter().take(5) {
+        let request = MapRequest { overwrite: Some(true), ..request };
+        map(&request).unwrap();
+        let expected = files(output(&request));
+        for (count, broken) in [(2, -1), (3, -1), (2, 0), (2, 1)] {
+            let mock = Mock::new();
+            // Nothing but devices may compute, and one is left.
+            let seams = Seams { backend: Some(devices(&mock, count, false)), slab_rows: Some(70), ..quick() };
+            mock.set("broken", broken);
+            let again = again(&place, &request);
+            let report = run_with(&again, &Progress::silent(), seams).unwrap();
+            assert_same(&files(output(&again)), &expected, what);
+            let told: Vec<_> = report.warnings.iter().filter(|warning| warning.contains(" failed in ")).collect();
+            // The second is asked for nothing where there is little to do.
+            let expected = if broken < 0 { 0..=0 } else { usize::from(broken == 0)..=1 };
+            assert!(expected.contains(&told.len()), "{what}: {:?}", report.warnings);
+            assert!(told.iter().all(|told| told.starts_with(&format!("the GPU {broken} failed in"))), "{told:?}");
+            assert!(!mock.searched().is_empty());
+            assert_eq!((mock.live(), mock.faults(), mock.contexts()), (0, 0, 0), "{what}");
+        }
+    }
+}
+
 /// Tests that plan and run as users do, in a process that finds the mock where the environment says.
 #[test]
 fn a_machine_that_has_a_device_passes_the_same_tests() {
     let mock = Mock::new();
+    passes(&mock, |_| ());
+}
+
+/// The same where the loader finds a driver too, with two devices.
+#[test]
+fn a_machine_that_has_devices_passes_the_same_tests() {
+    let mock = Mock::new();
+    passes(&mock, |tests| {
+        tests.env("LD_LIBRARY_PATH", mock.driver().parent().unwrap()).env("MOCK_DEVICES", "2");
+    });
+}
+
+fn passes(mock: &Mock, told: impl Fn(&mut Command)) {
     let tests = [
         "refusals::what_would_do_does_at_every_size_and_less_does_not",
         "list_order::too_little_memory_is_refused_and_what_would_do_does",
@@ -117,13 +161,14 @@ fn a_machine_that_has_a_device_passes_the_same_tests() {
         "golden::",
         "devices::planned::",
     ];
-    let ran = Command::new(std::env::current_exe().unwrap())
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again
         .args(tests)
         .env("GIGAMAPPER_CUVS", mock.path())
         .env("GIGAMAPPER_CUDA_MEMORY", "1GiB")
-        .env("MOCK_PERTURB", "3")
-        .output()
-        .unwrap();
+        .env("MOCK_PERTURB", "3");
+    told(&mut again);
+    let ran = again.output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}");
     assert!(told.contains("devices::planned::what_is_found_is_planned ... ok"), "{told}");
@@ -141,6 +186,15 @@ mod planned {
         let batches = planned.memory.parts.get("device batches").copied();
         if has_device {
             assert_eq!(planned.backend.name, "cuda");
+            let device = planned.backend.device.unwrap();
+            let count = std::env::var("MOCK_DEVICES").ok();
+            let expected = match count.as_deref() {
+                Some("2") => {
+                    "2 CUDA devices 0 (Mock A) with 1.0 GiB of free memory and 1 (Mock B) with 1.0 GiB of free memory, by cuVS 26"
+                }
+                _ => "CUDA device 0 ",
+            };
+            assert!(device.starts_with(expected), "{device}");
             assert!(batches.unwrap() > 1 << 20 && planned.memory.planned <= planned.memory.limit);
         } else {
             assert_eq!(batches.is_some(), planned.backend.name == "cuda");

@@ -1,115 +1,56 @@
-//! The joins with a GPU: it selects, within a bound that is proven, and the processor decides as it does behind its own tile.
+//! The joins with GPUs: they select, within a bound that is proven, and the processor decides as it does behind its own tile.
 //!
 //! A device is asked for more rows than are sought. Those that may be near get their exact values, and what was not found is ruled out where
 //! the least value that it can have lies beyond the last neighbour. A query for which that does not hold (duplicates, rows far out, ties) is
 //! joined by the processor, with the same slab or list. So no bit of a result depends on the device, and where it fails in the middle of a run
 //! the processor goes on.
 
+mod held;
 mod judge;
 mod lists;
+mod relay;
+mod rounds;
+mod size;
 mod slab;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
-use std::ops::Range;
+pub use self::size::DeviceSize;
 
-use self::judge::Judge;
-use super::visits::Visits;
+use self::size::BATCH_QUERIES;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
-use crate::gpu::{Backend, Batch, BatchSize, Device, Fault, Selector};
+use crate::gpu::{Backend, Fault, Selector};
 
-/// Rows that are asked for beyond those that are sought, at least: where they are as good as ties, the processor decides.
-const LEAST_MARGIN: usize = 16;
-/// And this part of those that are sought.
-const MARGIN_PART: usize = 4;
 /// Pairs of queries and rows of a list, fewer than which are compared sooner than a device is asked: that takes about a tenth of a millisecond.
 const FEWEST_PAIRS: usize = 1 << 14;
-/// Queries of a batch, and routes of a piece of a join by lists, at least and at most.
-const BATCH_QUERIES: Range<u64> = 1 << 10..1 << 16;
-const PIECE_ROUTES: Range<u64> = 1 << 18..1 << 22;
-/// The parts of what memory is left that more of them take.
-const QUERIES_PART: u64 = 16;
-const ROUTES_PART: u64 = 32;
-/// Bytes of a route, where it leads and sorted by where.
-const ROUTE_BYTES: u64 = 8;
-/// Bytes for each row of a slab or list while it goes to the device: its length, and which row of the device it is.
-pub const ROW_BYTES: u64 = 16;
+/// Pieces of a block for each device: what is decided when no device has anything left to do is a small part.
+const BLOCK_PIECES: usize = 4;
 
-/// Rows to ask for, where so many are sought.
-fn asked(sought: usize) -> usize {
-    sought + LEAST_MARGIN.max(sought / MARGIN_PART)
-}
-
-/// What a join with a device takes: two batches of pinned memory, one of which is searched while the other is read, and routes.
-#[derive(Debug, Clone, Copy)]
-pub struct DeviceSize {
-    k: usize,
-    batch: BatchSize,
-    routes: u64,
-}
-
-impl DeviceSize {
-    /// The least that does for k neighbours.
-    pub fn least(k: usize, dim: usize) -> Self {
-        // One more, where a query may be found itself.
-        let batch = BatchSize { dim, queries: BATCH_QUERIES.start as usize, sought: asked(k + 1) };
-        Self { k, batch, routes: PIECE_ROUTES.start }
-    }
-
-    /// Larger batches and pieces, which take less than an eighth of so many bytes more.
-    #[must_use]
-    pub fn with(self, spare: u64) -> Self {
-        let queries = self.batch.queries as u64 + spare / QUERIES_PART / self.query_bytes();
-        let queries = queries.min(BATCH_QUERIES.end) as usize;
-        let routes = (self.routes + spare / ROUTES_PART / ROUTE_BYTES).min(PIECE_ROUTES.end);
-        Self { batch: BatchSize { queries, ..self.batch }, routes, ..self }
-    }
-
-    /// Bytes of a query: in two batches, and while it is decided.
-    fn query_bytes(self) -> u64 {
-        2 * BatchSize { queries: 1, ..self.batch }.bytes() + self.k as u64 * 12 + 64
-    }
-
-    /// Bytes of a join with slabs: batches, and queries that are left to the processor.
-    pub fn slabs_bytes(self) -> u64 {
-        let left = slab::LEFT_ROWS as u64 * 2 * (self.batch.dim as u64 * 4 + self.k as u64 * 12);
-        self.batch.queries as u64 * self.query_bytes() + left
-    }
-
-    /// Bytes of a join with lists: batches, routes, and a list that each thread compares in full where there is no other way.
-    pub fn lists_bytes(self, threads: u64, (nlist, longest): (u64, u64)) -> u64 {
-        let routes = self.routes * 4 + Visits::bytes(self.routes, nlist);
-        let list = longest * (self.batch.dim as u64 * 8 + 8 + ROW_BYTES);
-        let compared = threads * Judge::bytes(longest as usize, self.k) as u64;
-        self.batch.queries as u64 * self.query_bytes() + routes + list + compared
-    }
-
-    /// Rows of a slab that the device holds beside the largest batches.
-    pub fn most_rows(self, device: &Device) -> u64 {
-        BatchSize { queries: BATCH_QUERIES.end as usize, ..self.batch }.most_rows(device.memory())
-    }
-}
-
-/// A device at work for a join, or what it failed with.
+/// Devices at work for a join, and what those failed with that are no longer.
 #[derive(Debug)]
 pub struct OnDevice {
-    work: Option<Work>,
+    /// None in the place of a device that failed.
+    desks: Vec<Option<Desk>>,
     or_cpu: bool,
-    fault: Option<Fault>,
+    /// Devices that failed, in words, with what.
+    lost: Vec<(String, Fault)>,
     fewest_pairs: usize,
     /// Routes of a piece.
     routes: usize,
-    /// Queries of each slab or list that the device has settled, and those that were left to the processor.
+    /// Queries of each slab or list that a device has settled, and those that were left to the processor.
     settled: u64,
     left: u64,
 }
 
-/// What is held of a device.
+/// A device at work.
 #[derive(Debug)]
-struct Work {
-    // In this order they are given back: what is on its way into a batch is waited for first.
+struct Desk {
     selector: Selector,
-    batches: [Batch; 2],
-    loaded: Option<Loaded>,
+    /// What it was given last, and whether that is on the device; otherwise nothing is.
+    loaded: Option<(Loaded, bool)>,
+    /// How it is called when it fails.
+    name: String,
 }
 
 /// The rows on the device.
@@ -142,44 +83,74 @@ impl From<Error> for Stop {
 }
 
 impl OnDevice {
-    /// Takes what a join takes on the device that a plan chose; none where it chose the processor.
+    /// Takes what a join takes on the devices that a plan chose, as many as it has memory for; none where it chose the processor.
     pub fn begin(backend: &Backend, metric: Metric, size: DeviceSize) -> Result<Option<Self>> {
-        let Backend::Cuda { device, or_cpu } = backend else { return Ok(None) };
+        let Backend::Cuda { devices, or_cpu } = backend else { return Ok(None) };
         let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
-        let mut begun = Self { work: None, or_cpu, fault: None, fewest_pairs, routes, settled: 0, left: 0 };
-        match Work::begin(device, metric, size.batch) {
-            Ok(work) => begun.work = Some(work),
-            Err(fault) => begun.fail(fault)?,
+        let desks = Vec::with_capacity(devices.len());
+        let mut begun = Self { desks, or_cpu, lost: Vec::new(), fewest_pairs, routes, settled: 0, left: 0 };
+        for device in devices.iter().take(size.devices as usize) {
+            let name = if devices.len() == 1 { "the GPU".into() } else { format!("the GPU {}", device.id()) };
+            match Selector::new(device, metric, size.batch) {
+                Ok(selector) => begun.desks.push(Some(Desk { selector, loaded: None, name })),
+                Err(fault) => begun.lost.push((name, fault)),
+            }
+        }
+        if let Some((_, fault)) = begun.lost.last().filter(|_| begun.desks.is_empty()).cloned() {
+            begun.end(&fault)?;
         }
         Ok(Some(begun))
     }
 
-    /// Asks the device however little there is to compare, and of few queries at a time.
+    /// Asks devices however little there is to compare, and of few queries at a time.
     #[cfg(test)]
     pub(super) fn asking_always(mut self) -> Self {
         (self.fewest_pairs, self.routes) = (0, 4000);
         self
     }
 
-    /// What the device failed with, in a sentence, if the processor had to go on without it.
+    /// What devices failed with, in a sentence, if the others or the processor had to go on without them.
     pub fn failure(&self) -> Option<String> {
-        let fault = self.fault.as_ref()?;
-        Some(format!(
-            "the GPU failed in {} ({}): the processor went on, and the results are the same",
-            fault.call, fault.text
-        ))
+        let failed = |(name, fault): &(String, Fault)| format!("{name} failed in {} ({})", fault.call, fault.text);
+        let failed: Vec<String> = self.lost.iter().map(failed).collect();
+        let others = if self.has_device() { "what else there is of GPUs" } else { "the processor" };
+        (!failed.is_empty()).then(|| format!("{}: {others} went on, and the results are the same", failed.join("; ")))
     }
 
-    /// How many queries the device has settled, each with one slab or list, and how many were left to the processor.
+    /// How many queries devices have settled, each with one slab or list, and how many were left to the processor.
     pub fn shares(&self) -> (u64, u64) {
         (self.settled, self.left)
     }
 
-    /// Gives the device back. An error where nothing else may compute.
-    fn fail(&mut self, fault: Fault) -> Result<()> {
-        self.work = None;
+    fn has_device(&self) -> bool {
+        self.desks.iter().any(Option::is_some)
+    }
+
+    /// Queries that a device is asked for at a time, of so many.
+    fn batch_queries(&self, queries: usize) -> usize {
+        let (at_work, least) = (self.desks.iter().flatten(), BATCH_QUERIES.start as usize);
+        let most = at_work.clone().map(|desk| desk.selector.size().queries).min().unwrap_or(least);
+        queries.div_ceil(at_work.count().max(1) * BLOCK_PIECES).clamp(least, most)
+    }
+
+    /// Gives a device back that failed.
+    fn lose(&mut self, number: usize, fault: Fault) {
+        if let Some(desk) = self.desks[number].take() {
+            self.lost.push((desk.name, fault));
+        }
+    }
+
+    /// Goes on without devices where it is they that failed. An error where nothing else may compute.
+    fn stop(&mut self, stop: Stop) -> Result<()> {
+        match stop {
+            Stop::Fault(fault) => self.end(&fault),
+            Stop::Error(error) => Err(error),
+        }
+    }
+
+    fn end(&mut self, fault: &Fault) -> Result<()> {
+        self.desks.clear();
         if self.or_cpu {
-            self.fault.get_or_insert(fault);
             return Ok(());
         }
         Err(Error::Backend {
@@ -189,33 +160,20 @@ impl OnDevice {
                 .into(),
         })
     }
-
-    /// Goes on without the device where it is that which failed.
-    fn stop(&mut self, stop: Stop) -> Result<()> {
-        match stop {
-            Stop::Fault(fault) => self.fail(fault),
-            Stop::Error(error) => Err(error),
-        }
-    }
 }
 
-impl Work {
-    fn begin(device: &Device, metric: Metric, size: BatchSize) -> std::result::Result<Self, Fault> {
-        let selector = Selector::new(device, metric, size)?;
-        let batches = [selector.batch()?, selector.batch()?];
-        Ok(Self { selector, batches, loaded: None })
-    }
-
-    /// Has these rows on the device. False where they are not fit for one.
+impl Desk {
+    /// Has these rows on the device, or on their way there. False where they are not fit for one.
     fn load(&mut self, what: Loaded, rows: &[f32]) -> std::result::Result<bool, Fault> {
-        if self.loaded != Some(what) {
-            self.loaded = None;
-            if !self.selector.load(rows, &mut self.batches)? {
-                return Ok(false);
+        match self.loaded {
+            Some((loaded, is_there)) if loaded == what => Ok(is_there),
+            _ => {
+                self.loaded = None;
+                let is_there = self.selector.load(rows)?;
+                self.loaded = Some((what, is_there));
+                Ok(is_there)
             }
-            self.loaded = Some(what);
         }
-        Ok(true)
     }
 }
 

@@ -1,11 +1,12 @@
-//! A block of queries against one slab of references, on a device.
+//! A block of queries against one slab of references, on devices: each has the slab, and is asked for the next of the queries.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::judge::{Asked, Judge, Rows, Verdict};
-use super::{Loaded, OnDevice, Stop, Work, unsound};
+use super::relay::Pieces;
+use super::{Desk, Loaded, OnDevice, Stop};
 use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::gpu::{Batch, Block};
@@ -52,8 +53,8 @@ impl OnDevice {
     ) -> Result<()> {
         let join = Join { queries, slab, self_mapping, tile, progress };
         let mut came = Came::default();
-        if let Some(work) = &mut self.work {
-            let ended = work.join(join, nearest, &mut came);
+        if self.has_device() && nearest.k > 0 && queries.rows() > 0 {
+            let ended = self.join_on_devices(join, nearest, &mut came);
             self.settled += (came.queries - came.left.len()) as u64;
             self.left += came.left.len() as u64;
             ended.or_else(|stop| self.stop(stop))?;
@@ -66,6 +67,41 @@ impl OnDevice {
             join.some(left, nearest, ordered)?;
         }
         Ok(())
+    }
+}
+
+impl OnDevice {
+    /// Joins the queries, as many as can be; `came` says how far it came, whatever happens.
+    fn join_on_devices(
+        &mut self,
+        join: Join,
+        nearest: &mut NeighborBlock,
+        came: &mut Came,
+    ) -> std::result::Result<(), Stop> {
+        let (k, rows) = (nearest.k, join.queries.rows());
+        let each = self.batch_queries(rows);
+        let mut parts = (0..rows).step_by(each).map(|first| first..(first + each).min(rows));
+        let next = |_| Ok(parts.next());
+        let ask = |part: &Range<usize>, desk: &mut Desk| {
+            if !desk.load(Loaded::Slab(join.slab.filling()), &join.slab.rows().values)? {
+                return Ok(false);
+            }
+            desk.selector.ask(part.clone().map(|row| join.queries.row(row)))?;
+            Ok(true)
+        };
+        let decide = |part: Range<usize>, found: Option<(&Batch, &Block)>| {
+            came.queries = part.end;
+            let Some(found) = found else {
+                came.left.extend(part.start as u32..part.end as u32);
+                return Ok(true);
+            };
+            let slots = part.start * k..part.end * k;
+            let results = (&mut nearest.ids[slots.clone()], &mut nearest.distances[slots]);
+            let (left, is_unsound) = join.judge(part.start, found, results)?;
+            came.left.extend(left);
+            Ok(!is_unsound)
+        };
+        self.relay(Pieces { next, ask, decide })
     }
 }
 
@@ -92,8 +128,7 @@ impl Join<'_> {
     fn judge(
         self,
         first: usize,
-        batch: &Batch,
-        block: &Block,
+        (batch, block): (&Batch, &Block),
         (ids, distances): (&mut [i64], &mut [f32]),
     ) -> Result<(Vec<u32>, bool)> {
         let Self { queries, slab, self_mapping, tile, progress } = self;
@@ -119,39 +154,5 @@ impl Join<'_> {
         let judged: Vec<(Vec<u32>, bool)> = judged.collect::<Result<_>>()?;
         let is_unsound = judged.iter().any(|(_, is_unsound)| *is_unsound);
         Ok((judged.into_iter().flat_map(|(left, _)| left).collect(), is_unsound))
-    }
-}
-
-impl Work {
-    /// Joins the queries, as many as can be; `came` says how far it came, whatever happens.
-    fn join(&mut self, join: Join, nearest: &mut NeighborBlock, came: &mut Came) -> std::result::Result<(), Stop> {
-        let (k, rows) = (nearest.k, join.queries.rows());
-        if k == 0 || rows == 0 || !self.load(Loaded::Slab(join.slab.filling()), &join.slab.rows().values)? {
-            return Ok(());
-        }
-        let each = self.selector.size().queries;
-        let range = |number: usize| number * each..((number + 1) * each).min(rows);
-        let part = |range: Range<usize>| range.map(|row| join.queries.row(row));
-        let (selector, [here, ahead]) = (&mut self.selector, &mut self.batches);
-        selector.search(part(range(0)), here)?;
-        for number in 0..rows.div_ceil(each) {
-            let (now, next) = (range(number), range(number + 1));
-            let slots = now.start * k..now.end * k;
-            let results = (&mut nearest.ids[slots.clone()], &mut nearest.distances[slots]);
-            let block = selector.block();
-            let judge = || join.judge(now.start, here, &block, results);
-            let search = || if next.is_empty() { Ok(()) } else { selector.search(part(next), ahead) };
-            // The device works on the next queries while these are decided.
-            let (searched, judged) = rayon::join(search, judge);
-            let (left, is_unsound) = judged?;
-            came.left.extend(left);
-            came.queries = now.end;
-            if is_unsound {
-                return Err(Stop::Fault(unsound()));
-            }
-            searched?;
-            std::mem::swap(here, ahead);
-        }
-        Ok(())
     }
 }

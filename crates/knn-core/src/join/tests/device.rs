@@ -10,19 +10,25 @@ use crate::gpu::{Backend, Search, probe};
 use crate::join::{DeviceSize, OnDevice};
 use crate::progress::Cancel;
 
-/// A device of the mock, which is told what to do.
-pub(super) struct Told {
-    mock: Mock,
+/// Devices of the mock, which is told what to do.
+pub(in crate::join) struct Told {
+    pub(in crate::join) mock: Mock,
     backend: Backend,
 }
 
 impl Told {
-    /// One that is `wrong` by chance from this seed.
+    /// One that is `wrong` by chance from this seed, without a driver.
     pub(super) fn wrong(seed: i64) -> Self {
+        Self::of(seed, 0)
+    }
+
+    /// As many as the driver has, or one without it, which are wrong by chance.
+    pub(in crate::join) fn of(seed: i64, devices: i64) -> Self {
         let mock = Mock::new();
-        mock.set("perturb", seed);
-        let search = Search { named: Some(mock.path()), memory: Some(1 << 30), ..Search::default() };
-        let backend = Backend::Cuda { device: probe(&search).unwrap(), or_cpu: true };
+        mock.set("perturb", seed).set("devices", devices);
+        let driver = (devices > 0).then(|| mock.driver());
+        let search = Search { named: Some(mock.path()), memory: Some(1 << 30), driver, ..Search::default() };
+        let backend = Backend::Cuda { devices: probe(&search).unwrap(), or_cpu: true };
         Self { mock, backend }
     }
 
@@ -34,12 +40,13 @@ impl Told {
     }
 
     /// At work for a join, with little memory, so that batches are small.
-    pub(super) fn at_work(&self, metric: Metric, dim: usize, k: usize) -> crate::error::Result<OnDevice> {
-        let begun = OnDevice::begin(&self.backend, metric, DeviceSize::least(k, dim))?;
+    pub(in crate::join) fn at_work(&self, metric: Metric, dim: usize, k: usize) -> crate::error::Result<OnDevice> {
+        let Backend::Cuda { devices, .. } = &self.backend else { unreachable!() };
+        let begun = OnDevice::begin(&self.backend, metric, DeviceSize::least(k, dim, devices.len()))?;
         Ok(begun.unwrap().asking_always())
     }
 
-    pub(super) fn is_clean(&self) {
+    pub(in crate::join) fn is_clean(&self) {
         assert_eq!((self.mock.live(), self.mock.faults()), (0, 0));
     }
 }
@@ -92,11 +99,11 @@ proptest! {
     fn slabs_have_the_neighbours_of_the_processor(
         seed: u64, rows in 1usize..400, queries in 1usize..300, dim in prop::sample::select(vec![1usize, 3, 7, 17]),
         k in 1usize..35, offset in prop::sample::select(vec![0f32, 1e6, -3e4]), metric in metrics(), wrong in 0i64..4,
-        slab_rows in 1usize..500, block in 1usize..400,
+        slab_rows in 1usize..500, block in 1usize..400, devices in 0i64..4,
     ) {
         let references = prepared(metric, dim, awkward(seed, rows, dim, offset));
         let queries = prepared(metric, dim, awkward(seed ^ 1, queries, dim, offset));
-        let told = Told::wrong(wrong);
+        let told = Told::of(wrong, devices);
         let mut on = told.at_work(metric, dim, k).unwrap();
         let cross = exact(metric, &queries, &references, k, false);
         let found = slabs(&mut on, metric, (&queries, &references), (k, false), (slab_rows, block)).unwrap();
@@ -153,13 +160,84 @@ fn lists_are_searched_by_the_device() {
 type Joining<'a> = &'a dyn Fn(&str, i64) -> (NeighborBlock, Option<String>);
 
 #[test]
+fn every_device_takes_part_in_a_join() {
+    let references = prepared(Metric::Euclidean, 20, clumps(1, 3000, 20, 12));
+    let queries = prepared(Metric::Euclidean, 20, clumps(2, 4100, 20, 12));
+    let indexed = Indexed::by(Metric::Euclidean, references.values.clone(), 20, 24);
+    let expected = exact(Metric::Euclidean, &queries, &references, 10, false);
+    let by_lists = Way::default().join(&indexed, &queries, 10, Some(5), false);
+    let (index, lane, silent) = (indexed.open(Io::Pread), Lane::best(), Progress::silent());
+    for devices in 1..=3 {
+        let told = Told::of(4, devices);
+        let all: Vec<u32> = (0..devices as u32).collect();
+        let mut on = told.at_work(Metric::Euclidean, 20, 10).unwrap();
+        let found = slabs(&mut on, Metric::Euclidean, (&queries, &references), (10, false), (3000, 4100)).unwrap();
+        assert_same(&found, &expected, "slabs");
+        assert_eq!(told.mock.searched(), all);
+        let budget = MemoryBudget::new(0);
+        let (search, mut found) = (ListJoin::new(&index, &lane, &budget), empty(queries.rows(), 10));
+        let results = (&mut found, &mut Ordered::default());
+        search.join_on(&mut on, &queries, Probes::Nearest(5), None, results, &silent).unwrap();
+        assert_same(&found, &by_lists, "lists");
+        assert_eq!(told.mock.searched(), all);
+        drop(on);
+        told.is_clean();
+    }
+}
+
+#[test]
+fn where_a_device_fails_the_others_go_on() {
+    let cells = prepared(Metric::Euclidean, 7, clumps(1, 3000, 7, 5));
+    let indexed = Indexed::by(Metric::Euclidean, cells.values.clone(), 7, 12);
+    let expected = exact(Metric::Euclidean, &cells, &cells, 9, true);
+    let by_lists = Way::default().join(&indexed, &cells, 9, Some(4), false);
+    let (index, lane, silent) = (indexed.open(Io::Resident), Lane::best(), Progress::silent());
+    for broken in 0..3 {
+        // Nothing but devices may compute, and two are left.
+        let told = Told::of(1, 3).alone();
+        told.mock.set("broken", broken);
+        let others: Vec<u32> = (0..3).filter(|device| i64::from(*device) != broken).collect();
+        let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
+        let found = slabs(&mut on, Metric::Euclidean, (&cells, &cells), (9, true), (900, 3000)).unwrap();
+        assert_same(&found, &expected, "slabs");
+        assert_eq!(told.mock.searched(), others);
+        let failure = on.failure().unwrap();
+        assert!(failure.contains(&format!("the GPU {broken} failed in cuvsBruteForceSearch")), "{failure}");
+        assert!(!failure.contains("processor went on"), "{failure}");
+        drop(on);
+        let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
+        let budget = MemoryBudget::new(0);
+        let (search, mut found) = (ListJoin::new(&index, &lane, &budget), empty(cells.rows(), 9));
+        let results = (&mut found, &mut Ordered::default());
+        search.join_on(&mut on, &cells, Probes::Nearest(4), None, results, &silent).unwrap();
+        assert_same(&found, &by_lists, "lists");
+        assert_eq!(told.mock.searched(), others);
+        assert!(on.failure().is_some());
+        drop(on);
+        told.is_clean();
+    }
+}
+
+#[test]
 fn where_the_device_fails_the_processor_goes_on() {
+    for devices in [0, 1] {
+        every_call_fails(devices);
+    }
+}
+
+#[test]
+fn where_calls_of_several_devices_fail_nothing_changes() {
+    every_call_fails(2);
+}
+
+/// Every call of a join fails in turn, with so many devices.
+fn every_call_fails(devices: i64) {
     let references = prepared(Metric::Euclidean, 7, awkward(1, 900, 7, 0.0));
     let queries = prepared(Metric::Euclidean, 7, awkward(2, 2500, 7, 0.0));
     let expected = exact(Metric::Euclidean, &queries, &references, 9, false);
     let indexed = Indexed::by(Metric::Euclidean, awkward(1, 900, 7, 0.0), 7, 8);
     let by_lists = Way::default().join(&indexed, &queries, 9, Some(3), false);
-    let told = Told::wrong(1);
+    let told = Told::of(1, devices);
     let join = |how: &str, value: i64| {
         told.mock.set(how, value);
         let mut on = told.at_work(Metric::Euclidean, 7, 9).unwrap();
@@ -190,10 +268,12 @@ fn where_the_device_fails_the_processor_goes_on() {
         assert_eq!(failure, None);
         let calls = told.mock.calls() - before;
         assert!(calls > 30);
-        for call in (1..calls).filter(|call| *call < 40 || call % 7 == 0) {
+        for call in (1..=calls).filter(|call| *call < 40 || call % 7 == 0) {
             let (found, failure) = way("fail_at", call);
             assert_same(&found, expected, &format!("fault {call} of {calls}"));
-            assert!(failure.unwrap().contains("the GPU failed in cuvs"));
+            let failure = failure.unwrap();
+            let failed = if devices < 2 { "the GPU failed in cu" } else { "failed in cu" };
+            assert!(failure.contains(failed), "{failure}");
         }
         told.mock.set("fail_at", 0);
         for allocation in 1..4 {
@@ -221,7 +301,7 @@ fn where_nothing_else_may_compute_a_failure_is_an_error() {
     };
     join().unwrap();
     let calls = told.mock.calls() - before;
-    for call in 1..calls {
+    for call in 1..=calls {
         told.mock.set("fail_at", call);
         let error = join().unwrap_err();
         assert!(matches!(&error, Error::Backend { backend, .. } if backend == "cuda"), "{error}");

@@ -5,7 +5,7 @@ mod calibration;
 mod codes;
 mod damage;
 #[cfg(target_os = "linux")]
-mod device;
+pub(super) mod device;
 mod exactness;
 mod invariance;
 mod repair;
@@ -152,7 +152,7 @@ struct Way {
     kept: u64,
     /// Queries of a block.
     block: usize,
-    /// Whether a device selects, which the mock is.
+    /// Whether devices select, which the mock is: from one to three of them.
     on_device: bool,
 }
 
@@ -180,7 +180,7 @@ impl Way {
         let (mut ordered, mut whole) = (Ordered::default(), empty(0, k));
         let dim = queries.dim;
         #[cfg(target_os = "linux")]
-        let told = self.on_device.then(|| device::Told::wrong(k as i64));
+        let told = self.on_device.then(|| device::Told::of(k as i64, 1 + k as i64 % 3));
         #[cfg(target_os = "linux")]
         let mut device = told.as_ref().map(|told| told.at_work(indexed.metric, queries.dim, k).unwrap());
         for first in (0..queries.rows()).step_by(self.block.min(queries.rows().max(1))) {

@@ -27,11 +27,9 @@ use super::memory_plan::{MemoryPlan, PROCESS};
 use super::order::{Order, Traffic};
 use super::request::{IvfParameters, Resolved};
 use crate::error::{Error, Result};
-use crate::gpu::Backend;
+use crate::gpu::{Backend, Device};
 use crate::index::{CodeRecord, IndexBuilder, KeptBlock, Levels, RouteScratch, Router};
-use crate::join::{
-    DeviceSize, QUERY_CHUNK, ROW_BYTES, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes,
-};
+use crate::join::{DeviceSize, QUERY_CHUNK, Slab, SliceSize, ordered_bytes, sample_bytes, scratch_bytes, slice_bytes};
 use crate::representation::TileReader;
 use crate::sink::{ArraySpec, Stage, StoreSpec, writer_bytes};
 use crate::source::RowSource;
@@ -74,10 +72,15 @@ pub(in crate::pipeline) fn share(
     let mut sizes = match ivf {
         Some(ivf) => {
             let order = begun.or(resolved.search.order);
-            share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, (order, backend))?
+            let share = |devices: &[Device]| {
+                share_lists(resolved, inputs, spec, (&common, transfer.clone()), ivf, (order, devices))
+            };
+            with_devices(backend, share)?
         }
         None if resolved.imported.is_some() => imported::share(resolved, inputs, spec.k, &common, transfer.clone())?,
-        None => share_slabs(resolved, inputs, spec, (&common, backend), transfer.clone())?,
+        None => {
+            with_devices(backend, |devices| share_slabs(resolved, inputs, spec, (&common, devices), transfer.clone()))?
+        }
     };
     sizes.after.transfer = transfer.values().sum();
     sizes.after.passing = passing;
@@ -90,12 +93,24 @@ pub(in crate::pipeline) fn share(
     Ok(sizes)
 }
 
+/// Shares out memory with as many devices as it does for, and with one at least where there are any.
+fn with_devices(backend: &Backend, share: impl Fn(&[Device]) -> Result<Sizes>) -> Result<Sizes> {
+    let Backend::Cuda { devices, .. } = backend else { return share(&[]) };
+    for count in (2..=devices.len()).rev() {
+        let shared = share(&devices[..count]);
+        if !matches!(shared, Err(Error::Budget { .. })) {
+            return shared;
+        }
+    }
+    share(&devices[..devices.len().min(1)])
+}
+
 /// Shares out the memory of an exact search.
 fn share_slabs(
     resolved: &Resolved,
     inputs: &Inputs,
     spec: &StoreSpec,
-    (common, backend): (&BTreeMap<&'static str, u64>, &Backend),
+    (common, devices): (&BTreeMap<&'static str, u64>, &[Device]),
     transfer: BTreeMap<&'static str, u64>,
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
@@ -108,14 +123,14 @@ fn share_slabs(
     let names = inputs.names.natural_tile_rows().min(n_query);
     join.insert("names", inputs.names.scratch_bytes(names) + names * 32);
 
-    // On a device: batches, rows of a slab that it holds, and what each takes on its way there.
-    let mut device = device_size(backend, k, dim);
-    let (most_block, most_slab, row_bytes) = match (backend, device) {
-        (Backend::Cuda { device, .. }, Some(size)) => {
+    // On devices: batches, rows of a slab that each holds, and what each takes on its way there.
+    let mut device = device_size(devices, k, dim);
+    let (most_block, most_slab, row_bytes) = match device {
+        Some(size) => {
             join.insert("device batches", size.slabs_bytes());
-            (MOST_DEVICE_BLOCK, size.most_rows(device).clamp(1, n_ref.max(1)), ROW_BYTES)
+            (MOST_DEVICE_BLOCK, size.most_rows(devices).clamp(1, n_ref.max(1)), size.row_bytes())
         }
-        _ => (MOST_BLOCK_ROWS, n_ref.max(1), 0),
+        None => (MOST_BLOCK_ROWS, n_ref.max(1), 0),
     };
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, dim);
     let least_block = n_query.clamp(1, (QUERY_CHUNK as u64 * threads).min(MOST_BLOCK_ROWS));
@@ -174,7 +189,7 @@ fn share_lists(
     spec: &StoreSpec,
     (common, transfer): (&BTreeMap<&'static str, u64>, BTreeMap<&'static str, u64>),
     ivf: &IvfParameters,
-    (order, backend): (Option<Order>, &Backend),
+    (order, devices): (Option<Order>, &[Device]),
 ) -> Result<Sizes> {
     let (n_query, n_ref) = (inputs.query.n_obs(), inputs.reference.n_obs());
     let (dim, k, threads) = (inputs.query_rows.dim() as u64, spec.k, resolved.threads as u64);
@@ -184,7 +199,7 @@ fn share_lists(
     // Longer lists are cut when an index is built; what fills up lists of few rows is small.
     let longest = (n_ref / ivf.nlist.max(1) * LONGEST_LIST).max(64).min(n_ref);
     let (mut join, levels) = search_parts(resolved, inputs, spec.k, common, ivf, longest);
-    let mut device = device_size(backend, k, dim);
+    let mut device = device_size(devices, k, dim);
     let device_bytes = |size: DeviceSize| size.lists_bytes(threads, (ivf.nlist, longest));
     join.extend(device.map(|size| ("device batches", device_bytes(size))));
     let per_row = block_row_bytes(dim, k) + ordered_bytes(k, 0) + 16;
@@ -281,9 +296,9 @@ fn share_lists(
     })
 }
 
-/// The least that a device takes for a join, where there is one.
-fn device_size(backend: &Backend, k: u64, dim: u64) -> Option<DeviceSize> {
-    matches!(backend, Backend::Cuda { .. }).then(|| DeviceSize::least(k as usize, dim as usize))
+/// The least that devices take for a join, where there are any.
+fn device_size(devices: &[Device], k: u64, dim: u64) -> Option<DeviceSize> {
+    (!devices.is_empty()).then(|| DeviceSize::least(k as usize, dim as usize, devices.len()))
 }
 
 /// What a search by lists takes besides queries in flight, of which so much are the levels of the index.

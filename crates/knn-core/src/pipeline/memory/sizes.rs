@@ -27,7 +27,7 @@ pub(in crate::pipeline) struct Sizes {
     pub(in crate::pipeline) reference_passes: u64,
     /// What is taken from the budget when the run starts.
     pub(in crate::pipeline) leased: u64,
-    /// What a device takes for the join, where there is one.
+    /// What devices take for the join, where there are any.
     pub(in crate::pipeline) device: Option<DeviceSize>,
     /// The order of work of a search by lists; none for an exact one.
     pub(in crate::pipeline) order: Option<Order>,
