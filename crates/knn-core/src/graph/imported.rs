@@ -23,6 +23,8 @@ const MOST_WIDTH: u64 = 10_000;
 /// Edges and rows that are read together.
 const PIECE_EDGES: u64 = 1 << 18;
 const PIECE_ROWS: u64 = 16_384;
+/// Rows that a thread looks at together at least.
+const CHECKED_ROWS: usize = 256;
 /// What scanpy calls its distances.
 const DISTANCES: &str = "distances";
 /// The column of statuses in a store of ours.
@@ -217,6 +219,9 @@ impl ImportedGraph {
 
     /// Fills `block` with the neighbours of a piece of rows, and `statuses` with what became of each.
     pub fn read(&mut self, rows: RowRange, block: &mut NeighborBlock, statuses: &mut Vec<u8>) -> Result<()> {
+        if self.read_as_stored(rows, block, statuses)? {
+            return Ok(());
+        }
         self.load(rows)?;
         let k = self.width as usize;
         (block.first_row, block.k) = (rows.start, k);
@@ -240,6 +245,29 @@ impl ImportedGraph {
         });
         // Of several wrong rows the first is told.
         filled.find_map_first(Result::err).map_or(Ok(()), Err)
+    }
+
+    /// Reads rows that a store of ours has as they leave here; `false` where one is not so, or it is no such store.
+    fn read_as_stored(&mut self, rows: RowRange, block: &mut NeighborBlock, statuses: &mut Vec<u8>) -> Result<bool> {
+        match &mut self.source {
+            Source::Stored(graph, _) if graph.description().k == self.width => graph.read_rows(rows, block)?,
+            _ => return Ok(false),
+        }
+        self.load_statuses(rows, statuses)?;
+        let k = block.k.max(1);
+        let slots = block.ids.par_chunks(k).zip(block.distances.par_chunks(k)).zip(statuses);
+        let is_in_order = |(row, ((ids, distances), status)): (usize, ((&[i64], &[f32]), &mut u8))| {
+            let count = ids.iter().take_while(|&&id| id != -1).count();
+            if count > 0 {
+                *status = MappingStatus::Ok as u8;
+            } else if *status == MappingStatus::Ok as u8 {
+                *status = MappingStatus::NoNeighbors as u8;
+            }
+            self.between.has_in_order(rows.start + row as u64, &ids[..count], &distances[..count])
+                && ids[count..].iter().all(|&id| id == -1)
+                && distances[count..].iter().all(|distance| distance.is_nan())
+        };
+        Ok(slots.enumerate().with_min_len(CHECKED_ROWS).all(is_in_order))
     }
 
     /// Whether a store of ours holds these rows as they leave here, in parts of as many rows, so that whoever needs them may read them there.
@@ -334,7 +362,7 @@ impl ImportedGraph {
         if !is_sorted {
             pairs.sort_unstable_by(order);
         }
-        if are_distinct(pairs) {
+        if are_distinct(pairs.iter().map(|(_, id)| *id)) {
             return Ok(());
         }
         ids.clear();
@@ -355,11 +383,28 @@ impl ImportedGraph {
     }
 }
 
+impl GraphBetween {
+    /// Whether these are the neighbours of a row in their order, nearest first, each of them once. `false` where that would have to be looked at more
+    /// closely.
+    fn has_in_order(&self, row: u64, ids: &[i64], distances: &[f32]) -> bool {
+        let is_one = |id: i64| u64::try_from(id).is_ok_and(|id| id < self.n_ref && !(self.within && id == row));
+        let is_distance = |distance: f32| distance.is_finite() && (self.signed || distance.is_sign_positive());
+        let is_behind = |place: usize| {
+            let [(before, first), (after, next)] = [place - 1, place].map(|place| (distances[place], ids[place]));
+            before < after || (before.to_bits() == after.to_bits() && first < next)
+        };
+        ids.iter().all(|&id| is_one(id))
+            && distances.iter().all(|&distance| is_distance(distance))
+            && (1..ids.len()).all(is_behind)
+            && are_distinct(ids.iter().copied())
+    }
+}
+
 /// Whether ids differ in twelve of their bits, once these are mixed: of a usual row nine times in ten, and then nobody needs to sort them.
-fn are_distinct(pairs: &[(f32, i64)]) -> bool {
+fn are_distinct(mut ids: impl Iterator<Item = i64>) -> bool {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut seen = [0u64; 64];
-    pairs.iter().all(|(_, id)| {
+    ids.all(|id| {
         let place = (id.cast_unsigned().wrapping_mul(MIX) >> 52) as usize;
         let (word, bit) = (&mut seen[place / 64], 1 << (place % 64));
         let is_new = *word & bit == 0;

@@ -14,7 +14,7 @@ use super::stored::StoredNeighbors;
 use crate::error::{Error, Result};
 use crate::source::{Container, ZarrArray, ZarrStore};
 use crate::store::{MARK, MARK_VERSION, Status};
-use crate::types::RowRange;
+use crate::types::{NeighborBlock, RowRange};
 
 /// What a stored graph holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,22 @@ impl GraphStore {
             next = end;
         }
         Ok(block)
+    }
+
+    /// Fills a block with these rows, whatever their ids are.
+    pub(super) fn read_rows(&mut self, rows: RowRange, block: &mut NeighborBlock) -> Result<()> {
+        (block.first_row, block.k) = (rows.start, self.description.k as usize);
+        block.ids.clear();
+        block.distances.clear();
+        let mut next = rows.start;
+        while next < rows.end {
+            let part = next / self.part_rows;
+            let first = part * self.part_rows;
+            let end = rows.end.min(first.saturating_add(self.part_rows));
+            self.current(part)?.read_more(RowRange::new(next - first, end - first), block)?;
+            next = end;
+        }
+        Ok(())
     }
 
     /// The neighbours of a part, opened unless they are already.

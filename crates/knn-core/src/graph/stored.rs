@@ -43,15 +43,20 @@ impl StoredNeighbors {
     /// Reads these rows, counted within the AnnData, as rows from `first_row` on of the whole query.
     pub fn read(&mut self, rows: RowRange, first_row: u64, block: &mut NeighborBlock) -> Result<()> {
         (block.first_row, block.k) = (first_row, self.k);
-        self.indices.read_rows(rows, &mut self.buffer)?;
         block.ids.clear();
+        block.distances.clear();
+        self.read_more(rows, block)
+    }
+
+    /// Adds these rows, counted within the AnnData, behind those of a block.
+    pub(super) fn read_more(&mut self, rows: RowRange, block: &mut NeighborBlock) -> Result<()> {
+        self.indices.read_rows(rows, &mut self.buffer)?;
         if self.indices.dtype() == DType::Int32 {
             block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))));
         } else {
             block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes)));
         }
         self.distances.read_rows(rows, &mut self.buffer)?;
-        block.distances.clear();
         block.distances.extend(self.buffer.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
         Ok(())
     }

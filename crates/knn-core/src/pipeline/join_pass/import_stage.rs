@@ -51,10 +51,13 @@ impl Units for Import<'_> {
                 let is_excluded = prepared.resolved.self_mapping && status >= MappingStatus::InvalidInput as u8;
                 joined.excluded += u64::from(is_excluded);
             }
-            let statuses = &found.statuses;
-            joined.sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
             let behind = RowRange::new(piece.end, rows.end);
-            let store = || if *stay { found.store_statuses(writer) } else { found.store(writer, prepared.spec.n_ref) };
+            let sums = &mut joined.sums;
+            let store = || {
+                let statuses = &found.statuses;
+                sums.add(&found.nearest, |row| statuses[row] == MappingStatus::Ok as u8);
+                if *stay { found.store_statuses(writer) } else { found.store(writer, prepared.spec.n_ref) }
+            };
             let (stored, read) = rayon::join(store, || next_piece(graph, behind, ahead));
             stored?;
             progress.advance(piece.len() as u64)?;
