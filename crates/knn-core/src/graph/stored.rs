@@ -11,6 +11,7 @@ pub struct StoredNeighbors {
     distances: ZarrArray,
     k: usize,
     buffer: Vec<u8>,
+    other: Vec<u8>,
 }
 
 impl StoredNeighbors {
@@ -37,7 +38,7 @@ impl StoredNeighbors {
         if distances.dtype() != DType::Float32 {
             return Err(distances.schema("data_type", "is not float32"));
         }
-        Ok(Self { indices, distances, k: k as usize, buffer: Vec::new() })
+        Ok(Self { indices, distances, k: k as usize, buffer: Vec::new(), other: Vec::new() })
     }
 
     /// Reads these rows, counted within the AnnData, as rows from `first_row` on of the whole query.
@@ -48,17 +49,26 @@ impl StoredNeighbors {
         self.read_more(rows, block)
     }
 
-    /// Adds these rows, counted within the AnnData, behind those of a block.
+    /// Adds these rows, counted within the AnnData, behind those of a block. Ids and distances are read side by side.
     pub(super) fn read_more(&mut self, rows: RowRange, block: &mut NeighborBlock) -> Result<()> {
-        self.indices.read_rows(rows, &mut self.buffer)?;
-        if self.indices.dtype() == DType::Int32 {
-            block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))));
-        } else {
-            block.ids.extend(self.buffer.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes)));
-        }
-        self.distances.read_rows(rows, &mut self.buffer)?;
-        block.distances.extend(self.buffer.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
-        Ok(())
+        let Self { indices, distances, buffer, other, .. } = self;
+        let (into_ids, into_distances) = (&mut block.ids, &mut block.distances);
+        let read_ids = || {
+            indices.read_rows(rows, buffer)?;
+            if indices.dtype() == DType::Int32 {
+                into_ids.extend(buffer.as_chunks().0.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))));
+            } else {
+                into_ids.extend(buffer.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes)));
+            }
+            Ok(())
+        };
+        let read_distances = || {
+            distances.read_rows(rows, other)?;
+            into_distances.extend(other.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)));
+            Ok(())
+        };
+        let (ids, distances) = rayon::join(read_ids, read_distances);
+        ids.and(distances)
     }
 
     /// Appends these rows, counted within the AnnData, to a block; `false` if an id is no row of `n_ref`.
@@ -87,6 +97,6 @@ impl StoredNeighbors {
 
     /// Bytes that reading `rows` rows of `k` neighbours takes, the block included.
     pub fn bytes(rows: u64, k: u64) -> u64 {
-        rows * k * (8 + 8 + 4)
+        rows * k * (8 + 4 + 8 + 4)
     }
 }
