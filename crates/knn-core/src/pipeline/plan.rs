@@ -22,7 +22,7 @@ use super::memory::sizes::Sizes;
 use super::order::Order;
 use super::other_graphs;
 use super::outputs;
-use super::places::{Existing, check_output, check_work_dir};
+use super::places::{Existing, check_output, check_work_dir, of_graph};
 use super::prepared::Prepared;
 use super::provenance;
 use super::report::Plan;
@@ -201,7 +201,8 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     let imported = resolved.imported.as_ref().map(|imported| imported.path.as_path());
     let learnt = resolved.learnt_distance.as_ref().map(|learnt| learnt.graph.as_path());
     let others = resolved.other_graphs.iter().flatten().map(PathBuf::as_path);
-    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).chain(learnt).chain(others).collect();
+    let graphs: Vec<_> = imported.into_iter().chain(learnt).chain(others).flat_map(of_graph).collect();
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(graphs.iter().map(PathBuf::as_path)).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }
