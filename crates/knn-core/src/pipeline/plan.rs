@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
 use crate::progress::Progress;
-use crate::sink::{Layout, StoreSpec, planned_bytes};
+use crate::sink::{ArraySpec, Layout, StoreSpec, planned_bytes};
 use crate::source::RowSource;
 
 /// Version of the output's layout and of the numbers in it: part of the run hash.
@@ -101,25 +101,18 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
     }
     let compact = resolved.compact;
-    let stay = imported::stay(&resolved, inputs.imported.as_ref(), layout.part_rows())?;
-    let refers = stay.is_some();
+    let (refers, holder) = imported::stay(&resolved, inputs.imported.as_ref(), layout.part_rows())?;
     let version = RESULT_VERSION;
     let identity = Identity { version, mode, parameters, layout: wanted, compact, refers, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
-    let mut arrays = outputs::arrays(&inputs, parameters, k);
-    if refers {
-        arrays.retain(|array| array.path != outputs::INDICES && array.path != outputs::DISTANCES);
-    }
-    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, &layout) {
-        arrays.extend(square::arrays(n_obs, k));
-    }
+    let arrays = arrays(&resolved, &inputs, (&layout, k), refers);
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
     let mut told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
     if let Some(chosen) = chosen(&inputs) {
         told["chosen"] = chosen;
     }
-    let mut spec = StoreSpec { layout, n_ref, k, holder: stay.flatten(), run: run.clone(), plan: told, arrays };
+    let mut spec = StoreSpec { layout, n_ref, k, holder, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec, (begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
@@ -181,6 +174,19 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     other_graphs::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
     Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
+}
+
+/// What the output holds; where it refers to the store that has its neighbours, all but those.
+fn arrays(resolved: &Resolved, inputs: &Inputs, (layout, k): (&Layout, u64), refers: bool) -> Vec<ArraySpec> {
+    let parameters = &resolved.parameters;
+    let mut arrays = outputs::arrays(inputs, parameters, k);
+    if refers {
+        arrays.retain(|array| array.path != outputs::INDICES && array.path != outputs::DISTANCES);
+    }
+    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, layout) {
+        arrays.extend(square::arrays(inputs.query.n_obs(), k));
+    }
+    arrays
 }
 
 /// The order of work of a run that goes on: the one in which it was begun.
