@@ -94,7 +94,7 @@ fn all(cuvs: &Arc<Cuvs>, driver: &Arc<Driver>, memory: Option<u64>) -> Option<Re
     };
     // By a thread of its own: what is current for the caller stays so.
     let look = || (0..count).map(one).collect::<Vec<Result<Device, Fault>>>();
-    let found = std::thread::scope(|scope| scope.spawn(look).join()).ok()?;
+    let found = std::thread::scope(|scope| std::thread::Builder::new().spawn_scoped(scope, look).ok()?.join().ok())?;
     let is_itself = |(number, device): (i32, &Result<Device, Fault>)| {
         device.as_ref().map_or(true, |device: &Device| device.id == number)
     };

@@ -68,9 +68,6 @@ pub(super) struct DeviceBuffer {
     bytes: usize,
 }
 
-// SAFETY: it is an address that is handed to cuVS and never followed here, and cuVS' memory belongs to no thread.
-unsafe impl Send for DeviceBuffer {}
-
 impl DeviceBuffer {
     pub(super) fn new(resources: &Arc<Resources>, bytes: usize) -> Result<Self, Fault> {
         let mut place = std::ptr::null_mut();
@@ -188,9 +185,6 @@ pub(super) struct Index {
     resources: Arc<Resources>,
     pub(super) place: *mut BruteForceIndex,
 }
-
-// SAFETY: it is an address that is handed to cuVS and never followed here.
-unsafe impl Send for Index {}
 
 impl Index {
     pub(super) fn new(resources: &Arc<Resources>) -> Result<Self, Fault> {

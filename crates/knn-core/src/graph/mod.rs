@@ -16,7 +16,7 @@ mod sums;
 
 pub use block::{GraphBlock, Ids, MOST_BLOCK_BYTES};
 #[cfg(feature = "disk")]
-pub use holder::{Holder, holder};
+pub use holder::{Holder, holder, named_place};
 #[cfg(feature = "disk")]
 pub use imported::{GraphBetween, ImportedGraph, is_ours};
 #[cfg(feature = "disk")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::request::Resolved;
 use super::start::WORKER;
 use crate::error::{Error, Result};
+use crate::graph::named_place;
 use crate::sink::{MappingStore, StoreSpec, journal_folder};
 use crate::source::stores;
 use crate::store::Vfs;
@@ -32,6 +33,11 @@ pub(super) fn check_output(output: &Path, inputs: &[&Path], existing: Existing) 
         });
     }
     Ok(())
+}
+
+/// A store of neighbours that is read, and the one that it says holds them, which is read too.
+pub(super) fn of_graph(graph: &Path) -> Vec<PathBuf> {
+    std::iter::once(graph.to_path_buf()).chain(named_place(graph)).collect()
 }
 
 /// Whether anything of a store is at a path.

@@ -22,7 +22,7 @@ use super::memory::sizes::Sizes;
 use super::order::Order;
 use super::other_graphs;
 use super::outputs;
-use super::places::{Existing, check_output, check_work_dir};
+use super::places::{Existing, check_output, check_work_dir, of_graph};
 use super::prepared::Prepared;
 use super::provenance;
 use super::report::Plan;
@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::graph::{GraphStore, distance_quantile};
 use crate::index::training_warning;
 use crate::progress::Progress;
-use crate::sink::{Layout, StoreSpec, planned_bytes};
+use crate::sink::{ArraySpec, Layout, StoreSpec, planned_bytes};
 use crate::source::RowSource;
 
 /// Version of the output's layout and of the numbers in it: part of the run hash.
@@ -101,25 +101,18 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         inputs_hash.extend(others.iter().map(|(_, other)| other.run.clone()));
     }
     let compact = resolved.compact;
-    let stay = imported::stay(&resolved, inputs.imported.as_ref(), layout.part_rows())?;
-    let refers = stay.is_some();
+    let (refers, holder) = imported::stay(&resolved, inputs.imported.as_ref(), layout.part_rows())?;
     let version = RESULT_VERSION;
     let identity = Identity { version, mode, parameters, layout: wanted, compact, refers, inputs: inputs_hash };
     let identity = serde_json::to_vec(&identity).map_err(|error| Error::internal(error.to_string()))?;
     let run = format!("{:032x}", xxh3_128(&identity));
-    let mut arrays = outputs::arrays(&inputs, parameters, k);
-    if refers {
-        arrays.retain(|array| array.path != outputs::INDICES && array.path != outputs::DISTANCES);
-    }
-    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, &layout) {
-        arrays.extend(square::arrays(n_obs, k));
-    }
+    let arrays = arrays(&resolved, &inputs, (&layout, k), refers);
     // What stands in the store must not depend on where the inputs lie or how much memory there was.
     let mut told = json!({ "mode": mode, "parameters": parameters, "n_obs": n_obs, "n_ref": n_ref, "k": k });
     if let Some(chosen) = chosen(&inputs) {
         told["chosen"] = chosen;
     }
-    let mut spec = StoreSpec { layout, n_ref, k, holder: stay.flatten(), run: run.clone(), plan: told, arrays };
+    let mut spec = StoreSpec { layout, n_ref, k, holder, run: run.clone(), plan: told, arrays };
     spec.check(WORKER)?;
     let sizes = memory::share(&resolved, &inputs, &spec, (begun(&resolved, &run)?, &backend))?;
     // Whoever takes the graph over opens it anew: this one would hold what it has read.
@@ -183,6 +176,19 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
 }
 
+/// What the output holds; where it refers to the store that has its neighbours, all but those.
+fn arrays(resolved: &Resolved, inputs: &Inputs, (layout, k): (&Layout, u64), refers: bool) -> Vec<ArraySpec> {
+    let parameters = &resolved.parameters;
+    let mut arrays = outputs::arrays(inputs, parameters, k);
+    if refers {
+        arrays.retain(|array| array.path != outputs::INDICES && array.path != outputs::DISTANCES);
+    }
+    if square::is_stored(parameters, resolved.self_mapping, resolved.graph_only, layout) {
+        arrays.extend(square::arrays(inputs.query.n_obs(), k));
+    }
+    arrays
+}
+
 /// The order of work of a run that goes on: the one in which it was begun.
 fn begun(resolved: &Resolved, run: &str) -> Result<Option<Order>> {
     let output = resolved.output.as_deref().filter(|_| resolved.resume);
@@ -201,7 +207,8 @@ fn check_places(resolved: &Resolved) -> Result<()> {
     let imported = resolved.imported.as_ref().map(|imported| imported.path.as_path());
     let learnt = resolved.learnt_distance.as_ref().map(|learnt| learnt.graph.as_path());
     let others = resolved.other_graphs.iter().flatten().map(PathBuf::as_path);
-    let read: Vec<_> = inputs.into_iter().chain(index).chain(imported).chain(learnt).chain(others).collect();
+    let graphs: Vec<_> = imported.into_iter().chain(learnt).chain(others).flat_map(of_graph).collect();
+    let read: Vec<_> = inputs.into_iter().chain(index).chain(graphs.iter().map(PathBuf::as_path)).collect();
     if let Some(output) = &resolved.output {
         check_output(output, &read, Existing { resume: resolved.resume, overwrite: resolved.overwrite })?;
     }

@@ -8,7 +8,7 @@ use gigamapper_core::error::Result;
 use gigamapper_core::graph::{GraphStore, Ids};
 use gigamapper_core::pipeline::{
     DiffuseRequest, LayoutRequest, MapRequest, PresenceRequest, RunReport, TransferRequest, diffuse_with,
-    plan_transfer, presence_with, transfer_with,
+    plan_transfer, presence_with, run_with, transfer_with,
 };
 use gigamapper_core::progress::{Cancel, Progress, ProgressEvent};
 
@@ -141,6 +141,95 @@ fn presence_and_diffusion_find_them_through_the_store_that_names_theirs() {
     let copied = diffused(Path::new(within.output.as_ref().unwrap()), "copied.zarr", Some(true));
     let left = diffused(&output("own.zarr"), "left.zarr", None);
     assert_same(&transferred(&left), &without_neighbors(&copied), "diffused");
+}
+
+#[test]
+fn neither_a_transfer_nor_presence_writes_where_the_neighbors_are() {
+    let place = Place::new();
+    let mapping = mapped(&place, true, "umap", None);
+    let found = PathBuf::from(mapping.output.as_ref().unwrap());
+    transfer(&staying(&mapping, &place.output())).unwrap();
+    let before = files(&found);
+    let over = TransferRequest { neighbors: text(&place.output()), ..staying(&mapping, &found) };
+    assert_eq!(over.overwrite, Some(true));
+    let learnt = MapRequest {
+        reject_graph: Some(text(&place.output())),
+        reject_quantile: Some(0.9),
+        output: Some(text(&found)),
+        overwrite: Some(true),
+        ..mapping.clone()
+    };
+    let scores = PresenceRequest {
+        neighbors: text(&place.output()),
+        reference: mapping.query,
+        output: Some(text(&found)),
+        overwrite: Some(true),
+        ..PresenceRequest::default()
+    };
+    let refused = [
+        transfer(&over).unwrap_err(),
+        map(&learnt).unwrap_err(),
+        presence_with(&scores, &Progress::silent(), Disk::quick(), None).unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.code(), "GM_PARAM", "{error}");
+        assert!(error.to_string().contains("mapped.zarr, which is read"), "{error}");
+    }
+    assert_same(&files(&found), &before, "the store that has them");
+}
+
+#[test]
+fn neighbors_of_a_store_that_is_not_finished_are_not_read() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", None);
+    let found = PathBuf::from(mapping.output.as_ref().unwrap());
+    transfer(&staying(&mapping, &place.output())).unwrap();
+    // The same run, made anew and stopped before it had neighbours: what it lacks is padding.
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    let listener = Box::new(move |event: ProgressEvent| {
+        if event.stage == "join" {
+            stop.cancel();
+        }
+    });
+    let again = MapRequest { overwrite: Some(true), ..mapping.clone() };
+    let stopped = run_with(&again, &Progress::new(cancel, Some(listener)), quick()).unwrap_err();
+    assert_eq!(stopped.code(), "GM_CANCELLED");
+    let error = GraphStore::open(&place.output()).err().unwrap();
+    assert_eq!(error.code(), "GM_SCHEMA");
+    assert!(error.to_string().contains("mapped.zarr") && error.to_string().contains("not complete"), "{error}");
+    map(&MapRequest { overwrite: None, resume: Some(true), ..mapping }).unwrap();
+    assert!(rows(&place.output()) == rows(&found));
+}
+
+#[test]
+fn they_are_named_from_folders_that_are_not_there_yet_and_through_links() {
+    let place = Place::new();
+    let mapping = mapped(&place, false, "gauss", None);
+    let found = PathBuf::from(mapping.output.as_ref().unwrap());
+    let fresh = staying(&mapping, &place.outputs().join("a/b/new.zarr"));
+    let fresh = TransferRequest { overwrite: None, ..fresh };
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    let listener = Box::new(move |event: ProgressEvent| {
+        if event.stage == "transfer" {
+            stop.cancel();
+        }
+    });
+    let stopped = transfer_with(&fresh, &Progress::new(cancel, Some(listener)), &quick()).unwrap_err();
+    assert_eq!(stopped.code(), "GM_CANCELLED");
+    transfer(&TransferRequest { resume: Some(true), ..fresh.clone() }).unwrap();
+    assert!(rows(Path::new(fresh.output.as_ref().unwrap())) == rows(&found));
+    assert!(!place.outputs().join("a/b/new.zarr/obsm/knn_indices").exists());
+    #[cfg(unix)]
+    {
+        let (target, link) = (place.outputs().join("deep/down"), place.output());
+        std::fs::create_dir_all(&target).unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        transfer(&staying(&mapping, &link)).unwrap();
+        assert!(rows(&link) == rows(&found) && rows(&target) == rows(&found));
+        assert!(!link.join("obsm/knn_indices").exists());
+    }
 }
 
 #[test]

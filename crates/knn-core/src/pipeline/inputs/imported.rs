@@ -30,24 +30,24 @@ pub(in crate::pipeline) fn stay(
     resolved: &Resolved,
     graph: Option<&ImportedGraph>,
     part_rows: u64,
-) -> Result<Option<Option<Holder>>> {
-    let Some((graph, imported)) = graph.zip(resolved.imported.as_ref()) else { return Ok(None) };
+) -> Result<(bool, Option<Holder>)> {
+    let Some((graph, imported)) = graph.zip(resolved.imported.as_ref()) else { return Ok((false, None)) };
     if imported.stored == Some(true) {
-        return Ok(None);
+        return Ok((false, None));
     }
     if graph.is_as_stored(part_rows)?
         && let Some(stored) = graph.stored()
     {
         let named = resolved.output.as_deref().map(|output| stored.named_from(output)).transpose()?;
         if named != Some(None) {
-            return Ok(Some(named.flatten()));
+            return Ok((true, named.flatten()));
         }
     }
     if imported.stored == Some(false) {
         let reason = "they are stored, because they do not stand in a store of ours just as they are used here: another tool found them, or they are fewer or parted otherwise";
         return Err(Error::param("storeNeighbors", false, reason));
     }
-    Ok(None)
+    Ok((false, None))
 }
 
 /// Looks at all neighbours, and at the names of the cells where they are told, and settles how many neighbours there are.

@@ -12,6 +12,7 @@ mod scores;
 pub use report::PresenceReport;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -23,7 +24,7 @@ use self::scores::{Scores, passes};
 use super::clock::laps;
 use super::memory_plan::{MemoryPlan, PROCESS, held};
 use super::outputs::described;
-use super::places::{Existing, check_output, open_store};
+use super::places::{Existing, check_output, of_graph, open_store};
 use super::provenance::same_choice;
 use super::rechunk::ColumnCopy;
 use super::request::{PresenceRequest, ResolvedPresence};
@@ -120,7 +121,9 @@ struct Prepared {
 /// Everything up to the first write.
 fn prepare(resolved: &ResolvedPresence, most_columns: Option<u64>, progress: &Progress) -> Result<Prepared> {
     let grouped = resolved.groups.as_ref().map(|(store, _)| store.as_path());
-    let read: Vec<_> = [resolved.neighbors.as_path(), &resolved.reference].into_iter().chain(grouped).collect();
+    let graph = of_graph(&resolved.neighbors);
+    let graph = graph.iter().map(PathBuf::as_path);
+    let read: Vec<_> = graph.chain([resolved.reference.as_path()]).chain(grouped).collect();
     check_output(&resolved.output, &read, resolved.existing())?;
     let mut warnings = Vec::new();
     let edges = Edges::open(resolved, &mut warnings, progress)?;

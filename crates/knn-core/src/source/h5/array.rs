@@ -184,12 +184,8 @@ impl StoredArray for H5Array {
         let count: u64 = self.layout.grid.objects().iter().product();
         if self.missing == Missing::Bands {
             let bands = self.layout.grid.objects().first().copied().unwrap_or(0);
-            return (0..bands).map(|band| band * self.chunks_across()).try_for_each(|first| {
-                match self.is_lost(first) {
-                    true => Err(self.lost(first)),
-                    false => Ok(()),
-                }
-            });
+            let lost = (0..bands).map(|band| band * self.chunks_across()).find(|&first| self.is_lost(first));
+            return lost.map_or(Ok(()), |first| Err(self.lost(first)));
         }
         if self.missing == Missing::AllOrNone && (spans.len() as u64) < count {
             let absent = (0..).zip(spans).find(|(number, (stored, _))| number != stored);
