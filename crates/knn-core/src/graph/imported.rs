@@ -210,11 +210,12 @@ impl ImportedGraph {
     pub fn bytes(&self) -> u64 {
         let edges = PIECE_EDGES.max(MOST_WIDTH);
         let read = match &self.source {
-            Source::Stored(..) => edges * 8,
+            Source::Stored(..) => edges * 12,
             Source::Edges(source) => source.scratch_bytes(PIECE_ROWS.min(self.between.n_query), edges),
         };
-        // The edges, and the rows that come of them twice: some are written while the next are read.
-        read.saturating_add(edges * (12 + 12 + 12)).saturating_add(MOST_WIDTH * 24)
+        // The edges, and the rows that come of them twice: some are written while the next are read. Each thread puts one row in order.
+        let in_order = MOST_WIDTH * 24 * rayon::current_num_threads() as u64;
+        read.saturating_add(edges * (12 + 12 + 12)).saturating_add(in_order)
     }
 
     /// Fills `block` with the neighbours of a piece of rows, and `statuses` with what became of each.

@@ -147,7 +147,7 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
         reference: side(&inputs.reference, &inputs.reference_rows),
         k,
         parameters: parameters.clone(),
-        method_reason,
+        method_reason: if refers { method_reason + ", and stay there" } else { method_reason },
         backend: decided.told,
         search,
         layout: OutputLayout {

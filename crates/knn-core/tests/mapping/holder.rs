@@ -64,6 +64,7 @@ fn what_is_made_along_them_is_the_same_and_they_are_found_there() {
         let request = staying(&mapping, &place.output());
         let planned = plan_transfer(&TransferRequest { output: None, ..request.clone() }).unwrap();
         assert!(planned.outputs.iter().all(|array| !array.path.contains("knn_")), "{:?}", planned.outputs);
+        assert!(planned.method_reason.ends_with("and stay there"), "{}", planned.method_reason);
         let report = transfer(&request).unwrap();
         assert_same(&transferred(&place.output()), &without_neighbors(&found), &format!("{within} {kernel}"));
         assert_eq!(report.status_counts["invalid input"], 2);
