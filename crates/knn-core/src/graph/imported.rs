@@ -256,8 +256,9 @@ impl ImportedGraph {
         }
         self.load_statuses(rows, statuses)?;
         let k = block.k.max(1);
-        let slots = block.ids.par_chunks(k).zip(block.distances.par_chunks(k)).zip(statuses);
-        let is_in_order = |(row, ((ids, distances), status)): (usize, ((&[i64], &[f32]), &mut u8))| {
+        let slots = block.ids.par_chunks(k).zip(block.distances.par_chunks(k));
+        let of_rows = slots.zip(statuses).enumerate().with_min_len(CHECKED_ROWS);
+        Ok(of_rows.all(|(row, ((ids, distances), status))| {
             let count = ids.iter().take_while(|&&id| id != -1).count();
             if count > 0 {
                 *status = MappingStatus::Ok as u8;
@@ -267,8 +268,7 @@ impl ImportedGraph {
             self.between.has_in_order(rows.start + row as u64, &ids[..count], &distances[..count])
                 && ids[count..].iter().all(|&id| id == -1)
                 && distances[count..].iter().all(|distance| distance.is_nan())
-        };
-        Ok(slots.enumerate().with_min_len(CHECKED_ROWS).all(is_in_order))
+        }))
     }
 
     /// Whether a store of ours holds these rows as they leave here, in parts of as many rows, so that whoever needs them may read them there.

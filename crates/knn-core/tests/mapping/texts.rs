@@ -36,8 +36,8 @@ fn labelled(place: &Place, name: &str, n: usize) -> Cells {
         .nullable_texts("some text", &texts(&codes, &NAMES), &missing)
 }
 
-fn list(keys: &[&str]) -> Option<Vec<String>> {
-    Some(keys.iter().map(|&key| key.to_owned()).collect())
+fn list(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 fn mapped(request: &MapRequest) -> (RunReport, Mapped) {
@@ -57,7 +57,7 @@ fn texts_are_voted_on_as_the_categories_that_occur() {
     for (own, t) in [(false, None), (true, None), (true, Some(2))] {
         for missing in ["drop", "category"] {
             let request = MapRequest {
-                obs_keys: list(&["fine", "fine text", "some", "some text"]),
+                obs_keys: Some(list(&["fine", "fine text", "some", "some text"])),
                 probabilities: Some("all".into()),
                 label_details: Some(true),
                 missing: Some(missing.into()),
@@ -85,8 +85,8 @@ fn texts_are_voted_on_as_the_categories_that_occur() {
         }
     }
     let (_, some) = mapped(&MapRequest {
-        obs_keys: list(&["fine text"]),
-        subset_categories: list(&["B"]),
+        obs_keys: Some(list(&["fine text"])),
+        subset_categories: Some(list(&["B"])),
         ..place.request(&query, Some(&reference))
     });
     assert!(some.labels("fine text_pred").iter().all(|label| label == "B" || label.is_empty()));
@@ -96,7 +96,7 @@ fn texts_are_voted_on_as_the_categories_that_occur() {
 fn texts_are_batches_levels_and_groups_as_well() {
     let place = Place::new();
     let (query, reference) = (labelled(&place, "query", 90), labelled(&place, "reference", 150));
-    let request = MapRequest { obs_keys: list(&["fine"]), ..place.request(&query, Some(&reference)) };
+    let request = MapRequest { obs_keys: Some(list(&["fine"])), ..place.request(&query, Some(&reference)) };
     let neighbors = |key: Option<&str>| {
         let excluding = MapRequest { exclude_batch: key.map(str::to_owned), ..request.clone() };
         mapped(&excluding).1.neighbors().ids
@@ -105,7 +105,7 @@ fn texts_are_batches_levels_and_groups_as_well() {
     assert_ne!(neighbors(Some("fine text")), neighbors(None));
 
     let deepest = |levels: &[&str]| {
-        let request = MapRequest { label_levels: list(levels), level_threshold: Some(0.4), ..request.clone() };
+        let request = MapRequest { label_levels: Some(list(levels)), level_threshold: Some(0.4), ..request.clone() };
         let (_, found) = mapped(&request);
         let key = levels.last().unwrap();
         (found.labels(&format!("{key}_deepest")), bits(&found.numbers(&format!("{key}_deepest_conf"))))
@@ -137,7 +137,7 @@ fn names_of_cells_are_no_labels() {
     let names: Vec<String> = (0..n).map(|cell| format!("cell {cell}")).collect();
     let reference = place.cells("reference", n).embedding("X_pca", 1, &vec![0f32; n]).texts("name", &names);
     let query = place.cells("query", 3).embedding("X_pca", 1, &[0f32; 3]);
-    let request = MapRequest { obs_keys: list(&["name"]), ..place.request(&query, Some(&reference)) };
+    let request = MapRequest { obs_keys: Some(list(&["name"])), ..place.request(&query, Some(&reference)) };
     let error = map(&request).unwrap_err();
     assert_eq!(error.code(), "GM_SCHEMA", "{error}");
     assert!(error.to_string().contains("obs/name") && error.to_string().contains("65536"), "{error}");
