@@ -13,7 +13,7 @@ describe("diffusion", () => {
     const before = digests(neighbors);
     const wanted = { query: reference, obsKeys: ["louvain", "n_genes"], obsmKeys: ["X_umap"], t: 3 };
     const output = join(folder, "diffused.zarr");
-    const report = await diffuse({ ...wanted, neighbors, output });
+    const report = await diffuse({ ...wanted, neighbors, storeNeighbors: true, output });
     expect(digests(neighbors)).toEqual(before);
     expect(report.plan.parameters.diffusion).toEqual({ t: 3, method: "iterative" });
     const at = join(folder, "at-once.zarr");

@@ -143,7 +143,10 @@ fn neighbors_of_other_cells_are_refused_before_anything_is_written() {
     assert!(error.to_string().contains("which is no distance"), "{error}");
     let fine = DiffuseRequest { overwrite: Some(true), ..fine };
     let told = diffuse_with(&fine, &Progress::silent(), &quick()).unwrap().plan;
-    assert_eq!((told.k, told.method_reason.as_str()), (6, format!("the neighbors are those of {graph_path}").as_str()));
+    assert_eq!(
+        (told.k, told.method_reason.as_str()),
+        (6, format!("the neighbors are those of {graph_path}, and stay there").as_str())
+    );
 }
 
 #[test]

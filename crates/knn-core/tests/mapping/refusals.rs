@@ -5,11 +5,12 @@ use std::path::Path;
 
 use gigamapper_core::error::Error;
 use gigamapper_core::pipeline::{MapRequest, plan};
+use serde_json::json;
 
 use super::cells::Cells;
 use super::disk::{assert_same, files, listed};
 use super::sample::{DIM, Place, map, noise, sample};
-use super::zarr::{group, strings};
+use super::zarr::group;
 
 struct Stores {
     place: Place,
@@ -184,7 +185,11 @@ fn columns_that_cannot_be_transferred_or_stored_are_refused() {
     stores.reference = stores.reference.categorical("mapping", &labels, &["a"], false);
     stores.reference = stores.reference.categorical("Flag", &labels, &["a"], false).column("note", &[0i8; 90]);
     fs::remove_dir_all(stores.reference.root.join("obs/note")).unwrap();
-    strings(&stores.reference.root, "obs/note", &["text"; 90]);
+    group(
+        &stores.reference.root,
+        "obs/note",
+        &json!({ "encoding-type": "awkward-array", "encoding-version": "0.1.0" }),
+    );
     let request = stores.request();
     // It would be stored beside `mapping_status`, which every store has.
     stores.refused(
@@ -193,7 +198,11 @@ fn columns_that_cannot_be_transferred_or_stored_are_refused() {
         &["mapping_status"],
     );
     stores.refused(&MapRequest { obs_keys: Some(keys(&["flag", "Flag"])), ..request.clone() }, "GM_PARAM", &["case"]);
-    stores.refused(&MapRequest { obs_keys: Some(keys(&["note"])), ..request }, "GM_UNSUPPORTED", &["note", "texts"]);
+    stores.refused(
+        &MapRequest { obs_keys: Some(keys(&["note"])), ..request },
+        "GM_UNSUPPORTED",
+        &["note", "awkward-array"],
+    );
 }
 
 #[test]
