@@ -54,7 +54,7 @@ ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSI
 
 /** The crates that are compiled into the addon, ours left out: what cargo says of each, by name and version. */
 export function compiledIn() {
-  const text = output("cargo", [...["metadata", "--locked", "--format-version=1", "--filter-platform", target()]]);
+  const text = output("cargo", ["metadata", "--locked", "--format-version=1", "--filter-platform", target()]);
   if (text === undefined) stop("cargo does not say what is compiled in. Build first: npm run build.");
   const { packages, resolve } = JSON.parse(text);
   const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));

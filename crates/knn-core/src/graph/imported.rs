@@ -237,11 +237,7 @@ impl ImportedGraph {
             for ((id, distance), pair) in slots.0.iter_mut().zip(slots.1).zip(&ordered.pairs) {
                 (*distance, *id) = *pair;
             }
-            if !ordered.pairs.is_empty() {
-                *status = MappingStatus::Ok as u8;
-            } else if *status == MappingStatus::Ok as u8 {
-                *status = MappingStatus::NoNeighbors as u8;
-            }
+            *status = status_of(ordered.pairs.len(), *status);
             Ok(())
         });
         // Of several wrong rows the first is told.
@@ -260,11 +256,7 @@ impl ImportedGraph {
         let of_rows = slots.zip(statuses).enumerate().with_min_len(CHECKED_ROWS);
         Ok(of_rows.all(|(row, ((ids, distances), status))| {
             let count = ids.iter().take_while(|&&id| id != -1).count();
-            if count > 0 {
-                *status = MappingStatus::Ok as u8;
-            } else if *status == MappingStatus::Ok as u8 {
-                *status = MappingStatus::NoNeighbors as u8;
-            }
+            *status = status_of(count, *status);
             self.between.has_in_order(rows.start + row as u64, &ids[..count], &distances[..count])
                 && ids[count..].iter().all(|&id| id == -1)
                 && distances[count..].iter().all(|distance| distance.is_nan())
@@ -412,6 +404,15 @@ fn are_distinct(mut ids: impl Iterator<Item = i64>) -> bool {
         *word |= bit;
         is_new
     })
+}
+
+/// What became of a cell with so many neighbours, of which a store of ours may have told why there are none.
+fn status_of(neighbors: usize, told: u8) -> u8 {
+    match (neighbors, told == MappingStatus::Ok as u8) {
+        (1.., _) => MappingStatus::Ok as u8,
+        (0, true) => MappingStatus::NoNeighbors as u8,
+        (0, false) => told,
+    }
 }
 
 /// Whether a store at a path is one that gigamapper wrote.

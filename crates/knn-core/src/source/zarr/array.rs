@@ -245,7 +245,7 @@ impl ZarrArray {
     }
 
     /// Numbers of objects along the rows of which any is stored, ascending.
-    pub(super) fn object_rows(&self) -> Result<&[u64]> {
+    fn object_rows(&self) -> Result<&[u64]> {
         if let Some(stored) = self.object_rows.get() {
             return Ok(stored);
         }

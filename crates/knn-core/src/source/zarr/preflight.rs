@@ -16,7 +16,7 @@ impl ZarrArray {
             self.check_complete(&objects)?;
         }
         if self.missing() == Missing::Bands && !objects.is_empty() {
-            self.check_rows()?;
+            self.check_rows(&objects)?;
         }
         objects.par_iter().try_for_each(|coordinates| {
             let key = self.key(coordinates);
@@ -30,14 +30,20 @@ impl ZarrArray {
     }
 
     /// Names the first rows of which no object is there.
-    fn check_rows(&self) -> Result<()> {
-        let (stored, counts) = (self.object_rows()?, self.metadata().grid.objects());
-        let Some(&count) = counts.first() else { return Ok(()) };
-        let lost = (0..).zip(stored).find(|(expected, found)| expected != *found).map(|(expected, _)| expected);
-        let lost = lost.or_else(|| Some(stored.len() as u64).filter(|&next| next < count));
-        let Some(lost) = lost else { return Ok(()) };
+    fn check_rows(&self, sorted: &[Vec<u64>]) -> Result<()> {
+        let counts = self.metadata().grid.objects();
+        let mut next = 0;
+        for &row in sorted.iter().filter_map(|object| object.first()) {
+            if row > next {
+                break;
+            }
+            next = row + 1;
+        }
         let mut coordinates = vec![0; counts.len()];
-        coordinates[0] = lost;
+        match coordinates.first_mut() {
+            Some(first) if next < counts[0] => *first = next,
+            _ => return Ok(()),
+        }
         Err(self.lost(&self.key(&coordinates)))
     }
 
