@@ -23,6 +23,7 @@ pub(crate) mod mock;
 mod places;
 mod resources;
 mod selector;
+mod spent;
 mod table;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
@@ -37,3 +38,4 @@ pub use device::{Device, probe};
 pub use library::Fault;
 pub use places::{LIBRARY_VARIABLE, MEMORY_VARIABLE, Search};
 pub use selector::Selector;
+pub use spent::Spent;

@@ -15,6 +15,7 @@ use super::bound::{Bound, LONGEST};
 use super::centre;
 use super::device::Device;
 use super::library::Fault;
+use super::spent::{Account, Spent};
 use super::worker::{Done, Job, work};
 use crate::distance::Metric;
 
@@ -39,6 +40,7 @@ pub struct Selector {
     /// What the rows on the device are centred by.
     middle: Vec<f32>,
     block: Arc<Block>,
+    account: Account,
 }
 
 impl Selector {
@@ -49,8 +51,10 @@ impl Selector {
         let (begin, begun) = channel();
         let most_rows = size.most_rows(device.memory()) as usize;
         let device = device.clone();
+        let account = Account::default();
+        let asked_of = (metric, size, account.clone());
         let named = std::thread::Builder::new().name(format!("gpu {}", device.id()));
-        let thread = named.spawn(move || work(&device, (metric, size), &begin, &asked, &finished));
+        let thread = named.spawn(move || work(&device, asked_of, &begin, &asked, &finished));
         let thread = thread.map_err(|error| Fault { call: "spawn", text: error.to_string() })?;
         let mut selector = Self {
             jobs: Some(jobs),
@@ -63,6 +67,7 @@ impl Selector {
             most_rows,
             middle: vec![0.0; size.dim],
             block: Arc::default(),
+            account,
         };
         selector.resting.extend(begun.recv().map_err(|_| ended())??);
         Ok(selector)
@@ -71,6 +76,11 @@ impl Selector {
     /// The block that was loaded.
     pub fn block(&self) -> Arc<Block> {
         Arc::clone(&self.block)
+    }
+
+    /// What the device was busy with since this was asked last.
+    pub fn take_spent(&self) -> Spent {
+        self.account.take()
     }
 
     /// The size of a batch.

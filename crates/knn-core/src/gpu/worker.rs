@@ -4,12 +4,14 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
 
 use super::abi::{self, CEnum, DlDataType, DlDevice, DlManagedTensor, DlTensor, FLOAT, Filter, INT64};
 use super::batch::{Batch, BatchSize};
 use super::device::Device;
 use super::library::Fault;
 use super::resources::{DeviceBuffer, Index, Resources};
+use super::spent::{Account, Spent};
 use crate::distance::Metric;
 
 /// What a device is asked for.
@@ -47,13 +49,16 @@ struct Worker {
     device: i32,
     metric: Metric,
     size: BatchSize,
+    /// Rows that are searched.
+    built: usize,
+    account: Account,
     failed: Option<Fault>,
 }
 
 /// Takes what a search takes, tells of it with two batches, and works until nobody asks any more.
 pub(super) fn work(
     device: &Device,
-    (metric, size): (Metric, BatchSize),
+    (metric, size, account): (Metric, BatchSize, Account),
     begun: &Sender<Result<[Batch; 2], Fault>>,
     jobs: &Receiver<Job>,
     done: &Sender<Done>,
@@ -66,7 +71,9 @@ pub(super) fn work(
         let batch = DeviceBuffer::new(&resources, parts(size).into_iter().sum())?;
         let batches = [Batch::new(&resources, size)?, Batch::new(&resources, size)?];
         let device = device.id();
-        Ok((Worker { index: None, rows: None, batch, resources, device, metric, size, failed: None }, batches))
+        let worker =
+            Worker { index: None, rows: None, batch, resources, device, metric, size, built: 0, account, failed: None };
+        Ok((worker, batches))
     };
     let (mut worker, batches) = match begin() {
         Ok(begun) => begun,
@@ -87,6 +94,7 @@ pub(super) fn work(
 impl Worker {
     /// Does what is asked, nothing once it has failed, and gives the batch back.
     fn does(&mut self, job: Job) -> Option<Done> {
+        let began = Instant::now();
         let (batch, is_answer, ended) = match job {
             Job::Room(rows) => (None, false, self.unless_failed(|worker| worker.room(rows))),
             Job::Copy { mut batch, rows, behind } => {
@@ -103,6 +111,13 @@ impl Worker {
                 return None;
             }
         };
+        let seconds = began.elapsed().as_secs_f64();
+        self.account.add(match &batch {
+            Some(batch) if is_answer => {
+                Spent { searching: seconds, pairs: (batch.queries() * self.built) as u64, ..Spent::default() }
+            }
+            _ => Spent { loading: seconds, ..Spent::default() },
+        });
         batch.map(|batch| Done { batch, is_answer, ended })
     }
 
@@ -155,6 +170,7 @@ impl Worker {
         cuvs.check("cuvsBruteForceBuild", returned)?;
         self.resources.sync()?;
         self.index = Some(index);
+        self.built = rows;
         Ok(())
     }
 

@@ -30,7 +30,7 @@ mod visits;
 pub use barred::{Barred, Batches, NO_QUERY_BATCH, NO_REFERENCE_BATCH};
 pub use codes::DEFAULT_LOSS;
 #[cfg(feature = "disk")]
-pub use device::{DeviceSize, OnDevice};
+pub use device::{DeviceSize, DeviceWork, OnDevice};
 pub use exact::{QUERY_CHUNK, join_slab, scratch_bytes};
 pub use links::{Hop, Links};
 pub use lists::ListJoin;

@@ -1,7 +1,6 @@
 //! From a request to a resolved run: everything is opened, checked and counted, and nothing is written.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use rayon::ThreadPool;
 use serde::Serialize;
@@ -173,7 +172,8 @@ fn check(mut resolved: Resolved, progress: &Progress) -> Result<Prepared> {
     let others = if are_given { others } else { graph_plans(&asked, progress)? };
     other_graphs::add_costs(&asked, others, &mut plan);
     joint::add_costs(&resolved, &mut plan);
-    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure: OnceLock::new(), plan })
+    let (device_failure, device_work) = Default::default();
+    Ok(Prepared { resolved, asked, inputs, spec, sizes, backend, device_failure, device_work, plan })
 }
 
 /// What the output holds; where it refers to the store that has its neighbours, all but those.

@@ -1,14 +1,14 @@
 //! A run that may start: everything is opened, checked and counted, and nothing is written.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::inputs::Inputs;
 use super::memory::sizes::Sizes;
-use super::report::Plan;
+use super::report::{GpuReport, Plan};
 use super::request::Resolved;
 use crate::error::Result;
 use crate::gpu::Backend;
-use crate::join::{DeviceSize, OnDevice};
+use crate::join::{DeviceSize, DeviceWork, OnDevice};
 use crate::sink::StoreSpec;
 use crate::source::RowSource;
 
@@ -24,15 +24,25 @@ pub(super) struct Prepared {
     pub(super) backend: Backend,
     /// What devices failed with, where the others or the processor went on without them.
     pub(super) device_failure: OnceLock<String>,
+    /// What devices did.
+    pub(super) device_work: Mutex<DeviceWork>,
     pub(super) plan: Plan,
 }
 
 impl Prepared {
-    /// Keeps what a device failed with, if it did, for the report.
-    pub(super) fn note_failure(&self, device: Option<&OnDevice>) {
-        if let Some(failure) = device.and_then(OnDevice::failure) {
+    /// Keeps what devices did, and what one failed with, if it did, for the report.
+    pub(super) fn note_device(&self, device: Option<&mut OnDevice>) {
+        let Some(device) = device else { return };
+        *self.device_work.lock().unwrap_or_else(PoisonError::into_inner) += device.take_work();
+        if let Some(failure) = device.failure() {
             self.device_failure.get_or_init(|| failure);
         }
+    }
+
+    /// What devices did; none for the CPU.
+    pub(super) fn gpu_report(&self) -> Option<GpuReport> {
+        let Backend::Cuda { .. } = &self.backend else { return None };
+        Some(GpuReport::of(*self.device_work.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// What a plan's devices take for the join, where there are any.

@@ -10,7 +10,7 @@ use super::figures::{OutputArray, OutputLayout, Side, StageReport};
 use super::memory_plan::MemoryPlan;
 use super::request::Parameters;
 use super::space_report::SpaceReport;
-use crate::join::Hop;
+use crate::join::{DeviceWork, Hop};
 
 /// A resolved run before it starts: nothing has been written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,6 +120,8 @@ pub struct RunReport {
     pub recall: RecallReport,
     /// How far the query's neighbours lie, beside those within the reference; null in self-mapping, and where it is not known.
     pub space: Option<SpaceReport>,
+    /// What GPUs did; null where the CPU alone compared cells.
+    pub gpu: Option<GpuReport>,
     /// What was stored where.
     pub stored: Vec<OutputArray>,
     /// Seconds and bytes by stage.
@@ -134,6 +136,33 @@ pub struct RunReport {
     pub resumed_units: u64,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// What GPUs did in the join of a run, in this process and all together: they find what may be near, and the CPU decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct GpuReport {
+    /// Seconds in which reference rows were copied there; the CPU works meanwhile.
+    pub load_seconds: f64,
+    /// Seconds in which they searched, with copying queries there and what was found back.
+    pub search_seconds: f64,
+    /// Distances that they computed.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub pairs: u64,
+    /// Query cells whose neighbours in a slab or list of the reference were decided by what a GPU found.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub settled: u64,
+    /// Those that the CPU joined with the same slab or list although a GPU was asked: more rows than were asked for are as near.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub left: u64,
+}
+
+impl GpuReport {
+    pub(super) fn of(work: DeviceWork) -> Self {
+        let DeviceWork { spent, settled, left } = work;
+        Self { load_seconds: spent.loading, search_seconds: spent.searching, pairs: spent.pairs, settled, left }
+    }
 }
 
 /// How many of the true neighbours were found: the share, over a held-out sample of this run's own query cells, of the

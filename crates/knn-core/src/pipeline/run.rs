@@ -292,6 +292,7 @@ fn finish(
         sigma,
         recall: measured.recall,
         space: measured.space,
+        gpu: prepared.gpu_report(),
         stored: prepared.plan.outputs.clone(),
         seconds: clock.seconds(),
         stages: clock.stages,

@@ -134,8 +134,8 @@ impl ListJoin<'_> {
             Ok(is_sound)
         };
         let done = device.relay(Pieces { next, ask, decide });
-        device.settled += settled;
-        device.left += left;
+        device.work.settled += settled;
+        device.work.left += left;
         done?;
         self.widen_all((piece, nearest), most, progress)?;
         Ok(())

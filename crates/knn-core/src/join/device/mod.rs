@@ -12,10 +12,12 @@ mod relay;
 mod rounds;
 mod size;
 mod slab;
+mod work;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 pub use self::size::DeviceSize;
+pub use self::work::DeviceWork;
 
 use self::size::BATCH_QUERIES;
 use crate::distance::Metric;
@@ -38,9 +40,8 @@ pub struct OnDevice {
     fewest_pairs: usize,
     /// Routes of a piece.
     routes: usize,
-    /// Queries of each slab or list that a device has settled, and those that were left to the processor.
-    settled: u64,
-    left: u64,
+    /// What was done and nobody has asked for.
+    work: DeviceWork,
 }
 
 /// A device at work.
@@ -88,7 +89,7 @@ impl OnDevice {
         let Backend::Cuda { devices, or_cpu } = backend else { return Ok(None) };
         let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
         let desks = Vec::with_capacity(devices.len());
-        let mut begun = Self { desks, or_cpu, lost: Vec::new(), fewest_pairs, routes, settled: 0, left: 0 };
+        let mut begun = Self { desks, or_cpu, lost: Vec::new(), fewest_pairs, routes, work: DeviceWork::default() };
         for device in devices.iter().take(size.devices as usize) {
             let name = if devices.len() == 1 { "the GPU".into() } else { format!("the GPU {}", device.id()) };
             match Selector::new(device, metric, size.batch) {
@@ -117,9 +118,12 @@ impl OnDevice {
         (!failed.is_empty()).then(|| format!("{}: {others} went on, and the results are the same", failed.join("; ")))
     }
 
-    /// How many queries devices have settled, each with one slab or list, and how many were left to the processor.
-    pub fn shares(&self) -> (u64, u64) {
-        (self.settled, self.left)
+    /// What devices did since this was asked last.
+    pub fn take_work(&mut self) -> DeviceWork {
+        for desk in self.desks.iter().flatten() {
+            self.work.spent += desk.selector.take_spent();
+        }
+        std::mem::take(&mut self.work)
     }
 
     fn has_device(&self) -> bool {
@@ -136,6 +140,7 @@ impl OnDevice {
     /// Gives a device back that failed.
     fn lose(&mut self, number: usize, fault: Fault) {
         if let Some(desk) = self.desks[number].take() {
+            self.work.spent += desk.selector.take_spent();
             self.lost.push((desk.name, fault));
         }
     }
@@ -149,7 +154,9 @@ impl OnDevice {
     }
 
     fn end(&mut self, fault: &Fault) -> Result<()> {
-        self.desks.clear();
+        for desk in self.desks.drain(..).flatten() {
+            self.work.spent += desk.selector.take_spent();
+        }
         if self.or_cpu {
             return Ok(());
         }

@@ -55,8 +55,8 @@ impl OnDevice {
         let mut came = Came::default();
         if self.has_device() && nearest.k > 0 && queries.rows() > 0 {
             let ended = self.join_on_devices(join, nearest, &mut came);
-            self.settled += (came.queries - came.left.len()) as u64;
-            self.left += came.left.len() as u64;
+            self.work.settled += (came.queries - came.left.len()) as u64;
+            self.work.left += came.left.len() as u64;
             ended.or_else(|stop| self.stop(stop))?;
         }
         if came.queries == 0 || came.left.len() == queries.rows() {

@@ -7,7 +7,7 @@ use super::*;
 use crate::error::Error;
 use crate::gpu::mock::Mock;
 use crate::gpu::{Backend, Search, probe};
-use crate::join::{DeviceSize, OnDevice};
+use crate::join::{DeviceSize, DeviceWork, OnDevice};
 use crate::progress::Cancel;
 
 /// Devices of the mock, which is told what to do.
@@ -126,13 +126,17 @@ fn the_device_settles_most_and_the_processor_what_is_left() {
         let mut on = told.at_work(metric, 20, 15).unwrap();
         let found = slabs(&mut on, metric, (&queries, &references), (15, false), (4000, 3000)).unwrap();
         assert_same(&found, &exact(metric, &queries, &references, 15, false), metric.name());
-        let (settled, left) = on.shares();
+        let DeviceWork { spent, settled, left } = on.take_work();
         assert!(settled + left == 3000 && left < 60, "{metric:?}: {settled}, {left}");
+        assert_eq!(spent.pairs, 3000 * 4000);
+        assert!(spent.loading > 0.0 && spent.searching > 0.0);
         // Of cells that are all alike none can be settled.
         let alike = Tile { values: queries.values[..20].repeat(500), ..queries.clone() };
         let found = slabs(&mut on, metric, (&alike, &alike), (15, true), (500, 500)).unwrap();
         assert_same(&found, &exact(metric, &alike, &alike, 15, true), metric.name());
-        assert_eq!(on.shares(), (settled, left + 500));
+        let DeviceWork { spent, settled, left } = on.take_work();
+        assert_eq!((spent.pairs, settled, left), (500 * 500, 0, 500));
+        assert_eq!(on.take_work(), DeviceWork::default());
     }
 }
 
@@ -152,7 +156,7 @@ fn lists_are_searched_by_the_device() {
     let mut found = empty(4000, 10);
     search.join_on(&mut on, &indexed.rows, probes, own, (&mut found, &mut Ordered::default()), &silent).unwrap();
     assert_same(&found, &expected, "lists");
-    let (settled, left) = on.shares();
+    let DeviceWork { settled, left, .. } = on.take_work();
     assert!(settled > 18_000 && left < 200, "{settled}, {left}");
 }
 

@@ -48,7 +48,7 @@ impl Units for JoinStage<'_> {
             none => none.insert(Pass::start(prepared, *tile, (*lists, *codes), progress, rows.start)?),
         };
         pass.unit(rows, writer, joined)?;
-        prepared.note_failure(pass.device.as_ref());
+        prepared.note_device(pass.device.as_mut());
         Ok(())
     }
 

@@ -159,7 +159,7 @@ fn search(
         finished_rows.clone_from(rows);
         progress.advance(rows.len() as u64)?;
     }
-    prepared.note_failure(device.as_ref());
+    prepared.note_device(device.as_mut());
     range.push(&finished_rows, &finished)?;
     range.commit()?;
     let end = range.ledger.covered(Stage::Found);
