@@ -42,17 +42,18 @@ fn time(
     size: BatchSize,
     rounds: usize,
 ) -> Result<(f64, f64), Fault> {
+    let query = |at: usize| &queries[at * size.dim..(at + 1) * size.dim];
     let (mut loading, mut searching) = (Vec::new(), Vec::new());
     for _ in 0..=rounds {
         let began = Instant::now();
         selector.load(rows)?;
         // The next answer waits for the rows.
-        selector.ask(queries.chunks_exact(size.dim).take(1))?;
+        selector.ask(1, query)?;
         let batch = selector.answer()?;
         selector.rest(batch);
         loading.push(began.elapsed().as_secs_f64());
         let began = Instant::now();
-        selector.ask(queries.chunks_exact(size.dim))?;
+        selector.ask(queries.len() / size.dim, query)?;
         let batch = selector.answer()?;
         selector.rest(batch);
         searching.push(began.elapsed().as_secs_f64());

@@ -1,5 +1,7 @@
 //! Queries and what is found for them, in pinned memory: a device writes it, and the processor reads it while the device has another one.
 
+use rayon::prelude::*;
+
 use super::bound::LONGEST;
 use super::centre;
 use super::library::Fault;
@@ -7,6 +9,9 @@ use super::resources::{PinnedBuffer, Resources};
 
 /// Of the memory of a device, the part that is for rows and batches: cuVS takes some for itself.
 const SHARE: u64 = 2;
+
+/// Queries that a thread centres at a time, at least.
+const FILLED: usize = 256;
 
 /// How much is asked of a device at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +66,18 @@ impl Batch {
     }
 
     /// Takes queries, less the centre, for each of which so many rows are to be found.
-    pub(super) fn fill<'q>(&mut self, queries: impl Iterator<Item = &'q [f32]>, middle: &[f32], width: usize) {
-        self.norms.clear();
+    pub(super) fn fill<'q>(
+        &mut self,
+        count: usize,
+        query: impl Fn(usize) -> &'q [f32] + Sync,
+        middle: &[f32],
+        width: usize,
+    ) {
+        self.norms.resize(count, 0.0);
         self.width = width;
-        for (query, place) in queries.zip(self.rows.get_mut().chunks_exact_mut(self.size.dim)) {
+        let places = self.rows.get_mut().par_chunks_exact_mut(self.size.dim).zip(&mut self.norms).enumerate();
+        places.with_min_len(FILLED).for_each(|(at, (place, norm))| {
+            let query = query(at);
             let length = centre::length(query, middle);
             let fits = length <= LONGEST;
             if fits {
@@ -72,8 +85,8 @@ impl Batch {
             } else {
                 place.fill(0.0);
             }
-            self.norms.push(if fits || length.is_nan() { length } else { f64::INFINITY });
-        }
+            *norm = if fits || length.is_nan() { length } else { f64::INFINITY };
+        });
     }
 
     /// Queries at hand.

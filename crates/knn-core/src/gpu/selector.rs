@@ -3,6 +3,7 @@
 //! Rows are centred by their middle and copied once; queries come in batches through pinned memory. The device has a thread of its own, so that
 //! the processor decides one batch while the device works on the other.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -16,7 +17,7 @@ use super::centre;
 use super::device::Device;
 use super::library::Fault;
 use super::spent::{Account, Spent};
-use super::worker::{Done, Job, work};
+use super::worker::{BATCHES, Done, Job, work};
 use crate::distance::Metric;
 
 /// Rows that are too long for a device are compared with every query by the processor; with more of them a block is not fit for a device.
@@ -31,8 +32,9 @@ pub struct Selector {
     jobs: Option<Sender<Job>>,
     done: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
-    /// Batches at hand, of two; and how many the thread has.
+    /// Batches at hand, and answers that nobody has waited for yet; and how many the thread has.
     resting: Vec<Batch>,
+    answers: VecDeque<Batch>,
     away: usize,
     metric: Metric,
     size: BatchSize,
@@ -44,7 +46,10 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Takes what a search takes on the device, and two batches.
+    /// Batches that a search takes; no more may be read at a time than leaves two.
+    pub const BATCHES: usize = BATCHES;
+
+    /// Takes what a search takes on the device, and its batches.
     pub fn new(device: &Device, metric: Metric, size: BatchSize) -> Result<Self, Fault> {
         let (jobs, asked) = channel();
         let (finished, done) = channel();
@@ -61,6 +66,7 @@ impl Selector {
             done,
             thread: Some(thread),
             resting: Vec::new(),
+            answers: VecDeque::new(),
             away: 0,
             metric,
             size,
@@ -131,23 +137,20 @@ impl Selector {
     }
 
     /// Asks for the nearest of the rows that were loaded, as many as are sought or as there are, of queries (prepared, one after another, no more than a
-    /// batch has). Nothing else may be asked for until that was answered.
-    pub fn ask<'q>(&mut self, queries: impl Iterator<Item = &'q [f32]>) -> Result<(), Fault> {
+    /// batch has). Answers come in the order of what was asked for.
+    pub fn ask<'q>(&mut self, count: usize, query: impl Fn(usize) -> &'q [f32] + Sync) -> Result<(), Fault> {
         let mut batch = self.take()?;
-        batch.fill(queries, &self.middle, self.size.sought.min(self.block.rows));
+        batch.fill(count, query, &self.middle, self.size.sought.min(self.block.rows));
         self.away += 1;
         self.ask_for(Job::Search(batch))
     }
 
     /// Waits for what was asked for. The batch is to be given back when it was read.
     pub fn answer(&mut self) -> Result<Batch, Fault> {
-        loop {
-            let (batch, is_answer) = self.wait()?;
-            if is_answer {
-                return Ok(batch);
-            }
-            self.resting.push(batch);
+        while self.answers.is_empty() {
+            self.wait()?;
         }
+        self.answers.pop_front().ok_or_else(ended)
     }
 
     /// Takes a batch back.
@@ -157,19 +160,26 @@ impl Selector {
 
     /// A batch that nobody reads and that is not on its way.
     fn take(&mut self) -> Result<Batch, Fault> {
-        match self.resting.pop() {
-            Some(batch) => Ok(batch),
-            None => Ok(self.wait()?.0),
+        while self.resting.is_empty() {
+            self.wait()?;
         }
+        self.resting.pop().ok_or_else(ended)
     }
 
-    /// The next batch that comes back, and whether it is one of queries.
-    fn wait(&mut self) -> Result<(Batch, bool), Fault> {
+    /// Waits for the next batch that comes back.
+    fn wait(&mut self) -> Result<(), Fault> {
         let Some(away) = self.away.checked_sub(1) else { return Err(ended()) };
         let Done { batch, is_answer, ended } = self.done.recv().map_err(|_| ended())?;
         self.away = away;
         match ended {
-            Ok(()) => Ok((batch, is_answer)),
+            Ok(()) if is_answer => {
+                self.answers.push_back(batch);
+                Ok(())
+            }
+            Ok(()) => {
+                self.resting.push(batch);
+                Ok(())
+            }
             Err(fault) => {
                 self.resting.push(batch);
                 Err(fault)
@@ -184,6 +194,7 @@ impl Selector {
 
 impl Drop for Selector {
     fn drop(&mut self) {
+        self.resting.extend(self.answers.drain(..));
         self.resting.extend(self.done.iter().take(self.away).map(|done| done.batch));
         for batch in std::mem::take(&mut self.resting) {
             let _ = self.ask_for(Job::Free(batch));

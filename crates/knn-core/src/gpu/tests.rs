@@ -39,7 +39,7 @@ fn work(device: &Device, metric: Metric) -> Result<Vec<Found>, Fault> {
     assert!(selector.load(&rows(40, dim, 9))?);
     assert!(selector.load(&values)?);
     let queries = rows(50, dim, 5);
-    selector.ask(queries.chunks(dim))?;
+    selector.ask(50, |at| &queries[at * dim..(at + 1) * dim])?;
     let batch = selector.answer()?;
     let (block, mut order) = (selector.block(), Vec::new());
     let found = |query| {
@@ -157,7 +157,8 @@ fn what_a_device_lies_about_is_not_believed() {
         let size = BatchSize { dim: 5, queries: 8, sought: 7 };
         let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
         assert!(selector.load(&rows(40, 5, 9)).unwrap());
-        selector.ask(rows(3, 5, 5).chunks(5)).unwrap();
+        let queries = rows(3, 5, 5);
+        selector.ask(3, |at| &queries[at * 5..(at + 1) * 5]).unwrap();
         let (batch, block) = (selector.answer().unwrap(), selector.block());
         for query in 0..3 {
             assert!(block.read(batch.of(query), &mut Vec::new()).is_none(), "{lie}");
@@ -174,7 +175,7 @@ fn rows_that_are_not_fit_are_left_out_or_refused() {
     let mut values = vec![1.0, 2.0, f32::NAN, 0.0, 5.0, 5.0, 1e30, 0.0, 1.0, 1.0];
     assert!(selector.load(&values).unwrap());
     let queries = [[1.0f32, 1.5], [f32::INFINITY, 0.0], [0.0, -1e25]];
-    selector.ask(queries.iter().map(<[f32; 2]>::as_slice)).unwrap();
+    selector.ask(3, |at| &queries[at]).unwrap();
     let (block, batch) = (selector.block(), selector.answer().unwrap());
     assert_eq!(block.long(), [3]);
     let mut found: Vec<u32> = block.read(batch.of(0), &mut Vec::new()).unwrap().map(|(row, _)| row).collect();
@@ -195,10 +196,10 @@ fn pinned_memory_is_given_back_by_any_thread() {
     for device in [device(&mock)].into_iter().chain(devices(&mock, 2)) {
         let size = BatchSize { dim: 2, queries: 4, sought: 3 };
         let mut selector = Selector::new(&device, Metric::Euclidean, size).unwrap();
-        selector.ask([[0f32; 2]].iter().map(<[f32; 2]>::as_slice)).unwrap();
+        selector.ask(1, |_| &[0f32; 2]).unwrap();
         let batch = selector.answer().unwrap();
         // One that nobody waits for.
-        selector.ask([[0f32; 2]].iter().map(<[f32; 2]>::as_slice)).unwrap();
+        selector.ask(1, |_| &[0f32; 2]).unwrap();
         std::thread::spawn(move || drop((batch, selector))).join().unwrap();
         assert_eq!((mock.live(), mock.faults()), (0, 0));
     }

@@ -14,6 +14,9 @@ use super::resources::{DeviceBuffer, Index, Resources};
 use super::spent::{Account, Spent};
 use crate::distance::Metric;
 
+/// Batches of a device: one that is searched, one that is filled meanwhile, and one that is read.
+pub(super) const BATCHES: usize = 3;
+
 /// What a device is asked for.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -55,11 +58,11 @@ struct Worker {
     failed: Option<Fault>,
 }
 
-/// Takes what a search takes, tells of it with two batches, and works until nobody asks any more.
+/// Takes what a search takes, tells of it with its batches, and works until nobody asks any more.
 pub(super) fn work(
     device: &Device,
     (metric, size, account): (Metric, BatchSize, Account),
-    begun: &Sender<Result<[Batch; 2], Fault>>,
+    begun: &Sender<Result<Vec<Batch>, Fault>>,
     jobs: &Receiver<Job>,
     done: &Sender<Done>,
 ) {
@@ -69,7 +72,7 @@ pub(super) fn work(
         }
         let resources = Arc::new(Resources::of(device)?);
         let batch = DeviceBuffer::new(&resources, parts(size).into_iter().sum())?;
-        let batches = [Batch::new(&resources, size)?, Batch::new(&resources, size)?];
+        let batches = (0..BATCHES).map(|_| Batch::new(&resources, size)).collect::<Result<Vec<_>, _>>()?;
         let device = device.id();
         let worker =
             Worker { index: None, rows: None, batch, resources, device, metric, size, built: 0, account, failed: None };

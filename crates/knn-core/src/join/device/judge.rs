@@ -48,14 +48,14 @@ pub(super) struct Asked<'a> {
 }
 
 impl Judge {
-    /// Puts what was found among the neighbours of the query, if that settles them. `id` is that of a row.
+    /// Puts what was found among the neighbours of the query, if that settles them. A row only `counts` where the query looks, and has an `id`.
     pub(super) fn judge(
         &mut self,
         told: Told,
         block: &Block,
         rows: Rows,
         asked: &mut Asked,
-        id: impl Fn(u32) -> i64,
+        (counts, id): (impl Fn(u32) -> bool, impl Fn(u32) -> i64),
     ) -> Verdict {
         let Rows { metric, .. } = rows;
         if told.norm.is_nan() {
@@ -70,11 +70,11 @@ impl Judge {
         let excess = block.bound.excess(told.norm, reach);
         near.clear();
         values.clear();
-        for (row, value) in found.filter(|(_, value)| *value - excess <= most) {
+        for (row, value) in found.filter(|(row, value)| *value - excess <= most && counts(*row)) {
             near.push(row);
             values.push(value);
         }
-        near.extend(block.long());
+        near.extend(block.long().iter().filter(|row| counts(**row)));
         self.compare(rows, asked.row);
         // A device that computes with fewer digits than was assumed is found out.
         let is_sound = |(value, exact): (&f64, &f64)| {
@@ -98,19 +98,6 @@ impl Judge {
         asked.ids.copy_from_slice(&self.ids);
         asked.distances.copy_from_slice(&self.distances);
         Verdict::Settled
-    }
-
-    /// Compares the query with every row: what is near then is.
-    pub(super) fn all(&mut self, rows: Rows, asked: &mut Asked, id: impl Fn(u32) -> i64) {
-        if !asked.row.iter().all(|value| value.is_finite()) {
-            return;
-        }
-        self.rows.clear();
-        self.rows.extend(0..(rows.values.len() / rows.dim) as u32);
-        self.compare(rows, asked.row);
-        let exact = self.rows.iter().zip(&self.exact).filter(|(_, exact)| exact.is_finite());
-        let exact = exact.map(|(&row, &exact)| (id(row), exact));
-        self.ranking.merge(asked.ids, asked.distances, asked.own, rows.metric, exact);
     }
 
     /// The exact values of the rows at hand.

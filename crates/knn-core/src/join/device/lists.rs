@@ -1,16 +1,14 @@
 //! A block of queries against the lists of an index that lie nearest to each, on devices.
 //!
-//! Each list is copied once for all queries of a piece that look in it, to the device that is free. The nearest list of each query comes first, then
-//! the next three, then the others, so that little of what is found later has to be compared.
-
-use std::ops::Range;
+//! Queries go in the order of their nearest lists, in groups that are compared with all lists in which any of a group looks; see [`Groups`]. What a
+//! device finds elsewhere than where a query looks is passed over, and what it found then settles the query, or the processor joins it.
 
 use rayon::prelude::*;
 
-use super::held::Held;
+use super::groups::{Extent, Group, Groups, Rows as GroupRows};
 use super::judge::{Asked, Judge, Rows, Verdict};
 use super::relay::Pieces;
-use super::rounds::{Rounds, Visit};
+use super::size::LEFT_ROWS;
 use super::{Desk, Loaded, OnDevice, Stop};
 use crate::error::Result;
 use crate::gpu::{Batch, Block};
@@ -33,19 +31,15 @@ struct Piece<'a> {
     order: &'a [u32],
     own: Option<&'a [i64]>,
     k: usize,
+    /// Where each looks, so many lists.
+    lists: &'a [u32],
+    probes: Probes,
 }
 
 /// Their neighbours.
 struct Nearest<'a> {
     ids: &'a mut [i64],
     distances: &'a mut [f32],
-}
-
-/// What was decided for one query that looks in a list.
-struct Judged {
-    ids: Vec<i64>,
-    distances: Vec<f32>,
-    left: u64,
 }
 
 impl ListJoin<'_> {
@@ -71,9 +65,9 @@ impl ListJoin<'_> {
             let pieces = ids.chunks_mut(each * k).zip(distances.chunks_mut(each * k)).zip(order.chunks(each));
             let mut done = Ok(());
             for ((ids, distances), order) in pieces {
-                let piece = Piece { queries, order, own, k };
-                let nearest = &mut Nearest { ids, distances };
-                done = self.piece(device, (piece, nearest), (&around, &own_lists), probes, progress);
+                let lists = &self.routes_of((queries, order), (&around, &own_lists), probes);
+                let piece = Piece { queries, order, own, k, lists, probes };
+                done = self.piece(device, piece, &mut Nearest { ids, distances }, progress);
                 if done.is_err() {
                     break;
                 }
@@ -93,63 +87,74 @@ impl ListJoin<'_> {
     fn piece(
         &self,
         device: &mut OnDevice,
-        (piece, nearest): (Piece, &mut Nearest),
-        (around, own_lists): (&Around, &[u32]),
-        probes: Probes,
+        piece: Piece,
+        nearest: &mut Nearest,
         progress: &Progress,
     ) -> std::result::Result<(), Stop> {
         nearest.ids.fill(-1);
         nearest.distances.fill(f32::NAN);
-        let lists = self.routes_of(piece, (around, own_lists), probes);
-        let most = probes.most();
-        let sizes = (device.fewest_pairs, device.batch_queries(usize::MAX));
-        let mut rounds = Rounds::new(self.index, (&lists, most), sizes);
-        let next = |desk| {
+        let queries = device.batch_queries(usize::MAX).min(device.group.queries);
+        let extent = Extent { queries, ..device.group };
+        let mut number = device.groups;
+        let spare = std::mem::take(&mut device.spare);
+        let mut groups = Groups::new(self.index, (piece.lists, piece.probes.most()), extent, (&mut number, &spare));
+        let next = |_| {
             progress.check()?;
-            rounds.next(desk)
+            groups.next()
         };
-        let ask = |visit: &Visit, desk: &mut Desk| {
-            let Visit { held, members, is_worth_it } = visit;
-            let view = held.view(self.index)?;
-            if !is_worth_it || !desk.load(Loaded::List(held.list()), view.rows)? {
+        let ask = |group: &Group, desk: &mut Desk| {
+            let Some(rows) = &group.rows else { return Ok(false) };
+            if !desk.load(Loaded::Group(group.number), &rows.values)? {
                 return Ok(false);
             }
-            desk.selector.ask(members.iter().map(|&place| piece.row(place)))?;
+            desk.selector.ask(group.places.len(), |at| piece.row(group.places.start + at))?;
             Ok(true)
         };
-        let (mut settled, mut left) = (0, 0);
-        let decide = |visit: Visit, found: Option<(&Batch, &Block)>| {
-            let Visit { held, members, .. } = visit;
-            let mut judged = self.judge((piece, &*nearest), (&held, &members), found)?;
-            let is_sound = judged.is_some();
-            if let Some(judged) = judged.as_ref().filter(|_| found.is_some()) {
-                let by_processor: u64 = judged.iter().map(|judged| judged.left).sum();
-                left += by_processor;
-                settled += members.len() as u64 - by_processor;
+        let (mut settled, mut left) = (0, Vec::new());
+        let decide = |group: Group, found: Option<(&Batch, &Block)>| {
+            let Group { places, rows, .. } = group;
+            let by_processor = left.len();
+            let mut is_sound = true;
+            match (found, &rows) {
+                (Some(found), Some(rows)) => {
+                    let judged = self.judge(piece, places.start, (rows, found), nearest);
+                    is_sound = judged.iter().all(|(_, verdict)| *verdict != Verdict::Unsound);
+                    let is_left = |verdict: &Verdict| !is_sound || *verdict == Verdict::Open;
+                    left.extend(judged.iter().filter(|(_, verdict)| is_left(verdict)).map(|(place, _)| *place));
+                    settled += (places.len() - (left.len() - by_processor)) as u64;
+                }
+                _ => left.extend(places.map(|place| place as u32)),
             }
-            if !is_sound {
-                judged = self.judge((piece, &*nearest), (&held, &members), None)?;
+            if let Some(rows) = rows {
+                spare.put(rows);
             }
-            nearest.take(piece.k, &members, judged.unwrap_or_default());
             Ok(is_sound)
         };
         let done = device.relay(Pieces { next, ask, decide });
+        (device.groups, device.spare) = (number, spare);
         device.work.settled += settled;
-        device.work.left += left;
+        device.work.left += left.len() as u64;
         done?;
-        self.widen_all((piece, nearest), most, progress)?;
+        for left in left.chunks(LEFT_ROWS) {
+            self.left(piece, left, nearest, progress)?;
+        }
+        self.widen_all(piece, nearest, progress)?;
         Ok(())
     }
 
-    /// Where the queries of a piece look.
-    fn routes_of(&self, piece: Piece, (around, own_lists): (&Around, &[u32]), probes: Probes) -> Vec<u32> {
+    /// Where queries look.
+    fn routes_of(
+        &self,
+        (queries, order): (&Tile, &[u32]),
+        (around, own_lists): (&Around, &[u32]),
+        probes: Probes,
+    ) -> Vec<u32> {
         let each = rows_at_a_time(probes.most());
-        let mut all = vec![u32::MAX; piece.order.len() * probes.most()];
-        all.par_chunks_mut(each * probes.most()).zip(piece.order.par_chunks(each)).for_each_init(
+        let mut all = vec![u32::MAX; order.len() * probes.most()];
+        all.par_chunks_mut(each * probes.most()).zip(order.par_chunks(each)).for_each_init(
             || (RouteScratch::default(), Vec::new()),
             |(scratch, lists), (all, order)| {
-                let rows: Vec<f32> =
-                    order.iter().flat_map(|&row| piece.queries.row(row as usize).iter().copied()).collect();
+                let rows: Vec<f32> = order.iter().flat_map(|&row| queries.row(row as usize).iter().copied()).collect();
                 let from: Vec<u32> = order.iter().map(|&row| own_lists[row as usize]).collect();
                 self.route(around, &rows, &from, probes, scratch, lists);
                 all.copy_from_slice(lists);
@@ -158,38 +163,54 @@ impl ListJoin<'_> {
         all
     }
 
-    /// Decides some queries by what a device found, or by all rows of the list. None where what it found of any cannot be.
+    /// Decides the queries of a group, the first of which is at this place, by what a device found among rows.
     fn judge(
         &self,
-        (piece, nearest): (Piece, &Nearest),
-        (held, members): (&Held, &[u32]),
-        found: Option<(&Batch, &Block)>,
-    ) -> Result<Option<Vec<Judged>>> {
-        let view = held.view(self.index)?;
-        let manifest = self.index.manifest();
-        let rows = Rows { values: view.rows, dim: piece.queries.dim, metric: manifest.metric, tile: self.tile };
-        let id = |row: u32| view.ids.get(row as usize) as i64;
-        let judged =
-            members.par_iter().enumerate().with_min_len(JUDGED).map_init(Judge::default, |judge, (at, &place)| {
-                let slots = piece.slots(place);
-                let (mut ids, mut distances) = (nearest.ids[slots.clone()].to_vec(), nearest.distances[slots].to_vec());
-                let own = piece.own.map_or(-1, |own| own[piece.order[place as usize] as usize]);
-                let row = piece.row(place);
-                let mut asked = Asked { row, own, ids: &mut ids, distances: &mut distances };
-                let told = found.map(|(batch, block)| judge.judge(batch.of(at), block, rows, &mut asked, id));
-                match told {
-                    Some(Verdict::Unsound) => return None,
-                    Some(Verdict::Settled) => {}
-                    Some(Verdict::Open) | None => judge.all(rows, &mut asked, id),
-                }
-                Some(Judged { ids, distances, left: u64::from(told != Some(Verdict::Settled)) })
-            });
-        Ok(judged.collect())
+        piece: Piece,
+        first: usize,
+        (rows, (batch, block)): (&GroupRows, (&Batch, &Block)),
+        nearest: &mut Nearest,
+    ) -> Vec<(u32, Verdict)> {
+        let (k, count) = (piece.k, batch.queries());
+        let slots = first * k..(first + count) * k;
+        let (ids, distances) = (&mut nearest.ids[slots.clone()], &mut nearest.distances[slots]);
+        let GroupRows { values, ids: numbers, lists } = rows;
+        let metric = self.index.manifest().metric;
+        let rows = Rows { values, dim: piece.queries.dim, metric, tile: self.tile };
+        let results = ids.par_chunks_mut(k).zip(distances.par_chunks_mut(k)).enumerate();
+        let judged = results.with_min_len(JUDGED).map_init(Judge::default, |judge, (at, (ids, distances))| {
+            let (place, looks_in) = (first + at, piece.looks_in(first + at));
+            let own = piece.own.map_or(-1, |own| own[piece.order[place] as usize]);
+            let mut asked = Asked { row: piece.row(place), own, ids, distances };
+            let counts = |row: u32| looks_in.contains(&lists[row as usize]);
+            let id = |row: u32| numbers[row as usize];
+            (place as u32, judge.judge(batch.of(at), block, rows, &mut asked, (counts, id)))
+        });
+        judged.collect()
+    }
+
+    /// Joins some of the queries on the processor.
+    fn left(&self, piece: Piece, left: &[u32], nearest: &mut Nearest, progress: &Progress) -> Result<()> {
+        let (k, dim) = (piece.k, piece.queries.dim);
+        let values = left.iter().flat_map(|&place| piece.row(place as usize).iter().copied()).collect();
+        let own = |own: &[i64]| left.iter().map(|&place| own[piece.order[place as usize] as usize]).collect();
+        let own: Option<Vec<i64>> = piece.own.map(own);
+        let (ids, distances) = (vec![-1; left.len() * k], vec![f32::NAN; left.len() * k]);
+        let mut few = NeighborBlock { first_row: 0, k, ids, distances };
+        let (queries, barred) = (Tile { first_row: 0, dim, values }, Barred::own(own.as_deref()));
+        self.join(&queries, piece.probes, barred, &mut few, &mut Ordered::default(), progress)?;
+        for (&place, (ids, distances)) in left.iter().zip(few.ids.chunks(k).zip(few.distances.chunks(k))) {
+            let slots = place as usize * k..(place as usize + 1) * k;
+            nearest.ids[slots.clone()].copy_from_slice(ids);
+            nearest.distances[slots].copy_from_slice(distances);
+        }
+        Ok(())
     }
 
     /// Looks in more lists for queries that found too few.
-    fn widen_all(&self, (piece, nearest): (Piece, &mut Nearest), probes: usize, progress: &Progress) -> Result<()> {
-        let (k, dim, each) = (piece.k, piece.queries.dim, rows_at_a_time(probes));
+    fn widen_all(&self, piece: Piece, nearest: &mut Nearest, progress: &Progress) -> Result<()> {
+        let (k, dim, probes) = (piece.k, piece.queries.dim, piece.probes.most());
+        let each = rows_at_a_time(probes);
         let (queries, own) = (piece.queries, piece.own);
         let results = nearest.ids.par_chunks_mut(each * k).zip(nearest.distances.par_chunks_mut(each * k));
         results.zip(piece.order.par_chunks(each)).try_for_each_init(
@@ -210,23 +231,13 @@ impl ListJoin<'_> {
 
 impl<'a> Piece<'a> {
     /// The query at a place.
-    fn row(self, place: u32) -> &'a [f32] {
-        self.queries.row(self.order[place as usize] as usize)
+    fn row(self, place: usize) -> &'a [f32] {
+        self.queries.row(self.order[place] as usize)
     }
 
-    /// Where its neighbours are.
-    fn slots(self, place: u32) -> Range<usize> {
-        place as usize * self.k..(place as usize + 1) * self.k
-    }
-}
-
-impl Nearest<'_> {
-    /// Takes what was decided for the queries at these places.
-    fn take(&mut self, k: usize, places: &[u32], judged: Vec<Judged>) {
-        for (&place, judged) in places.iter().zip(judged) {
-            let slots = place as usize * k..(place as usize + 1) * k;
-            self.ids[slots.clone()].copy_from_slice(&judged.ids);
-            self.distances[slots].copy_from_slice(&judged.distances);
-        }
+    /// The lists that it looks in.
+    fn looks_in(self, place: usize) -> &'a [u32] {
+        let probes = self.probes.most();
+        &self.lists[place * probes..(place + 1) * probes]
     }
 }

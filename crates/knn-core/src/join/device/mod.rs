@@ -5,11 +5,10 @@
 //! joined by the processor, with the same slab or list. So no bit of a result depends on the device, and where it fails in the middle of a run
 //! the processor goes on.
 
-mod held;
+mod groups;
 mod judge;
 mod lists;
 mod relay;
-mod rounds;
 mod size;
 mod slab;
 mod work;
@@ -19,13 +18,14 @@ mod tests;
 pub use self::size::DeviceSize;
 pub use self::work::DeviceWork;
 
+use self::groups::{Extent, MOST_QUERIES, Spare};
 use self::size::BATCH_QUERIES;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::gpu::{Backend, Fault, Selector};
 
-/// Pairs of queries and rows of a list, fewer than which are compared sooner than a device is asked: that takes about a tenth of a millisecond.
-const FEWEST_PAIRS: usize = 1 << 14;
+/// Pairs of queries and rows of a group, fewer than which are compared sooner than a device is asked: that takes about a millisecond with all that belongs to it.
+const FEWEST_PAIRS: usize = 1 << 20;
 /// Pieces of a block for each device: what is decided when no device has anything left to do is a small part.
 const BLOCK_PIECES: usize = 4;
 
@@ -37,9 +37,12 @@ pub struct OnDevice {
     or_cpu: bool,
     /// Devices that failed, in words, with what.
     lost: Vec<(String, Fault)>,
-    fewest_pairs: usize,
-    /// Routes of a piece.
+    /// Routes of a piece, and how large groups are.
     routes: usize,
+    group: Extent,
+    /// Groups so far, and room for rows of the next.
+    groups: u64,
+    spare: Spare,
     /// What was done and nobody has asked for.
     work: DeviceWork,
 }
@@ -59,8 +62,8 @@ struct Desk {
 enum Loaded {
     /// Of this filling of a slab.
     Slab(u64),
-    /// Of a list.
-    List(u32),
+    /// Of this group.
+    Group(u64),
 }
 
 /// Why a device does not go on.
@@ -87,9 +90,16 @@ impl OnDevice {
     /// Takes what a join takes on the devices that a plan chose, as many as it has memory for; none where it chose the processor.
     pub fn begin(backend: &Backend, metric: Metric, size: DeviceSize) -> Result<Option<Self>> {
         let Backend::Cuda { devices, or_cpu } = backend else { return Ok(None) };
-        let (fewest_pairs, routes, or_cpu) = (FEWEST_PAIRS, size.routes as usize, *or_cpu);
-        let desks = Vec::with_capacity(devices.len());
-        let mut begun = Self { desks, or_cpu, lost: Vec::new(), fewest_pairs, routes, work: DeviceWork::default() };
+        let mut begun = Self {
+            desks: Vec::with_capacity(devices.len()),
+            or_cpu: *or_cpu,
+            lost: Vec::new(),
+            routes: size.routes as usize,
+            group: Extent { rows: size.group_rows as usize, queries: MOST_QUERIES, fewest_pairs: FEWEST_PAIRS },
+            groups: 0,
+            spare: Spare::default(),
+            work: DeviceWork::default(),
+        };
         for device in devices.iter().take(size.devices as usize) {
             let name = if devices.len() == 1 { "the GPU".into() } else { format!("the GPU {}", device.id()) };
             match Selector::new(device, metric, size.batch) {
@@ -103,10 +113,10 @@ impl OnDevice {
         Ok(Some(begun))
     }
 
-    /// Asks devices however little there is to compare, and of few queries at a time.
+    /// Asks devices however little there is to compare, and of few queries and rows at a time.
     #[cfg(test)]
     pub(super) fn asking_always(mut self) -> Self {
-        (self.fewest_pairs, self.routes) = (0, 4000);
+        (self.routes, self.group) = (4000, Extent { rows: 1500, queries: 200, fewest_pairs: 0 });
         self
     }
 

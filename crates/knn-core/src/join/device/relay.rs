@@ -11,6 +11,9 @@ use super::{Desk, OnDevice, Stop, unsound};
 use crate::error::Result;
 use crate::gpu::{Batch, Block, Fault};
 
+/// Pieces that a device is asked for at a time: while it works on one, the next is brought there.
+pub(super) const DEPTH: usize = 2;
+
 /// A join in pieces.
 pub(super) struct Pieces<Next, Ask, Decide> {
     /// The next piece for this device; none where nothing is left.
@@ -28,7 +31,7 @@ struct Waiting<P> {
     asked: Option<(usize, Arc<Block>)>,
 }
 
-/// Pieces that are asked for and not yet decided: one of each device at most, and one of the processor.
+/// Pieces that are asked for and not yet decided: some of each device, and one of the processor.
 struct Queue<'a, P> {
     on: &'a mut OnDevice,
     waiting: VecDeque<Waiting<P>>,
@@ -70,15 +73,17 @@ impl OnDevice {
 }
 
 impl<P> Queue<'_, P> {
-    /// Asks every device that has nothing to do. What the processor does alone waits until it is decided, with all that comes behind.
+    /// Asks every device that has too little to do. What the processor does alone waits until it is decided, with all that comes behind.
     fn fill(
         &mut self,
         next: &mut (impl FnMut(usize) -> Result<Option<P>> + Send),
         ask: &(impl Fn(&P, &mut Desk) -> std::result::Result<bool, Stop> + Sync),
     ) -> std::result::Result<(), Stop> {
-        for number in 0..self.on.desks.len() {
-            let is_busy = |waiting: &Waiting<P>| waiting.asked.as_ref().is_none_or(|(desk, _)| *desk == number);
-            if self.waiting.iter().any(is_busy) {
+        let devices = self.on.desks.len();
+        for number in (0..DEPTH).flat_map(|_| 0..devices) {
+            let of_device = |waiting: &&Waiting<P>| waiting.asked.as_ref().is_some_and(|(desk, _)| *desk == number);
+            let is_alone = self.waiting.iter().any(|waiting| waiting.asked.is_none());
+            if is_alone || self.waiting.iter().filter(of_device).count() == DEPTH {
                 continue;
             }
             let Some(desk) = &mut self.on.desks[number] else { continue };

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::judge::{Asked, Judge, Rows, Verdict};
 use super::relay::Pieces;
+use super::size::LEFT_ROWS;
 use super::{Desk, Loaded, OnDevice, Stop};
 use crate::distance::DistanceTile;
 use crate::error::Result;
@@ -18,8 +19,6 @@ use crate::types::{NeighborBlock, Tile};
 
 /// Queries that a thread decides at a time.
 const JUDGED: usize = 256;
-/// Queries that are left to the processor are copied so many at a time.
-pub(super) const LEFT_ROWS: usize = 4096;
 
 /// How far a device came with a block.
 #[derive(Default)]
@@ -86,7 +85,7 @@ impl OnDevice {
             if !desk.load(Loaded::Slab(join.slab.filling()), &join.slab.rows().values)? {
                 return Ok(false);
             }
-            desk.selector.ask(part.clone().map(|row| join.queries.row(row)))?;
+            desk.selector.ask(part.len(), |at| join.queries.row(part.start + at))?;
             Ok(true)
         };
         let decide = |part: Range<usize>, found: Option<(&Batch, &Block)>| {
@@ -143,7 +142,8 @@ impl Join<'_> {
                 let row = first + at;
                 let own = if self_mapping { (queries.first_row + row as u64) as i64 } else { -1 };
                 let mut asked = Asked { row: queries.row(row), own, ids, distances };
-                let verdict = judge.judge(batch.of(at), block, rows, &mut asked, |row| base + i64::from(row));
+                let verdict =
+                    judge.judge(batch.of(at), block, rows, &mut asked, (|_| true, |row| base + i64::from(row)));
                 is_unsound |= verdict == Verdict::Unsound;
                 if verdict != Verdict::Settled {
                     left.push(row as u32);

@@ -252,7 +252,9 @@ fn share_lists(
         results: n_query * joined.filter_map(ArraySpec::row_bytes).sum::<u64>(),
         stays: stay,
     };
-    let cheaper = || Order::cheaper(traffic);
+    // Queries that lie side by side look in few lists together, which is what a device is asked for.
+    let groups = device.is_some() && traffic.blocks > 1;
+    let cheaper = || if groups { Order::Lists } else { Order::cheaper(traffic) };
     // Where nobody asked for it, the order of lists is none that would not fit.
     let order = order.unwrap_or_else(|| if has_rows && by_lists <= resolved.memory { cheaper() } else { Order::Rows });
     let shares = match order {
