@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::index::{IvfIndex, ListBuffer};
 
 /// Queries of a group at most. With fewer, calls take more time than what they compute; with more, each is compared with more lists in which it does not look.
-pub(super) const MOST_QUERIES: usize = 1 << 12;
+pub(super) const MOST_QUERIES: usize = 1 << 13;
 
 /// Queries, by their places in a piece, and the lists that they look in.
 pub(super) struct Group {

@@ -24,8 +24,8 @@ use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::gpu::{Backend, Fault, Selector};
 
-/// Pairs of queries and rows of a group, fewer than which are compared sooner than a device is asked: that takes about a millisecond with all that belongs to it.
-const FEWEST_PAIRS: usize = 1 << 20;
+/// Pairs of queries and rows of a group, fewer than which are compared sooner than a device is asked.
+const FEWEST_PAIRS: usize = 1 << 14;
 /// Pieces of a block for each device: what is decided when no device has anything left to do is a small part.
 const BLOCK_PIECES: usize = 4;
 
