@@ -244,15 +244,6 @@ impl IvfIndex {
         Ok(ListView { rows: widened, ids, codes, there: None })
     }
 
-    /// A list that was read into this buffer last, once more, in an index without codes: nothing is read or compared again.
-    pub fn list_again<'a>(&'a self, list: u32, buffer: &'a ListBuffer) -> Result<ListView<'a>> {
-        let place = self.offsets.places.get(list as usize).filter(|_| self.coded.is_none());
-        let place = place.ok_or_else(|| Error::internal(format!("list {list} of {}, again", self.nlist())))?;
-        let (values, ids) = self.lists.stored_again(list, *place, &buffer.words)?;
-        let rows = self.lists.rows_again(values, &buffer.widened)?;
-        Ok(ListView { rows, ids, codes: &[], there: None })
-    }
-
     /// The number of a row of a list that was visited before. Only where lists stay in memory, as [`Self::io`] tells: there a visit has
     /// checked them.
     #[inline]

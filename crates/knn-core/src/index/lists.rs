@@ -266,24 +266,6 @@ impl Lists {
         self.split(list, place, bytes)
     }
 
-    /// The same of a list that was read into these words before.
-    pub(super) fn stored_again<'a>(
-        &'a self,
-        list: u32,
-        place: Place,
-        words: &'a [u64],
-    ) -> Result<(&'a [u8], ListIds<'a>)> {
-        if place.rows == 0 {
-            return Ok((&[], ListIds::Narrow(&[])));
-        }
-        let length = self.length(list, place)? as usize;
-        let bytes = match self.blocks.held() {
-            Some(all) => all.get(place.offset as usize..place.offset as usize + length),
-            None => bytemuck::cast_slice(words).get(..length),
-        };
-        self.split(list, place, bytes.ok_or_else(|| Error::internal(format!("list {list} was not read")))?)
-    }
-
     /// Bytes of a list with rows.
     fn length(&self, list: u32, place: Place) -> Result<u64> {
         self.layout.list_bytes(place.rows).ok_or_else(|| Error::internal(format!("list {list} was not checked")))
@@ -346,18 +328,6 @@ impl Lists {
                 half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(narrow).convert_to_f32_slice(widened);
                 widened
             }
-        }
-    }
-
-    /// The same of a list that was widened before.
-    pub(super) fn rows_again<'a>(&self, values: &'a [u8], widened: &'a [f32]) -> Result<&'a [f32]> {
-        match self.layout.dtype {
-            ListType::F16 => {
-                let rows = widened.get(..values.len() / size_of::<f16>());
-                rows.ok_or_else(|| Error::internal("a list was not widened"))
-            }
-            ListType::F32 if !values.is_empty() => Ok(bytemuck::cast_slice(values)),
-            ListType::F32 | ListType::None => Ok(&[]),
         }
     }
 

@@ -61,7 +61,15 @@ impl<'a> Work<'a> {
             _ => None,
         }
     }
+
+    /// Why the CPU does it where nobody asked for a GPU by name; none where a GPU is sooner.
+    fn as_soon_by_cpu(self) -> Option<&'static str> {
+        self.kept_from_gpu().or((self.method == "ivf").then_some(AS_SOON))
+    }
 }
+
+/// Why `auto` leaves lists to the CPU: with two threads as with sixteen, beside an H100 (`docs/design/gpu.md`).
+const AS_SOON: &str = "the CPU searches lists as soon as a GPU; backend cuda has a GPU do it";
 
 /// The C library that this build is for, as the compiler calls it.
 pub(super) fn environment() -> &'static str {
@@ -131,7 +139,7 @@ pub(super) fn decide<D>(
         warning,
     };
     let kept = work.kept_from_gpu();
-    match (asked, kept) {
+    match (asked, work.as_soon_by_cpu()) {
         (AskedBackend::Cpu, _) => return Ok(cpu("it was asked for".into(), None)),
         (AskedBackend::Auto, Some(reason)) => return Ok(cpu(reason.into(), None)),
         _ => {}
@@ -248,6 +256,15 @@ mod tests {
             assert_eq!((decision.told.name.as_str(), decision.warning), ("cpu", None), "{work:?}");
             assert_eq!(Some(decision.told.reason.as_str()), work.kept_from_gpu());
         }
+    }
+
+    #[test]
+    fn lists_are_searched_by_a_gpu_only_where_it_is_asked_for_by_name() {
+        let lists = Work { method: "ivf", bars: false };
+        let auto = decide(AskedBackend::Auto, lists, never).unwrap();
+        assert_eq!((auto.told.name.as_str(), auto.told.reason.as_str(), auto.warning), ("cpu", AS_SOON, None));
+        let cuda = decide(AskedBackend::Cuda, lists, || Ok(device())).unwrap();
+        assert!(cuda.told.name == "cuda" && cuda.device.is_some() && cuda.warning.is_none());
     }
 
     #[test]
