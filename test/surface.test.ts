@@ -120,6 +120,7 @@ describe("what is public", () => {
       "GivenMatrix",
       "GivenNumbers",
       "GraphDescription",
+      "GpuReport",
       "GroupMetric",
       "Hop",
       "IndexDescription",

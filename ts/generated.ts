@@ -237,8 +237,8 @@ index?: string,
  */
 workDir?: string, 
 /**
- * What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
- * `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
+ * What cells are compared by. `auto` (default): in an exact search by a GPU where cuVS and a device are found, else by the CPU, which searches lists as soon; the plan
+ * says which, and why. `cpu`; or `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
  */
 backend?: string, 
 /**
@@ -382,8 +382,8 @@ index?: string,
  */
 workDir?: string, 
 /**
- * What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
- * `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
+ * What cells are compared by. `auto` (default): in an exact search by a GPU where cuVS and a device are found, else by the CPU, which searches lists as soon; the plan
+ * says which, and why. `cpu`; or `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
  */
 backend?: string, 
 /**
@@ -1221,6 +1221,10 @@ recall: RecallReport,
  */
 space: SpaceReport | null, 
 /**
+ * What GPUs did; null where the CPU alone compared cells.
+ */
+gpu: GpuReport | null, 
+/**
  * What was stored where.
  */
 stored: Array<OutputArray>, 
@@ -1288,6 +1292,31 @@ method: string,
  * Whether stored distances are approximate: those to what codes stand for, where the rows themselves are not stored.
  */
 approximateDistances: boolean, };
+
+/**
+ * What GPUs did in the join of a run, in this process and all together: they find what may be near, and the CPU decides.
+ */
+export type GpuReport = { 
+/**
+ * Seconds in which reference rows were copied there; the CPU works meanwhile.
+ */
+loadSeconds: number, 
+/**
+ * Seconds in which they searched, with copying queries there and what was found back.
+ */
+searchSeconds: number, 
+/**
+ * Distances that they computed.
+ */
+pairs: number, 
+/**
+ * Query cells whose neighbours in a slab or list of the reference were decided by what a GPU found.
+ */
+settled: number, 
+/**
+ * Those that the CPU joined with the same slab or list although a GPU was asked: more rows than were asked for are as near.
+ */
+left: number, };
 
 /**
  * How far the query's neighbours lie, beside those within the reference.

@@ -1,7 +1,7 @@
 /** `gigamapper map`: neighbours and transfer in one go. */
 
 import type { Command } from "commander";
-import type { LabelAgreement, MapRequest, RecallReport, RunReport } from "../generated.js";
+import type { GpuReport, LabelAgreement, MapRequest, RecallReport, RunReport } from "../generated.js";
 import { map } from "../mapper.js";
 import { bytes, count, counted, sentences } from "../sentence.js";
 import { addManner, setAction } from "./command.js";
@@ -56,7 +56,14 @@ export function tellReport(terminal: Terminal, report: RunReport): void {
   for (const [status, cells] of troubled) terminal.warn(`${counted(cells, "cell")} not mapped: ${status}`);
   tellStages(terminal, report.stages);
   terminal.say(`back end ${report.plan.backend.name}: ${report.plan.backend.reason}`, 2);
+  if (report.gpu) terminal.say(describeGpu(report.gpu), 2);
   terminal.say(`peak memory ${bytes(report.peakMemory)}, sigma ${report.sigma ?? "none"}`, 2);
+}
+
+/** `GPU: 9.9 s searching, 0.1 s taking rows; 1 000 000 000 000 pairs; settled 1 000 000, left 0 to the CPU`. */
+function describeGpu({ loadSeconds, searchSeconds, pairs, settled, left }: GpuReport): string {
+  const busy = `${searchSeconds.toFixed(1)} s searching, ${loadSeconds.toFixed(1)} s taking rows`;
+  return `GPU: ${busy}; ${count(pairs)} pairs; settled ${count(settled)}, left ${count(left)} to the CPU`;
 }
 
 /** `recall 0.957 (0.951 to 0.962; asked for 0.95) with nprobe 28, 13.5 lists a cell`. */

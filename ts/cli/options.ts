@@ -86,7 +86,10 @@ export function addSearch(command: Command): Command {
       "--exclude-batch <column>",
       "seek no neighbors among reference cells of the cell's own batch: a column of labels in obs of both",
     )
-    .option("--backend <name>", "what compares cells: auto (a GPU where one is found), cpu or cuda (default: auto)");
+    .option(
+      "--backend <name>",
+      "what compares cells: auto (in an exact search a GPU where one is found), cpu or cuda (default: auto)",
+    );
 }
 
 /** What decides an index, built for one run or for many. */

@@ -11,16 +11,14 @@ use gigamapper_core::gpu::{BatchSize, Device, Fault, Search, Selector, probe};
 use serde_json::json;
 
 /// Rows, queries of a batch and how often.
-const SIZES: [(usize, usize, usize); 12] = [
-    (350, 1 << 10, 50),
+const SIZES: [(usize, usize, usize); 10] = [
     (350, 1 << 12, 50),
     (350, 1 << 14, 50),
-    (350, 1 << 16, 20),
-    (1 << 12, 1 << 12, 50),
-    (1 << 12, 1 << 14, 50),
-    (1 << 14, 1 << 14, 20),
+    (1 << 14, 1 << 12, 30),
+    (5 << 13, 1 << 12, 30),
+    (1 << 16, 1 << 13, 20),
+    (3 << 15, 1 << 14, 10),
     (1 << 17, 1 << 14, 5),
-    (1 << 17, 1 << 16, 3),
     (1 << 20, 1 << 12, 3),
     (1 << 20, 1 << 14, 3),
     (1 << 20, 1 << 16, 2),
@@ -72,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sizes: Vec<(Metric, usize, (usize, usize, usize))> = Vec::new();
     sizes.extend(SIZES.map(|size| (Metric::Euclidean, k, size)));
     // More than 64 are sought by other kernels; so is by products.
-    for size in [(350, 1 << 14, 20), (1 << 17, 1 << 14, 3), (1 << 20, 1 << 14, 2)] {
+    for size in [(5 << 13, 1 << 12, 20), (1 << 20, 1 << 14, 2)] {
         sizes.extend([(Metric::Euclidean, 32, size), (Metric::Euclidean, 65, size), (Metric::InnerProduct, k, size)]);
     }
     for (metric, sought, (rows, queries, rounds)) in sizes {

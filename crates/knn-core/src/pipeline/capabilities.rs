@@ -197,7 +197,7 @@ mod tests {
         };
         let metrics = Metric::ALL.map(Metric::name);
         let mut section = String::from(
-            "\n## Back ends\n\nWhat compares cells where a back end is asked for and is there, between two stores and within one. Whether it is there is what `gigamapper doctor` says; `auto`\ntakes a GPU where it can. Every back end finds the same bits. Rows are f32, f16 in lists of half the bytes, or none where codes are all that is stored.\nLists are trained, cells added to them, and codes made by the CPU, so an index has the same bytes everywhere.\n\n",
+            "\n## Back ends\n\nWhat compares cells where a back end is asked for and is there, between two stores and within one. Whether it is there is what `gigamapper doctor` says; `auto`\ntakes one for `exact`, because lists are searched as soon by the CPU. Every back end finds the same bits. Rows are f32, f16 in lists of half the bytes, or none where codes are all that is stored.\nLists are trained, cells added to them, and codes made by the CPU, so an index has the same bytes everywhere.\n\n",
         );
         writeln!(
             section,

@@ -88,7 +88,7 @@ pub use neighbors::{neighbors, neighbors_with, plan_neighbors};
 pub use plan::plan;
 pub use presence::{PresenceReport, presence, presence_with};
 pub use rechunk::{RechunkReport, rechunk, rechunk_with};
-pub use report::{Plan, RecallReport, RunReport, SearchPlan};
+pub use report::{GpuReport, Plan, RecallReport, RunReport, SearchPlan};
 pub use request::{
     AskedBackend, DEFAULT_LAYOUT, DiffuseRequest, DiffusionParameters, EvaluateRequest, ExpressionKeys,
     IndexParameters, IndexRequest, IvfParameters, JointRequest, LabelKeys, LabelParameters, LayoutRequest,

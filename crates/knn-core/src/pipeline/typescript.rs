@@ -10,13 +10,13 @@ use ts_rs::{Config, TS};
 use super::{
     Approximation, BackendPlan, BackendState, CalibrationReport, Capabilities, CategoryAgreement, ClassEvaluation,
     ClassLoss, CleanReport, CleanRequest, Combination, ConfusionMatrix, Cpu, DiffuseRequest, DiffusionParameters,
-    Doctor, EvaluateRequest, EvaluationReport, ExpressionEvaluation, ExpressionMetric, FormatCapability, GroupMetric,
-    IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, JointPlan, JointReport,
-    JointRequest, Kept, KernelCapability, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters, LayoutRequest,
-    Leftover, MachineMemory, MapRequest, MemoryPlan, MethodCapability, NeighborAgreement, NeighborsRequest,
-    OutputArray, OutputLayout, Parameters, Plan, PlatformCapability, PresenceReport, PresenceRequest, RecallReport,
-    RechunkReport, RechunkRequest, RiskCoverageReport, RunReport, SearchPlan, Side, SpaceReport, StageReport,
-    TransferRequest, VerifyReport, VerifyRequest,
+    Doctor, EvaluateRequest, EvaluationReport, ExpressionEvaluation, ExpressionMetric, FormatCapability, GpuReport,
+    GroupMetric, IndexDescription, IndexParameters, IndexPlan, IndexReport, IndexRequest, IvfParameters, JointPlan,
+    JointReport, JointRequest, Kept, KernelCapability, LabelAgreement, LabelEvaluation, LabelLoss, LabelParameters,
+    LayoutRequest, Leftover, MachineMemory, MapRequest, MemoryPlan, MethodCapability, NeighborAgreement,
+    NeighborsRequest, OutputArray, OutputLayout, Parameters, Plan, PlatformCapability, PresenceReport, PresenceRequest,
+    RecallReport, RechunkReport, RechunkRequest, RiskCoverageReport, RunReport, SearchPlan, Side, SpaceReport,
+    StageReport, TransferRequest, VerifyReport, VerifyRequest,
 };
 use crate::graph::GraphDescription;
 use crate::join::Hop;
@@ -55,6 +55,7 @@ fn rendered() -> String {
         declaration::<OutputArray>(),
         declaration::<RunReport>(),
         declaration::<RecallReport>(),
+        declaration::<GpuReport>(),
         declaration::<SpaceReport>(),
         declaration::<Hop>(),
         declaration::<LabelAgreement>(),

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use super::groups::{Extent, Groups, Spare};
 use super::relay::{DEPTH, Pieces};
 use super::{Desk, Stop};
 use crate::distance::Metric;
 use crate::gpu::{Batch, Block};
+use crate::index::Io;
 use crate::join::tests::device::Told;
+use crate::join::tests::{Indexed, clumps};
 
 const PIECES: i64 = 9;
 
@@ -75,4 +78,54 @@ fn every_piece_is_decided_once_and_in_order_where_calls_fail() {
         let alone = relayed(call).1;
         assert!((1..=DEPTH).contains(&alone), "{alone} after {call} of {calls}");
     }
+}
+
+#[test]
+fn a_group_has_the_lists_of_its_queries_as_far_as_there_is_room() {
+    let indexed = Indexed::by(Metric::Euclidean, clumps(1, 600, 3, 5), 3, 6);
+    let index = indexed.open(Io::Pread);
+    let rows = |list: u32| index.list_rows(list) as usize;
+    // Two lists for each query; the fourth looks in one, and the fifth, which is not finite, in none.
+    let none = u32::MAX;
+    let lists = [0, 1, 1, 0, 2, 3, 4, none, none, none, 5, 4];
+    let spare = Spare::default();
+    let groups = |extent: Extent| {
+        let mut number = 7;
+        let mut groups = Groups::new(&index, (&lists, 2), extent, (&mut number, &spare));
+        let mut all = Vec::new();
+        while let Some(group) = groups.next().unwrap() {
+            assert_eq!(group.number, 8 + all.len() as u64);
+            let of = group.rows.map(|rows| {
+                let mut of = rows.lists.clone();
+                of.dedup();
+                for (row, &list) in rows.lists.iter().enumerate() {
+                    let id = rows.ids[row] as usize;
+                    assert_eq!(
+                        rows.values[row * 3..(row + 1) * 3],
+                        indexed.rows.values[id * 3..(id + 1) * 3],
+                        "{list}"
+                    );
+                }
+                assert_eq!(rows.lists.len(), of.iter().map(|&list| index.list_rows(list) as usize).sum::<usize>());
+                spare.put(rows);
+                of
+            });
+            all.push((group.places, of));
+        }
+        all
+    };
+    let large = Extent { rows: 600, queries: 100, fewest_pairs: 0 };
+    assert_eq!(groups(large), [(0..6, Some((0..6).collect()))]);
+    let two = groups(Extent { queries: 2, ..large });
+    assert_eq!(two, [(0..2, Some(vec![0, 1])), (2..4, Some(vec![2, 3, 4])), (4..6, Some(vec![4, 5]))]);
+    // No room for a third list: the third query begins a group.
+    let narrow = groups(Extent { rows: (rows(0) + rows(1)).max(rows(2) + rows(3)), ..large });
+    assert_eq!((&narrow[0], narrow[1].0.start), (&(0..2, Some(vec![0, 1])), 2));
+    assert_eq!(narrow.last().unwrap().0.end, 6);
+    // Nor for one of two lists: the processor joins it.
+    let none = groups(Extent { rows: 1, ..large });
+    assert!(none.iter().all(|(_, rows)| rows.is_none()), "{none:?}");
+    assert_eq!(none.iter().map(|(places, _)| places.len()).sum::<usize>(), 6);
+    // Too little for a device.
+    assert_eq!(groups(Extent { fewest_pairs: 6 * 600 + 1, ..large }), [(0..6, None)]);
 }

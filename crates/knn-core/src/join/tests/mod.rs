@@ -34,7 +34,7 @@ fn uniform(seed: u64) -> impl FnMut() -> f32 {
 }
 
 /// Rows around `clumps` places, which are the same whatever the seed.
-fn clumps(seed: u64, rows: usize, dim: usize, clumps: usize) -> Vec<f32> {
+pub(in crate::join) fn clumps(seed: u64, rows: usize, dim: usize, clumps: usize) -> Vec<f32> {
     let (mut uniform, mut places) = (uniform(seed), uniform_places(clumps * dim));
     for place in &mut places {
         *place *= 8.0;
@@ -81,10 +81,10 @@ fn awkward(seed: u64, rows: usize, dim: usize, offset: f32) -> Vec<f32> {
 }
 
 /// Rows, prepared for a metric, and a sealed index of them.
-struct Indexed {
+pub(in crate::join) struct Indexed {
     folder: tempfile::TempDir,
     metric: Metric,
-    rows: Tile,
+    pub(in crate::join) rows: Tile,
 }
 
 impl Indexed {
@@ -92,7 +92,7 @@ impl Indexed {
         Self::of(values, dim, IndexSpec { nlist: Some(nlist), ..IndexSpec::default() })
     }
 
-    fn by(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
+    pub(in crate::join) fn by(metric: Metric, values: Vec<f32>, dim: usize, nlist: u32) -> Self {
         Self::of(values, dim, IndexSpec { nlist: Some(nlist), metric, ..IndexSpec::default() })
     }
 
@@ -124,7 +124,7 @@ impl Indexed {
         Self::of(values, dim, IndexSpec { nlist: Some(nlist), metric, dtype: ListType::F16, ..IndexSpec::default() })
     }
 
-    fn open(&self, io: Io) -> IvfIndex {
+    pub(in crate::join) fn open(&self, io: Io) -> IvfIndex {
         IvfIndex::open(&self.folder.path().join("x.gmx"), io, &MemoryBudget::new(1 << 30)).unwrap()
     }
 

@@ -178,8 +178,8 @@ pub struct MapRequest {
     /// Existing folder for intermediate files. Default: beside the output. Changes no result.
     #[serde(alias = "work_dir")]
     pub work_dir: Option<String>,
-    /// What cells are compared by. `auto` (default): by a GPU where cuVS and a device are found, else by the CPU; the plan says which, and why. `cpu`; or
-    /// `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
+    /// What cells are compared by. `auto` (default): in an exact search by a GPU where cuVS and a device are found, else by the CPU, which searches lists as soon; the plan
+    /// says which, and why. `cpu`; or `cuda`, which is `GM_BACKEND` with a remedy where there is none. Every one finds the same bits, so a run may be resumed by another.
     pub backend: Option<String>,
     /// Anonymous memory of the whole process: bytes, or a size such as `4GiB`. Default: a quarter of the machine's or the
     /// cgroup's, at least 256 MiB. `GM_BUDGET` says what would do.
