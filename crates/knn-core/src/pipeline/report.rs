@@ -150,10 +150,10 @@ pub struct GpuReport {
     /// Distances that they computed.
     #[cfg_attr(test, ts(type = "number"))]
     pub pairs: u64,
-    /// Query cells whose neighbours in a slab or list of the reference were decided by what a GPU found.
+    /// Query cells that were decided by what a GPU found, once for each slab of the reference or for their lists together.
     #[cfg_attr(test, ts(type = "number"))]
     pub settled: u64,
-    /// Those that the CPU joined with the same slab or list although a GPU was asked: more rows than were asked for are as near.
+    /// Those that were left to the CPU: more rows may be as near as were asked for, there was too little to compare, or a GPU failed.
     #[cfg_attr(test, ts(type = "number"))]
     pub left: u64,
 }

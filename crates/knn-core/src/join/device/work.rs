@@ -9,9 +9,9 @@ use crate::gpu::Spent;
 pub struct DeviceWork {
     /// What they were busy with.
     pub spent: Spent,
-    /// Queries of each slab or list that a device has settled.
+    /// Queries that a device has settled, once for each slab or for their lists together.
     pub settled: u64,
-    /// Those that it was asked for and that were left to the processor.
+    /// Those that were left to the processor.
     pub left: u64,
 }
 
