@@ -29,10 +29,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def cells(path, rows, lid):
     """The cells, made once."""
     if not path.exists():
-        filled = np.lib.format.open_memmap(path, mode="w+", dtype="<f4", shape=(rows, DIM))
+        part = path.with_suffix(".part")
+        filled = np.lib.format.open_memmap(part, mode="w+", dtype="<f4", shape=(rows, DIM))
         for first, some, _ in pieces(rows, 1, lid):
             filled[first : first + len(some)] = some
         filled.flush()
+        part.rename(path)
 
 
 def differing(one, other):
@@ -61,7 +63,7 @@ def run(options, task, backend):
     if gpu and gpu["searchSeconds"]:
         gpu["teraflops"] = 2 * DIM * gpu["pairs"] / gpu["searchSeconds"] / 1e12
     stages = {stage["stage"]: round(stage["seconds"], 2) for stage in report["stages"]}
-    told = {"seconds": round(report["seconds"], 2), "stages": stages, "gpu": gpu, "recall": report["recall"]["measured"]}
+    told = {"seconds": round(report["seconds"], 2), "stages": stages, "gpu": gpu, "recall": report["recall"]["measured"], "warnings": report["warnings"]}
     print(json.dumps({"bench": "gpu", "task": task, "asked": backend, "by": report["plan"]["backend"], **told}), flush=True)
     return output
 
@@ -85,6 +87,8 @@ def main():
     cells(options.scratch / options.name, options.rows, options.lid)
     for task in options.tasks.split(","):
         first, *others = [run(options, task, backend) for backend in options.backends.split(",")]
+        if not others:
+            continue
         unlike = [path for other in others for path in differing(first, other)]
         print(json.dumps({"bench": "gpu", "task": task, "sameBytes": not unlike, "unlike": unlike[:5]}), flush=True)
         if unlike:

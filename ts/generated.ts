@@ -219,7 +219,7 @@ io?: string,
 /**
  * Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
  * that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
- * memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+ * memory. `auto` (default): whichever reads and writes less; lists where a GPU searches. A resumed run keeps its order. Changes no result.
  */
 order?: string, 
 /**
@@ -365,7 +365,7 @@ io?: string,
 /**
  * Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
  * that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
- * memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+ * memory. `auto` (default): whichever reads and writes less; lists where a GPU searches. A resumed run keeps its order. Changes no result.
  */
 order?: string, 
 /**

@@ -89,6 +89,11 @@ impl Selector {
         self.account.take()
     }
 
+    /// Rows that the device holds beside a batch.
+    pub fn most_rows(&self) -> usize {
+        self.most_rows
+    }
+
     /// The size of a batch.
     pub fn size(&self) -> BatchSize {
         self.size

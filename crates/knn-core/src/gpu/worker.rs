@@ -117,7 +117,8 @@ impl Worker {
         let seconds = began.elapsed().as_secs_f64();
         self.account.add(match &batch {
             Some(batch) if is_answer => {
-                Spent { searching: seconds, pairs: (batch.queries() * self.built) as u64, ..Spent::default() }
+                let pairs = if ended.is_ok() { (batch.queries() * self.built) as u64 } else { 0 };
+                Spent { searching: seconds, pairs, ..Spent::default() }
             }
             _ => Spent { loading: seconds, ..Spent::default() },
         });

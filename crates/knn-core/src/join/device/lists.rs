@@ -94,7 +94,7 @@ impl ListJoin<'_> {
         nearest.ids.fill(-1);
         nearest.distances.fill(f32::NAN);
         let queries = device.batch_queries(usize::MAX).min(device.group.queries);
-        let extent = Extent { queries, ..device.group };
+        let extent = Extent { queries, rows: device.group.rows.min(device.most_rows()), ..device.group };
         let mut number = device.groups;
         let spare = std::mem::take(&mut device.spare);
         let mut groups = Groups::new(self.index, (piece.lists, piece.probes.most()), extent, (&mut number, &spare));

@@ -140,6 +140,11 @@ impl OnDevice {
         self.desks.iter().any(Option::is_some)
     }
 
+    /// Rows that each of the devices holds.
+    fn most_rows(&self) -> usize {
+        self.desks.iter().flatten().map(|desk| desk.selector.most_rows()).min().unwrap_or(0)
+    }
+
     /// Queries that a device is asked for at a time, of so many.
     fn batch_queries(&self, queries: usize) -> usize {
         let (at_work, least) = (self.desks.iter().flatten(), BATCH_QUERIES.start as usize);

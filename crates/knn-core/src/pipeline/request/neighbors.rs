@@ -78,7 +78,7 @@ pub struct NeighborsRequest {
     pub io: Option<String>,
     /// Order of work of a search by lists. `rows`: blocks of cells in the order of the output, each against the whole index; `lists`: cells
     /// that lie near each other together, their neighbours sorted back on disk, which reads little where index or query are larger than
-    /// memory. `auto` (default): whichever reads and writes less. A resumed run keeps its order. Changes no result.
+    /// memory. `auto` (default): whichever reads and writes less; lists where a GPU searches. A resumed run keeps its order. Changes no result.
     pub order: Option<String>,
     /// Whether neighbours are repaired after a search by lists, in self-mapping or by an index that keeps the graph of its rows (`keepGraph`): each
     /// cell is compared with the neighbours of its neighbours too. `auto` (default): where, of several millions of cells, that costs less than more lists for the same recall; `never`; `always`.
