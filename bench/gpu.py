@@ -15,7 +15,6 @@ import filecmp
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 import numpy as np
@@ -47,10 +46,9 @@ def differing(one, other):
 
 def run(options, task, backend):
     output = options.scratch / f"{task}-{backend}.zarr"
-    shutil.rmtree(output, ignore_errors=True)
     asked = {
         "query": str(options.scratch / options.name), "output": str(output), "method": task, "backend": backend,
-        "nNeighbors": options.neighbors, "metric": options.metric, "memory": options.memory, "threads": options.threads,
+        "nNeighbors": options.neighbors, "metric": options.metric, "memory": options.memory, "threads": options.threads, "overwrite": True,
         "recall": None if task == "exact" else options.recall,
     }
     request = options.scratch / "request.json"
