@@ -16,8 +16,6 @@ pub(super) const MOST_QUERIES: usize = 1 << 13;
 
 /// Queries, by their places in a piece, and the lists that they look in.
 pub(super) struct Group {
-    /// Its number among all of a join.
-    pub(super) number: u64,
     pub(super) places: Range<usize>,
     /// None where there is too little to compare for a device, or more than there is room for.
     pub(super) rows: Option<Rows>,
@@ -51,7 +49,7 @@ pub(super) struct Groups<'a> {
     place: usize,
     /// The number of the last group that has the list; 0 where none has.
     seen: Vec<u64>,
-    number: &'a mut u64,
+    number: u64,
     /// Rows that nobody needs any more.
     spare: &'a Spare,
 }
@@ -77,10 +75,10 @@ impl<'a> Groups<'a> {
         index: &'a IvfIndex,
         (lists, probes): (&'a [u32], usize),
         extent: Extent,
-        (number, spare): (&'a mut u64, &'a Spare),
+        spare: &'a Spare,
     ) -> Self {
         let seen = vec![0; index.nlist() as usize];
-        Self { index, lists, probes, extent, place: 0, seen, number, spare }
+        Self { index, lists, probes, extent, place: 0, seen, number: 0, spare }
     }
 
     /// The next group.
@@ -89,14 +87,14 @@ impl<'a> Groups<'a> {
         if self.place == queries {
             return Ok(None);
         }
-        *self.number += 1;
+        self.number += 1;
         let (first, mut chosen, mut rows) = (self.place, Vec::new(), 0);
         let end = queries.min(first + self.extent.queries);
         while self.place < end {
             let (before, rows_before) = (chosen.len(), rows);
             for &list in &self.lists[self.place * self.probes..(self.place + 1) * self.probes] {
-                if list != u32::MAX && self.seen[list as usize] != *self.number {
-                    self.seen[list as usize] = *self.number;
+                if list != u32::MAX && self.seen[list as usize] != self.number {
+                    self.seen[list as usize] = self.number;
                     rows += self.index.list_rows(list) as usize;
                     chosen.push(list);
                 }
@@ -118,7 +116,7 @@ impl<'a> Groups<'a> {
         let is_worth_it = rows > 0 && rows * places.len() >= self.extent.fewest_pairs;
         chosen.sort_unstable();
         let rows = if is_worth_it { Some(self.read(&chosen, rows)?) } else { None };
-        Ok(Some(Group { number: *self.number, places, rows }))
+        Ok(Some(Group { places, rows }))
     }
 
     /// Reads lists.

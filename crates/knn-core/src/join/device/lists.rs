@@ -9,7 +9,7 @@ use super::groups::{Extent, Group, Groups, Rows as GroupRows};
 use super::judge::{Asked, Judge, Rows, Verdict};
 use super::relay::Pieces;
 use super::size::LEFT_ROWS;
-use super::{Desk, Loaded, OnDevice, Stop};
+use super::{Desk, OnDevice, Stop};
 use crate::error::Result;
 use crate::gpu::{Batch, Block};
 use crate::index::{Around, Probes, RouteScratch};
@@ -95,16 +95,15 @@ impl ListJoin<'_> {
         nearest.distances.fill(f32::NAN);
         let queries = device.batch_queries(usize::MAX).min(device.group.queries);
         let extent = Extent { queries, rows: device.group.rows.min(device.most_rows()), ..device.group };
-        let mut number = device.groups;
         let spare = std::mem::take(&mut device.spare);
-        let mut groups = Groups::new(self.index, (piece.lists, piece.probes.most()), extent, (&mut number, &spare));
+        let mut groups = Groups::new(self.index, (piece.lists, piece.probes.most()), extent, &spare);
         let next = |_| {
             progress.check()?;
             groups.next()
         };
         let ask = |group: &Group, desk: &mut Desk| {
             let Some(rows) = &group.rows else { return Ok(false) };
-            if !desk.load(Loaded::Group(group.number), &rows.values)? {
+            if !desk.load_group(&rows.values)? {
                 return Ok(false);
             }
             desk.selector.ask(group.places.len(), |at| piece.row(group.places.start + at))?;
@@ -131,10 +130,11 @@ impl ListJoin<'_> {
             Ok(is_sound)
         };
         let done = device.relay(Pieces { next, ask, decide });
-        (device.groups, device.spare) = (number, spare);
+        device.spare = spare;
+        // Otherwise the processor does the block anew.
+        done?;
         device.work.settled += settled;
         device.work.left += left.len() as u64;
-        done?;
         for left in left.chunks(LEFT_ROWS) {
             self.left(piece, left, nearest, progress)?;
         }

@@ -40,8 +40,7 @@ pub struct OnDevice {
     /// Routes of a piece, and how large groups are.
     routes: usize,
     group: Extent,
-    /// Groups so far, and room for rows of the next.
-    groups: u64,
+    /// Room for rows of groups.
     spare: Spare,
     /// What was done and nobody has asked for.
     work: DeviceWork,
@@ -51,19 +50,10 @@ pub struct OnDevice {
 #[derive(Debug)]
 struct Desk {
     selector: Selector,
-    /// What it was given last, and whether that is on the device; otherwise nothing is.
-    loaded: Option<(Loaded, bool)>,
+    /// The filling of a slab that it was given last, and whether that is on the device; none where it has something else.
+    loaded: Option<(u64, bool)>,
     /// How it is called when it fails.
     name: String,
-}
-
-/// The rows on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loaded {
-    /// Of this filling of a slab.
-    Slab(u64),
-    /// Of this group.
-    Group(u64),
 }
 
 /// Why a device does not go on.
@@ -96,7 +86,6 @@ impl OnDevice {
             lost: Vec::new(),
             routes: size.routes as usize,
             group: Extent { rows: size.group_rows as usize, queries: MOST_QUERIES, fewest_pairs: FEWEST_PAIRS },
-            groups: 0,
             spare: Spare::default(),
             work: DeviceWork::default(),
         };
@@ -169,9 +158,7 @@ impl OnDevice {
     }
 
     fn end(&mut self, fault: &Fault) -> Result<()> {
-        for desk in self.desks.drain(..).flatten() {
-            self.work.spent += desk.selector.take_spent();
-        }
+        self.desks.clear();
         if self.or_cpu {
             return Ok(());
         }
@@ -185,17 +172,22 @@ impl OnDevice {
 }
 
 impl Desk {
-    /// Has these rows on the device, or on their way there. False where they are not fit for one.
-    fn load(&mut self, what: Loaded, rows: &[f32]) -> std::result::Result<bool, Fault> {
+    /// Has this filling of a slab on the device, or on its way there. False where it is not fit for one.
+    fn load_slab(&mut self, filling: u64, rows: &[f32]) -> std::result::Result<bool, Fault> {
         match self.loaded {
-            Some((loaded, is_there)) if loaded == what => Ok(is_there),
+            Some((loaded, is_there)) if loaded == filling => Ok(is_there),
             _ => {
-                self.loaded = None;
-                let is_there = self.selector.load(rows)?;
-                self.loaded = Some((what, is_there));
+                let is_there = self.load_group(rows)?;
+                self.loaded = Some((filling, is_there));
                 Ok(is_there)
             }
         }
+    }
+
+    /// Has the rows of a group on their way there, in the place of what it had.
+    fn load_group(&mut self, rows: &[f32]) -> std::result::Result<bool, Fault> {
+        self.loaded = None;
+        self.selector.load(rows)
     }
 }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::judge::{Asked, Judge, Rows, Verdict};
 use super::relay::Pieces;
 use super::size::LEFT_ROWS;
-use super::{Desk, Loaded, OnDevice, Stop};
+use super::{Desk, OnDevice, Stop};
 use crate::distance::DistanceTile;
 use crate::error::Result;
 use crate::gpu::{Batch, Block};
@@ -54,8 +54,9 @@ impl OnDevice {
         let mut came = Came::default();
         if self.has_device() && nearest.k > 0 && queries.rows() > 0 {
             let ended = self.join_on_devices(join, nearest, &mut came);
-            self.work.settled += (came.queries - came.left.len()) as u64;
-            self.work.left += came.left.len() as u64;
+            let settled = came.queries - came.left.len();
+            self.work.settled += settled as u64;
+            self.work.left += (queries.rows() - settled) as u64;
             ended.or_else(|stop| self.stop(stop))?;
         }
         if came.queries == 0 || came.left.len() == queries.rows() {
@@ -82,7 +83,7 @@ impl OnDevice {
         let mut parts = (0..rows).step_by(each).map(|first| first..(first + each).min(rows));
         let next = |_| Ok(parts.next());
         let ask = |part: &Range<usize>, desk: &mut Desk| {
-            if !desk.load(Loaded::Slab(join.slab.filling()), &join.slab.rows().values)? {
+            if !desk.load_slab(join.slab.filling(), &join.slab.rows().values)? {
                 return Ok(false);
             }
             desk.selector.ask(part.len(), |at| join.queries.row(part.start + at))?;
